@@ -1,0 +1,60 @@
+# Everything a newcomer types. Each target sets up what it needs, in directories of its own.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+JOBS ?= auto
+
+.PHONY: demo test slow lowest check format docs lock bench clean
+
+demo: $(VENV)/ready  ## Run the example three times: from nothing, unchanged, and with a new week of data.
+	PATH="$(BIN):$$PATH" bash examples/demo.sh
+
+test: $(VENV)/ready  ## All tests that take seconds, and the action under act.
+	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+
+slow: $(VENV)/ready  ## The tests that take minutes.
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
+
+lowest: $(VENV)/ready  ## The tests with the lowest versions that pyproject.toml allows.
+	$(PYTHON) -m venv --clear build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+		--editable . --group build --group test --requirement examples/fraud-detection/requirements.txt
+	build/lowest/bin/python -m pytest -n $(JOBS) -m "not slow and not act"
+
+check: $(VENV)/ready  ## Lint, types, layers, drift of docs and schemas, safety of action and workflows.
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports > build/lint-imports.log || { cat build/lint-imports.log; false; }
+	$(BIN)/check-jsonschema --check-metaschema schema/*.schema.json
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --persona pedantic action.yml .github
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m mlpipe_ci validate -C examples/fraud-detection --file mlpipe.yml
+
+format: $(VENV)/ready
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+docs: $(VENV)/ready  ## Write docs/reference anew from the schema and from --help.
+	$(BIN)/python docs/generate.py
+
+lock: $(VENV)/ready  ## Choose the newest versions of what the action and the tests install.
+	bash action/lock.sh "$(BIN)/uv"
+
+bench: $(VENV)/ready  ## Measure, and write benchmarks/results.md.
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/ready: tests/requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none is on PATH" >&2; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes --no-deps --requirement tests/requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	mkdir -p build
+	touch $@

@@ -1,0 +1,97 @@
+"""Writes docs/reference from the schemas and from --help, or (--check) says where they differ."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.cli import HELP, parser
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"
+
+
+def workflow_file() -> str:
+    """The reference of mlpipe.yml, from schema/workflow.schema.json."""
+    schema = _schema("workflow")
+    step = schema["$defs"]["step"]
+    parts = ["# The workflow file\n", NOTE, schema["description"] + "\n"]
+    parts.append("Editors complete and check it with this first line:\n")
+    parts.append(f"```yaml\n# yaml-language-server: $schema={schema['$id']}\n```\n")
+    parts += ["## Keys of the file\n", _table(schema), "## Keys of a step\n", _table(step)]
+    return "\n".join(parts)
+
+
+def command_line() -> str:
+    """The reference of the commands, from --help."""
+    parts = ["# The command line\n", NOTE, "`ml_pipeline` is the same program.\n"]
+    for words in ([], *([name] for name in HELP)):
+        parts.append(f"## mlpipe {' '.join(words)}".rstrip() + "\n")
+        parts.append(f"```text\n{_help(words)}```\n")
+    return "\n".join(parts)
+
+
+def json_output() -> str:
+    """The reference of the JSON that plan and run print, from their schemas."""
+    parts = ["# JSON output\n", NOTE]
+    for name in ("plan", "report"):
+        schema = _schema(name)
+        parts.append(f"## {schema['description'].rstrip('.')}\n")
+        parts += [_table(schema), f"Each of its steps (`schema/{name}.schema.json`):\n"]
+        parts.append(_table(schema["properties"]["steps"]["items"]))
+    return "\n".join(parts)
+
+
+PAGES = {
+    "workflow-file.md": workflow_file,
+    "command-line.md": command_line,
+    "json-output.md": json_output,
+}
+
+
+def main() -> int:
+    """Exit code 1 if --check finds a page that is not as it would be written."""
+    os.environ["COLUMNS"] = "80"
+    stale = []
+    for name, page in PAGES.items():
+        path = ROOT / "docs" / "reference" / name
+        text = page()
+        if "--check" not in sys.argv:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            stale.append(name)
+    if stale:
+        print(f"docs/reference: {', '.join(stale)} are stale; run: make docs", file=sys.stderr)
+    return 1 if stale else 0
+
+
+def _schema(name: str) -> dict[str, Any]:
+    text = (ROOT / "schema" / f"{name}.schema.json").read_text("utf-8")
+    return dict(json.loads(text))
+
+
+def _table(schema: dict[str, Any]) -> str:
+    rows = ["| key | | meaning | example |", "|---|---|---|---|"]
+    for key, value in schema["properties"].items():
+        needed = "needed" if key in schema.get("required", ()) and "examples" in value else ""
+        example = json.dumps(value["examples"][0]) if "examples" in value else ""
+        shown = f"`{example}`" if example else ""
+        rows.append(f"| `{key}` | {needed} | {_cell(value['description'])} | {_cell(shown)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _help(words: list[str]) -> str:
+    top = parser()
+    if not words:
+        return top.format_help()
+    choices = next(a.choices for a in top._actions if a.choices)  # noqa: SLF001 - no public way
+    return str(dict(choices)[words[0]].format_help())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+"""`python -m mlpipe_ci`."""
+
+import sys
+
+from mlpipe_ci.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""A `Result` as JSON, and back. What does not parse is no result."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from mlpipe_ci.keys import Input, KeyParts
+from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.workflow import path_fault
+
+VERSION = 1
+KINDS = ("file", "link", "directory")
+DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
+
+
+def encode_result(result: Result) -> bytes:
+    """The result as one line of JSON, ASCII, sorted keys."""
+    return json.dumps({"version": VERSION, **asdict(result)}, sort_keys=True).encode("ascii")
+
+
+def decode_result(data: bytes) -> Result | None:
+    """The result, or None if the bytes are damaged or of another version."""
+    try:
+        record = json.loads(data)
+        if record.pop("version") != VERSION:
+            return None
+        record["parts"] = decode_parts(record["parts"])
+        record["discovered"] = tuple(Input(**item) for item in record["discovered"])
+        record["outputs"] = tuple(_output(item) for item in record["outputs"])
+        record["metrics"] = tuple((str(name), float(value)) for name, value in record["metrics"])
+        record["producer"] = Producer(**record["producer"])
+        return Result(**record)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _output(item: dict[str, Any]) -> Output:
+    output = Output(**item)
+    if output.kind not in KINDS or path_fault(output.path):
+        raise ValueError(output.path)
+    if output.kind == "file" and not DIGEST.fullmatch(output.digest):
+        raise ValueError(output.digest)
+    return output
+
+
+def encode_parts(parts: KeyParts) -> str:
+    """The parts of a key as JSON text."""
+    return json.dumps(asdict(parts), sort_keys=True)
+
+
+def decode_parts(record: dict[str, Any]) -> KeyParts:
+    """The parts of a key from parsed JSON. Raises TypeError, KeyError or ValueError on damage."""
+    return KeyParts(
+        run=str(record["run"]),
+        shell=tuple(record["shell"]),
+        env=tuple((str(name), str(value)) for name, value in record["env"]),
+        outputs=tuple(record["outputs"]),
+        inputs=tuple(Input(**item) for item in record["inputs"]),
+    )

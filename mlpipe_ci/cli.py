@@ -1,0 +1,113 @@
+"""Parses the command line, calls one command, turns errors into exit codes."""
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import NoReturn
+
+from mlpipe_ci import __version__
+from mlpipe_ci.commands import COMMANDS
+from mlpipe_ci.errors import InterruptedRunError, MlpipeError, UsageError
+
+BUG = 3
+HELP = {
+    "run": ("run the steps that are needed, in order", "mlpipe run\n  mlpipe run --json"),
+    "plan": ("say what a run would do, and why", "mlpipe plan\n  mlpipe plan --base origin/main"),
+    "validate": ("check workflow files", "mlpipe validate\n  mlpipe validate a.yml b.yml"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code: 0, 1, 2 (user's error), 3 (bug), 130 (interrupted)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(f"mlpipe {__version__}")
+        return 0
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return _command(arguments)
+    except KeyboardInterrupt:
+        return _complain(InterruptedRunError("interrupted"))
+    except MlpipeError as error:
+        return _complain(error)
+    except BrokenPipeError:
+        # The reader of our output has gone, as in `mlpipe plan | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+        traceback.print_exc()
+        print("mlpipe: this is a fault of mlpipe; please report it", file=sys.stderr)
+        return BUG
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; the reference in docs/ is generated from it."""
+    top = _Parser(
+        prog="mlpipe", description="Runs a machine-learning workflow, and only what changed."
+    )
+    top.add_argument("--version", action="version", version=f"mlpipe {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (text, example) in HELP.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _options(command, name)
+    return top
+
+
+def _options(command: argparse.ArgumentParser, name: str) -> None:
+    add = command.add_argument
+    add("-C", dest="directory", metavar="DIR", default=".", help="work in this directory")
+    add("-q", "--quiet", action="store_true", help="print only what is needed")
+    if name == "validate":
+        add(
+            "files",
+            metavar="FILE",
+            nargs="*",
+            help="workflow files (default: mlpipe.yml at the root)",
+        )
+        return
+    add("--file", metavar="FILE", help="the workflow file (default: mlpipe.yml at the root)")
+    add("--base", metavar="REF", help="compare with this commit, branch or tag")
+    add("--json", action="store_true", help="print JSON on standard output, all else on error")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}\n{self.format_usage().strip()}\n(mlpipe --help says more)")
+
+
+def _command(arguments: list[str]) -> int:
+    # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
+    from mlpipe_ci.git import clear_local_environment  # noqa: PLC0415
+    from mlpipe_ci.workspace import Options  # noqa: PLC0415
+
+    given = vars(parser().parse_args(arguments))
+    name = given.pop("command")
+    given["files"] = tuple(given.get("files", ()))
+    clear_local_environment(os.environ)
+    command = import_module(COMMANDS[name])
+    code: int = command.main(Options(**given), dict(os.environ), sys.stdout, sys.stderr)
+    return code
+
+
+def _complain(error: MlpipeError) -> int:
+    print(f"mlpipe: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

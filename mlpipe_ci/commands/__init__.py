@@ -1,0 +1,11 @@
+"""One file a command: its whole story, top to bottom. Imported only when it is called.
+
+A command takes options, the environment, and where to print: `out` for what was asked for, `err`
+for all else. It returns the exit code.
+"""
+
+COMMANDS = {
+    "run": "mlpipe_ci.commands.run",
+    "plan": "mlpipe_ci.commands.plan",
+    "validate": "mlpipe_ci.commands.validate",
+}

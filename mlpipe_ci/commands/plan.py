@@ -1,0 +1,31 @@
+"""`mlpipe plan`: say what a run would do, and why; run nothing, write nothing."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+from mlpipe_ci.decide import Action, make_plan
+from mlpipe_ci.report import terminal
+from mlpipe_ci.report.json import plan_json
+from mlpipe_ci.screen import has_colour
+from mlpipe_ci.workspace import Options, open_workspace
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0; an error of the workflow or of a path is raised."""
+    workspace = open_workspace(options, env)
+    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+    workspace.state.close()
+    if options.json:
+        json.dump(plan_json(plan, workspace.comparison), out, indent=2)
+        print(file=out)
+        return 0
+    colour = has_colour(out, env)
+    if not options.quiet:
+        print(terminal.head_line(plan.workflow, workspace.comparison, colour=colour), file=err)
+    for line in terminal.plan_lines(plan, colour=colour):
+        print(line, file=out)
+    if not options.quiet and all(d.action in {Action.REUSE, Action.SKIP} for d in plan.decisions):
+        print("nothing to run", file=err)
+    return 0

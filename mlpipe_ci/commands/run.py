@@ -1,0 +1,149 @@
+"""`mlpipe run`: do what the plan says, print it as it comes, report it."""
+
+import io
+import json
+import signal
+import time
+from collections.abc import Mapping
+from typing import BinaryIO, TextIO
+
+from mlpipe_ci import runner
+from mlpipe_ci.cache.outputs import Aside
+from mlpipe_ci.cache.store import sweep
+from mlpipe_ci.decide import Action, Decision, make_plan
+from mlpipe_ci.events import refuse_untrusted
+from mlpipe_ci.executors import EXECUTORS
+from mlpipe_ci.executors.base import Executor
+from mlpipe_ci.lock import hold
+from mlpipe_ci.publish import publish
+from mlpipe_ci.report.json import run_json
+from mlpipe_ci.run import Run, Status, StepOutcome
+from mlpipe_ci.screen import Screen
+from mlpipe_ci.workspace import Options, Workspace, open_workspace
+
+EXIT_CODES = {"success": 0, "failure": 1, "cancelled": 130}
+OWN_VARIABLES = (
+    "MLPIPE_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_CACHE_URL",
+    "ACTIONS_RESULTS_URL",
+)
+"""Never passed to a step: they are mlpipe's or the runner's own, not the user's."""
+HOUR = 3600
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0, 1 if a step failed, 130 if the run was interrupted."""
+    stream = err if options.json else out
+    screen = Screen(stream, env, quiet=options.quiet)
+    workspace = open_workspace(options, env)
+    refuse_untrusted(workspace.event)
+    with hold(workspace.private / "lock", screen.say) as lock:
+        run = _run(workspace, env, screen, _binary(stream), lock)
+    screen.final(run)
+    if options.json:
+        json.dump(run_json(run), out, indent=2)
+        print(file=out)
+    publish(run, workspace.event, env, screen.say)
+    return EXIT_CODES[run.result]
+
+
+def _run(
+    workspace: Workspace,
+    env: Mapping[str, str],
+    screen: Screen,
+    output: BinaryIO,
+    lock: int | None,
+) -> Run:
+    """Carry the workflow out. What a killed run left aside is put back first."""
+    started = time.monotonic()
+    aside = Aside(workspace.root, workspace.private / "aside")
+    left = aside.put_back()
+    if left:
+        screen.say(f"step '{left[0]}' was interrupted last time; its old outputs were put back")
+    sweep(workspace.store, time.time() - HOUR)
+    screen.head(workspace.workflow, workspace.comparison)
+    make_plan(workspace.workflow, workspace.gatherer(time.time()))  # a missing input stops here
+    executor = EXECUTORS["local"](output, () if lock is None else (lock,))
+    bench = _bench(workspace, env, aside, executor)
+    outcomes, cancelled = _carry_out(bench, screen)
+    if workspace.state.warning:
+        screen.say(f"warning: {workspace.state.warning}")
+    workspace.state.close()
+    return Run(
+        workflow=workspace.workflow,
+        comparison=workspace.comparison,
+        outcomes=outcomes,
+        seconds=time.monotonic() - started,
+        cancelled=cancelled,
+    )
+
+
+def _bench(
+    workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor
+) -> runner.Bench:
+    return runner.Bench(
+        root=workspace.root,
+        workflow=workspace.workflow,
+        witness=workspace.gatherer(time.time()),
+        tree=workspace.tree,
+        store=workspace.store,
+        state=workspace.state,
+        aside=aside,
+        executor=executor,
+        env={name: value for name, value in env.items() if name not in OWN_VARIABLES},
+        logs=workspace.private / "logs",
+        scope=workspace.event.scopes[0],
+        producer=workspace.producer,
+    )
+
+
+def _carry_out(bench: runner.Bench, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
+    """Outcomes of all steps, also of those that an interruption kept from running."""
+    outcomes: list[StepOutcome] = []
+    current: Decision | None = None
+    try:
+        for item in runner.run(bench):
+            if isinstance(item, Decision):
+                current = item
+                screen.start(item)
+            else:
+                outcomes.append(item)
+                screen.end(item)
+    except KeyboardInterrupt:
+        _ignore_signals()
+        outcomes += _cancelled(bench, current, outcomes)
+        screen.resume()
+        screen.say("interrupted; ending the step's processes")
+        return tuple(outcomes), True
+    finally:
+        screen.resume()
+        bench.executor.close()
+        bench.aside.put_back()
+    return tuple(outcomes), False
+
+
+def _cancelled(
+    bench: runner.Bench, current: Decision | None, outcomes: list[StepOutcome]
+) -> list[StepOutcome]:
+    left = bench.workflow.steps[len(outcomes) :]
+    running = current.step if current and current.action is Action.RUN else None
+    return [
+        StepOutcome(
+            step=step,
+            status=Status.CANCELLED if step is running else Status.BLOCKED,
+            reasons=("the run was interrupted",),
+        )
+        for step in left
+    ]
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _binary(stream: TextIO) -> BinaryIO:
+    """The byte stream below a text stream; for one that has none, a sink."""
+    stream.flush()
+    return getattr(stream, "buffer", None) or io.BytesIO()

@@ -1,0 +1,153 @@
+"""The decision: for each step RUN, REUSE, SKIP or MAYBE, with its reasons."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from mlpipe_ci.keys import KeyParts, differences
+from mlpipe_ci.result import Output, Result
+from mlpipe_ci.workflow import Step, Workflow
+
+Written = Mapping[str, tuple[Output, ...] | None]
+"""Step id to what that step wrote in this run; None: it will write, and what is not known yet."""
+
+
+class Action(StrEnum):
+    """What is to be done with a step. MAYBE: it depends on what an earlier step will write."""
+
+    RUN = "run"
+    REUSE = "reuse"
+    SKIP = "skip"
+    MAYBE = "maybe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """All that is known about one step at the moment of its decision.
+
+    `waits_for`: reasons why its inputs are not known yet. `results`: those that fit and can be
+    restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
+    last success here. `blocked_by`: names of steps that did not succeed. `notes`: what the reader
+    should know about its inputs. `now`: seconds since 1970.
+    """
+
+    condition: bool = True
+    waits_for: tuple[str, ...] = ()
+    parts: KeyParts | None = None
+    key: str | None = None
+    results: tuple[Result, ...] = ()
+    unusable: tuple[str, ...] = ()
+    previous: KeyParts | None = None
+    failed_before: bool = False
+    blocked_by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    now: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One step's action with its reasons, and for REUSE the result that is reused."""
+
+    step: Step
+    action: Action
+    reasons: tuple[str, ...]
+    key: str | None = None
+    parts: KeyParts | None = None
+    result: Result | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def saved_seconds(self) -> float:
+        """Seconds that the reused result took when it was made, else 0."""
+        return self.result.seconds if self.result else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One decision for each step, in the workflow's order."""
+
+    workflow: Workflow
+    decisions: tuple[Decision, ...]
+
+
+class Witness(Protocol):
+    """Gathers the evidence about a step; the only hole through which a plan sees the world."""
+
+    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now."""
+
+
+def decide(step: Step, evidence: Evidence) -> Decision:
+    """Decide one step from what is known. Pure."""
+    action, reasons = _verdict(step, evidence)
+    return Decision(
+        step=step,
+        action=action,
+        reasons=reasons,
+        key=evidence.key,
+        parts=evidence.parts,
+        notes=evidence.notes,
+        result=evidence.results[0] if action is Action.REUSE else None,
+    )
+
+
+def make_plan(workflow: Workflow, witness: Witness) -> Plan:
+    """Decide all steps without running any: a fold of `decide`."""
+    decisions: list[Decision] = []
+    written: dict[str, tuple[Output, ...] | None] = {}
+    for step in workflow.steps:
+        decision = decide(step, witness.look(step, written, ()))
+        if decision.action is not Action.SKIP:
+            written[step.id] = decision.result.outputs if decision.result else None
+        decisions.append(decision)
+    return Plan(workflow=workflow, decisions=tuple(decisions))
+
+
+def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
+    if not evidence.condition:
+        return Action.SKIP, _why_skip(step, evidence)
+    if step.cache is False:
+        return Action.RUN, ("cache: false",)
+    if not step.inputs:
+        return Action.RUN, ("declares no inputs, so it runs each time",)
+    if evidence.waits_for:
+        return Action.MAYBE, evidence.waits_for
+    if evidence.results:
+        return Action.REUSE, (_why_reuse(evidence.results[0], evidence.now),)
+    return Action.RUN, _why_run(evidence)
+
+
+def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
+    if evidence.blocked_by:
+        return (f"{', '.join(evidence.blocked_by)} did not succeed",)
+    return (f"if: {step.condition} is false",)
+
+
+def _why_run(evidence: Evidence) -> tuple[str, ...]:
+    changed: tuple[str, ...] = ()
+    if evidence.previous and evidence.parts:
+        changed = differences(evidence.previous, evidence.parts)
+    failed = ("failed last time",) if evidence.failed_before else ()
+    return evidence.unusable + failed + changed or ("no result yet",)
+
+
+def _why_reuse(result: Result, now: float) -> str:
+    parts = [f"same inputs as {in_words(max(0.0, now - result.finished))} ago"]
+    if result.producer.ref:
+        parts[0] += f" on {result.producer.ref.removeprefix('refs/heads/')}"
+    if result.seconds >= 1:
+        parts.append(f"saved {in_words(result.seconds)}")
+    return ", ".join(parts)
+
+
+def in_words(seconds: float) -> str:
+    """A duration in its most telling unit: `0.04 s`, `4.2 s`, `41 min`, `3.2 h`, `5 days`."""
+    minute, hour, day = 60, 3600, 86400
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
+    if seconds < 2 * minute:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * hour:
+        return f"{seconds / minute:.0f} min"
+    return f"{seconds / hour:.1f} h" if seconds < 2 * day else f"{seconds / day:.0f} days"

@@ -1,0 +1,72 @@
+"""Every error that a user can cause: one base, one exit code a class.
+
+MlpipeError               exit code 2 unless a class says otherwise
+├── UsageError            the command line is wrong
+├── WorkflowError         the workflow file is wrong; carries all its faults
+├── PathError             a path of a step cannot be used
+│   └── MissingInputError an input is not there, and no earlier step writes it
+├── GitError              git refused, or is not there
+├── LockedError           another run holds the work tree
+├── GitHubError           GitHub's API refused; never fatal, shown as a warning
+└── InterruptedRunError   SIGINT, SIGTERM or SIGHUP; exit code 130
+"""
+
+from dataclasses import dataclass
+
+
+class MlpipeError(Exception):
+    """Base of all errors with a message for the user: what, where, what next."""
+
+    exit_code = 2
+
+
+class UsageError(MlpipeError):
+    """The command line is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that is wrong in a workflow file. Line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        """`file:line:column: message`, as compilers write it."""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+
+class WorkflowError(MlpipeError):
+    """The workflow file is wrong. `faults` holds all that is wrong with it, in file order."""
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class PathError(MlpipeError):
+    """A path that a step names cannot be used."""
+
+
+class MissingInputError(PathError):
+    """An input is not there, and no earlier step is known to write it."""
+
+
+class GitError(MlpipeError):
+    """git refused a command, or is not installed."""
+
+
+class LockedError(MlpipeError):
+    """Another mlpipe run holds the work tree."""
+
+
+class GitHubError(MlpipeError):
+    """GitHub's API could not be used. The run goes on: a report never turns a good run red."""
+
+
+class InterruptedRunError(MlpipeError):
+    """The run was interrupted by a signal."""
+
+    exit_code = 130

@@ -1,0 +1,149 @@
+"""Gathers what is known about a step: from the work tree, the cache, and the state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci import expressions
+from mlpipe_ci.cache.outputs import is_right
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.decide import Evidence, Written
+from mlpipe_ci.errors import MissingInputError, MlpipeError
+from mlpipe_ci.files import Tree
+from mlpipe_ci.keys import Input, key_parts, step_key
+from mlpipe_ci.patterns import matches, may_match
+from mlpipe_ci.result import Output, Result
+from mlpipe_ci.workflow import Step, Workflow, is_glob, is_under
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gatherer:
+    """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
+    since 1970; `store` None: no cache can be used.
+    """
+
+    root: Path
+    workflow: Workflow
+    tree: Tree
+    store: Store | None
+    state: State
+    scopes: tuple[str, ...]
+    github: Mapping[str, Any]
+    now: float
+
+    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now. Raises MissingInputError, PathError."""
+        if not self._condition(step, succeeded=not failed):
+            return Evidence(condition=False, blocked_by=failed)
+        inputs, waits_for = self._inputs(step, written)
+        parts = key_parts(step, inputs)
+        key = step_key(parts)
+        results, unusable = self._results(step, key) if not waits_for else ((), ())
+        return Evidence(
+            waits_for=waits_for,
+            parts=None if waits_for else parts,
+            key=None if waits_for else key,
+            results=results,
+            unusable=unusable,
+            previous=self.state.previous(self.workflow.file, step.id),
+            failed_before=self.state.failed(self.workflow.file, step.id, key),
+            notes=self._notes(step),
+            now=self.now,
+        )
+
+    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
+        """The step's inputs as they are now; to be compared with those before its command."""
+        return tuple(sorted(self._inputs(step, written)[0]))
+
+    def _condition(self, step: Step, *, succeeded: bool) -> bool:
+        if step.condition is None:
+            return succeeded
+        contexts = {"github": self.github, "env": dict(step.env)}
+        try:
+            return expressions.condition(step.condition, contexts, succeeded=succeeded)
+        except expressions.ExpressionError as error:
+            where = f"{self.workflow.file}:{step.line}: step '{step.name}': if: "
+            raise MlpipeError(where + str(error)) from error
+
+    def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+        excludes = [pattern[1:] for pattern in step.inputs if pattern.startswith("!")]
+        found: dict[str, Input] = {}
+        waits: dict[str, None] = {}
+        for pattern in step.inputs:
+            if pattern.startswith("!"):
+                continue
+            reasons = self._waits(pattern, step, written)
+            waits.update(dict.fromkeys(reasons))
+            present = self._present(pattern, step, written)
+            if not present and not reasons and not self._is_empty_directory(pattern):
+                raise MissingInputError(self._missing(step, pattern))
+            found.update((item.path, item) for item in present)
+        kept = (i for i in found.values() if not any(matches(e, i.path) for e in excludes))
+        return tuple(kept), tuple(waits)
+
+    def _present(self, pattern: str, step: Step, written: Written) -> list[Input]:
+        """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
+        known = [output for outputs in written.values() for output in outputs or ()]
+        declared = tuple(path for s in self.workflow.steps if s.id in written for path in s.writes)
+        files = self.tree.inputs(pattern, step.name)
+        kept = [f for f in files if not any(is_under(f.path, path) for path in declared)]
+        return kept + [_as_input(o) for o in known if matches(pattern, o.path) and o.digest]
+
+    def _waits(self, pattern: str, step: Step, written: Written) -> list[str]:
+        reasons = []
+        for other in self.workflow.steps:
+            if other is step:
+                break
+            unknown = other.id in written and written[other.id] is None
+            if unknown and other.undeclared:
+                reasons.append(f"runs after {other.name}, which does not say what it writes")
+            elif unknown and any(may_match(pattern, output) for output in other.writes):
+                reasons.append(f"reads what {other.name} writes")
+        return reasons
+
+    def _is_empty_directory(self, pattern: str) -> bool:
+        return not is_glob(pattern) and self.tree.exists(pattern)
+
+    def _missing(self, step: Step, pattern: str) -> str:
+        what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
+        return (
+            f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}, and no earlier "
+            "step declares to write it; add a step before this one that generates or downloads "
+            "it, or correct the path"
+        )
+
+    def _results(self, step: Step, key: str) -> tuple[tuple[Result, ...], tuple[str, ...]]:
+        if self.store is None or step.cache is False or not step.inputs:
+            return (), ()
+        fitting, unusable = [], []
+        for result in self.store.results(key, self.scopes):
+            if result.discovered:
+                continue  # made with a tracer; whether it fits cannot be told without one
+            lost = [output.path for output in result.outputs if not self._has(output)]
+            if lost:
+                unusable.append(f"its stored result lacks {lost[0]}")
+            else:
+                fitting.append(result)
+        return tuple(fitting), tuple(dict.fromkeys(unusable)) if not fitting else ()
+
+    def _has(self, output: Output) -> bool:
+        stored = self.store is not None and self.store.has(output.digest, output.size)
+        return output.kind != "file" or stored or is_right(self.root, output)
+
+    def _notes(self, step: Step) -> tuple[str, ...]:
+        notes = []
+        for pattern in step.inputs:
+            left_out = self.tree.left_out(pattern)
+            if left_out:
+                some = ", ".join(left_out[:2]) + (", …" if len(left_out) > 2 else "")  # noqa: PLR2004
+                notes.append(
+                    f"input {pattern} does not count {len(left_out)} file(s) that git ignores "
+                    f"({some}); name them by a pattern with * if the step reads them"
+                )
+        return tuple(notes)
+
+
+def _as_input(output: Output) -> Input:
+    return Input(path=output.path, digest=output.digest, executable=output.executable)

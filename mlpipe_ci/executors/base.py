@@ -1,0 +1,47 @@
+"""What an executor is: it is pulled (`start`, `wait`), and never calls back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mlpipe_ci.tracing.base import Trace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One command to run: the shell's words, its directory, its whole environment.
+
+    All that the command prints goes to the file `log`, and to the executor's output as it comes.
+    """
+
+    id: str
+    argv: tuple[str, ...]
+    directory: Path
+    env: tuple[tuple[str, str], ...]
+    log: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended: exit code (minus the signal's number if one ended it), wall seconds."""
+
+    job: Job
+    exit_code: int
+    seconds: float
+    trace: Trace
+
+
+class Executor(Protocol):
+    """Runs jobs. Ends its jobs, with all their processes, when it is closed or mlpipe dies."""
+
+    def free(self) -> int:
+        """How many jobs may be started now."""
+
+    def start(self, job: Job) -> None:
+        """Start a job. Raises OSError if it cannot be started."""
+
+    def wait(self) -> Outcome:
+        """Wait until a job has ended."""
+
+    def close(self) -> None:
+        """End what still runs: TERM to the process group, then KILL."""

@@ -1,0 +1,124 @@
+"""Runs one job at a time on this machine, in a process group of its own."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from typing import BinaryIO
+
+from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.tracing import TRACERS
+
+GRACE_SECONDS = 5.0
+"""Between TERM and KILL: GitHub gives a cancelled job about 7.5 s before it kills mlpipe."""
+DRAIN_SECONDS = 1.0
+"""How long output is still read after the command has ended, if a grandchild holds the pipe."""
+CHUNK = 1 << 16
+WATCHMAN = 'read -r _ || kill -s KILL -- "-$1"'
+"""Waits for a line from mlpipe. If the pipe closes without one, mlpipe was killed: so the step's
+processes must go too, before they write on beside the next run."""
+
+
+class LocalExecutor:
+    """Runs jobs with subprocess. `screen` gets what they print; `held` file descriptors that the
+    watchman keeps open until the job's processes are gone (the lock of the work tree).
+    """
+
+    def __init__(self, screen: BinaryIO, held: tuple[int, ...] = ()) -> None:
+        self._screen, self._held = screen, held
+        self._process: subprocess.Popen[bytes] | None = None
+        self._watchman: subprocess.Popen[bytes] | None = None
+        self._reader: threading.Thread | None = None
+        self._job: Job | None = None
+        self._started = 0.0
+
+    def free(self) -> int:
+        """1, or 0 while a job runs."""
+        return 0 if self._process else 1
+
+    def start(self, job: Job) -> None:
+        """Start a job. Raises OSError if its shell cannot be started."""
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        self._job, self._tracer, self._started = job, TRACERS["off"](), time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+            self._tracer.command(job.argv),
+            cwd=job.directory,
+            env=dict(job.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        self._watchman = subprocess.Popen(  # noqa: S603
+            ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(self._process.pid)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+            pass_fds=self._held,
+        )
+        self._reader = threading.Thread(target=self._copy_output, daemon=True)
+        self._reader.start()
+
+    def wait(self) -> Outcome:
+        """Wait for the job. What its processes leave running in their group is killed."""
+        process, job = self._process, self._job
+        if process is None or job is None:
+            raise RuntimeError("no job was started")
+        # Not reaped yet: while the leader is a zombie its number cannot become another group's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        seconds = time.monotonic() - self._started
+        self._end_group()
+        code = process.wait()
+        self._dismiss()
+        return Outcome(job=job, exit_code=code, seconds=seconds, trace=self._tracer.trace())
+
+    def close(self) -> None:
+        """TERM to the job's process group, KILL after the grace time."""
+        if self._process is None:
+            return
+        self._signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+        self._dismiss()
+
+    def _end_group(self) -> None:
+        """Let the last output through, then end what the command left behind."""
+        if self._reader:
+            self._reader.join(DRAIN_SECONDS)
+        self._signal(signal.SIGKILL)
+        if self._reader:
+            self._reader.join(DRAIN_SECONDS)
+
+    def _signal(self, number: int) -> None:
+        if self._process:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    def _dismiss(self) -> None:
+        if self._watchman and self._watchman.stdin:
+            with suppress(BrokenPipeError):
+                self._watchman.stdin.write(b"done\n")
+                self._watchman.stdin.flush()
+            with suppress(BrokenPipeError):
+                self._watchman.stdin.close()
+            self._watchman.wait()
+        self._process = self._watchman = self._job = None
+
+    def _copy_output(self) -> None:
+        process, job = self._process, self._job
+        if process is None or process.stdout is None or job is None:
+            return
+        with job.log.open("wb") as log, process.stdout as pipe:
+            while chunk := os.read(pipe.fileno(), CHUNK):
+                # A full disk or a closed terminal does not end a training.
+                with suppress(OSError, ValueError):
+                    log.write(chunk)
+                    log.flush()
+                with suppress(OSError, ValueError):
+                    self._screen.write(chunk)
+                    self._screen.flush()

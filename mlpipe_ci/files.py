@@ -1,0 +1,191 @@
+"""Digests of the work tree: which files an input means, and what is in them.
+
+Which kind of digest a path has follows from what it is, never from its state: written by a step or
+ignored by git: BLAKE3 of its bytes; all else: git's blob id, so that a commit changes no key.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from blake3 import blake3
+
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
+from mlpipe_ci.keys import Input
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.workflow import is_glob, is_under, literal_prefix
+
+SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
+"""Never part of an input that is a directory or a pattern."""
+CHUNK = 8 << 20
+"""Bytes read at a time. Not mapped: a file cut short while it is mapped would kill the process."""
+
+
+class Tree:
+    """The files under `root` as they are now. `outputs`: all paths that steps declare to write."""
+
+    def __init__(self, root: Path, git: Git | None, outputs: tuple[str, ...]) -> None:
+        self._root, self._git, self._outputs = root, git, outputs
+        self._index: dict[str, Entry] = {}
+        self._modified: frozenset[str] = frozenset()
+        self._untracked: frozenset[str] = frozenset()
+        self._digests: dict[str, Input] = {}
+        self._left_out: dict[str, tuple[str, ...]] = {}
+        self._fresh = False
+
+    def forget(self) -> None:
+        """Forget what was seen: a command has run, and may have written anything."""
+        self._fresh = False
+
+    def inputs(self, pattern: str, step: str) -> tuple[Input, ...]:
+        """Files that a pattern means now, with digests. Empty if there are none. PathError."""
+        self._look()
+        return self._meant(pattern, step, frozenset())
+
+    def _meant(self, pattern: str, step: str, seen: frozenset[str]) -> tuple[Input, ...]:
+        paths = list(self._expand(pattern))
+        self._digest([path for path in paths if path not in self._digests], step)
+        found = [self._digests[path] for path in paths]
+        for path in paths:
+            if (self._root / path).is_symlink() and path not in seen:
+                found += self._meant(self._target(path, step), step, seen | {path})
+        return tuple(found)
+
+    def exists(self, path: str) -> bool:
+        """True if there is something at this path, be it an empty directory."""
+        return os.path.lexists(self._root / path)
+
+    def left_out(self, pattern: str) -> tuple[str, ...]:
+        """Files in a directory input that do not count because git ignores them."""
+        return self._left_out.get(pattern, ())
+
+    def _look(self) -> None:
+        if self._fresh:
+            return
+        if self._git:
+            self._index = self._git.index()
+            self._modified, self._untracked = self._git.status()
+        self._digests = {}
+        self._fresh = True
+
+    def _expand(self, pattern: str) -> Iterator[str]:
+        if is_glob(pattern) and not pattern.endswith("/**"):
+            start = self._root / literal_prefix(pattern)
+            for path in self._walk(start):
+                if matches(pattern, path):
+                    yield path
+            return
+        plain = pattern.removesuffix("/**").rstrip("/")
+        place = self._root / plain
+        if is_glob(plain):
+            yield from (
+                f for f in self._walk(self._root / literal_prefix(plain)) if matches(pattern, f)
+            )
+        elif place.is_dir() and (not place.is_symlink() or pattern != plain):
+            yield from self._directory(pattern, plain)
+        elif os.path.lexists(place):
+            yield plain
+
+    def _directory(self, pattern: str, plain: str) -> tuple[str, ...]:
+        """All files in a directory that git does not ignore; all if the directory is ignored."""
+        found = tuple(self._walk(self._root / ("" if plain == "." else plain)))
+        kept = tuple(path for path in found if self._is_git(path) or self._is_output(path))
+        self._left_out[pattern] = tuple(sorted({*found} - {*kept})) if kept else ()
+        return kept or found
+
+    def _is_git(self, path: str) -> bool:
+        return self._git is None or path in self._index or path in self._untracked
+
+    def _is_output(self, path: str) -> bool:
+        return any(is_under(path, output) for output in self._outputs)
+
+    def _walk(self, start: Path) -> Iterator[str]:
+        for directory, folders, names in os.walk(start, onerror=_unreadable):
+            folders[:] = sorted(folder for folder in folders if folder not in SKIPPED)
+            links = [folder for folder in folders if Path(directory, folder).is_symlink()]
+            relative = Path(directory).relative_to(self._root).as_posix()
+            prefix = "" if relative == "." else relative + "/"
+            yield from (prefix + name for name in sorted([*names, *links]) if name not in SKIPPED)
+
+    def _digest(self, paths: list[str], step: str) -> None:
+        """Fill in the digests of paths, those that git must hash in one go."""
+        for_git: list[str] = []
+        for path in paths:
+            status, entry = self._lstat(path, step), self._index.get(path)
+            if entry and self._clean(path, entry):
+                digest, executable = f"git:{entry.oid}", entry.mode == "100755"
+            elif self._hashed_by_git(path, status):
+                for_git.append(path)
+                continue
+            else:
+                digest, executable = self._content(path, status), _executable(status)
+            self._digests[path] = Input(path=path, digest=digest, executable=executable)
+        if for_git and self._git:
+            self._hash_by_git(self._git, tuple(for_git), step)
+
+    def _clean(self, path: str, entry: Entry) -> bool:
+        regular = entry.mode not in {SYMLINK, SUBMODULE}
+        return entry.plain and regular and path not in self._modified and not self._is_output(path)
+
+    def _hashed_by_git(self, path: str, status: os.stat_result) -> bool:
+        ours = self._git is None or self._is_output(path) or not self._is_git(path)
+        return not ours and stat.S_ISREG(status.st_mode)
+
+    def _hash_by_git(self, git: Git, paths: tuple[str, ...], step: str) -> None:
+        for path, oid in git.hash_files(paths).items():
+            executable = _executable(self._lstat(path, step))
+            self._digests[path] = Input(path=path, digest=f"git:{oid}", executable=executable)
+
+    def _content(self, path: str, status: os.stat_result) -> str:
+        if stat.S_ISLNK(status.st_mode):
+            return f"link:{(self._root / path).readlink()}"
+        if not stat.S_ISREG(status.st_mode):
+            raise PathError(f"'{path}' is not a file, a directory or a link; a step cannot read it")
+        return file_digest(self._root / path)
+
+    def _target(self, path: str, step: str) -> str:
+        """What a symbolic link leads to is read as well, and must be inside of the repository."""
+        # realpath, not resolve: that raises on a loop of links
+        root, target = os.path.realpath(self._root), os.path.realpath(self._root / path)
+        problem = ""
+        if not Path(target).is_relative_to(root):
+            problem = (
+                f"{target}, out of the repository, where changes would not be seen; copy the data "
+                "in an earlier step"
+            )
+        elif not Path(target).exists():
+            problem = "nothing; correct the link, or write its target in an earlier step"
+        elif Path(root, path).is_relative_to(target):
+            problem = "a directory that it lies in itself"
+        if problem:
+            raise PathError(f"step '{step}': input '{path}' is a link to {problem}")
+        return Path(target).relative_to(root).as_posix()
+
+    def _lstat(self, path: str, step: str) -> os.stat_result:
+        try:
+            return (self._root / path).lstat()
+        except OSError as error:
+            raise PathError(f"step '{step}': input '{path}': {error.strerror}") from error
+
+
+def _executable(status: os.stat_result) -> bool:
+    return bool(status.st_mode & stat.S_IXUSR) and stat.S_ISREG(status.st_mode)
+
+
+def _unreadable(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise PathError(f"'{error.filename}' cannot be read: {error.strerror}") from error
+
+
+def file_digest(path: Path) -> str:
+    """`blake3:` and 64 hexadecimal digits of a regular file's bytes. Raises PathError."""
+    hasher = blake3(max_threads=blake3.AUTO)
+    try:
+        with path.open("rb", buffering=0) as file:
+            while chunk := file.read(CHUNK):
+                hasher.update(chunk)
+    except OSError as error:
+        raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
+    return f"blake3:{hasher.hexdigest()}"

@@ -1,0 +1,35 @@
+"""Which paths an input pattern means. Pure."""
+
+import re
+from functools import lru_cache
+
+from wcmatch import glob
+
+from mlpipe_ci.workflow import is_glob, is_under, literal_prefix
+
+FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
+
+
+def matches(pattern: str, path: str) -> bool:
+    """True if `path` is meant by `pattern`: it is the path, lies inside of it, or fits the glob."""
+    if not is_glob(pattern):
+        return pattern in {".", "./"} or is_under(path, pattern)
+    return any(expression.fullmatch(path) for expression in _compiled(pattern))
+
+
+def may_match(pattern: str, output: str) -> bool:
+    """True if something at or inside of a declared output could be meant by `pattern`."""
+    if matches(pattern, output.rstrip("/")):
+        return True
+    if not output.endswith("/"):
+        return False
+    prefix = literal_prefix(pattern)
+    return is_under(prefix, output) or (
+        is_glob(pattern) and (not prefix or is_under(output, prefix))
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
+    included, _ = glob.translate(pattern, flags=FLAGS)
+    return tuple(re.compile(expression) for expression in included)

@@ -1,0 +1,80 @@
+"""A plan and a run as JSON, in the shapes of schema/plan.schema.json and report.schema.json."""
+
+from typing import Any
+
+from mlpipe_ci.decide import Decision, Plan
+from mlpipe_ci.report.words import shown
+from mlpipe_ci.result import Result
+from mlpipe_ci.run import Comparison, Run, StepOutcome
+from mlpipe_ci.workflow import Workflow
+
+VERSION = 1
+
+
+def plan_json(plan: Plan, comparison: Comparison) -> dict[str, Any]:
+    """The plan as values that `json.dumps` takes."""
+    steps = [_decision(decision) for decision in plan.decisions]
+    return {**_head(plan.workflow, comparison), "steps": steps}
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """The run as values that `json.dumps` takes."""
+    steps = [_outcome(outcome) for outcome in run.outcomes]
+    head = _head(run.workflow, run.comparison)
+    return {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
+
+
+def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
+    base = {"sha": comparison.base, "how": comparison.how} if comparison.base else None
+    changed = [{"path": shown(c.path), "change": c.change} for c in comparison.changed or ()]
+    return {
+        "version": VERSION,
+        "workflow": shown(workflow.name),
+        "file": shown(workflow.file),
+        "head": comparison.head,
+        "base": base,
+        "base_unknown": None if comparison.base else shown(comparison.how),
+        "changed": None if comparison.changed is None else changed,
+    }
+
+
+def _decision(decision: Decision) -> dict[str, Any]:
+    return {
+        "id": decision.step.id,
+        "name": shown(decision.step.name),
+        "action": str(decision.action),
+        "reasons": [shown(reason) for reason in decision.reasons],
+        "notes": [shown(note) for note in decision.notes],
+        "key": decision.key,
+        "result": _result(decision.result) if decision.result else None,
+        "saved_seconds": round(decision.saved_seconds, 3),
+    }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    return {
+        "finished": round(result.finished, 3),
+        "seconds": round(result.seconds, 3),
+        "commit": result.producer.commit or None,
+        "ref": shown(result.producer.ref) or None,
+        "run_url": result.producer.run_url or None,
+        "outputs": [shown(output.path) for output in result.outputs],
+    }
+
+
+def _outcome(outcome: StepOutcome) -> dict[str, Any]:
+    return {
+        "id": outcome.step.id,
+        "name": shown(outcome.step.name),
+        "status": str(outcome.status),
+        "reasons": [shown(reason) for reason in outcome.reasons],
+        "notes": [shown(note) for note in outcome.notes],
+        "seconds": round(outcome.seconds, 3),
+        "saved_seconds": round(outcome.saved_seconds, 3),
+        "exit_code": outcome.exit_code,
+        "attempts": outcome.attempts,
+        "outputs": [shown(path) for path in outcome.outputs],
+        "metrics": {shown(name): value for name, value in outcome.metrics},
+        "gates": [],
+        "discovered": [],
+    }

@@ -1,0 +1,85 @@
+"""A plan and a run as lines of a terminal."""
+
+from mlpipe_ci.decide import Action, Decision, Plan, in_words
+from mlpipe_ci.report.words import compared, shown, verdict
+from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
+from mlpipe_ci.workflow import Workflow
+
+RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""
+ACTIONS = {
+    Action.RUN: ("▶", YELLOW),
+    Action.REUSE: ("↺", GREEN),
+    Action.SKIP: ("–", DIM),
+    Action.MAYBE: ("?", YELLOW),
+}
+STATUSES = {
+    Status.SUCCEEDED: ("✔", GREEN),
+    Status.REUSED: ("↺", GREEN),
+    Status.SKIPPED: ("–", DIM),
+    Status.FAILED: ("✖", RED),
+    Status.BLOCKED: ("–", DIM),
+    Status.CANCELLED: ("✖", RED),
+}
+SHOWN_REASONS = 3
+
+
+def head_line(workflow: Workflow, comparison: Comparison, *, colour: bool = False) -> str:
+    """What is about to be planned or run."""
+    steps = f"{len(workflow.steps)} step{'' if len(workflow.steps) == 1 else 's'}"
+    return _paint(f"{shown(workflow.name)} · {steps} · {compared(comparison)}", DIM, colour=colour)
+
+
+def plan_lines(plan: Plan, *, colour: bool = False) -> list[str]:
+    """One line for each step: what would be done, and why."""
+    width = max(len(shown(d.step.name)) for d in plan.decisions)
+    lines = []
+    for decision in plan.decisions:
+        symbol, code = ACTIONS[decision.action]
+        start = f"{symbol} {shown(decision.step.name):<{width}}  {decision.action:<5}"
+        lines.append(f"{_paint(start, code, colour=colour)}  {reasons(decision.reasons)}")
+        lines += _notes(decision.notes)
+    return lines
+
+
+def start_line(decision: Decision, *, colour: bool = False) -> str:
+    """A step's command is about to run."""
+    start = _paint(f"▶ {shown(decision.step.name)}", YELLOW, colour=colour)
+    return f"{start}  {reasons(decision.reasons)}"
+
+
+def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
+    """How a step ended; for one that did not run, why."""
+    symbol, code = STATUSES[outcome.status]
+    start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
+    ran = outcome.status in {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}
+    why = in_words(outcome.seconds) if ran else reasons(outcome.reasons)
+    return [f"{start}  {outcome.status}  {why}", *_notes(outcome.notes)]
+
+
+def end_lines(run: Run, *, colour: bool = False) -> list[str]:
+    """The verdict, and what to do next."""
+    code = GREEN if run.result == "success" else RED
+    symbol = "✔" if run.result == "success" else "✖"
+    lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
+    failed = [o.step.name for o in run.outcomes if o.status is Status.FAILED]
+    if failed:
+        lines.append(
+            f"  {', '.join(shown(name) for name in failed)} runs again next time: mlpipe run"
+        )
+    return lines
+
+
+def reasons(texts: tuple[str, ...]) -> str:
+    """The first few reasons on one line."""
+    more = len(texts) - SHOWN_REASONS
+    return ", ".join(shown(text) for text in texts[:SHOWN_REASONS]) + (
+        f" and {more} more" if more > 0 else ""
+    )
+
+
+def _notes(notes: tuple[str, ...]) -> list[str]:
+    return [f"    {shown(note)}" for note in notes]
+
+
+def _paint(text: str, code: str, *, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text

@@ -1,0 +1,90 @@
+"""The record of one execution of a plan: one outcome for each step."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mlpipe_ci.workflow import Step, Workflow
+
+
+class Status(StrEnum):
+    """How a step ended. `blocked`: an earlier step did not succeed."""
+
+    SUCCEEDED = "succeeded"
+    REUSED = "reused"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutcome:
+    """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
+
+    `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
+    """
+
+    step: Step
+    status: Status
+    reasons: tuple[str, ...] = ()
+    seconds: float = 0.0
+    saved_seconds: float = 0.0
+    exit_code: int | None = None
+    attempts: int = 0
+    outputs: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One changed path. `change` is `added`, `modified`, `deleted` or `untracked`."""
+
+    path: str
+    change: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What is compared: head, base (None: not known), how the base was chosen, what changed.
+
+    `changed` is None where it could not be read; an empty tuple says that nothing changed.
+    """
+
+    head: str | None = None
+    base: str | None = None
+    how: str = ""
+    changed: tuple[Change, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run: the workflow, what was compared, an outcome for each step, seconds in all."""
+
+    workflow: Workflow
+    comparison: Comparison
+    outcomes: tuple[StepOutcome, ...]
+    seconds: float
+    cancelled: bool = False
+
+    @property
+    def result(self) -> str:
+        """`success`, `failure` or `cancelled`."""
+        if self.cancelled or any(o.status is Status.CANCELLED for o in self.outcomes):
+            return "cancelled"
+        return "failure" if any(o.status is Status.FAILED for o in self.outcomes) else "success"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics of all steps; a later step wins where two have the same name."""
+        return {name: value for outcome in self.outcomes for name, value in outcome.metrics}
+
+    @property
+    def saved_seconds(self) -> float:
+        """Seconds that reused results took when they were made."""
+        return sum(outcome.saved_seconds for outcome in self.outcomes)
+
+    def count(self, *statuses: Status) -> int:
+        """How many steps ended in one of the statuses."""
+        return sum(outcome.status in statuses for outcome in self.outcomes)

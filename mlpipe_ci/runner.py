@@ -1,0 +1,262 @@
+"""Carries a plan out: the same fold of `decide`, with the commands executed in between."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mlpipe_ci.cache import outputs
+from mlpipe_ci.cache.outputs import Aside, MissingOutputError
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.decide import Action, Decision, Evidence, Written, decide
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.executors.base import Executor, Job, Outcome
+from mlpipe_ci.files import Tree
+from mlpipe_ci.keys import Input
+from mlpipe_ci.metrics import MetricsError, read_metrics
+from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.workflow import SHELL, Step, Workflow
+
+TAIL_LINES = 40
+TAIL_BYTES = 1 << 16
+
+
+class Witness(Protocol):
+    """What is known about a step: see `evidence`."""
+
+    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now."""
+
+    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
+        """The step's inputs as they are now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What a run works with. `env`: the environment of all steps; `scope`: where results go."""
+
+    root: Path
+    workflow: Workflow
+    witness: Witness
+    tree: Tree
+    store: Store | None
+    state: State
+    aside: Aside
+    executor: Executor
+    env: Mapping[str, str]
+    logs: Path
+    scope: str
+    producer: Producer
+
+
+def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
+    """Yield for each step its decision before, and its outcome after it was carried out.
+
+    Where a stored result turns out to be damaged, a second decision follows the first.
+    """
+    written: dict[str, tuple[Output, ...] | None] = {}
+    failed: tuple[str, ...] = ()
+    for step in bench.workflow.steps:
+        decision = decide(step, bench.witness.look(step, written, failed))
+        yield decision
+        try:
+            done = _without_command(bench, decision, blocked=bool(failed))
+        except DamagedError as error:
+            decision, done = _must_run(decision, error), None
+            yield decision
+        outcome, wrote = done or _execute(bench, decision, written)
+        if wrote is not None:
+            written[step.id] = wrote
+        if outcome.status is Status.FAILED:
+            failed += (step.name,)
+        yield replace(outcome, notes=decision.notes + outcome.notes)
+
+
+Done = tuple[StepOutcome, tuple[Output, ...] | None]
+"""The outcome, and what the step wrote (None: nothing is to be expected of it)."""
+
+
+def _without_command(bench: Bench, decision: Decision, *, blocked: bool) -> Done | None:
+    """Skip or reuse; None if the command has to run. Raises DamagedError."""
+    if decision.action is Action.SKIP:
+        return _outcome(decision, Status.BLOCKED if blocked else Status.SKIPPED), None
+    if decision.result and bench.store:
+        return _reuse(bench, decision, decision.result, bench.store)
+    return None
+
+
+def _must_run(decision: Decision, error: DamagedError) -> Decision:
+    maker = decision.result.producer if decision.result else Producer()
+    made = maker.run_url or maker.commit[:7] or "an earlier run"
+    reason = f"the stored result is damaged: {error} (made by {made})"
+    return replace(decision, action=Action.RUN, result=None, reasons=(reason,))
+
+
+def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> Done:
+    restored = outputs.restore(bench.root, decision.step, result.outputs, store)
+    if decision.parts:
+        name = bench.workflow.file
+        bench.state.succeeded(name, decision.step.id, decision.parts, result.seconds)
+    notes = (f"{restored} file(s) restored from the cache",) if restored else ()
+    outcome = replace(
+        _outcome(decision, Status.REUSED),
+        saved_seconds=result.seconds,
+        outputs=tuple(output.path for output in result.outputs),
+        metrics=result.metrics,
+        notes=notes,
+    )
+    return outcome, result.outputs
+
+
+def _execute(bench: Bench, decision: Decision, written: Written) -> Done:
+    step = decision.step
+    try:
+        bench.aside.move(step)
+        bench.executor.start(_job(bench, step))
+        ended = bench.executor.wait()
+    except OSError as error:
+        bench.aside.put_back()
+        place = f"'{error.filename}': " if error.filename else ""
+        raise PathError(f"step '{step.name}' cannot be run: {place}{error.strerror}") from error
+    bench.tree.forget()
+    try:
+        if ended.exit_code != 0:
+            return _failed(bench, decision, ended, _exit_note(ended.exit_code)), None
+        return _succeeded(bench, decision, ended, written)
+    except (MissingOutputError, MetricsError) as error:
+        return _failed(bench, decision, ended, str(error)), None
+
+
+def _job(bench: Bench, step: Step) -> Job:
+    env = dict(bench.env) | dict(step.env)
+    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
+    return Job(
+        id=step.id,
+        argv=(*SHELL, "-c", step.run),
+        directory=bench.root,
+        env=tuple(env.items()),
+        log=bench.logs / f"{step.id}.log",
+    )
+
+
+def _succeeded(bench: Bench, decision: Decision, ended: Outcome, written: Written) -> Done:
+    step = decision.step
+    metrics = tuple(pair for path in step.metrics for pair in _metrics(bench, path))
+    wrote, notes = _save(bench, decision, ended, written, metrics)
+    bench.aside.drop()
+    if decision.parts:
+        bench.state.succeeded(bench.workflow.file, step.id, decision.parts, ended.seconds)
+    outcome = replace(
+        _outcome(decision, Status.SUCCEEDED),
+        seconds=ended.seconds,
+        exit_code=0,
+        attempts=1,
+        outputs=tuple(output.path for output in wrote),
+        metrics=metrics,
+        notes=notes,
+    )
+    return outcome, wrote
+
+
+def _metrics(bench: Bench, path: str) -> tuple[tuple[str, float], ...]:
+    if not (bench.root / path).exists():
+        raise MissingOutputError(f"the command ended well, but did not write '{path}'")
+    return read_metrics(bench.root / path, path)
+
+
+def _save(
+    bench: Bench,
+    decision: Decision,
+    ended: Outcome,
+    written: Written,
+    metrics: tuple[tuple[str, float], ...],
+) -> tuple[tuple[Output, ...], tuple[str, ...]]:
+    """Keep the outputs and the result. A fault of the cache is told, and is no failure."""
+    step, parts, store = decision.step, decision.parts, bench.store
+    keep = store if step.inputs and step.cache is not False else None
+    try:
+        wrote = outputs.save(bench.root, step, keep)
+        log = keep.save(ended.job.log)[0] if keep else ""
+    except OSError as error:
+        reason = error.strerror or str(error)
+        wrote = outputs.save(bench.root, step, None)
+        return wrote, (f"the result was not stored: {reason} ({error.filename})",)
+    if keep is None or parts is None or decision.key is None:
+        return wrote, ()
+    changed = _changed_meanwhile(bench, decision, written)
+    if changed:
+        return wrote, (f"the result was not stored: {changed} changed while the step ran",)
+    result = Result(
+        key=decision.key,
+        step=step.name,
+        parts=parts,
+        discovered=(),
+        outputs=wrote,
+        metrics=metrics,
+        log=log,
+        seconds=ended.seconds,
+        finished=time.time(),
+        producer=bench.producer,
+    )
+    return wrote, _add(keep, result, bench.scope)
+
+
+def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:
+    try:
+        earlier = store.add(result, scope)
+    except OSError as error:
+        return (f"the result was not stored: {error.strerror} ({error.filename})",)
+    if earlier is None or earlier.outputs == result.outputs:
+        return ()
+    other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
+    return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
+
+
+def _changed_meanwhile(bench: Bench, decision: Decision, written: Written) -> str:
+    before = decision.parts.inputs if decision.parts else ()
+    try:
+        now = bench.witness.inputs(decision.step, written)
+    except PathError:
+        return "an input"
+    differing = sorted({item.path for item in set(before) ^ set(now)})
+    return differing[0] if differing else ""
+
+
+def _failed(bench: Bench, decision: Decision, ended: Outcome, why: str) -> StepOutcome:
+    back = bench.aside.put_back()
+    if decision.key:
+        bench.state.fail(bench.workflow.file, decision.step.id, decision.key)
+    stale = back[1] if back else ()
+    notes: tuple[str, ...] = (why,)
+    if stale:
+        notes += (f"put back from before, so stale: {', '.join(stale)}",)
+    return replace(
+        _outcome(decision, Status.FAILED),
+        seconds=ended.seconds,
+        exit_code=ended.exit_code,
+        attempts=1,
+        notes=notes,
+        log_tail=_tail(ended.job.log),
+    )
+
+
+def _exit_note(code: int) -> str:
+    return f"exit code {code}" if code > 0 else f"ended by signal {-code}"
+
+
+def _tail(log: Path) -> tuple[str, ...]:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ()
+    lines = [line.rsplit("\r", 1)[-1] for line in text.replace("\r\n", "\n").split("\n")]
+    return tuple(line for line in lines if line.strip())[-TAIL_LINES:]
+
+
+def _outcome(decision: Decision, status: Status) -> StepOutcome:
+    return StepOutcome(step=decision.step, status=status, reasons=decision.reasons)

@@ -1,0 +1,26 @@
+"""What a tracer is, and what it tells."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """Paths that a command read and wrote, as bytes of the file system would name them.
+
+    `complete` is False if something may have been missed; then the rest is not to be relied on.
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    complete: bool = False
+
+
+class Tracer(Protocol):
+    """Watches one command."""
+
+    def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """The command line that runs `argv` under watch."""
+
+    def trace(self) -> Trace:
+        """What was seen, once the command has ended."""

@@ -1,0 +1,15 @@
+"""No tracer: runs the command as it is, and knows nothing about it."""
+
+from mlpipe_ci.tracing.base import Trace
+
+
+class Off:
+    """Sees nothing, and says so."""
+
+    def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """The command itself."""
+        return argv
+
+    def trace(self) -> Trace:
+        """An incomplete trace."""
+        return Trace()

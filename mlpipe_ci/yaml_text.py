@@ -1,0 +1,197 @@
+"""Only place that knows YAML: text in, plain values and positions out."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+MAX_BYTES = 1 << 20
+MAX_VALUES = 100_000
+MAX_DEPTH = 50
+MAX_BRACKETS = 300
+PATH = Sequence[str | int]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Something wrong at a place of the text. Line and column count from 1."""
+
+    line: int
+    column: int
+    message: str
+
+
+class YamlError(Exception):
+    """The text cannot be read; `spots` says where and why."""
+
+    def __init__(self, *spots: Spot) -> None:
+        self.spots = spots
+        super().__init__("; ".join(spot.message for spot in spots))
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed text: its plain value, and the place of each part of it."""
+
+    value: Any
+    _node: Node
+
+    def place(self, path: PATH, *, key: bool = False) -> tuple[int, int]:
+        """Line and column of the value at `path` (or of its key); of the nearest parent if none."""
+        node, mark = self._node, self._node.start_mark
+        for index, part in enumerate(path):
+            found = _child(node, part)
+            if found is None:
+                break
+            key_node, node = found
+            at_key = (key and index == len(path) - 1) or _is_nothing(node)
+            mark = key_node.start_mark if at_key else node.start_mark
+        return mark.line + 1, mark.column + 1
+
+
+def parse(text: str) -> Document:
+    """Parse one YAML document. Dates stay text. Raises YamlError with all that can be told."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        size = len(text) / 1e6
+        raise YamlError(Spot(1, 1, f"the file has {size:.1f} MB; a workflow has at most 1 MiB"))
+    _refuse_deep(text)
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True  # found by _check, all at once and with both places
+    try:
+        node = yaml.compose(text)
+        if node is None:
+            raise YamlError(Spot(1, 1, "the file is empty; it needs at least: " + LEAST))
+        spots = _Check().spots(node)
+        if spots:
+            raise YamlError(*spots)
+        return Document(yaml.constructor.construct_document(node), node)
+    except MarkedYAMLError as error:
+        raise YamlError(_syntax_spot(error, text)) from error
+    except RecursionError as error:
+        raise YamlError(Spot(1, 1, f"the file is nested deeper than {MAX_DEPTH} levels")) from error
+    except ReaderError as error:
+        character = f"the character U+{error.character:04X}, which YAML does not allow"
+        raise YamlError(_spot_at(text, error.position, character)) from error
+    except (YAMLError, ValueError) as error:
+        raise YamlError(Spot(1, 1, f"not a YAML text: {str(error).splitlines()[0]}")) from error
+
+
+def _refuse_deep(text: str) -> None:
+    """The parser takes time that grows with the square of open brackets, so they are counted."""
+    depth = 0
+    for found in re.finditer(r"[\[{]|[]}]", text):
+        depth = max(0, depth + (1 if found[0] in "[{" else -1))
+        if depth > MAX_BRACKETS:
+            raise YamlError(_spot_at(text, found.start(), f"nested deeper than {MAX_DEPTH} levels"))
+
+
+def _spot_at(text: str, position: int, message: str) -> Spot:
+    line = text.count("\n", 0, position) + 1
+    return Spot(line, position - text.rfind("\n", 0, position), message)
+
+
+LEAST = "steps: [{name: train, run: python train.py}]"
+
+
+class _Check:
+    """Walk of a node tree before it is built: size with aliases expanded, loops, double keys."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._open: set[int] = set()
+        self._spots: list[Spot] = []
+
+    def spots(self, node: Node) -> list[Spot]:
+        self._size(node, 0)
+        return self._spots
+
+    def _size(self, node: Node, depth: int) -> int:
+        if id(node) in self._open:
+            self._say(node, "an alias that contains itself")
+            return 1
+        if depth > MAX_DEPTH:
+            self._say(node, f"nested deeper than {MAX_DEPTH} levels")
+            return 1
+        if id(node) not in self._sizes:
+            self._open.add(id(node))
+            size = 1 + sum(self._size(child, depth + 1) for child in self._children(node))
+            self._open.discard(id(node))
+            self._sizes[id(node)] = size
+            if size > MAX_VALUES and not self._spots:
+                self._say(node, f"more than {MAX_VALUES:,} values once its aliases are filled in")
+        return self._sizes[id(node)]
+
+    def _children(self, node: Node) -> list[Node]:
+        if isinstance(node, MappingNode):
+            self._double_keys(node)
+            return [part for pair in node.value for part in pair]
+        if isinstance(node, SequenceNode):
+            return list(node.value)
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            node.tag = "tag:yaml.org,2002:str"  # JSON has no dates: 2026-01-05 is text
+        return []
+
+    def _double_keys(self, node: MappingNode) -> None:
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if not isinstance(key, ScalarNode):
+                self._say(key, "a list or a map as a key; a key is one word")
+            elif key.value in first:
+                self._say(key, f"'{key.value}' stands already on line {first[key.value]}")
+            else:
+                first[key.value] = key.start_mark.line + 1
+
+    def _say(self, node: Node, message: str) -> None:
+        self._spots.append(Spot(node.start_mark.line + 1, node.start_mark.column + 1, message))
+
+
+def _child(node: Node, part: str | int) -> tuple[Node, Node] | None:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return key, value
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None
+
+
+def _is_nothing(node: Node) -> bool:
+    """True for a value that is not written at all (`key:`), whose mark is that of what follows."""
+    return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
+
+
+def _syntax_spot(error: MarkedYAMLError, text: str) -> Spot:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    lines = text.splitlines()
+    problem = error.problem or str(error)
+    if "could not find expected ':'" in problem and error.context_mark:
+        line, column = error.context_mark.line, error.context_mark.column
+        return Spot(line + 1, column + 1, _missing_colon(lines[line] if line < len(lines) else ""))
+    if "\\t" in problem and "start any token" in problem:
+        return Spot(line + 1, column + 1, "a tab; YAML is indented with spaces only")
+    if "mapping values are not allowed" in problem:
+        what = "a wrong indent, or a ':' inside of a text (then put the text in quotes)"
+        return Spot(line + 1, column + 1, what)
+    if "end" in problem and "stream" in problem and error.context_mark:
+        line, column = error.context_mark.line, error.context_mark.column
+        what = "quote" if "quoted" in str(error.context) else "bracket"
+        return Spot(line + 1, column + 1, f"a {what} is opened here and never closed")
+    if "could not determine a constructor for the tag" in problem:
+        return Spot(line + 1, column + 1, "a tag (!!…); a workflow has plain values only")
+    if "but found another document" in problem:
+        return Spot(line + 1, column + 1, "a second document (---); a workflow is one document")
+    context = f" ({error.context})" if error.context else ""
+    return Spot(line + 1, column + 1, f"not valid YAML: {problem}{context}")
+
+
+def _missing_colon(line: str) -> str:
+    words = line.strip().removeprefix("- ").split(maxsplit=1)
+    if len(words) > 1:
+        return f"a colon is missing after '{words[0]}'; write: {words[0]}: {words[1]}"
+    return "a colon is missing after the key"

@@ -1,0 +1,139 @@
+"""Guards that make the wrong thing impossible in every test, and the `repo` that most tests use."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOBODY = {
+    "GIT_AUTHOR_NAME": "A",
+    "GIT_AUTHOR_EMAIL": "a@example.invalid",
+    "GIT_COMMITTER_NAME": "A",
+    "GIT_COMMITTER_EMAIL": "a@example.invalid",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+KEPT = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+"""What tests inherit of the environment; all else is unknown to them."""
+connect = socket.socket.connect
+
+
+class NetworkError(Exception):
+    """A test tried to reach something that is not on this machine."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write the expected texts anew")
+
+
+@pytest.fixture
+def update(request: pytest.FixtureRequest) -> bool:
+    """True if expected texts are to be written instead of compared."""
+    return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare environment: no home, no GITHUB_*, no git configuration, a cache of the test's own."""
+    for name in list(os.environ):
+        if name not in KEPT:
+            monkeypatch.delenv(name)
+    for name, value in NOBODY.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HOME", "/dev/null/home-of-tests")
+    monkeypatch.setenv("MLPIPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):  # for programs that tests start
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", ",".join(LOOPBACK))
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection but to this machine."""
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in LOOPBACK:
+            raise NetworkError(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+class Repo:
+    """A git repository for one test, and mlpipe run in it as a user would."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, files: dict[str, str | bytes]) -> None:
+        """Write files by path."""
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    def read(self, name: str) -> str:
+        """A file's text."""
+        return (self.root / name).read_text()
+
+    def git(self, *arguments: str) -> str:
+        """Run git, return what it prints."""
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.root, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, files: dict[str, str | bytes] | None = None, message: str = "change") -> str:
+        """Write files, commit all, return the commit's id."""
+        self.write(files or {})
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def mlpipe(
+        self, *arguments: str, code: int | None = 0, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run mlpipe in a process of its own; fail if its exit code is not `code`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlpipe_ci", *arguments],
+            cwd=self.root,
+            env=os.environ | env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert code is None or done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """An empty git repository, on branch main."""
+    root = tmp_path / "work tree"
+    root.mkdir()
+    made = Repo(root)
+    made.git("init", "-q", "-b", "main")
+    return made
+
+
+@pytest.fixture
+def make_repo(tmp_path: Path) -> Callable[[str], Repo]:
+    """Make further repositories by name."""
+
+    def make(name: str) -> Repo:
+        root = tmp_path / name
+        root.mkdir(parents=True)
+        made = Repo(root)
+        made.git("init", "-q", "-b", "main")
+        return made
+
+    return make

@@ -1,0 +1,89 @@
+"""Stand-ins that tests pass in: an executor without processes, a witness without files."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from mlpipe_ci.decide import Evidence, Written
+from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.keys import Input, key_parts, step_key
+from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.workflow import Step, Workflow
+
+
+def step(name: str, **fields: object) -> Step:
+    """A step with the rest of its fields as given."""
+    return Step(**({"id": name, "name": name, "run": f"run {name}"} | fields))  # type: ignore[arg-type]
+
+
+def workflow(*steps: Step) -> Workflow:
+    """A workflow of these steps."""
+    return Workflow(name="demo", file="mlpipe.yml", steps=steps)
+
+
+def result(of: Step, inputs: tuple[Input, ...] = (), **fields: object) -> Result:
+    """A result of a step, made a minute ago in 100 seconds."""
+    parts = key_parts(of, inputs)
+    given: dict[str, object] = {
+        "key": step_key(parts),
+        "step": of.name,
+        "parts": parts,
+        "discovered": (),
+        "outputs": tuple(
+            Output(path=path, kind="file", digest="blake3:" + "0" * 64, size=1)
+            for path in of.writes
+        ),
+        "metrics": (),
+        "log": "",
+        "seconds": 100.0,
+        "finished": time.time() - 60,
+        "producer": Producer(ref="refs/heads/main"),
+    }
+    return Result(**(given | fields))  # type: ignore[arg-type]
+
+
+class FakeWitness:
+    """Knows of each step the evidence that the test gives it; by default a key and nothing else."""
+
+    def __init__(self, **evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.asked: list[tuple[str, Mapping[str, object], tuple[str, ...]]] = []
+
+    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+        self.asked.append((step.id, dict(written), failed))
+        if failed:
+            return Evidence(condition=False, blocked_by=failed)
+        waits = tuple(f"reads what {i} writes" for i, w in written.items() if w is None)
+        parts = key_parts(step, ())
+        default = Evidence(parts=parts, key=step_key(parts), waits_for=waits)
+        return self.evidence.get(step.id, default)
+
+    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
+        return ()
+
+
+class FakeExecutor:
+    """Runs a function instead of a command; its answer is the exit code."""
+
+    def __init__(self, act: Callable[[Job], int] = lambda job: 0) -> None:
+        self.started: list[str] = []
+        self._act = act
+        self._job: Job | None = None
+
+    def free(self) -> int:
+        return 1
+
+    def start(self, job: Job) -> None:
+        self.started.append(job.id)
+        self._job = job
+
+    def wait(self) -> Outcome:
+        job = self._job
+        assert job is not None
+        Path(job.log).parent.mkdir(parents=True, exist_ok=True)
+        Path(job.log).write_text(f"log of {job.id}\n")
+        return Outcome(job=job, exit_code=self._act(job), seconds=1.0, trace=Trace())
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,214 @@
+"""Digests of the work tree: the kind follows from what a path is, never from its state."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+from conftest import Repo
+
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.files import Tree, file_digest
+from mlpipe_ci.git import open_git
+from mlpipe_ci.keys import Input
+
+
+def tree(repo: Repo, *outputs: str) -> Tree:
+    return Tree(repo.root, open_git(repo.root), outputs)
+
+
+def look(repo: Repo, pattern: str, *outputs: str) -> dict[str, str]:
+    return {i.path: i.digest for i in tree(repo, *outputs).inputs(pattern, "s")}
+
+
+def blob(repo: Repo, path: str) -> str:
+    return "git:" + repo.git("rev-parse", f"HEAD:{path}")
+
+
+def test_a_clean_tracked_file_is_not_read(repo: Repo) -> None:
+    repo.commit({"a.py": "x"})
+    expected = blob(repo, "a.py")
+    repo.git("status")  # settles the index
+    (repo.root / "a.py").chmod(0o000)
+    repo.git("config", "core.fileMode", "false")
+    assert look(repo, "a.py") == {"a.py": expected}
+
+
+def test_committing_changes_no_digest(repo: Repo) -> None:
+    repo.commit({"a.py": "1"})
+    repo.write({"a.py": "2", "new.py": "3"})
+    edited = look(repo, ".")
+    repo.git("add", "-A")
+    staged = look(repo, ".")
+    repo.commit()
+    assert edited == staged == look(repo, ".")
+    assert edited["a.py"] == blob(repo, "a.py")
+    assert edited["new.py"] == blob(repo, "new.py")
+
+
+def test_touching_and_cloning_change_no_digest(repo: Repo, tmp_path: Path) -> None:
+    repo.commit({"a.py": "1", "d/b.py": "2"})
+    before = look(repo, ".")
+    os.utime(repo.root / "a.py", (1, 1))
+    assert look(repo, ".") == before
+    repo.git("clone", "-q", str(repo.root), str(tmp_path / "clone"))
+    assert look(Repo(tmp_path / "clone"), ".") == before
+
+
+def test_ignored_files_and_outputs_have_blake3(repo: Repo) -> None:
+    repo.commit({".gitignore": "*.csv\n", "out.txt": "tracked output"})
+    repo.write({"data.csv": "1"})
+    assert look(repo, "data.csv") == {"data.csv": f"blake3:{blake3(b'1').hexdigest()}"}
+    expected = f"blake3:{blake3(b'tracked output').hexdigest()}"
+    assert look(repo, "out.txt", "out.txt") == {"out.txt": expected}
+
+
+def test_an_edit_with_the_same_size_and_time_is_seen(repo: Repo) -> None:
+    repo.commit({".gitignore": "data.csv\n", "a.py": "1"})
+    repo.write({"data.csv": "1"})
+    times = (repo.root / "data.csv").stat()
+    before = look(repo, "data.csv"), look(repo, "a.py")
+    repo.write({"data.csv": "2", "a.py": "2"})
+    os.utime(repo.root / "data.csv", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert look(repo, "data.csv") != before[0]
+    assert look(repo, "a.py") != before[1]
+
+
+def test_files_that_git_hides_are_read(repo: Repo) -> None:
+    repo.commit({"a.py": "1"})
+    repo.git("update-index", "--assume-unchanged", "a.py")
+    before = look(repo, "a.py")
+    repo.write({"a.py": "2"})
+    assert look(repo, "a.py") != before
+
+
+def test_a_directory_is_what_git_does_not_ignore(repo: Repo) -> None:
+    repo.commit({".gitignore": "*.log\ncache/\n", "src/a.py": "1", "src/.hidden": "1"})
+    repo.write(
+        {
+            "src/new.py": "1",
+            "src/x.log": "1",
+            "src/__pycache__/a.pyc": "1",
+            "src/.ipynb_checkpoints/a": "1",
+            "cache/x": "1",
+        }
+    )
+    found = tree(repo)
+    assert {i.path for i in found.inputs("src", "s")} == {"src/a.py", "src/.hidden", "src/new.py"}
+    assert found.left_out("src") == ("src/x.log",)
+    assert set(look(repo, "src/**")) == {"src/a.py", "src/.hidden", "src/new.py"}
+    assert set(look(repo, "src/*.log")) == {"src/x.log"}
+    assert set(look(repo, "cache/")) == {"cache/x"}, "an ignored directory that is named counts"
+
+
+def test_outputs_in_a_directory_count_though_git_ignores_them(repo: Repo) -> None:
+    repo.commit({".gitignore": "*.pkl\n", "models/README": "1"})
+    repo.write({"models/a.pkl": "1", "models/b.pkl": "1"})
+    assert set(look(repo, "models", "models/a.pkl")) == {"models/README", "models/a.pkl"}
+
+
+def test_missing_and_empty_are_told_apart(repo: Repo) -> None:
+    (repo.root / "empty").mkdir()
+    found = tree(repo)
+    assert found.inputs("empty", "s") == found.inputs("nothing", "s") == ()
+    assert (found.exists("empty"), found.exists("nothing")) == (True, False)
+    assert found.inputs("no/such/*.csv", "s") == ()
+
+
+def test_the_executable_bit_counts_and_staging_it_does_not(repo: Repo) -> None:
+    repo.commit({"run.sh": "x"})
+    (repo.root / "run.sh").chmod(0o755)
+    (unstaged,) = tree(repo).inputs("run.sh", "s")
+    repo.commit()
+    (committed,) = tree(repo).inputs("run.sh", "s")
+    assert (
+        unstaged == committed == Input(path="run.sh", digest=blob(repo, "run.sh"), executable=True)
+    )
+
+
+def test_a_link_counts_with_what_it_leads_to(repo: Repo) -> None:
+    repo.write({"real/a": "1", "target": "1"})
+    (repo.root / "link").symlink_to("target")
+    (repo.root / "dir").symlink_to("real")
+    repo.commit()
+    assert set(look(repo, "link")) == {"link", "target"}
+    assert set(look(repo, "dir")) == {"dir", "real/a"}
+    assert look(repo, "link")["link"] == "link:target"
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/etc/hosts", "out of the repository"),
+        ("../outside", "out of the repository"),
+        ("nothing", "a link to nothing"),
+        ("link", "a link to nothing"),
+        (".", "lies in itself"),
+    ],
+)
+def test_links_that_cannot_be_followed_are_refused(repo: Repo, target: str, message: str) -> None:
+    (repo.root / "link").symlink_to(target)
+    with pytest.raises(PathError, match=message):
+        tree(repo).inputs("link", "s")
+
+
+def test_links_that_lead_to_each_other_end(repo: Repo) -> None:
+    repo.write({"a/x": "1", "b/y": "1"})
+    (repo.root / "a/to_b").symlink_to("../b")
+    (repo.root / "b/to_a").symlink_to("../a")
+    assert set(look(repo, "a")) == {"a/x", "a/to_b", "b/y", "b/to_a"}
+
+
+def test_a_fifo_is_refused(repo: Repo) -> None:
+    os.mkfifo(repo.root / "pipe")
+    with pytest.raises(PathError, match="not a file"):
+        tree(repo).inputs("pipe", "s")
+
+
+def test_files_in_a_submodule_are_read(repo: Repo, tmp_path: Path) -> None:
+    inner = Repo(tmp_path / "inner")
+    inner.root.mkdir()
+    inner.git("init", "-q")
+    inner.commit({"lib.py": "1"})
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "sub")
+    repo.commit()
+    before = look(repo, "sub")
+    assert set(before) == {"sub/lib.py"}
+    (repo.root / "sub/lib.py").write_text("2")
+    assert look(repo, "sub") != before
+
+
+def test_without_git_all_is_blake3(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    (found,) = Tree(tmp_path, None, ()).inputs("a", "s")
+    assert found.digest == file_digest(tmp_path / "a")
+
+
+def test_what_a_command_wrote_is_seen_after_forget(repo: Repo) -> None:
+    repo.commit({"a": "1"})
+    seen = tree(repo)
+    before = seen.inputs("a", "s")
+    repo.write({"a": "2"})
+    assert seen.inputs("a", "s") == before
+    seen.forget()
+    assert seen.inputs("a", "s") != before
+
+
+def test_an_unreadable_directory_is_an_error_not_an_empty_one(repo: Repo) -> None:
+    repo.write({"data/a": "1"})
+    if os.geteuid() == 0:
+        shutil.rmtree(repo.root / "data")
+        (repo.root / "data").symlink_to("data2")
+        with pytest.raises(PathError):
+            tree(repo).inputs("data", "s")
+        return
+    (repo.root / "data").chmod(0)
+    with pytest.raises(PathError, match="cannot be read"):
+        tree(repo).inputs("data", "s")
+
+
+def test_a_large_file_is_hashed_in_pieces(tmp_path: Path) -> None:
+    data = os.urandom(1 << 20) * 9
+    (tmp_path / "big").write_bytes(data)
+    assert file_digest(tmp_path / "big") == f"blake3:{blake3(data).hexdigest()}"

@@ -1,0 +1,208 @@
+"""git, with git: odd names, odd states, odd repositories."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Repo
+
+from mlpipe_ci.errors import GitError
+from mlpipe_ci.git import LOCAL_VARIABLES, Git, clear_local_environment, open_git
+
+ODD = ("café.csv", "数据.csv", "tab\there", 'quo"te', "new\nline", "-dash", "end ", "[g]*.csv")
+
+
+def opened(repo: Repo) -> Git:
+    git = open_git(repo.root)
+    assert git is not None
+    return git
+
+
+def test_outside_of_a_repository_there_is_no_git(tmp_path: Path) -> None:
+    assert open_git(tmp_path) is None
+
+
+def test_a_repository_is_found_from_below(repo: Repo) -> None:
+    repo.write({"a/b/c": "1"})
+    git = open_git(repo.root / "a" / "b")
+    assert git is not None
+    assert git.root == repo.root
+    assert git.directory == git.common == repo.root / ".git"
+
+
+def test_before_the_first_commit(repo: Repo) -> None:
+    git = opened(repo)
+    assert (git.head(), git.branch(), git.index()) == (None, "refs/heads/main", {})
+
+
+def test_odd_names_come_back_exactly(repo: Repo) -> None:
+    base = repo.commit()
+    latin = os.fsdecode(b"latin\xe9.csv")
+    (repo.root / latin).write_text("x")
+    head = repo.commit(dict.fromkeys(ODD, "x"))
+    git = opened(repo)
+    assert {path for path, _ in git.changed(base, head)} == {*ODD, latin}
+    assert set(git.index()) == {*ODD, latin}
+    for name in (*ODD, latin):
+        (repo.root / name).write_text("changed")
+    (repo.root / "un\ntracked").write_text("x")
+    assert git.status() == (frozenset({*ODD, latin}), frozenset({"un\ntracked"}))
+    assert set(git.hash_files((*ODD, latin))) == {*ODD, latin}
+
+
+def test_kinds_of_change(repo: Repo) -> None:
+    base = repo.commit(
+        {"gone": "1", "kept": "1", "old": "same text\n" * 9, "link": "1", "d/x": "1"}
+    )
+    for name in ("gone", "link", "d/x"):
+        (repo.root / name).unlink()
+    (repo.root / "d").rmdir()
+    (repo.root / "old").rename(repo.root / "renamed")
+    (repo.root / "link").symlink_to("kept")
+    (repo.root / "kept").chmod(0o755)
+    head = repo.commit({"d": "now a file", "new": "1"})
+    assert dict(opened(repo).changed(base, head)) == {
+        "gone": "deleted",
+        "old": "deleted",
+        "renamed": "added",
+        "link": "modified",
+        "kept": "modified",
+        "d/x": "deleted",
+        "d": "added",
+        "new": "added",
+    }
+
+
+def test_the_work_tree_is_compared_where_there_is_no_head(repo: Repo) -> None:
+    base = repo.commit({"a": "1", "b": "1"})
+    repo.write({"a": "2"})
+    assert opened(repo).changed(base, None) == (("a", "modified"),)
+
+
+def test_a_modified_file_has_the_id_that_it_will_have_when_committed(repo: Repo) -> None:
+    repo.commit({".gitattributes": "*.txt text eol=crlf\n", "a.txt": "one\r\n"})
+    repo.write({"a.txt": "two\r\n", "new.txt": "x\r\n"})
+    git = opened(repo)
+    before = git.hash_files(("a.txt", "new.txt"))
+    repo.commit()
+    after = git.index()
+    assert before == {name: after[name].oid for name in ("a.txt", "new.txt")}
+
+
+def test_hidden_and_unmerged_entries_are_not_plain(repo: Repo) -> None:
+    repo.commit({"hidden": "1", "sparse": "1", "plain": "1", "both": "1"})
+    repo.git("update-index", "--assume-unchanged", "hidden")
+    repo.git("update-index", "--skip-worktree", "sparse")
+    repo.git("checkout", "-q", "-b", "other")
+    repo.commit({"both": "2"})
+    repo.git("checkout", "-q", "main")
+    repo.commit({"both": "3"})
+    subprocess.run(["git", "merge", "-q", "other"], cwd=repo.root, check=False, capture_output=True)
+    entries = opened(repo).index()
+    assert {name for name, entry in entries.items() if entry.plain} == {"plain"}
+    assert opened(repo).status()[0] == {"both"}
+
+
+def test_a_file_that_is_intended_to_be_added_is_modified(repo: Repo) -> None:
+    repo.write({"intended": "1"})
+    repo.git("add", "-N", "intended")
+    assert opened(repo).status() == (frozenset({"intended"}), frozenset())
+
+
+def test_parents_are_known_even_where_they_are_not_here(
+    repo: Repo, make_repo: Callable[[str], Repo]
+) -> None:
+    first = repo.commit({"a": "1"})
+    second = repo.commit({"a": "2"})
+    shallow = make_repo("shallow")
+    shallow.git("fetch", "-q", "--depth=1", repo.root.as_uri(), "main")
+    shallow.git("checkout", "-q", "FETCH_HEAD")
+    git = opened(shallow)
+    assert git.head() == second
+    assert git.parents(second) == (first,)
+    assert git.commit(first) is None
+    assert git.branch() is None
+
+
+def test_a_worktree_has_a_directory_of_its_own(repo: Repo, tmp_path: Path) -> None:
+    repo.commit({"a": "1"})
+    repo.git("worktree", "add", "-q", str(tmp_path / "other"))
+    git = open_git(tmp_path / "other")
+    assert git is not None
+    assert git.directory == repo.root / ".git" / "worktrees" / "other"
+    assert git.common == repo.root / ".git"
+
+
+def test_a_sha256_repository(tmp_path: Path) -> None:
+    root = tmp_path / "sha256"
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", str(root)], check=True)
+    repo = Repo(root)
+    base = repo.commit({"a": "1"})
+    head = repo.commit({"a": "2"})
+    assert len(head) == 64
+    git = opened(repo)
+    assert git.changed(base, head) == (("a", "modified"),)
+    assert len(git.hash_files(("a",))["a"]) == 64
+
+
+def test_what_a_hook_leaves_in_the_environment_is_removed() -> None:
+    env = {"GIT_DIR": "/x", "GIT_INDEX_FILE": "/y", "GIT_AUTHOR_NAME": "A", "PATH": "p"}
+    clear_local_environment(env)
+    assert env == {"GIT_AUTHOR_NAME": "A", "PATH": "p"}
+
+
+def test_the_local_variables_of_this_git_are_all_known() -> None:
+    printed = subprocess.run(
+        ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True
+    )
+    assert set(printed.stdout.split()) <= set(LOCAL_VARIABLES)
+
+
+def test_names_that_look_like_options_are_refused(repo: Repo) -> None:
+    repo.commit({"a": "1"})
+    git = opened(repo)
+    assert git.commit("--output=x") is None
+    for ask in (lambda: git.changed("--output=x", None), lambda: git.parents("HEAD")):
+        with pytest.raises(GitError, match="not a commit id"):
+            ask()
+
+
+def test_the_users_git_configuration_changes_nothing(repo: Repo) -> None:
+    for name, value in (
+        ("diff.external", "/bin/false"),
+        ("diff.noprefix", "true"),
+        ("diff.renames", "copies"),
+        ("status.showUntrackedFiles", "no"),
+        ("status.relativePaths", "false"),
+        ("core.quotepath", "on"),
+        ("color.ui", "always"),
+    ):
+        repo.git("config", name, value)
+    base = repo.commit({"dir/é": "text\n" * 9})
+    (repo.root / "dir/é").rename(repo.root / "dir/ö")
+    head = repo.commit()
+    repo.write({"new": "1"})
+    git = opened(repo)
+    assert git.changed(base, head) == (("dir/é", "deleted"), ("dir/ö", "added"))
+    assert git.status() == (frozenset(), frozenset({"new"}))
+
+
+def test_passwords_in_the_remotes_address_are_not_told(repo: Repo) -> None:
+    repo.git("remote", "add", "origin", "https://user:secret@example.invalid/a/b.git?token=x")
+    assert opened(repo).remote_url() == "https://example.invalid/a/b.git"
+
+
+def test_a_git_that_is_not_there_is_an_error_with_the_fix(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(GitError, match="not on PATH; install it"):
+        open_git(repo.root)
+
+
+def test_a_failing_git_says_what_failed(repo: Repo) -> None:
+    repo.commit({"a": "1"})
+    with pytest.raises(GitError, match=r"git hash-object failed: .*nothing.*No such file"):
+        opened(repo).hash_files(("nothing",))

@@ -1,0 +1,154 @@
+"""The local executor, with real processes."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.executors.local import LocalExecutor
+from mlpipe_ci.workflow import SHELL
+
+
+def job(directory: Path, command: str, **env: str) -> Job:
+    variables = {"PATH": os.environ["PATH"], **env}
+    return Job(
+        id="s",
+        argv=(*SHELL, "-c", command),
+        directory=directory,
+        env=tuple(variables.items()),
+        log=directory / "logs" / "s.log",
+    )
+
+
+def execute(directory: Path, command: str, **env: str) -> tuple[Outcome, bytes]:
+    screen = io.BytesIO()
+    executor = LocalExecutor(screen)
+    executor.start(job(directory, command, **env))
+    assert executor.free() == 0
+    outcome = executor.wait()
+    assert executor.free() == 1
+    executor.close()
+    assert (directory / "logs" / "s.log").read_bytes() == screen.getvalue()
+    return outcome, screen.getvalue()
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_output_of_both_streams_in_order(tmp_path: Path) -> None:
+    outcome, printed = execute(tmp_path, "echo out; echo err >&2; printf 'no newline \\xff'")
+    assert (outcome.exit_code, printed) == (0, b"out\nerr\nno newline \xff")
+    assert not outcome.trace.complete
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("exit 3", 3),
+        ("false; true", 1),
+        ("false | true", 1),
+        ("kill -SEGV $$", -signal.SIGSEGV),
+        ("no_such_program", 127),
+    ],
+)
+def test_exit_codes(tmp_path: Path, command: str, code: int) -> None:
+    assert execute(tmp_path, command)[0].exit_code == code
+
+
+def test_the_environment_and_directory_are_the_jobs(tmp_path: Path) -> None:
+    _, printed = execute(tmp_path, 'echo "$MODE|${HOME-unset}|$PWD"; cat', MODE="fast")
+    assert printed == f"fast|unset|{tmp_path}\n".encode()
+
+
+def test_no_startup_file_of_the_user_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".bashrc").write_text("echo from bashrc")
+    _, printed = execute(tmp_path, "true", HOME=str(tmp_path), BASH_ENV=str(tmp_path / "none"))
+    assert printed == b""
+
+
+def test_what_a_command_leaves_running_is_ended(tmp_path: Path) -> None:
+    _, printed = execute(tmp_path, "sleep 1000 & echo $!; disown")
+    wait_for(lambda: not lives(int(printed)))
+
+
+def test_a_daemon_that_holds_the_pipe_does_not_hold_the_run(tmp_path: Path) -> None:
+    started = time.monotonic()
+    outcome, printed = execute(tmp_path, "setsid sleep 30 & sleep 0.3; echo done")
+    assert outcome.exit_code == 0
+    assert printed == b"done\n"
+    assert time.monotonic() - started < 25
+    subprocess.run(["pkill", "-f", "sleep 30"], check=False)
+
+
+def test_close_ends_all_processes_also_those_that_ignore_term(tmp_path: Path) -> None:
+    screen = io.BytesIO()
+    executor = LocalExecutor(screen)
+    executor.start(job(tmp_path, "trap '' TERM; sleep 1000 & echo $$ $!; wait; sleep 1000"))
+    wait_for(lambda: screen.getvalue().count(b"\n") == 1)
+    executor.close()
+    assert executor.free() == 1
+    for pid in screen.getvalue().split():
+        wait_for(lambda pid=pid: not lives(int(pid)))  # type: ignore[misc]
+
+
+def test_a_closed_screen_does_not_end_the_command(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb", buffering=0) as screen:  # noqa: PTH123 - a descriptor, not a path
+        executor = LocalExecutor(screen)
+        executor.start(job(tmp_path, "for i in $(seq 5000); do echo $i; done"))
+        assert executor.wait().exit_code == 0
+    assert (tmp_path / "logs/s.log").read_bytes().endswith(b"5000\n")
+
+
+def test_a_shell_that_cannot_be_started_is_an_os_error(tmp_path: Path) -> None:
+    nowhere = replace(job(tmp_path, "true"), directory=tmp_path / "nowhere")
+    with pytest.raises(OSError, match="nowhere"):
+        LocalExecutor(io.BytesIO()).start(nowhere)
+
+
+def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: Path) -> None:
+    """A step that writes on while the next run starts would spoil its outputs."""
+    program = textwrap.dedent(f"""
+        import fcntl, io, os, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pathlib import Path
+        from mlpipe_ci.executors.local import LocalExecutor
+        from test_local_executor import job
+        lock = os.open("lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        executor = LocalExecutor(io.BytesIO(), (lock,))
+        executor.start(job(Path.cwd(), "sleep 1000 & echo $$ $! > pids; wait"))
+        executor.wait()
+    """)
+    mlpipe = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
+    wait_for(
+        lambda: (tmp_path / "pids").exists() and (tmp_path / "pids").read_text().count(" ") > 0
+    )
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert all(lives(pid) for pid in pids)
+    mlpipe.kill()
+    mlpipe.wait()
+    subprocess.run(["flock", str(tmp_path / "lock"), "true"], check=True, timeout=20)
+    for pid in pids:
+        wait_for(lambda pid=pid: not lives(pid), 2)  # type: ignore[misc]

@@ -1,0 +1,109 @@
+"""What is shipped: the wheel, the action, and texts that repeat a fact that stands elsewhere."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mlpipe_ci.action import PREFIX, command_line
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def action() -> dict[str, Any]:
+    return dict(YAML(typ="safe").load((ROOT / "action.yml").read_text()))
+
+
+def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+        entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        programs = archive.read(entry).decode()
+    assert "mlpipe = mlpipe_ci.cli:main" in programs
+    assert "ml_pipeline = mlpipe_ci.cli:main" in programs
+    code = (
+        "from mlpipe_ci.load import SCHEMA_DIR as found\n"
+        "print(found, *sorted(path.name for path in found.iterdir()))"
+    )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n{code}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.split() == [
+        str(tmp_path / "site" / "mlpipe_ci" / "schema"),
+        "plan.schema.json",
+        "report.schema.json",
+        "workflow.schema.json",
+    ]
+
+
+def test_the_readme_lists_the_actions_inputs(action: dict[str, Any]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    table = readme.split("| input | meaning | default |", 1)[1].split("\n\n", 1)[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(action["inputs"])
+
+
+def test_inputs_reach_the_program_through_the_environment_alone(action: dict[str, Any]) -> None:
+    (only,) = action["runs"]["steps"]
+    assert "${{" not in only["run"]
+    names = {f"{PREFIX}{name.upper().replace('-', '_')}" for name in action["inputs"]}
+    assert set(only["env"]) == (names - {f"{PREFIX}TOKEN"}) | {"MLPIPE_TOKEN"}
+
+
+def test_the_actions_inputs_make_a_command_line() -> None:
+    env = {
+        f"{PREFIX}FILE": "a b.yml",
+        f"{PREFIX}WORKING_DIRECTORY": "src",
+        f"{PREFIX}BASE": "--json",
+        f"{PREFIX}COMMENT": "false",
+        "MLPIPE_TOKEN": "x",
+        "PATH": "p",
+    }
+    assert command_line(env) == ["run", "-C", "src", "--file=a b.yml", "--base=--json"]
+    assert env == {"PATH": "p"}, "no step sees the inputs, and no comment means no token"
+    assert command_line({f"{PREFIX}FILE": "", "MLPIPE_TOKEN": "x"}) == ["run", "-C", "."]
+    with pytest.raises(ValueError, match="must be true or false"):
+        command_line({f"{PREFIX}COMMENT": "yes"})
+
+
+def test_the_action_installs_every_dependency_by_hash() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    locked = (ROOT / "action" / "requirements.txt").read_text()
+    entries = re.split(r"\n(?=\S)", locked.strip())
+    names = {entry.split("==")[0] for entry in entries}
+    for dependency in project["dependencies"]:
+        assert re.split(r"[><=]", dependency)[0].replace(".", "-") in names
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_no_file_names_a_host_of_packages_or_a_home_directory() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        path = ROOT / name
+        if path.is_file() and path.suffix in {".txt", ".toml", ".yml", ".sh", ".md", ".py", ""}:
+            text = path.read_text("utf-8", "replace")
+            assert "pypi" + ".org" not in text, name
+            assert "/root" + "/" not in text, name
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"

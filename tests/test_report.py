@@ -1,0 +1,219 @@
+"""Renderings: the same facts everywhere, and nothing from outside escapes its place."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from fakes import result, step, workflow
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from test_schema import schema
+
+from mlpipe_ci.decide import Action, Decision, Plan
+from mlpipe_ci.errors import Fault
+from mlpipe_ci.report import actions, markdown, terminal
+from mlpipe_ci.report.json import plan_json, run_json
+from mlpipe_ci.report.words import compared, number, shown, verdict
+from mlpipe_ci.run import Change, Comparison, Run, Status, StepOutcome
+
+SHA = "4be1c02" + "0" * 33
+COMPARISON = Comparison(
+    head=SHA,
+    base=SHA,
+    how="the commit before this push",
+    changed=(Change(path="a", change="added"),),
+)
+TRAIN = step("train", inputs=("a",))
+
+
+def run_of(*outcomes: StepOutcome, **fields: Any) -> Run:
+    given: dict[str, Any] = {"comparison": COMPARISON, "seconds": 5.2} | fields
+    return Run(workflow=workflow(*(o.step for o in outcomes)), outcomes=outcomes, **given)
+
+
+OUTCOMES = (
+    StepOutcome(step=step("clean"), status=Status.REUSED, reasons=("same",), saved_seconds=2460),
+    StepOutcome(
+        step=TRAIN,
+        status=Status.FAILED,
+        reasons=("a changed", "b changed", "c changed", "d changed"),
+        seconds=4.2,
+        exit_code=3,
+        attempts=1,
+        notes=("exit code 3",),
+        log_tail=("Traceback", "ValueError: no ``` data"),
+    ),
+    StepOutcome(step=step("evaluate"), status=Status.BLOCKED, reasons=("train did not succeed",)),
+)
+FAILED = run_of(*OUTCOMES)
+GOOD = run_of(
+    StepOutcome(
+        step=TRAIN,
+        status=Status.SUCCEEDED,
+        reasons=("a changed",),
+        seconds=61,
+        metrics=(("auc", 0.93415), ("frauds", 87.0)),
+    )
+)
+
+
+def test_the_verdict() -> None:
+    assert verdict(GOOD) == "demo: 1 ran · auc 0.9342 · frauds 87"
+    assert verdict(FAILED) == "demo: 1 failed · 1 reused · 1 not run · saved 41 min"
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (GOOD, "success"),
+        (FAILED, "failure"),
+        (run_of(*OUTCOMES, cancelled=True), "cancelled"),
+        (run_of(StepOutcome(step=TRAIN, status=Status.CANCELLED)), "cancelled"),
+    ],
+)
+def test_the_result_of_a_run(run: Run, words: str) -> None:
+    assert run.result == words
+
+
+def test_what_was_compared() -> None:
+    assert compared(COMPARISON) == "base 4be1c02 (the commit before this push): 1 path changed"
+    assert compared(Comparison(how="no commit yet")) == "no base: no commit yet"
+    assert compared(Comparison(base=SHA, how="x")).endswith("which cannot be read")
+    assert compared(Comparison(base=SHA, how="x", changed=())).endswith("nothing changed")
+
+
+def test_the_terminal_says_what_failed_and_what_to_do() -> None:
+    lines = [line for o in FAILED.outcomes for line in terminal.outcome_lines(o)]
+    assert lines == [
+        "↺ clean  reused  same",
+        "✖ train  failed  4.2 s",
+        "    exit code 3",
+        "– evaluate  blocked  train did not succeed",
+    ]
+    assert terminal.end_lines(FAILED)[-1] == "  train runs again next time: mlpipe run"
+    assert "\x1b[31m" in terminal.end_lines(FAILED, colour=True)[0]
+    many = terminal.reasons(FAILED.outcomes[1].reasons)
+    assert many == "a changed, b changed, c changed and 1 more"
+
+
+def test_json_has_the_shape_of_its_schema() -> None:
+    stored = result(TRAIN)
+    plan = Plan(
+        workflow=workflow(TRAIN),
+        decisions=(
+            Decision(step=TRAIN, action=Action.REUSE, reasons=("r",), key="0" * 64, result=stored),
+            Decision(step=TRAIN, action=Action.MAYBE, reasons=("m",)),
+        ),
+    )
+    for comparison in (COMPARISON, Comparison(how="no commit yet")):
+        value = json.loads(json.dumps(plan_json(plan, comparison)))
+        Draft202012Validator(schema("plan")).validate(value)
+        for made in (GOOD, FAILED):
+            given_run = Run(**(vars(made) | {"comparison": comparison}))
+            value = json.loads(json.dumps(run_json(given_run)))
+            Draft202012Validator(schema("report")).validate(value)
+
+
+def test_the_markdown_report_of_a_failure() -> None:
+    text = markdown.report(FAILED)
+    assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
+    assert "> [!CAUTION]\n> **<code>train</code>** failed: exit code 3" in text
+    assert "````text\nTraceback\nValueError: no ``` data\n````" in text
+    assert "`mlpipe run`" in text
+    assert "1 reused: <code>clean</code>" in text
+    assert "<details><summary>1 changed path</summary>" in text
+    assert "Commit 4be1c02, base 4be1c02 (the commit before this push): 1 path changed" in text
+
+
+NASTY = ("<script>", "|", "@octocat", "#123", "\n### x", "`code`", "![i](u)", "\x00", "\udce9")
+nasty = st.text(max_size=20) | st.lists(st.sampled_from(NASTY), max_size=4).map("".join)
+
+
+@given(nasty)
+def test_nothing_from_outside_is_markdown_or_html(text: str) -> None:
+    for made in (markdown.code(text), markdown.plain(text)):
+        inner = made.removeprefix("<code>").removesuffix("</code>")
+        entities = re.sub(r"&#\d+;", "", inner)
+        assert not set(entities) & set("<>|`*_[]#@\\!\n\r\x00")
+        inner.encode("utf-8")
+
+
+@given(st.lists(nasty, max_size=4))
+def test_a_fence_holds_what_is_in_it(lines: list[str]) -> None:
+    block = markdown.fence(tuple(lines))
+    first, *middle, last = block.split("\n")
+    assert first == last + "text"
+    assert len(middle) == max(1, len(lines))
+    assert not any(line.strip().startswith(last) for line in middle)
+
+
+@given(st.lists(st.tuples(nasty, nasty, nasty), min_size=1, max_size=4))
+def test_a_report_of_anything_is_text(rows: list[tuple[str, str, str]]) -> None:
+    outcomes = tuple(
+        StepOutcome(
+            step=step(name or "s"),
+            status=Status.FAILED,
+            reasons=(reason,),
+            log_tail=(log,),
+            notes=(log,),
+            metrics=((name, 1.0),),
+        )
+        for name, reason, log in rows
+    )
+    run = run_of(*outcomes)
+    assert markdown.report(run).encode()
+    assert json.dumps(run_json(run)).isascii()
+    for line in [line for o in outcomes for line in terminal.outcome_lines(o)]:
+        assert "\n" not in line
+        assert "\x1b" not in line
+
+
+def test_a_report_that_is_too_long_loses_whole_sections_and_says_so() -> None:
+    many = tuple(
+        StepOutcome(
+            step=step(f"step {n}"),
+            status=Status.FAILED,
+            reasons=("because " + "x" * 200,),
+            log_tail=("y" * 300,) * 40,
+        )
+        for n in range(500)
+    )
+    text = markdown.report(run_of(*many))
+    assert len(text.encode("utf-16-le")) // 2 <= markdown.MAX_UNITS
+    assert len(text.encode()) <= markdown.MAX_BYTES
+    assert text.startswith("### ❌ demo: 500 failed")
+    assert "Shortened" in text
+    assert "Shortened" not in markdown.report(FAILED)
+
+
+def test_the_marker_can_not_be_closed_by_a_file_name() -> None:
+    assert markdown.marker("a-->b<x>.yml") == "<!-- mlpipe:report key=a--_b_x_.yml v=1 -->"
+
+
+def test_workflow_commands_are_escaped() -> None:
+    fault = Fault(file="a,b:c%.yml", line=3, column=5, message="m")
+    assert actions.error("x%\ny\r::error::", fault) == (
+        "::error file=a%2Cb%3Ac%25.yml,line=3,col=5,title=mlpipe::x%25%0Ay\\r::error::"
+    )
+    assert actions.group("a\nb") == "::group::a%0Ab"
+
+
+def test_what_cannot_be_printed_is_shown_as_its_code() -> None:
+    assert shown("caf\udce9 \x1b[31m é 数") == "caf\\xe9 \\x1b[31m é 数"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.934159, "0.9342"), (87.0, "87"), (1e-9, "1e-09"), (1e20, "1e+20")]
+)
+def test_numbers(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_pure_renderings_need_no_heavy_import() -> None:
+    code = "import sys, mlpipe_ci.report.markdown, mlpipe_ci.report.json; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"git", "requests", "jsonschema", "ruamel"} & set(done.stdout.split())

@@ -1,0 +1,231 @@
+"""The runner, with a fake executor: what it does with each decision and each ending."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import FakeExecutor, FakeWitness, result, step, workflow
+
+from mlpipe_ci.cache.outputs import Aside
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.decide import Decision, Evidence
+from mlpipe_ci.executors.base import Job
+from mlpipe_ci.files import Tree
+from mlpipe_ci.keys import Input, key_parts, step_key
+from mlpipe_ci.result import Output, Producer
+from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.runner import Bench, run
+from mlpipe_ci.workflow import Step
+
+CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
+TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Callable[..., Bench]:
+    def make(*steps: Step, act: Callable[[Job], int] | None = None, **evidence: Evidence) -> Bench:
+        root = tmp_path / "root"
+        root.mkdir(exist_ok=True)
+
+        def write(job: Job) -> int:
+            of = next(s for s in steps if s.id == job.id)
+            for path in of.writes:
+                (root / path).write_text(f"{path} of {job.id}")
+            return 0
+
+        return Bench(
+            root=root,
+            workflow=workflow(*steps),
+            witness=FakeWitness(**evidence),
+            tree=Tree(root, None, ()),
+            store=Store(tmp_path / "cache"),
+            state=State(tmp_path / "state.db"),
+            aside=Aside(root, tmp_path / "aside"),
+            executor=FakeExecutor(act or write),
+            env={"PATH": "p"},
+            logs=tmp_path / "logs",
+            scope="main",
+            producer=Producer(commit="4be1c02"),
+        )
+
+    return make
+
+
+def outcomes(bench: Bench) -> list[StepOutcome]:
+    items = list(run(bench))
+    bench.state.close()
+    assert isinstance(items[0], Decision)
+    assert isinstance(items[-1], StepOutcome)
+    return [item for item in items if isinstance(item, StepOutcome)]
+
+
+def started(bench: Bench) -> list[str]:
+    assert isinstance(bench.executor, FakeExecutor)
+    return bench.executor.started
+
+
+def test_steps_run_in_order_and_their_results_are_kept(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLEAN, TRAIN)
+    assert [o.status for o in outcomes(bench)] == ["succeeded", "succeeded"]
+    assert started(bench) == ["clean", "train"]
+    assert bench.store
+    (kept,) = bench.store.results(step_key(key_parts(TRAIN, ())), ("main",))
+    assert kept.outputs[0].path == "model"
+    assert kept.producer.commit == "4be1c02"
+    assert bench.store.read(kept.log) == b"log of train\n"
+
+
+def test_what_a_step_wrote_is_told_to_the_next(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLEAN, TRAIN)
+    outcomes(bench)
+    assert isinstance(bench.witness, FakeWitness)
+    written = bench.witness.asked[1][1]["clean"]
+    assert isinstance(written, tuple)
+    assert [output.path for output in written] == ["clean.csv"]
+
+
+def test_a_failure_blocks_the_rest_and_leaves_no_result(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLEAN, TRAIN, act=lambda job: 3)
+    (bench.root / "clean.csv").write_text("the last good one")
+    clean, train = outcomes(bench)
+    assert (clean.status, clean.exit_code, train.status) == (Status.FAILED, 3, Status.BLOCKED)
+    assert clean.notes == ("exit code 3", "put back from before, so stale: clean.csv")
+    assert clean.log_tail == ("log of clean",)
+    assert train.reasons == ("clean did not succeed",)
+    assert (bench.root / "clean.csv").read_text() == "the last good one"
+    assert bench.store
+    assert bench.store.results(step_key(key_parts(CLEAN, ())), ("main",)) == ()
+
+
+@pytest.mark.parametrize(
+    ("of", "act", "note"),
+    [
+        (CLEAN, lambda job: 0, "did not write 'clean.csv'"),
+        (CLEAN, lambda job: -9, "ended by signal 9"),
+        (step("m", metrics=("m.json",)), lambda job: 0, "did not write 'm.json'"),
+    ],
+)
+def test_other_failures(
+    make_bench: Callable[..., Bench], of: Step, act: Callable[[Job], int], note: str
+) -> None:
+    (outcome,) = outcomes(make_bench(of, act=act))
+    assert outcome.status is Status.FAILED
+    assert note in outcome.notes[0]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "7", ""])
+def test_metrics_that_cannot_be_read_fail_the_step(
+    make_bench: Callable[..., Bench], text: str
+) -> None:
+    bench = make_bench(step("m", metrics=("m.json",)))
+    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", text)))
+    (outcome,) = outcomes(bench)
+    assert outcome.status is Status.FAILED
+    assert "m.json" in outcome.notes[0]
+
+
+def write(bench: Bench, name: str, text: str) -> int:
+    (bench.root / name).write_text(text)
+    return 0
+
+
+def test_numbers_of_metrics_are_told(make_bench: Callable[..., Bench]) -> None:
+    text = '{"auc": 0.93, "n": 5, "ok": true, "by": {"day": 1e3, "x": "y"}, "l": [1], "z": null}'
+    bench = make_bench(step("m", metrics=("m.json",)))
+    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", text)))
+    assert outcomes(bench)[0].metrics == (("auc", 0.93), ("n", 5.0), ("by.day", 1000.0))
+
+
+def test_a_reused_step_is_restored_and_not_run(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLEAN)
+    outcomes(bench)
+    assert bench.store
+    (kept,) = bench.store.results(step_key(key_parts(CLEAN, ())), ("main",))
+    (bench.root / "clean.csv").unlink()
+    again = make_bench(CLEAN, clean=Evidence(results=(kept,), parts=kept.parts, now=kept.finished))
+    (outcome,) = outcomes(again)
+    assert (outcome.status, outcome.saved_seconds) == (Status.REUSED, 1.0)
+    assert outcome.notes == ("1 file(s) restored from the cache",)
+    assert (bench.root / "clean.csv").read_text() == "clean.csv of clean"
+    assert started(again) == []
+
+
+def test_a_damaged_result_is_named_and_the_step_runs(make_bench: Callable[..., Bench]) -> None:
+    lost = result(CLEAN, producer=Producer(run_url="https://example.invalid/run/812"))
+    bench = make_bench(CLEAN, clean=Evidence(results=(lost,), parts=lost.parts, key=lost.key))
+    (outcome,) = outcomes(bench)
+    assert outcome.status is Status.SUCCEEDED
+    assert "damaged" in outcome.reasons[0]
+    assert "made by https://example.invalid/run/812" in outcome.reasons[0]
+
+
+def test_an_input_that_changes_meanwhile_keeps_the_result_out(
+    make_bench: Callable[..., Bench],
+) -> None:
+    before = key_parts(CLEAN, (Input(path="raw", digest="git:1"),))
+    bench = make_bench(CLEAN, clean=Evidence(parts=before, key=step_key(before)))
+    (outcome,) = outcomes(bench)
+    assert outcome.status is Status.SUCCEEDED
+    assert outcome.notes == ("the result was not stored: raw changed while the step ran",)
+    assert bench.store
+    assert bench.store.results(step_key(before), ("main",)) == ()
+
+
+def test_a_step_that_is_never_reused_is_not_stored(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(
+        step("undeclared", outputs=("x",)), step("deploy", inputs=("a",), cache=False)
+    )
+    outcomes(bench)
+    assert bench.store
+    assert not bench.store.directory.exists()
+
+
+def test_another_result_for_the_same_key_is_told(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(CLEAN)
+    assert bench.store
+    (bench.root / "other").write_text("other bytes")
+    digest, size = bench.store.save(bench.root / "other")
+    first = result(
+        CLEAN, outputs=(Output(path="clean.csv", kind="file", digest=digest, size=size),)
+    )
+    bench.store.add(first, "main")
+    (outcome,) = outcomes(bench)
+    assert outcome.notes == ("not deterministic: clean.csv differs from an earlier run's",)
+
+
+def test_a_store_that_cannot_be_written_is_a_note(
+    make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    bench = replace(make_bench(CLEAN, TRAIN), store=Store(tmp_path / "file"))
+    for outcome in outcomes(bench):
+        assert outcome.status is Status.SUCCEEDED
+        assert outcome.notes[0].startswith("the result was not stored: ")
+
+
+def test_a_log_tail_shows_the_last_state_of_a_progress_bar(
+    make_bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    text = "start\r\n" + "\r".join(f"{n}%" for n in range(101)) + "\n\nlast \xe9\n"
+
+    def act(job: Job) -> int:
+        job.log.write_text(text, encoding="latin-1")
+        return 1
+
+    (outcome,) = outcomes(make_bench(CLEAN, act=act))
+    assert outcome.log_tail == ("start", "100%", "last \ufffd")
+
+
+def test_the_environment_of_a_job(make_bench: Callable[..., Bench]) -> None:
+    seen: list[Job] = []
+
+    def act(job: Job) -> int:
+        seen.append(job)
+        return 1
+
+    outcomes(make_bench(step("s", env=(("MODE", "fast"), ("PATH", "mine"))), act=act))
+    env = dict(seen[0].env)
+    assert (env["MODE"], env["PATH"], env["MLPIPE_STEP"]) == ("fast", "mine", "s")
+    assert Path(env["MLPIPE_ROOT"]) == seen[0].directory
