@@ -11,16 +11,16 @@ demo: $(VENV)/ready  ## Run the example three times: from nothing, unchanged, an
 	PATH="$(BIN):$$PATH" bash examples/demo.sh
 
 test: $(VENV)/ready  ## All tests that take seconds, and the action under act.
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
 slow: $(VENV)/ready  ## The tests that take minutes.
-	$(BIN)/python -m pytest -n $(JOBS) -m slow
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m slow
 
 lowest: $(VENV)/ready  ## The tests with the lowest versions that pyproject.toml allows.
 	$(PYTHON) -m venv --clear build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
 		--editable . --group build --group test --requirement examples/fraud-detection/requirements.txt
-	build/lowest/bin/python -m pytest -n $(JOBS) -m "not slow and not act"
+	build/lowest/bin/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow and not act"
 
 check: $(VENV)/ready  ## Lint, types, layers, drift of docs and schemas, safety of action and workflows.
 	$(BIN)/ruff format --check --quiet .

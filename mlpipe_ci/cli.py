@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from mlpipe_ci import __version__
 from mlpipe_ci.commands import COMMANDS
-from mlpipe_ci.errors import InterruptedRunError, MlpipeError, UsageError
+from mlpipe_ci.errors import InterruptedRunError, MlpipeError, UsageError, WorkflowError
 
 BUG = 3
 HELP = {
@@ -106,6 +106,12 @@ def _command(arguments: list[str]) -> int:
 
 def _complain(error: MlpipeError) -> int:
     print(f"mlpipe: {error}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from mlpipe_ci.report import actions  # noqa: PLC0415 - only here, so not at each start
+
+        faults = error.faults if isinstance(error, WorkflowError) else ()
+        for line in [actions.error(f.message, f) for f in faults] or [actions.error(str(error))]:
+            print(line)
     return error.exit_code
 
 

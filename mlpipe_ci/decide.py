@@ -28,8 +28,9 @@ class Evidence:
 
     `waits_for`: reasons why its inputs are not known yet. `results`: those that fit and can be
     restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
-    last success here. `blocked_by`: names of steps that did not succeed. `notes`: what the reader
-    should know about its inputs. `now`: seconds since 1970.
+    last success here. `changed`: which of its inputs the change under test touches, in words.
+    `blocked_by`: names of steps that did not succeed. `notes`: what the reader should know about
+    its inputs. `now`: seconds since 1970.
     """
 
     condition: bool = True
@@ -39,6 +40,7 @@ class Evidence:
     results: tuple[Result, ...] = ()
     unusable: tuple[str, ...] = ()
     previous: KeyParts | None = None
+    changed: tuple[str, ...] = ()
     failed_before: bool = False
     blocked_by: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -125,7 +127,7 @@ def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _why_run(evidence: Evidence) -> tuple[str, ...]:
-    changed: tuple[str, ...] = ()
+    changed = evidence.changed  # all that is known on a fresh runner
     if evidence.previous and evidence.parts:
         changed = differences(evidence.previous, evidence.parts)
     failed = ("failed last time",) if evidence.failed_before else ()

@@ -15,13 +15,16 @@ from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
 from mlpipe_ci.patterns import matches, may_match
 from mlpipe_ci.result import Output, Result
+from mlpipe_ci.run import Change
 from mlpipe_ci.workflow import Step, Workflow, is_glob, is_under
+
+CHANGE_WORDS = {"added": "added", "untracked": "added", "deleted": "removed"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gatherer:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
-    since 1970; `store` None: no cache can be used.
+    since 1970; `store` None: no cache can be used; `changed`: paths between base and head.
     """
 
     root: Path
@@ -32,6 +35,7 @@ class Gatherer:
     scopes: tuple[str, ...]
     github: Mapping[str, Any]
     now: float
+    changed: tuple[Change, ...] = ()
 
     def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
@@ -49,6 +53,7 @@ class Gatherer:
             unusable=unusable,
             previous=self.state.previous(self.workflow.file, step.id),
             failed_before=self.state.failed(self.workflow.file, step.id, key),
+            changed=self._changed(step),
             notes=self._notes(step),
             now=self.now,
         )
@@ -131,6 +136,16 @@ class Gatherer:
     def _has(self, output: Output) -> bool:
         stored = self.store is not None and self.store.has(output.digest, output.size)
         return output.kind != "file" or stored or is_right(self.root, output)
+
+    def _changed(self, step: Step) -> tuple[str, ...]:
+        """Words for the changed paths that the step reads."""
+        found = []
+        for change in self.changed:
+            included = any(matches(p, change.path) for p in step.inputs if not p.startswith("!"))
+            excluded = any(matches(p[1:], change.path) for p in step.inputs if p.startswith("!"))
+            if included and not excluded:
+                found.append(f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}")
+        return tuple(found)
 
     def _notes(self, step: Step) -> tuple[str, ...]:
         notes = []

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
 from platformdirs import user_cache_path
@@ -61,6 +61,7 @@ class Workspace:
             state=self.state,
             scopes=self.event.scopes,
             github=dict(self.event.attributes),
+            changed=self.comparison.changed or (),
             now=now,
         )
 
@@ -71,8 +72,8 @@ def open_workspace(options: Options, env: Mapping[str, str]) -> Workspace:
     git = open_git(start)
     root = git.root if git else start
     path, shown = workflow_file(options, start, root)
-    workflow = load(path, shown, root.name)
     event = read_event(env, git, options.base)
+    workflow = load(path, shown, default_name(event, root))
     cache = cache_directory(env)
     outside = cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
     return Workspace(
@@ -94,6 +95,11 @@ def workflow_file(options: Options, start: Path, root: Path) -> tuple[Path, str]
     path = start / options.file if options.file else root / DEFAULT_FILE
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     return path, shown
+
+
+def default_name(event: Event, root: Path) -> str:
+    """A workflow that has no name is called as its repository, or as its directory."""
+    return PurePosixPath(event.repository).name.removesuffix(".git") or root.name or "workflow"
 
 
 def cache_directory(env: Mapping[str, str]) -> Path:

@@ -1,0 +1,97 @@
+"""Runs a repository's GitHub workflow on this machine, with act (host mode, no containers)."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conftest import INHERITED, ROOT
+from github_server import TOKEN
+
+PASSED_ON = ("PIP_", "SSL_", "REQUESTS_", "CURL_", "HTTP_PROXY", "HTTPS_PROXY")
+"""The action installs its packages for real: what pip needs here to reach the registry."""
+
+
+@dataclass(frozen=True)
+class Acted:
+    """What act did: exit code, everything printed, job summaries."""
+
+    code: int
+    log: str
+    summary: str
+
+
+def copy_of_the_action(directory: Path) -> Path:
+    """The action as a user's workflow gets it: the files that git knows, and no more."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+    for name in listed.decode().split("\0"):
+        source = ROOT / name
+        if source.is_file() and not name.startswith(("tests/", "examples/")):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, directory / name)
+    return directory
+
+
+def act(repository: Path, event: str, payload: dict[str, Any], action: Path, **env: str) -> Acted:
+    """Run the workflows of a repository for an event. `env` reaches every step, as on a runner."""
+    scratch = repository.parent / "act"
+    shutil.rmtree(scratch, ignore_errors=True)
+    home = scratch / "home"
+    home.mkdir(parents=True)
+    (scratch / "event.json").write_text(json.dumps(payload))
+    command = [
+        str(Path(sys.executable).parent / "act"),
+        event,
+        "--json",
+        *("-P", "ubuntu-latest=-self-hosted"),
+        *("--local-repository", f"org/mlpipe@v1={action}"),
+        *("-e", str(scratch / "event.json")),
+        *("-s", f"GITHUB_TOKEN={TOKEN}"),
+        *("--action-cache-path", str(scratch / "actions")),
+        *("--cache-server-addr", "127.0.0.1", "--cache-server-path", str(scratch / "cache")),
+        *("--artifact-server-addr", "127.0.0.1", "--artifact-server-port", str(_free_port())),
+        *("--artifact-server-path", str(scratch / "artifacts")),
+        *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
+    ]
+    kept = {name: value for name, value in INHERITED.items() if name.startswith(PASSED_ON)}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**kept, "PATH": path, "HOME": str(home), "LANG": "C.UTF-8"}
+    done = subprocess.run(
+        command,
+        cwd=repository,
+        env=variables | {"PIP_CONFIG_FILE": _pip_configuration(), "TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = [_parsed(line) for line in (done.stdout + done.stderr).splitlines()]
+    log = "\n".join(str(line.get("msg", "")).rstrip("\n") for line in lines)
+    summaries = [str(line["content"]) for line in lines if line.get("command") == "summary"]
+    return Acted(done.returncode, log, "\n".join(dict.fromkeys(summaries)))
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {"msg": line}
+    return value if isinstance(value, dict) else {"msg": line}
+
+
+def _pip_configuration() -> str:
+    home = Path(INHERITED.get("HOME", "/nowhere"))
+    places = [home / ".config/pip/pip.conf", home / ".pip/pip.conf"]
+    return next((str(place) for place in places if place.exists()), os.devnull)
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

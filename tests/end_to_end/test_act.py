@@ -1,0 +1,130 @@
+"""The action as GitHub would run it: act, a real repository, a real HTTP server for the API."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from act import Acted, act, copy_of_the_action
+from conftest import ROOT, Repo
+from github_server import Server, serve
+
+pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
+CONSUMER = """
+name: ml
+on: [push, pull_request]
+permissions: {contents: read, pull-requests: write}
+jobs:
+  mlpipe:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v6
+      - uses: org/mlpipe@v1
+"""
+STEPS = {"profiles", "clean", "features", "train", "evaluate", "deploy"}
+
+
+class Consumer:
+    """A user's repository with the example in it, and what GitHub would send about it."""
+
+    def __init__(self, repo: Repo, action: Path, server: Server) -> None:
+        self.repo, self.action, self.server = repo, action, server
+        self.cache = repo.root.parent / "mlpipe cache"
+
+    def push(self, before: str) -> Acted:
+        payload = {"before": before, "repository": {"default_branch": "main"}}
+        return self._act("push", payload | {"ref": "refs/heads/main"})
+
+    def pull_request(self, base: str) -> Acted:
+        head = self.repo.git("rev-parse", "HEAD")
+        request: dict[str, Any] = {
+            "number": 7,
+            "head": {"ref": "topic", "sha": head},
+            "base": {"ref": "main", "sha": base},
+        }
+        return self._act("pull_request", {"action": "synchronize", "pull_request": request})
+
+    def _act(self, event: str, payload: dict[str, Any]) -> Acted:
+        return act(
+            self.repo.root,
+            event,
+            payload,
+            self.action,
+            GITHUB_API_URL=self.server.url,
+            MLPIPE_CACHE_DIR=str(self.cache),
+        )
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def consumer(tmp_path: Path, server: Server) -> Consumer:
+    root = tmp_path / "consumer"
+    ignore = shutil.ignore_patterns("build", "models", "reports", "deploy", "__pycache__")
+    shutil.copytree(ROOT / "examples" / "fraud-detection", root, ignore=ignore)
+    repo = Repo(root)
+    repo.git("init", "-q", "-b", "main")
+    repo.git("remote", "add", "origin", "https://github.com/o/r")
+    repo.commit({".github/workflows/ml.yml": CONSUMER}, "Eight weeks")
+    return Consumer(repo, copy_of_the_action(tmp_path / "action"), server)
+
+
+def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> None:
+    """One long story, as the packages are installed and the model is trained only once."""
+    repo, server = consumer.repo, consumer.server
+    first = repo.git("rev-parse", "HEAD")
+
+    pushed = consumer.push("0" * 40)
+    assert pushed.code == 0, pushed.log
+    assert pushed.summary.startswith("### ✅ fraud-detection: 6 ran · auc 0.9")
+    assert all(f"<code>{name}</code> | succeeded" in pushed.summary for name in STEPS)
+    assert server.requests == [], "a push has no pull request to comment on"
+
+    repo.git("checkout", "-q", "-b", "topic")
+    train = repo.read("src/train.py")
+    repo.commit({"src/train.py": train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 6")}, "Flatter trees")
+    asked = consumer.pull_request(first)
+    assert asked.code == 0, asked.log
+    assert "### ✅ fraud-detection: 2 ran · 3 reused · 1 skipped" in asked.summary
+    (comment,) = server.comments.values()
+    marker, text = comment["body"].split("\n", 1)
+    assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
+    assert text == asked.summary.removesuffix("\n") + "\n"
+    assert "| <code>train</code> | succeeded | src/train.py changed |" in text
+    assert f"base {first[:7]} (merge base with main): 1 path changed" in text
+
+    repo.commit({"src/train.py": train.replace("model.fit(", "model.fit(x, ")}, "Break it")
+    failed = consumer.pull_request(first)
+    assert failed.code != 0
+    assert list(server.comments) == [comment["id"]], "the same comment is updated"
+    body = server.comments[comment["id"]]["body"]
+    assert "### ❌ fraud-detection: 1 failed · 3 reused · 2 not run" in body
+    assert "> **<code>train</code>** failed: exit code 1" in body
+    assert "NameError: name &#39;x&#39;" in body or "NameError: name 'x' is not defined" in body
+    assert [method for method, _ in server.requests] == ["GET", "POST", "GET", "PATCH"]
+
+
+def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer) -> None:
+    consumer.repo.commit({"mlpipe.yml": "steps: [{name: train, run: echo trained}]"})
+    refused = json.dumps({"message": "Resource not accessible by integration"})
+    consumer.server.faults = {"GET": [(403, refused)] * 9}
+    done = consumer.pull_request(consumer.repo.git("rev-parse", "HEAD"))
+    assert done.code == 0, done.log
+    assert "the pull request comment was not posted" in done.log
+    assert "pull-requests: write" in done.log
+    assert "trained" in done.log
+    assert done.summary.startswith("### ✅ r: 1 ran")
+
+
+def test_a_fault_in_the_file_is_red_and_annotated(consumer: Consumer) -> None:
+    consumer.repo.commit({"mlpipe.yml": "steps: [{name: train, rnu: echo trained}]"})
+    done = consumer.push("0" * 40)
+    assert done.code != 0
+    assert "mlpipe.yml,line=1,col=23" in done.log
+    assert "did you mean 'run'?" in done.log

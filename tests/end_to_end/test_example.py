@@ -1,0 +1,164 @@
+"""The example, run for real: scikit-learn, eight weeks of transactions, and a ninth.
+
+Slow things happen once: the module's fixture runs it from nothing, each test starts from a clone of
+that work tree with a copy of its cache.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import NOBODY, ROOT, Repo
+
+STEPS = ["profiles", "clean", "features", "train", "evaluate", "deploy"]
+pytestmark = pytest.mark.xdist_group("example")  # one worker: the first run takes seconds
+OUTPUTS = (
+    *("build/profiles.parquet", "build/clean.parquet", "build/features.parquet"),
+    *("models/fraud.joblib", "reports/metrics.json", "deploy/model.joblib", "deploy/card.md"),
+)
+
+
+@dataclass
+class Example:
+    """The example in a repository, with a cache of its own."""
+
+    repo: Repo
+    cache: Path
+
+    def run(self, *arguments: str, code: int = 0) -> dict[str, str]:
+        """Run mlpipe; returns the status of each step by name."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = self.repo.mlpipe(
+            "run", "--json", *arguments, code=code, MLPIPE_CACHE_DIR=str(self.cache), PATH=path
+        )
+        self.report = json.loads(done.stdout)
+        return {step["name"]: step["status"] for step in self.report["steps"]}
+
+    def bytes(self) -> dict[str, bytes]:
+        """Content of all outputs."""
+        return {name: (self.repo.root / name).read_bytes() for name in OUTPUTS}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """The example after its first run, which ran every step."""
+    root = tmp_path_factory.mktemp("example") / "fraud-detection"
+    ignore = shutil.ignore_patterns("build", "models", "reports", "deploy", "__pycache__")
+    shutil.copytree(ROOT / "examples" / "fraud-detection", root, ignore=ignore)
+    example = Example(Repo(root), root.parent / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in NOBODY.items():
+            patch.setenv(name, value)
+        example.repo.git("init", "-q", "-b", "main")
+        example.repo.commit()
+        assert example.run() == dict.fromkeys(STEPS, "succeeded")
+    return example
+
+
+@pytest.fixture
+def example(finished: Example, tmp_path: Path) -> Example:
+    shutil.copytree(finished.repo.root, tmp_path / "work", symlinks=True)
+    shutil.copytree(finished.cache, tmp_path / "cache")
+    return Example(Repo(tmp_path / "work"), tmp_path / "cache")
+
+
+def test_again_runs_nothing_and_touch_runs_nothing(example: Example) -> None:
+    assert example.run() == dict.fromkeys(STEPS, "reused")
+    for path in example.repo.root.glob("**/*.py"):
+        path.touch()
+    for path in example.repo.root.glob("data/**/*.csv"):
+        os.utime(path, (1, 1))
+    assert example.run() == dict.fromkeys(STEPS, "reused")
+
+
+def test_one_line_of_train_runs_train_and_what_depends_on_it(example: Example) -> None:
+    train = example.repo.root / "src" / "train.py"
+    text = train.read_text()
+    assert "MAX_DEPTH = 8" in text
+    train.write_text(text.replace("MAX_DEPTH = 8", "MAX_DEPTH = 7"))
+    ran = {"train": "succeeded", "evaluate": "succeeded", "deploy": "succeeded"}
+    assert example.run() == dict.fromkeys(STEPS, "reused") | ran
+    reasons = {step["name"]: step["reasons"] for step in example.report["steps"]}
+    assert reasons["train"] == ["src/train.py changed"]
+    assert reasons["evaluate"] == ["models/fraud.joblib changed"]
+    train.write_text(text + "# a comment: the model that is trained is the same\n")
+    assert example.run() == dict.fromkeys(STEPS, "reused") | {"train": "succeeded"}
+
+
+def test_a_deleted_output_is_restored(example: Example) -> None:
+    before = example.bytes()
+    shutil.rmtree(example.repo.root / "deploy")
+    (example.repo.root / "models/fraud.joblib").unlink()
+    assert example.run() == dict.fromkeys(STEPS, "reused")
+    assert example.bytes() == before
+
+
+def test_week_9_runs_what_it_touches(example: Example) -> None:
+    script = [sys.executable, "simulate.py", "--weeks", "9"]
+    subprocess.run(script, cwd=example.repo.root, check=True, capture_output=True)
+    base = example.repo.git("rev-parse", "HEAD")
+    example.repo.commit(message="Week 9")
+    ran = dict.fromkeys(STEPS, "succeeded") | {"profiles": "reused"}
+    assert example.run("--base", base) == ran
+    assert example.report["changed"] == [
+        {"path": "data/transactions/week-09.csv", "change": "added"}
+    ]
+    clean = example.report["steps"][1]
+    assert clean["reasons"] == ["data/transactions/week-09.csv added"]
+    metrics = example.report["steps"][4]["metrics"]
+    assert 0.8 < metrics["auc"] < 1
+    assert set(metrics) >= {"auc", "average_precision", "recall_at_100_alerts_a_day"}
+
+
+def test_a_failing_step_keeps_the_last_model_and_is_run_again(example: Example) -> None:
+    before, train = example.bytes(), example.repo.root / "src" / "train.py"
+    text = train.read_text()
+    train.write_text(
+        text.replace("    model.fit(", "    OUTPUT.write_text('half')\n    model.fit_(x, ")
+    )
+    for _ in range(2):
+        statuses = example.run(code=1)
+        assert statuses["train"] == "failed"
+        assert statuses["evaluate"] == statuses["deploy"] == "blocked"
+        assert example.bytes() == before
+    train.write_text(text)
+    assert example.run() == dict.fromkeys(STEPS, "reused")
+
+
+def test_on_another_branch_nothing_is_deployed(example: Example) -> None:
+    example.repo.git("checkout", "-q", "-b", "topic")
+    assert example.run() == dict.fromkeys(STEPS, "reused") | {"deploy": "skipped"}
+
+
+def test_the_committed_data_is_what_the_simulator_writes(finished: Example, tmp_path: Path) -> None:
+    script = [sys.executable, "simulate.py", "--weeks", "1-8", "--out", str(tmp_path)]
+    subprocess.run(script, cwd=finished.repo.root, check=True, capture_output=True)
+    made = {p.relative_to(tmp_path): p.read_bytes() for p in tmp_path.rglob("*.csv")}
+    data = finished.repo.root / "data"
+    assert made == {p.relative_to(data): p.read_bytes() for p in data.rglob("*.csv")}
+    assert len(made) == 10
+    assert sum(len(content) for content in made.values()) < 2_500_000
+
+
+def test_every_file_that_a_script_reads_is_declared(finished: Example) -> None:
+    workflow = finished.repo.read("mlpipe.yml")
+    for script in sorted((finished.repo.root / "src").glob("*.py")):
+        step = re.split(r"\n  - ", workflow)
+        (mine,) = [text for text in step if f"run: python src/{script.name}" in text]
+        for read in re.findall(r'Path\("([^"]+)"\)', script.read_text()):
+            assert Path(read).name in mine or str(Path(read).parent) in mine, (script.name, read)
+
+
+@pytest.mark.parametrize("place", ["a b", "é"])
+def test_in_another_directory_nothing_runs(finished: Example, tmp_path: Path, place: str) -> None:
+    clone = tmp_path / place
+    finished.repo.git("clone", "-q", ".", str(clone))
+    there = Example(Repo(clone), finished.cache)
+    assert there.run() == dict.fromkeys(STEPS, "reused")
+    assert there.bytes() == finished.bytes()
