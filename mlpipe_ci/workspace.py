@@ -66,7 +66,7 @@ class Workspace:
         )
 
 
-def open_workspace(options: Options, env: Mapping[str, str]) -> Workspace:
+def open_workspace(options: Options, env: Mapping[str, str], *, readonly: bool) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
     start = start_directory(options.directory)
     git = open_git(start)
@@ -84,7 +84,7 @@ def open_workspace(options: Options, env: Mapping[str, str]) -> Workspace:
         workflow=workflow,
         tree=Tree(root, git, workflow.writes),
         store=Store(cache),
-        state=State((git.common / "mlpipe" if git else outside) / "state.db"),
+        state=State((git.common / "mlpipe" if git else outside) / "state.db", readonly=readonly),
         private=git.directory / "mlpipe" if git else outside,
         producer=_producer(event),
     )

@@ -62,7 +62,7 @@ GOOD = run_of(
 
 
 def test_the_verdict() -> None:
-    assert verdict(GOOD) == "demo: 1 ran · auc 0.9342 · frauds 87"
+    assert verdict(GOOD) == "demo: 1 ran · auc 0.9342"
     assert verdict(FAILED) == "demo: 1 failed · 1 reused · 1 not run · saved 41 min"
 
 
@@ -98,6 +98,11 @@ def test_the_terminal_says_what_failed_and_what_to_do() -> None:
     assert "\x1b[31m" in terminal.end_lines(FAILED, colour=True)[0]
     many = terminal.reasons(FAILED.outcomes[1].reasons)
     assert many == "a changed, b changed, c changed and 1 more"
+
+
+def test_a_steps_line_on_the_terminal_has_its_metrics() -> None:
+    (line,) = terminal.outcome_lines(GOOD.outcomes[0])
+    assert line == "✔ train  succeeded  61 s  auc 0.9342 · frauds 87"
 
 
 def test_json_has_the_shape_of_its_schema() -> None:

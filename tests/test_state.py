@@ -42,6 +42,18 @@ def test_a_state_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
         state.close()
 
 
+def test_a_readonly_state_is_read_and_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    State(path, readonly=True).close()
+    assert not path.exists()
+    state = State(path)
+    state.succeeded("w", "train", PARTS, 1.0)
+    reader = State(path, readonly=True)
+    assert reader.previous("w", "train") == PARTS
+    reader.close()
+    state.close()
+
+
 def test_damaged_parts_are_as_if_not_there(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     state = State(path)

@@ -19,12 +19,15 @@ CREATE TABLE IF NOT EXISTS steps (
 
 
 class State:
-    """One repository's memory. Where it cannot be opened or written, it is kept in memory."""
+    """One repository's memory. Where it cannot be opened or written, it is kept in memory.
 
-    def __init__(self, path: Path) -> None:
+    `readonly`: nothing is written, and no file is made.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.warning: str | None = None
         try:
-            self._db = _open(str(path))
+            self._db = _open_readonly(path) if readonly else _open(str(path))
         except (sqlite3.Error, OSError) as error:
             self.warning = f"{path} cannot be used ({error}); reasons will be less exact"
             self._db = _open(":memory:")
@@ -76,6 +79,14 @@ class State:
                 self._db.execute(statement, values)
         except sqlite3.Error as error:
             self.warning = f"the state of this repository was not written ({error})"
+
+
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    if not path.exists():
+        return _open(":memory:")
+    db = sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=10, uri=True)
+    db.execute("SELECT 1 FROM steps").fetchone()
+    return db
 
 
 def _open(path: str) -> sqlite3.Connection:

@@ -59,7 +59,9 @@ class Store:
         try:
             with temporary.open("xb") as copy:
                 found = self._read(digest, copy.write)
-                os.fchmod(copy.fileno(), 0o755 if executable else 0o644)
+                if executable:  # for whom it is readable; the umask has its say
+                    mode = os.fstat(copy.fileno()).st_mode
+                    os.fchmod(copy.fileno(), mode | (mode & 0o444) >> 2)
             if found != digest:
                 self._object(digest).unlink(missing_ok=True)
                 raise DamagedError(f"{digest[:15]}… is not what was stored")

@@ -14,7 +14,7 @@ from mlpipe_ci.workspace import Options, open_workspace
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
-    workspace = open_workspace(options, env)
+    workspace = open_workspace(options, env, readonly=True)
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
     workspace.state.close()
     if options.json:

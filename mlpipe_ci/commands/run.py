@@ -36,7 +36,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     """Exit code 0, 1 if a step failed, 130 if the run was interrupted."""
     stream = err if options.json else out
     screen = Screen(stream, env, quiet=options.quiet)
-    workspace = open_workspace(options, env)
+    workspace = open_workspace(options, env, readonly=False)
     refuse_untrusted(workspace.event)
     with hold(workspace.private / "lock", screen.say) as lock:
         run = _run(workspace, env, screen, _binary(stream), lock)

@@ -1,7 +1,7 @@
 """A plan and a run as lines of a terminal."""
 
 from mlpipe_ci.decide import Action, Decision, Plan, in_words
-from mlpipe_ci.report.words import compared, shown, verdict
+from mlpipe_ci.report.words import compared, metric_words, shown, verdict
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
@@ -53,7 +53,9 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
     start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
     ran = outcome.status in {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}
     why = in_words(outcome.seconds) if ran else reasons(outcome.reasons)
-    return [f"{start}  {outcome.status}  {why}", *_notes(outcome.notes)]
+    metrics = " · ".join(metric_words(outcome.metrics))
+    line = f"{start}  {outcome.status}  {why}"
+    return [f"{line}  {metrics}" if metrics else line, *_notes(outcome.notes)]
 
 
 def end_lines(run: Run, *, colour: bool = False) -> list[str]:

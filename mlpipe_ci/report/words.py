@@ -5,7 +5,8 @@ from mlpipe_ci.run import Comparison, Run, Status
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
-SHOWN_METRICS = 3
+SHOWN_METRICS = 5
+"""On a step's line; the verdict has the first alone, so that it fits a phone."""
 
 
 def shown(text: str) -> str:
@@ -25,9 +26,13 @@ def verdict(run: Run) -> str:
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
     parts.append(f"saved {in_words(run.saved_seconds)}" if run.saved_seconds else "")
-    metrics = list(run.metrics.items())[:SHOWN_METRICS]
-    parts += [f"{shown(name)} {number(value)}" for name, value in metrics]
+    parts += metric_words(tuple(run.metrics.items())[:1])
     return f"{shown(run.workflow.name)}: {' · '.join(part for part in parts if part)}"
+
+
+def metric_words(metrics: tuple[tuple[str, float], ...]) -> list[str]:
+    """The first few metrics, each as `auc 0.934`."""
+    return [f"{shown(name)} {number(value)}" for name, value in metrics[:SHOWN_METRICS]]
 
 
 def number(value: float) -> str:

@@ -256,6 +256,7 @@ def test_plan_and_run_agree_and_speak_json(project: Project) -> None:
 def test_a_plan_writes_nothing_to_the_work_tree_or_the_cache(project: Project) -> None:
     project.repo.mlpipe("plan")
     assert list(Path(os.environ["MLPIPE_CACHE_DIR"]).iterdir()) == []
+    assert not (project.repo.root / ".git/mlpipe").exists()
     assert not (project.repo.root / "clean.csv").exists()
 
 
