@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from mlpipe_ci.decide import Evidence, Written
 from mlpipe_ci.errors import MissingInputError, MlpipeError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
-from mlpipe_ci.patterns import matches, may_match
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
-from mlpipe_ci.workflow import Step, Workflow, is_glob, is_under
+from mlpipe_ci.workflow import Step, Workflow, is_glob
+from mlpipe_ci.writers import Writers
 
 CHANGE_WORDS = {"added": "added", "untracked": "added", "deleted": "removed"}
 
@@ -36,6 +38,16 @@ class Gatherer:
     github: Mapping[str, Any]
     now: float
     changed: tuple[Change, ...] = ()
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Who declares to write what."""
+        return Writers(self.workflow.steps)
+
+    @cached_property
+    def undeclared(self) -> tuple[Step, ...]:
+        """Steps that say neither what they read nor what they write."""
+        return tuple(step for step in self.workflow.steps if step.undeclared)
 
     def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
@@ -73,40 +85,40 @@ class Gatherer:
             raise MlpipeError(where + str(error)) from error
 
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+        """The step's inputs as far as they are known, and what it waits for to know the rest."""
         excludes = [pattern[1:] for pattern in step.inputs if pattern.startswith("!")]
         found: dict[str, Input] = {}
-        waits: dict[str, None] = {}
+        waits = dict.fromkeys(self._unknown_writers(written))
         for pattern in step.inputs:
             if pattern.startswith("!"):
                 continue
-            reasons = self._waits(pattern, step, written)
-            waits.update(dict.fromkeys(reasons))
-            present = self._present(pattern, step, written)
-            if not present and not reasons and not self._is_empty_directory(pattern):
+            writers = [self.workflow.steps[w.step] for w in self.writers.meant_by(pattern)]
+            unknown = [s for s in writers if s.id in written and written[s.id] is None]
+            waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
+            present = self._present(pattern, step, writers, written)
+            if not present and not waits and not self._is_empty_directory(pattern):
                 raise MissingInputError(self._missing(step, pattern))
             found.update((item.path, item) for item in present)
         kept = (i for i in found.values() if not any(matches(e, i.path) for e in excludes))
         return tuple(kept), tuple(waits)
 
-    def _present(self, pattern: str, step: Step, written: Written) -> list[Input]:
+    def _unknown_writers(self, written: Written) -> list[str]:
+        """Earlier steps that will run and say nothing about what they write: it may be anything."""
+        unknown = (s for s in self.undeclared if s.id in written and written[s.id] is None)
+        return [f"runs after {other.name}, which does not say what it writes" for other in unknown]
+
+    def _present(
+        self, pattern: str, step: Step, writers: list[Step], written: Written
+    ) -> list[Input]:
         """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
-        known = [output for outputs in written.values() for output in outputs or ()]
-        declared = tuple(path for s in self.workflow.steps if s.id in written for path in s.writes)
         files = self.tree.inputs(pattern, step.name)
-        kept = [f for f in files if not any(is_under(f.path, path) for path in declared)]
+        kept = [file for file in files if not self._is_written(file.path, written)]
+        known = [output for other in writers for output in written.get(other.id) or ()]
         return kept + [_as_input(o) for o in known if matches(pattern, o.path) and o.digest]
 
-    def _waits(self, pattern: str, step: Step, written: Written) -> list[str]:
-        reasons = []
-        for other in self.workflow.steps:
-            if other is step:
-                break
-            unknown = other.id in written and written[other.id] is None
-            if unknown and other.undeclared:
-                reasons.append(f"runs after {other.name}, which does not say what it writes")
-            elif unknown and any(may_match(pattern, output) for output in other.writes):
-                reasons.append(f"reads what {other.name} writes")
-        return reasons
+    def _is_written(self, path: str, written: Written) -> bool:
+        """True if a step of this run has the word about this path, and not the disk."""
+        return any(self.workflow.steps[w.step].id in written for w in self.writers.holding(path))
 
     def _is_empty_directory(self, pattern: str) -> bool:
         return not is_glob(pattern) and self.tree.exists(pattern)

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mlpipe_ci.patterns import matches, may_match
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.workflow import Step, is_glob, is_under, path_fault
+from mlpipe_ci.writers import Writers
 from mlpipe_ci.yaml_text import Spot
 
 Place = Callable[[Sequence[str | int]], tuple[int, int]]
@@ -12,11 +13,12 @@ Place = Callable[[Sequence[str | int]], tuple[int, int]]
 
 def faults(steps: tuple[Step, ...], place: Place) -> Iterator[Spot]:
     """All breaches of the rules, each at its place."""
+    writers = Writers(steps)
     yield from _double_names(steps, place)
     for index, step in enumerate(steps):
         found = list(_path_faults(index, step, place))
-        yield from found or _order_faults(index, steps, place)
-    yield from _overlaps(steps, place)
+        yield from found or _order_faults(index, steps, writers, place)
+    yield from _overlaps(steps, writers, place)
 
 
 def _double_names(steps: tuple[Step, ...], place: Place) -> Iterator[Spot]:
@@ -54,24 +56,20 @@ def _output_fault(path: str, key: str) -> str | None:
     return None
 
 
-def _order_faults(index: int, steps: tuple[Step, ...], place: Place) -> Iterator[Spot]:
+def _order_faults(
+    index: int, steps: tuple[Step, ...], writers: Writers, place: Place
+) -> Iterator[Spot]:
     step = steps[index]
     excludes = tuple(pattern[1:] for pattern in step.inputs if pattern.startswith("!"))
     for number, pattern in enumerate(step.inputs):
-        fault = None if pattern.startswith("!") else _order_fault(pattern, excludes, steps[index:])
-        if fault:
-            spot = place(("steps", index, "inputs", number))
-            yield Spot(*spot, f"step '{step.name}': {fault}")
-
-
-def _order_fault(pattern: str, excludes: tuple[str, ...], steps: tuple[Step, ...]) -> str | None:
-    for other in steps:
-        for output in other.writes:
-            if any(matches(exclude, output.rstrip("/")) for exclude in excludes):
-                continue
-            if may_match(pattern, output):
-                return _order_message(pattern, output, other, own=other is steps[0])
-    return None
+        for write in () if pattern.startswith("!") else writers.meant_by(pattern):
+            excluded = any(matches(exclude, write.path.rstrip("/")) for exclude in excludes)
+            if write.step >= index and not excluded:
+                own, other = write.step == index, steps[write.step]
+                fault = _order_message(pattern, write.path, other, own=own)
+                spot = place(("steps", index, "inputs", number))
+                yield Spot(*spot, f"step '{step.name}': {fault}")
+                break
 
 
 def _order_message(pattern: str, output: str, other: Step, *, own: bool) -> str:
@@ -88,18 +86,18 @@ def _order_message(pattern: str, output: str, other: Step, *, own: bool) -> str:
     )
 
 
-def _overlaps(steps: tuple[Step, ...], place: Place) -> Iterator[Spot]:
-    seen: list[tuple[str, Step]] = []
+def _overlaps(steps: tuple[Step, ...], writers: Writers, place: Place) -> Iterator[Spot]:
     for index, step in enumerate(steps):
+        seen: list[str] = []
         for key in ("outputs", "metrics"):
             for number, path in enumerate(getattr(step, key)):
-                for other_path, other in seen:
-                    fault = _overlap(path, step, other_path, other)
-                    if fault:
-                        spot = place(("steps", index, key, number))
-                        yield Spot(*spot, f"step '{step.name}': {fault}")
-                        break
-                seen.append((path, step))
+                earlier = [w for w in writers.touching(path) if w.step < index or w.path in seen]
+                found = (_overlap(path, step, w.path, steps[w.step]) for w in earlier)
+                fault = next(filter(None, found), None)
+                if fault:
+                    spot = place(("steps", index, key, number))
+                    yield Spot(*spot, f"step '{step.name}': {fault}")
+                seen.append(path)
 
 
 def _overlap(path: str, step: Step, other_path: str, other: Step) -> str | None:

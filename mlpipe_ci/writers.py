@@ -1,0 +1,50 @@
+"""Which step declares to write what, found without looking at every step. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlpipe_ci.patterns import may_match
+from mlpipe_ci.workflow import Step, is_glob, literal_prefix
+
+
+@dataclass(frozen=True, order=True)
+class Write:
+    """One declared output: index of its step in the workflow, and the path as declared."""
+
+    step: int
+    path: str
+
+
+class Writers:
+    """All declared outputs of a workflow's steps, by path and by the directories above it."""
+
+    def __init__(self, steps: tuple[Step, ...]) -> None:
+        self._all = tuple(Write(n, path) for n, step in enumerate(steps) for path in step.writes)
+        self._at: dict[str, list[Write]] = {}
+        self._inside: dict[str, list[Write]] = {}
+        for write in self._all:
+            plain = write.path.rstrip("/")
+            self._at.setdefault(plain, []).append(write)
+            for above in _above(plain):
+                self._inside.setdefault(above, []).append(write)
+
+    def holding(self, path: str) -> list[Write]:
+        """Outputs that `path` is, or lies inside of."""
+        plain = path.rstrip("/")
+        return [write for place in (plain, *_above(plain)) for write in self._at.get(place, ())]
+
+    def touching(self, path: str) -> list[Write]:
+        """Outputs that `path` is, lies inside of, or holds; in the workflow's order."""
+        return sorted({*self.holding(path), *self._inside.get(path.rstrip("/"), ())})
+
+    def meant_by(self, pattern: str) -> list[Write]:
+        """Outputs that an input pattern may mean, in the workflow's order."""
+        prefix = literal_prefix(pattern) if is_glob(pattern) else pattern
+        candidates = self.touching(prefix) if prefix not in {"", ".", "./"} else self._all
+        return [write for write in candidates if may_match(pattern, write.path)]
+
+
+def _above(plain: str) -> Iterator[str]:
+    while "/" in plain:
+        plain = plain.rpartition("/")[0]
+        yield plain
