@@ -26,13 +26,14 @@ check: $(VENV)/ready  ## Lint, types, layers, drift of docs and schemas, safety 
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
+	@mkdir -p build
 	$(BIN)/lint-imports > build/lint-imports.log || { cat build/lint-imports.log; false; }
 	$(BIN)/check-jsonschema --check-metaschema schema/*.schema.json
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet --persona pedantic action.yml .github
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python -m mlpipe_ci validate -C examples/fraud-detection --file mlpipe.yml
+	$(BIN)/python -m mlpipe_ci validate -C examples/fraud-detection mlpipe.yml
 
 format: $(VENV)/ready
 	$(BIN)/ruff format --quiet .
