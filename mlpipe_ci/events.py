@@ -59,9 +59,9 @@ def refuse_untrusted(event: Event) -> None:
 
 def _desk(git: Git | None) -> Event:
     if git is None:
-        return Event(how="not a git repository: decided by keys alone")
+        return Event(how="not a git repository")
     head, ref = git.head(), git.branch() or ""
-    how = "uncommitted changes against HEAD" if head else "no commit yet: decided by keys alone"
+    how = "uncommitted changes against HEAD" if head else "no commit yet"
     attributes: tuple[tuple[str, Any], ...] = (
         ("ref", ref),
         ("ref_name", _short(ref)),

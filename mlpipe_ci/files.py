@@ -45,6 +45,7 @@ class Tree:
         return self._meant(pattern, step, frozenset())
 
     def _meant(self, pattern: str, step: str, seen: frozenset[str]) -> tuple[Input, ...]:
+        self._refuse_outside(literal_prefix(pattern), step)
         paths = list(self._expand(pattern))
         self._digest([path for path in paths if path not in self._digests], step)
         found = [self._digests[path] for path in paths]
@@ -147,21 +148,25 @@ class Tree:
 
     def _target(self, path: str, step: str) -> str:
         """What a symbolic link leads to is read as well, and must be inside of the repository."""
+        self._refuse_outside(path, step)
         # realpath, not resolve: that raises on a loop of links
         root, target = os.path.realpath(self._root), os.path.realpath(self._root / path)
         problem = ""
-        if not Path(target).is_relative_to(root):
-            problem = (
-                f"{target}, out of the repository, where changes would not be seen; copy the data "
-                "in an earlier step"
-            )
-        elif not Path(target).exists():
+        if not Path(target).exists():
             problem = "nothing; correct the link, or write its target in an earlier step"
         elif Path(root, path).is_relative_to(target):
             problem = "a directory that it lies in itself"
         if problem:
             raise PathError(f"step '{step}': input '{path}' is a link to {problem}")
         return Path(target).relative_to(root).as_posix()
+
+    def _refuse_outside(self, path: str, step: str) -> None:
+        target = Path(os.path.realpath(self._root / path))
+        if not target.is_relative_to(os.path.realpath(self._root)):
+            raise PathError(
+                f"step '{step}': input '{path}' leads through a link to {target}, out of the "
+                "repository; copy the data into the repository in an earlier step"
+            )
 
     def _lstat(self, path: str, step: str) -> os.stat_result:
         try:

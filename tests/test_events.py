@@ -61,9 +61,9 @@ def test_at_a_desk_the_work_tree_is_compared_with_head(repo: Repo) -> None:
 
 
 def test_without_git_or_commit_nothing_is_known(repo: Repo) -> None:
-    assert read_event({}, None).how == "not a git repository: decided by keys alone"
+    assert read_event({}, None).how == "not a git repository"
     found = read_event({}, git_of(repo))
-    assert (found.base, found.how) == (None, "no commit yet: decided by keys alone")
+    assert (found.base, found.how) == (None, "no commit yet")
     assert changed_paths(found, git_of(repo)) is None
 
 

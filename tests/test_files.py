@@ -153,6 +153,26 @@ def test_links_that_cannot_be_followed_are_refused(repo: Repo, target: str, mess
         tree(repo).inputs("link", "s")
 
 
+@pytest.mark.parametrize("pattern", ["data", "data/", "data/*.csv", "data/a.csv", "data/**"])
+def test_no_pattern_leads_through_a_link_out_of_the_repository(repo: Repo, pattern: str) -> None:
+    outside = repo.root.parent / "outside"
+    outside.mkdir()
+    (outside / "a.csv").write_text("1")
+    (repo.root / "data").symlink_to(outside)
+    with pytest.raises(PathError, match="out of the repository"):
+        tree(repo).inputs(pattern, "s")
+
+
+@pytest.mark.parametrize("pattern", ["data", "data/", "data/*.csv", "data/a.csv", "data/**"])
+def test_every_pattern_sees_through_a_link_inside_of_it(repo: Repo, pattern: str) -> None:
+    repo.write({"real/a.csv": "1"})
+    (repo.root / "data").symlink_to("real")
+    repo.commit()
+    before = look(repo, pattern)
+    repo.write({"real/a.csv": "2"})
+    assert look(repo, pattern) != before
+
+
 def test_links_that_lead_to_each_other_end(repo: Repo) -> None:
     repo.write({"a/x": "1", "b/y": "1"})
     (repo.root / "a/to_b").symlink_to("../b")

@@ -81,7 +81,10 @@ def test_the_result_of_a_run(run: Run, words: str) -> None:
 
 def test_what_was_compared() -> None:
     assert compared(COMPARISON) == "base 4be1c02 (the commit before this push): 1 path changed"
-    assert compared(Comparison(how="no commit yet")) == "no base: no commit yet"
+    assert (
+        compared(Comparison(how="no commit yet"))
+        == "no base (no commit yet), so decided by keys alone"
+    )
     assert compared(Comparison(base=SHA, how="x")).endswith("which cannot be read")
     assert compared(Comparison(base=SHA, how="x", changed=())).endswith("nothing changed")
 

@@ -43,7 +43,7 @@ def number(value: float) -> str:
 def compared(comparison: Comparison) -> str:
     """What was compared with what, and how much differs."""
     if comparison.base is None:
-        return f"no base: {comparison.how}"
+        return f"no base ({comparison.how}), so decided by keys alone"
     if comparison.changed is None:
         return f"base {comparison.base[:7]} ({comparison.how}), which cannot be read"
     count = len(comparison.changed)

@@ -316,7 +316,7 @@ def test_without_git_and_without_a_commit(tmp_path: Path, repo: Repo) -> None:
         project.run()
         project.run()
         assert project.ran == []
-    assert "not a git repository: decided by keys alone" in bare.mlpipe("plan").stderr
+    assert "no base (not a git repository), so decided by keys alone" in bare.mlpipe("plan").stderr
 
 
 def test_from_a_subdirectory_and_with_another_file(project: Project) -> None:
