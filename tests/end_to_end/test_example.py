@@ -6,10 +6,12 @@ that work tree with a copy of its cache.
 
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +33,15 @@ class Example:
     repo: Repo
     cache: Path
 
+    @property
+    def env(self) -> dict[str, str]:
+        """What its runs need: the cache, and the Python that has scikit-learn."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {"MLPIPE_CACHE_DIR": str(self.cache), "PATH": path}
+
     def run(self, *arguments: str, code: int = 0) -> dict[str, str]:
         """Run mlpipe; returns the status of each step by name."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        done = self.repo.mlpipe(
-            "run", "--json", *arguments, code=code, MLPIPE_CACHE_DIR=str(self.cache), PATH=path
-        )
+        done = self.repo.mlpipe("run", "--json", *arguments, code=code, **self.env)
         self.report = json.loads(done.stdout)
         return {step["name"]: step["status"] for step in self.report["steps"]}
 
@@ -129,6 +134,40 @@ def test_a_failing_step_keeps_the_last_model_and_is_run_again(example: Example) 
         assert example.bytes() == before
     train.write_text(text)
     assert example.run() == dict.fromkeys(STEPS, "reused")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(
+    finished: Example, tmp_path: Path
+) -> None:
+    def work(name: str) -> Example:
+        shutil.copytree(finished.repo.root, tmp_path / name, symlinks=True)
+        shutil.copytree(finished.cache, tmp_path / f"cache of {name}")
+        made = Example(Repo(tmp_path / name), tmp_path / f"cache of {name}")
+        train = made.repo.read("src/train.py").replace("MAX_DEPTH = 8", "MAX_DEPTH = 5")
+        made.repo.write({"src/train.py": train})
+        (made.repo.root / "build/features.parquet").unlink()
+        return made
+
+    undisturbed = work("undisturbed")
+    undisturbed.run()
+    chance, landed = random.Random(9), 0  # noqa: S311
+    for number in range(8):
+        example = work(f"killed {number}")
+        mlpipe = subprocess.Popen(
+            [sys.executable, "-m", "mlpipe_ci", "run", "-q"],
+            cwd=example.repo.root,
+            env=os.environ | example.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(chance.uniform(0.2, 9))
+        landed += mlpipe.poll() is None
+        mlpipe.kill()
+        mlpipe.wait()
+        assert set(example.run().values()) <= {"succeeded", "reused"}
+        assert example.bytes() == undisturbed.bytes()
+    assert landed >= 4
 
 
 def test_on_another_branch_nothing_is_deployed(example: Example) -> None:
