@@ -8,6 +8,9 @@ from mlpipe_ci.cli import main
 from mlpipe_ci.report.actions import error
 
 PREFIX = "MLPIPE_INPUT_"
+TOKEN_DESCRIPTOR = 3
+"""The token comes through a pipe: in the environment that mlpipe is started with, each step could
+read it from /proc."""
 
 
 def command_line(env: MutableMapping[str, str]) -> list[str]:
@@ -26,8 +29,19 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
     return words + [f"--{name}={inputs[name]}" for name in ("file", "base") if inputs.get(name)]
 
 
+def read_token(descriptor: int) -> str:
+    """Read and close the descriptor; an empty text if it is not open."""
+    try:
+        with open(descriptor, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def run() -> int:
     """Run mlpipe as the action's inputs say. Returns the exit code."""
+    if token := read_token(TOKEN_DESCRIPTOR):
+        os.environ["MLPIPE_TOKEN"] = token  # of this process, and kept from those of steps
     try:
         words = command_line(os.environ)
     except ValueError as problem:

@@ -1,6 +1,7 @@
 """Parses the command line, calls one command, turns errors into exit codes."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -28,11 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"mlpipe {__version__}")
         return 0
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by `>&-`
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
     try:
         return _command(arguments)
     except KeyboardInterrupt:
@@ -43,10 +47,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output has gone, as in `mlpipe plan | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            return _bug()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _complain(MlpipeError("the output cannot be written: the disk is full"))
     except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
-        traceback.print_exc()
-        print("mlpipe: this is a fault of mlpipe; please report it", file=sys.stderr)
-        return BUG
+        return _bug()
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    print("mlpipe: this is a fault of mlpipe; please report it", file=sys.stderr)
+    return BUG
 
 
 def parser() -> argparse.ArgumentParser:

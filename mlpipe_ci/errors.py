@@ -6,7 +6,6 @@ MlpipeError               exit code 2 unless a class says otherwise
 ├── PathError             a path of a step cannot be used
 │   └── MissingInputError an input is not there, and no earlier step writes it
 ├── GitError              git refused, or is not there
-├── LockedError           another run holds the work tree
 ├── GitHubError           GitHub's API refused; never fatal, shown as a warning
 └── InterruptedRunError   SIGINT, SIGTERM or SIGHUP; exit code 130
 """
@@ -56,10 +55,6 @@ class MissingInputError(PathError):
 
 class GitError(MlpipeError):
     """git refused a command, or is not installed."""
-
-
-class LockedError(MlpipeError):
-    """Another mlpipe run holds the work tree."""
 
 
 class GitHubError(MlpipeError):

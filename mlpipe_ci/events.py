@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from blake3 import blake3
+
 from mlpipe_ci.errors import GitError, UsageError
 from mlpipe_ci.git import Git
 
 DESK = "desk"
+MAX_SCOPE = 100
+"""Characters of a branch's name in a path; file systems take 255 bytes."""
 UNTRUSTED = ("pull_request_target", "issue_comment", "workflow_run")
 """Events that run with the base repository's rights on behalf of anybody."""
 
@@ -177,7 +181,10 @@ def _scopes(name: str, ref: str, payload: dict[str, Any]) -> tuple[str, ...]:
     if ref == f"refs/heads/{default}":
         return ("main",)
     kind = "tag" if ref.startswith("refs/tags/") else "branch"
-    return (f"{kind}/{quote(_short(ref) or 'unknown', safe='').replace('.', '%2E')}", "main")
+    name = quote(_short(ref) or "unknown", safe="").replace(".", "%2E")
+    if len(name) > MAX_SCOPE:
+        name = f"{name[:MAX_SCOPE]}-{blake3(ref.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    return (f"{kind}/{name}", "main")
 
 
 def _attributes(env: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:

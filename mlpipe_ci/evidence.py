@@ -70,9 +70,9 @@ class Gatherer:
             now=self.now,
         )
 
-    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
-        """The step's inputs as they are now; to be compared with those before its command."""
-        return tuple(sorted(self._inputs(step, written)[0]))
+    def inputs(self, step: Step) -> tuple[Input, ...]:
+        """The step's inputs as they are on the disk now; to be compared with those before."""
+        return tuple(sorted(self._inputs(step, {})[0]))
 
     def _condition(self, step: Step, *, succeeded: bool) -> bool:
         if step.condition is None:
@@ -97,7 +97,7 @@ class Gatherer:
             waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
             present = self._present(pattern, step, writers, written)
             if not present and not waits and not self._is_empty_directory(pattern):
-                raise MissingInputError(self._missing(step, pattern))
+                raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)
         kept = (i for i in found.values() if not any(matches(e, i.path) for e in excludes))
         return tuple(kept), tuple(waits)
@@ -123,12 +123,14 @@ class Gatherer:
     def _is_empty_directory(self, pattern: str) -> bool:
         return not is_glob(pattern) and self.tree.exists(pattern)
 
-    def _missing(self, step: Step, pattern: str) -> str:
+    def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:
         what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
+        where = f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}"
+        if writers:
+            return f"{where}; step '{writers[0].name}' writes it, but was skipped or has failed"
         return (
-            f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}, and no earlier "
-            "step declares to write it; add a step before this one that generates or downloads "
-            "it, or correct the path"
+            f"{where}, and no earlier step declares to write it; add a step before this one that "
+            "generates or downloads it, or correct the path"
         )
 
     def _results(self, step: Step, key: str) -> tuple[tuple[Result, ...], tuple[str, ...]]:

@@ -46,7 +46,7 @@ class Tree:
 
     def _meant(self, pattern: str, step: str, seen: frozenset[str]) -> tuple[Input, ...]:
         self._refuse_outside(literal_prefix(pattern), step)
-        paths = list(self._expand(pattern))
+        paths = list(self._expand(pattern, step))
         self._digest([path for path in paths if path not in self._digests], step)
         found = [self._digests[path] for path in paths]
         for path in paths:
@@ -71,44 +71,59 @@ class Tree:
         self._digests = {}
         self._fresh = True
 
-    def _expand(self, pattern: str) -> Iterator[str]:
+    def _expand(self, pattern: str, step: str) -> Iterator[str]:
         if is_glob(pattern) and not pattern.endswith("/**"):
-            start = self._root / literal_prefix(pattern)
-            for path in self._walk(start):
-                if matches(pattern, path):
-                    yield path
+            walk = self._walk(literal_prefix(pattern), step, follow=True)
+            yield from (path for path in walk if matches(pattern, path))
             return
         plain = pattern.removesuffix("/**").rstrip("/")
         place = self._root / plain
         if is_glob(plain):
-            yield from (
-                f for f in self._walk(self._root / literal_prefix(plain)) if matches(pattern, f)
-            )
+            walk = self._walk(literal_prefix(plain), step, follow=True)
+            yield from (path for path in walk if matches(pattern, path))
         elif place.is_dir() and (not place.is_symlink() or pattern != plain):
-            yield from self._directory(pattern, plain)
+            yield from self._directory(pattern, "" if plain == "." else plain, step)
         elif os.path.lexists(place):
             yield plain
 
-    def _directory(self, pattern: str, plain: str) -> tuple[str, ...]:
+    def _directory(self, pattern: str, top: str, step: str) -> tuple[str, ...]:
         """All files in a directory that git does not ignore; all if the directory is ignored."""
-        found = tuple(self._walk(self._root / ("" if plain == "." else plain)))
-        kept = tuple(path for path in found if self._is_git(path) or self._is_output(path))
-        self._left_out[pattern] = tuple(sorted({*found} - {*kept})) if kept else ()
-        return kept or found
+        found = tuple(self._walk(top, step, follow=False))
+        ignored = self._git.ignored(top) if self._git else ()
+        if any(is_under(top, path) for path in ignored if top):
+            return found
+        kept = tuple(f for f in found if self._is_output(f) or not _is_in(f, frozenset(ignored)))
+        self._left_out[pattern] = tuple(sorted({*found} - {*kept}))
+        return kept
+
+    def _walk(self, top: str, step: str, *, follow: bool) -> Iterator[str]:
+        """Files below a directory. Links to directories are listed and, for patterns, followed."""
+        if (self._root / top).is_dir():
+            real = os.path.realpath(self._root / top)
+            yield from self._walk_in(top, step, frozenset({real}), follow=follow)
+
+    def _walk_in(
+        self, top: str, step: str, above: frozenset[str], *, follow: bool
+    ) -> Iterator[str]:
+        prefix = f"{top}/" if top else ""
+        for entry in _entries(self._root / top):
+            path = prefix + entry.name
+            link, directory = entry.is_symlink(), entry.is_dir()
+            if link or not directory:
+                yield path
+            if directory and (follow or not link):
+                real = os.path.realpath(entry.path) if link else None
+                if link:
+                    self._refuse_outside(path, step)
+                if real not in above:  # a loop of links ends here
+                    inner = above | {real} if real else above
+                    yield from self._walk_in(path, step, inner, follow=follow)
 
     def _is_git(self, path: str) -> bool:
         return self._git is None or path in self._index or path in self._untracked
 
     def _is_output(self, path: str) -> bool:
         return any(is_under(path, output) for output in self._outputs)
-
-    def _walk(self, start: Path) -> Iterator[str]:
-        for directory, folders, names in os.walk(start, onerror=_unreadable):
-            folders[:] = sorted(folder for folder in folders if folder not in SKIPPED)
-            links = [folder for folder in folders if Path(directory, folder).is_symlink()]
-            relative = Path(directory).relative_to(self._root).as_posix()
-            prefix = "" if relative == "." else relative + "/"
-            yield from (prefix + name for name in sorted([*names, *links]) if name not in SKIPPED)
 
     def _digest(self, paths: list[str], step: str) -> None:
         """Fill in the digests of paths, those that git must hash in one go."""
@@ -179,9 +194,22 @@ def _executable(status: os.stat_result) -> bool:
     return bool(status.st_mode & stat.S_IXUSR) and stat.S_ISREG(status.st_mode)
 
 
-def _unreadable(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        raise PathError(f"'{error.filename}' cannot be read: {error.strerror}") from error
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return sorted((e for e in found if e.name not in SKIPPED), key=lambda e: e.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise PathError(f"'{directory}' cannot be read: {error.strerror}") from error
+
+
+def _is_in(path: str, places: frozenset[str]) -> bool:
+    """True if the path, or a directory above it (written with `/`), is one of the places."""
+    if path in places:
+        return True
+    parts = path.split("/")
+    return any("/".join(parts[:n]) + "/" in places for n in range(1, len(parts)))
 
 
 def file_digest(path: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by _execute
 import git as gitpython
 
 from mlpipe_ci.errors import GitError
@@ -124,6 +125,12 @@ class Git:
                 fields = 8 if record.startswith(b"1 ") else 10
                 modified.add(os.fsdecode(record.split(b" ", fields)[fields]))
         return frozenset(modified), frozenset(untracked)
+
+    def ignored(self, directory: str) -> tuple[str, ...]:
+        """Untracked paths in or above a directory that git ignores; whole directories as `d/`."""
+        words = ("--others", "--ignored", "--exclude-standard", "--directory", "-z")
+        raw = self._try("ls-files", *words, "--", f":(top,literal){directory or '.'}")
+        return tuple(os.fsdecode(path) for path in (raw or b"").split(b"\0") if path)
 
     def hash_files(self, paths: tuple[str, ...]) -> dict[str, str]:
         """Blob ids that files would have if they were committed now (filters applied)."""

@@ -27,11 +27,18 @@ def read_metrics(path: Path, shown: str) -> tuple[tuple[str, float], ...]:
     return tuple(_flat(value, ""))
 
 
+def _is_finite(item: float) -> bool:
+    try:
+        return math.isfinite(item)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
+
 def _flat(value: dict[str, object], prefix: str) -> list[tuple[str, float]]:
     found: list[tuple[str, float]] = []
     for name, item in value.items():
         if isinstance(item, dict):
             found += _flat(item, f"{prefix}{name}.")
-        elif isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item):
+        elif isinstance(item, int | float) and not isinstance(item, bool) and _is_finite(item):
             found.append((prefix + name, float(item)))
     return found

@@ -17,6 +17,7 @@ def faults(steps: tuple[Step, ...], place: Place) -> Iterator[Spot]:
     yield from _double_names(steps, place)
     for index, step in enumerate(steps):
         found = list(_path_faults(index, step, place))
+        yield from _only_excludes(index, step, place)
         yield from found or _order_faults(index, steps, writers, place)
     yield from _overlaps(steps, writers, place)
 
@@ -44,6 +45,12 @@ def _path_faults(index: int, step: Step, place: Place) -> Iterator[Spot]:
                 fault = _output_fault(path, key)
             if fault:
                 yield Spot(*place(("steps", index, key, number)), f"step '{step.name}': {fault}")
+
+
+def _only_excludes(index: int, step: Step, place: Place) -> Iterator[Spot]:
+    if step.inputs and all(pattern.startswith("!") for pattern in step.inputs):
+        text = f"step '{step.name}': inputs only leave out; name what the step reads as well"
+        yield Spot(*place(("steps", index, "inputs")), text)
 
 
 def _output_fault(path: str, key: str) -> str | None:

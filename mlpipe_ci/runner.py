@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.outputs import Aside, MissingOutputError
+from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.decide import Action, Decision, Evidence, Written, decide
@@ -18,8 +19,11 @@ from mlpipe_ci.keys import Input
 from mlpipe_ci.metrics import MetricsError, read_metrics
 from mlpipe_ci.result import Output, Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.workflow import SHELL, Step, Workflow
+from mlpipe_ci.workflow import SHELL, Step, Workflow, path_fault
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_POINTER_BYTES = 1024
+"""Larger files are no pointers (github.com/git-lfs/git-lfs, docs/spec.md)."""
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
@@ -30,7 +34,7 @@ class Witness(Protocol):
     def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now."""
 
-    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
+    def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are now."""
 
 
@@ -55,34 +59,38 @@ class Bench:
 def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
     """Yield for each step its decision before, and its outcome after it was carried out.
 
-    Where a stored result turns out to be damaged, a second decision follows the first.
+    Inputs are always looked at on the disk: what an earlier step wrote may have been changed by
+    another since. Where a stored result turns out to be damaged, a second decision follows the
+    first. A path that cannot be used fails the step, not the run.
     """
-    written: dict[str, tuple[Output, ...] | None] = {}
     failed: tuple[str, ...] = ()
     for step in bench.workflow.steps:
-        decision = decide(step, bench.witness.look(step, written, failed))
+        for item in _step(bench, step, failed):
+            if isinstance(item, StepOutcome) and item.status is Status.FAILED:
+                failed += (step.name,)
+            yield item
+
+
+def _step(bench: Bench, step: Step, failed: tuple[str, ...]) -> Iterator[Decision | StepOutcome]:
+    decision = Decision(step=step, action=Action.RUN, reasons=())
+    try:
+        decision = decide(step, bench.witness.look(step, {}, failed))
         yield decision
         try:
-            done = _without_command(bench, decision, blocked=bool(failed))
+            outcome = _without_command(bench, decision, blocked=bool(failed))
         except DamagedError as error:
-            decision, done = _must_run(decision, error), None
+            decision, outcome = _must_run(decision, error), None
             yield decision
-        outcome, wrote = done or _execute(bench, decision, written)
-        if wrote is not None:
-            written[step.id] = wrote
-        if outcome.status is Status.FAILED:
-            failed += (step.name,)
-        yield replace(outcome, notes=decision.notes + outcome.notes)
+        outcome = outcome or _execute(bench, decision)
+    except PathError as error:
+        outcome = replace(_outcome(decision, Status.FAILED), notes=(str(error),))
+    yield replace(outcome, notes=decision.notes + outcome.notes)
 
 
-Done = tuple[StepOutcome, tuple[Output, ...] | None]
-"""The outcome, and what the step wrote (None: nothing is to be expected of it)."""
-
-
-def _without_command(bench: Bench, decision: Decision, *, blocked: bool) -> Done | None:
-    """Skip or reuse; None if the command has to run. Raises DamagedError."""
+def _without_command(bench: Bench, decision: Decision, *, blocked: bool) -> StepOutcome | None:
+    """Skip or reuse; None if the command has to run. Raises DamagedError, PathError."""
     if decision.action is Action.SKIP:
-        return _outcome(decision, Status.BLOCKED if blocked else Status.SKIPPED), None
+        return _outcome(decision, Status.BLOCKED if blocked else Status.SKIPPED)
     if decision.result and bench.store:
         return _reuse(bench, decision, decision.result, bench.store)
     return None
@@ -95,39 +103,74 @@ def _must_run(decision: Decision, error: DamagedError) -> Decision:
     return replace(decision, action=Action.RUN, result=None, reasons=(reason,))
 
 
-def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> Done:
-    restored = outputs.restore(bench.root, decision.step, result.outputs, store)
+def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> StepOutcome:
+    step = decision.step
+    restored, moved = outputs.restore(bench.root, step, result.outputs, store, bench.aside)
+    if restored or moved:
+        bench.tree.forget()
     if decision.parts:
-        name = bench.workflow.file
-        bench.state.succeeded(name, decision.step.id, decision.parts, result.seconds)
+        bench.state.succeeded(bench.workflow.file, step.id, decision.parts, result.seconds)
     notes = (f"{restored} file(s) restored from the cache",) if restored else ()
-    outcome = replace(
+    return replace(
         _outcome(decision, Status.REUSED),
         saved_seconds=result.seconds,
         outputs=tuple(output.path for output in result.outputs),
-        metrics=result.metrics,
-        notes=notes,
+        metrics=_metrics_of_reused(bench, step, result),
+        notes=notes + _moved_note(bench, step, moved),
     )
-    return outcome, result.outputs
 
 
-def _execute(bench: Bench, decision: Decision, written: Written) -> Done:
+def _metrics_of_reused(bench: Bench, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
+    """From the files: that they are metrics is no part of the key, so the result may not know."""
+    try:
+        return tuple(pair for path in step.metrics for pair in _metrics(bench, path))
+    except (MissingOutputError, MetricsError):
+        return result.metrics
+
+
+def _moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, ...]:
+    if not moved:
+        return ()
+    some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
+    place = bench.aside.directory / "replaced" / step.id
+    return (f"in its outputs, but not written by it, so moved to {place}: {some}",)
+
+
+def _execute(bench: Bench, decision: Decision) -> StepOutcome:
     step = decision.step
+    outputs.refuse_links(bench.root, step)
+    _refuse_pointers(bench, decision)
     try:
         bench.aside.move(step)
         bench.executor.start(_job(bench, step))
         ended = bench.executor.wait()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         bench.aside.put_back()
-        place = f"'{error.filename}': " if error.filename else ""
-        raise PathError(f"step '{step.name}' cannot be run: {place}{error.strerror}") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        place = f"'{name}': " if (name := getattr(error, "filename", None)) else ""
+        raise PathError(f"the command cannot be run: {place}{reason}") from error
     bench.tree.forget()
     try:
         if ended.exit_code != 0:
-            return _failed(bench, decision, ended, _exit_note(ended.exit_code)), None
-        return _succeeded(bench, decision, ended, written)
+            return _failed(bench, decision, ended, _exit_note(ended.exit_code))
+        return _succeeded(bench, decision, ended)
     except (MissingOutputError, MetricsError) as error:
-        return _failed(bench, decision, ended, str(error)), None
+        return _failed(bench, decision, ended, str(error))
+
+
+def _refuse_pointers(bench: Bench, decision: Decision) -> None:
+    """A step must not read a Git LFS pointer in the place of the content that it stands for."""
+    for item in decision.parts.inputs if decision.parts else ():
+        path = bench.root / item.path
+        try:
+            small = path.is_file() and path.stat().st_size < LFS_POINTER_BYTES
+            if small and path.read_bytes().startswith(LFS_POINTER):
+                raise PathError(
+                    f"input '{item.path}' is a Git LFS pointer, its content is not here; fetch it "
+                    f"(git lfs pull --include '{item.path}', or lfs: true in actions/checkout)"
+                )
+        except OSError:
+            continue  # the command will say what is wrong with it
 
 
 def _job(bench: Bench, step: Step) -> Job:
@@ -142,23 +185,22 @@ def _job(bench: Bench, step: Step) -> Job:
     )
 
 
-def _succeeded(bench: Bench, decision: Decision, ended: Outcome, written: Written) -> Done:
+def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     step = decision.step
     metrics = tuple(pair for path in step.metrics for pair in _metrics(bench, path))
-    wrote, notes = _save(bench, decision, ended, written, metrics)
-    bench.aside.drop()
+    wrote, notes = _save(bench, decision, ended, metrics)
+    moved = bench.aside.drop(step, wrote)
     if decision.parts:
         bench.state.succeeded(bench.workflow.file, step.id, decision.parts, ended.seconds)
-    outcome = replace(
+    return replace(
         _outcome(decision, Status.SUCCEEDED),
         seconds=ended.seconds,
         exit_code=0,
         attempts=1,
         outputs=tuple(output.path for output in wrote),
         metrics=metrics,
-        notes=notes,
+        notes=notes + _moved_note(bench, step, moved),
     )
-    return outcome, wrote
 
 
 def _metrics(bench: Bench, path: str) -> tuple[tuple[str, float], ...]:
@@ -171,7 +213,6 @@ def _save(
     bench: Bench,
     decision: Decision,
     ended: Outcome,
-    written: Written,
     metrics: tuple[tuple[str, float], ...],
 ) -> tuple[tuple[Output, ...], tuple[str, ...]]:
     """Keep the outputs and the result. A fault of the cache is told, and is no failure."""
@@ -186,7 +227,10 @@ def _save(
         return wrote, (f"the result was not stored: {reason} ({error.filename})",)
     if keep is None or parts is None or decision.key is None:
         return wrote, ()
-    changed = _changed_meanwhile(bench, decision, written)
+    git = next((output.path for output in wrote if path_fault(output.path)), None)
+    if git:
+        return wrote, (f"the result was not stored: {path_fault(git)}",)
+    changed = _changed_meanwhile(bench, decision)
     if changed:
         return wrote, (f"the result was not stored: {changed} changed while the step ran",)
     result = Result(
@@ -215,10 +259,10 @@ def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:
     return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
 
 
-def _changed_meanwhile(bench: Bench, decision: Decision, written: Written) -> str:
+def _changed_meanwhile(bench: Bench, decision: Decision) -> str:
     before = decision.parts.inputs if decision.parts else ()
     try:
-        now = bench.witness.inputs(decision.step, written)
+        now = bench.witness.inputs(decision.step)
     except PathError:
         return "an input"
     differing = sorted({item.path for item in set(before) ^ set(now)})

@@ -1,5 +1,6 @@
 """Where a run prints: a terminal, a file, or the log of GitHub Actions."""
 
+import os
 import secrets
 from collections.abc import Mapping
 from typing import TextIO
@@ -12,7 +13,9 @@ from mlpipe_ci.workflow import Workflow
 
 def has_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
     """True for a terminal, unless NO_COLOR is set (no-color.org) or the terminal is dumb."""
-    return stream.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    return (
+        bool(stream) and stream.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    )
 
 
 class Screen:
@@ -50,7 +53,8 @@ class Screen:
     def resume(self) -> None:
         """Close what `start` opened, if anything."""
         if self._token:
-            self._print(actions.resume_commands(self._token), always=True)
+            # A command counts at the start of a line only, and the step may have left one open.
+            self._print("\n" + actions.resume_commands(self._token), always=True)
             self._print(actions.end_group())
             self._token = ""
 
@@ -67,4 +71,9 @@ class Screen:
 
     def _print(self, line: str, *, always: bool = False) -> None:
         if always or not self._quiet:
-            print(line, file=self._stream, flush=True)
+            try:
+                print(line, file=self._stream, flush=True)
+            except OSError:
+                # Who read our output has gone, as in `mlpipe run | head`, or the disk that it goes
+                # to is full; the run goes on.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

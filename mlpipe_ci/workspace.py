@@ -66,26 +66,51 @@ class Workspace:
         )
 
 
-def open_workspace(options: Options, env: Mapping[str, str], *, readonly: bool) -> Workspace:
-    """Open everything. Raises an MlpipeError where something of it is wrong."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a command works, before anything of it is read."""
+
+    start: Path
+    root: Path
+    git: Git | None
+    private: Path
+    state: Path
+    cache: Path
+
+
+def find_place(options: Options, env: Mapping[str, str]) -> Place:
+    """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
     start = start_directory(options.directory)
     git = open_git(start)
-    root = git.root if git else start
-    path, shown = workflow_file(options, start, root)
-    event = read_event(env, git, options.base)
-    workflow = load(path, shown, default_name(event, root))
-    cache = cache_directory(env)
+    root, cache = git.root if git else start, cache_directory(env)
     outside = cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
-    return Workspace(
+    return Place(
+        start=start,
         root=root,
         git=git,
-        event=event,
-        comparison=_comparison(event, git),
-        workflow=workflow,
-        tree=Tree(root, git, workflow.writes),
-        store=Store(cache),
-        state=State((git.common / "mlpipe" if git else outside) / "state.db", readonly=readonly),
         private=git.directory / "mlpipe" if git else outside,
+        state=(git.common / "mlpipe" if git else outside) / "state.db",
+        cache=cache,
+    )
+
+
+def open_workspace(
+    place: Place, options: Options, env: Mapping[str, str], *, readonly: bool
+) -> Workspace:
+    """Open everything. Raises an MlpipeError where something of it is wrong."""
+    path, shown = workflow_file(options, place.start, place.root)
+    event = read_event(env, place.git, options.base)
+    workflow = load(path, shown, default_name(event, place.root))
+    return Workspace(
+        root=place.root,
+        git=place.git,
+        event=event,
+        comparison=_comparison(event, place.git),
+        workflow=workflow,
+        tree=Tree(place.root, place.git, workflow.writes),
+        store=Store(place.cache),
+        state=State(place.state, readonly=readonly),
+        private=place.private,
         producer=_producer(event),
     )
 
@@ -103,9 +128,13 @@ def default_name(event: Event, root: Path) -> str:
 
 
 def cache_directory(env: Mapping[str, str]) -> Path:
-    """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory."""
+    """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory. Raises UsageError."""
     chosen = env.get("MLPIPE_CACHE_DIR")
-    return Path(chosen).expanduser().resolve() if chosen else user_cache_path("mlpipe")
+    try:
+        return Path(chosen).expanduser().resolve() if chosen else user_cache_path("mlpipe")
+    except (RuntimeError, KeyError) as error:
+        text = f"no place for the cache: {error}; set MLPIPE_CACHE_DIR to a directory"
+        raise UsageError(text) from error
 
 
 def start_directory(directory: str) -> Path:

@@ -14,6 +14,8 @@ MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 MAX_BRACKETS = 300
+TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
+UNUSABLE = re.compile("[\0\ud800-\udfff]")
 PATH = Sequence[str | int]
 
 
@@ -123,22 +125,26 @@ class _Check:
             self._open.discard(id(node))
             self._sizes[id(node)] = size
             if size > MAX_VALUES and not self._spots:
-                self._say(node, f"more than {MAX_VALUES:,} values once its aliases are filled in")
+                self._say(node, f"more than {MAX_VALUES:,} values (with aliases filled in)")
         return self._sizes[id(node)]
 
     def _children(self, node: Node) -> list[Node]:
         if isinstance(node, MappingNode):
-            self._double_keys(node)
+            self._keys(node)
             return [part for pair in node.value for part in pair]
         if isinstance(node, SequenceNode):
             return list(node.value)
         if node.tag == "tag:yaml.org,2002:timestamp":
-            node.tag = "tag:yaml.org,2002:str"  # JSON has no dates: 2026-01-05 is text
+            node.tag = TEXT  # JSON has no dates: 2026-01-05 is text
+        for character in UNUSABLE.findall(node.value):
+            self._say(node, f"the character U+{ord(character):04X}, which no program can be given")
         return []
 
-    def _double_keys(self, node: MappingNode) -> None:
+    def _keys(self, node: MappingNode) -> None:
         first: dict[str, int] = {}
         for key, _ in node.value:
+            if key.tag != MERGE:
+                key.tag = TEXT if isinstance(key, ScalarNode) else key.tag  # `1:` is '1'
             if not isinstance(key, ScalarNode):
                 self._say(key, "a list or a map as a key; a key is one word")
             elif key.value in first:

@@ -59,7 +59,7 @@ class FakeWitness:
         default = Evidence(parts=parts, key=step_key(parts), waits_for=waits)
         return self.evidence.get(step.id, default)
 
-    def inputs(self, step: Step, written: Written) -> tuple[Input, ...]:
+    def inputs(self, step: Step) -> tuple[Input, ...]:
         return ()
 
 

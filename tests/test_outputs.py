@@ -9,7 +9,8 @@ import pytest
 from fakes import step
 
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.outputs import Aside, MissingOutputError
+from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.result import Output
@@ -36,6 +37,11 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "cache")
 
 
+@pytest.fixture
+def aside(root: Path, tmp_path: Path) -> Aside:
+    return Aside(root, tmp_path / "aside")
+
+
 def listing(root: Path) -> dict[str, str]:
     return {
         path.relative_to(root).as_posix(): (
@@ -49,19 +55,19 @@ def listing(root: Path) -> dict[str, str]:
     }
 
 
-def test_everything_comes_back_and_nothing_else(root: Path, store: Store) -> None:
+def test_everything_comes_back_and_nothing_else(root: Path, store: Store, aside: Aside) -> None:
     found = outputs.save(root, STEP, store)
     before = listing(root)
     for name in ("plots", "model.pkl", "m.json"):
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert outputs.restore(root, STEP, found, store) == len(found)
+    assert outputs.restore(root, STEP, found, store, aside) == (len(found), ())
     assert listing(root) == before
-    assert outputs.restore(root, STEP, found, store) == 0
+    assert outputs.restore(root, STEP, found, store, aside) == (0, ())
 
 
 def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
-    root: Path, store: Store
+    root: Path, store: Store, aside: Aside
 ) -> None:
     found = outputs.save(root, STEP, store)
     before, kept = listing(root), (root / "plots/roc.svg").stat()
@@ -72,8 +78,13 @@ def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
     (root / "plots/latest").write_text("no link any more")
     (root / "m.json").unlink()
     (root / "m.json").mkdir()
-    assert outputs.restore(root, STEP, found, store) == 4
+    (root / "m.json" / "mine").write_text("mine")
+    moved = ("plots/stale.svg", "m.json/mine")
+    assert outputs.restore(root, STEP, found, store, aside) == (4, moved)
     assert listing(root) == before
+    replaced = listing(aside.directory / "replaced" / "train")
+    assert replaced["m.json/mine"] == "mine"
+    assert replaced["plots/stale.svg"] == "from an earlier run"
     after = (root / "plots/roc.svg").stat()
     assert (after.st_ino, after.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
 
@@ -105,36 +116,63 @@ def test_an_output_of_the_wrong_kind_is_told(
     ],
 )
 def test_a_result_that_cannot_be_restored_is_damage(
-    root: Path, store: Store, output: Output, message: str
+    root: Path, store: Store, aside: Aside, output: Output, message: str
 ) -> None:
+    before = listing(root)
     with pytest.raises(DamagedError, match=message):
-        outputs.restore(root, STEP, (output,), store)
+        outputs.restore(root, STEP, (output,), store, aside)
+    assert listing(root) == before, "nothing is touched before all contents are there"
 
 
-def test_nothing_is_written_through_a_link(root: Path, store: Store, tmp_path: Path) -> None:
-    deep = step("s", outputs=("a/b/x",))
-    (root / "a" / "b").mkdir(parents=True)
-    (root / "a/b/x").write_text("1")
-    found = outputs.save(root, deep, store)
-    shutil.rmtree(root / "a")
+def test_one_damaged_object_among_many_leaves_the_work_tree_as_it_is(
+    root: Path, store: Store, aside: Aside
+) -> None:
+    found = outputs.save(root, STEP, store)
+    (root / "model.pkl").write_text("newer")
+    (root / "plots/roc.svg").write_text("newer")
+    (root / "plots/more.svg").write_text("newer")
+    before = listing(root)
+    damaged = next(o for o in found if o.path == "plots/roc.svg")
+    path = store._object(damaged.digest)
+    path.chmod(0o644)
+    path.write_text("<gvs>")
+    with pytest.raises(DamagedError):
+        outputs.restore(root, STEP, found, store, aside)
+    assert listing(root) == before
+
+
+@pytest.mark.parametrize("declared", ["a/b/x", "a/", "a/b/"])
+def test_nothing_is_written_or_removed_through_a_link(
+    root: Path, store: Store, aside: Aside, tmp_path: Path, declared: str
+) -> None:
+    deep = step("s", outputs=(declared,))
     (tmp_path / "outside" / "b").mkdir(parents=True)
+    (tmp_path / "outside" / "b" / "mine").write_text("mine")
     (root / "a").symlink_to(tmp_path / "outside")
-    with pytest.raises(PathError, match="not written through links"):
-        outputs.restore(root, deep, found, store)
-    assert listing(tmp_path / "outside") == {"b": "/"}
+    with pytest.raises(PathError, match="leads through the link 'a'"):
+        outputs.restore(root, deep, (), store, aside)
+    assert listing(tmp_path / "outside") == {"b": "/", "b/mine": "mine"}
 
 
 class Killed(BaseException):
     """As if the process had been killed at this moment."""
 
 
-def test_a_success_drops_what_was_set_aside(root: Path, tmp_path: Path) -> None:
-    aside = Aside(root, tmp_path / "aside")
+def test_a_success_drops_what_it_wrote_again_and_keeps_the_rest(
+    root: Path, tmp_path: Path, aside: Aside
+) -> None:
+    (root / "plots" / "notes.md").write_text("years of work")
     aside.move(STEP)
     assert listing(root) == {}
-    (root / "model.pkl").write_text("new")
-    aside.drop()
-    assert listing(root) == {"model.pkl": "new"}
+    for name in ("model.pkl", "m.json"):
+        (root / name).write_text("new")
+    (root / "plots").mkdir()
+    (root / "plots" / "roc.svg").write_text("new")
+    moved = aside.drop(STEP, outputs.save(root, STEP, None))
+    assert moved == ("plots/latest", "plots/notes.md", "plots/run.sh")
+    replaced = tmp_path / "aside" / "replaced" / "train"
+    assert (replaced / "plots" / "notes.md").read_text() == "years of work"
+    assert listing(root)["plots/roc.svg"] == "new"
     assert aside.put_back() is None
     assert not (tmp_path / "aside" / "kept").exists()
 

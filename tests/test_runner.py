@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeExecutor, FakeWitness, result, step, workflow
 
-from mlpipe_ci.cache.outputs import Aside
+from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Decision, Evidence
@@ -75,15 +75,6 @@ def test_steps_run_in_order_and_their_results_are_kept(make_bench: Callable[...,
     assert kept.outputs[0].path == "model"
     assert kept.producer.commit == "4be1c02"
     assert bench.store.read(kept.log) == b"log of train\n"
-
-
-def test_what_a_step_wrote_is_told_to_the_next(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(CLEAN, TRAIN)
-    outcomes(bench)
-    assert isinstance(bench.witness, FakeWitness)
-    written = bench.witness.asked[1][1]["clean"]
-    assert isinstance(written, tuple)
-    assert [output.path for output in written] == ["clean.csv"]
 
 
 def test_a_failure_blocks_the_rest_and_leaves_no_result(make_bench: Callable[..., Bench]) -> None:
@@ -216,6 +207,44 @@ def test_a_log_tail_shows_the_last_state_of_a_progress_bar(
 
     (outcome,) = outcomes(make_bench(CLEAN, act=act))
     assert outcome.log_tail == ("start", "100%", "last \ufffd")
+
+
+def test_a_path_that_cannot_be_used_fails_its_step_and_not_the_run(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(CLEAN, step("notify", condition="failure()"))
+    (bench.root / "clean.csv").symlink_to("elsewhere")
+    linked = step("linked", inputs=("raw",), outputs=("clean.csv/",))
+    bench = replace(bench, workflow=workflow(linked, TRAIN))
+    first, second = outcomes(bench)
+    assert (first.status, first.exit_code, second.status) == ("failed", None, "blocked")
+    assert "leads through the link 'clean.csv'" in first.notes[0]
+    assert started(bench) == []
+
+
+def test_a_pointer_of_git_lfs_is_not_read_as_data(make_bench: Callable[..., Bench]) -> None:
+    parts = key_parts(CLEAN, (Input(path="raw", digest="git:1"),))
+    bench = make_bench(CLEAN, clean=Evidence(parts=parts, key=step_key(parts)))
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 100000\n"
+    (bench.root / "raw").write_text(text)
+    (outcome,) = outcomes(bench)
+    assert outcome.status is Status.FAILED
+    assert "git lfs pull --include 'raw'" in outcome.notes[0]
+    assert started(bench) == []
+
+
+def test_numbers_come_from_the_files_if_the_result_does_not_know_them(
+    make_bench: Callable[..., Bench],
+) -> None:
+    as_output = step("m", inputs=("raw",), outputs=("m.json",))
+    bench = make_bench(as_output)
+    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", '{"auc": 1}')))
+    outcomes(bench)
+    assert bench.store
+    (kept,) = bench.store.results(step_key(key_parts(as_output, ())), ("main",))
+    as_metrics = step("m", inputs=("raw",), metrics=("m.json",))
+    again = make_bench(as_metrics, m=Evidence(results=(kept,), parts=kept.parts, key=kept.key))
+    assert outcomes(again)[0].metrics == (("auc", 1.0),)
 
 
 def test_the_environment_of_a_job(make_bench: Callable[..., Bench]) -> None:

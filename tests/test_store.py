@@ -145,6 +145,14 @@ def test_every_damaged_result_is_a_miss(store: Store) -> None:
         (b'"kind": "file"', b'"kind": "device"'),
         (b'"blake3:0000', b'"../../0000'),
         (b'"seconds": 100.0', b'"minutes": 100.0'),
+        (b'"seconds": 100.0', b'"seconds": "100"'),
+        (b'"seconds": 100.0', b'"seconds": 1' + b"0" * 400),
+        (b'"seconds": 100.0', b'"seconds": NaN'),
+        (b'"seconds": 100.0', b'"seconds": ' + b"[" * 100_000),
+        (b'"ref": "refs/heads/main"', b'"ref": 5'),
+        (b'"metrics": []', b'"metrics": [["auc", Infinity]]'),
+        (b'"path": "model"', b'"path": "model/../x"'),
+        (b'"path": "model"', b'"path": 5'),
     ],
 )
 def test_a_hostile_result_is_a_miss(change: tuple[bytes, bytes]) -> None:
@@ -154,6 +162,7 @@ def test_a_hostile_result_is_a_miss(change: tuple[bytes, bytes]) -> None:
     assert decode_result(good.replace(*change)) is None
 
 
+finite = st.floats(allow_nan=False, allow_infinity=False)
 paths = st.text(st.sampled_from("azAZ09é\udce9"), min_size=1, max_size=8)
 outputs = st.builds(
     Output,
@@ -165,7 +174,7 @@ outputs = st.builds(
 )
 
 
-@given(st.lists(outputs, max_size=3).map(tuple), st.floats(allow_nan=False), st.text(max_size=5))
+@given(st.lists(outputs, max_size=3).map(tuple), finite, st.text(max_size=5))
 def test_a_result_survives_its_encoding(
     found: tuple[Output, ...], seconds: float, ref: str
 ) -> None:

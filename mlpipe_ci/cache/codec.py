@@ -1,13 +1,14 @@
 """A `Result` as JSON, and back. What does not parse is no result."""
 
 import json
+import math
 import re
 from dataclasses import asdict
 from typing import Any
 
 from mlpipe_ci.keys import Input, KeyParts
 from mlpipe_ci.result import Output, Producer, Result
-from mlpipe_ci.workflow import path_fault
+from mlpipe_ci.workflow import normal, path_fault
 
 VERSION = 1
 KINDS = ("file", "link", "directory")
@@ -26,18 +27,43 @@ def decode_result(data: bytes) -> Result | None:
         if record.pop("version") != VERSION:
             return None
         record["parts"] = decode_parts(record["parts"])
-        record["discovered"] = tuple(Input(**item) for item in record["discovered"])
+        record["discovered"] = tuple(_input(item) for item in record["discovered"])
         record["outputs"] = tuple(_output(item) for item in record["outputs"])
-        record["metrics"] = tuple((str(name), float(value)) for name, value in record["metrics"])
-        record["producer"] = Producer(**record["producer"])
+        record["metrics"] = tuple(
+            (_text(name), _number(value)) for name, value in record["metrics"]
+        )
+        record["producer"] = Producer(**{k: _text(v) for k, v in record["producer"].items()})
+        record |= {name: _text(record[name]) for name in ("key", "step", "log")}
+        record |= {name: _number(record[name]) for name in ("seconds", "finished")}
         return Result(**record)
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(value)
+    if not math.isfinite(number := float(value)):
+        raise ValueError(value)
+    return number
+
+
+def _input(item: dict[str, Any]) -> Input:
+    return Input(
+        path=_text(item["path"]), digest=_text(item["digest"]), executable=bool(item["executable"])
+    )
 
 
 def _output(item: dict[str, Any]) -> Output:
     output = Output(**item)
-    if output.kind not in KINDS or path_fault(output.path):
+    _text(output.path), _text(output.kind), _text(output.digest), _number(output.size)
+    if output.kind not in KINDS or path_fault(output.path) or normal(output.path) != output.path:
         raise ValueError(output.path)
     if output.kind == "file" and not DIGEST.fullmatch(output.digest):
         raise ValueError(output.digest)
@@ -56,5 +82,5 @@ def decode_parts(record: dict[str, Any]) -> KeyParts:
         shell=tuple(record["shell"]),
         env=tuple((str(name), str(value)) for name, value in record["env"]),
         outputs=tuple(record["outputs"]),
-        inputs=tuple(Input(**item) for item in record["inputs"]),
+        inputs=tuple(_input(item) for item in record["inputs"]),
     )

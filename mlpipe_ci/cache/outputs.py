@@ -1,13 +1,11 @@
-"""The outputs of a step in the work tree: save to the store, restore from it, set aside."""
+"""The outputs of a step in the work tree: save them to the store, restore them from it."""
 
-import errno
-import json
 import os
-import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
+from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.paths import contents, move, plain_path, remove
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.files import file_digest
@@ -28,29 +26,63 @@ def save(root: Path, step: Step, store: Store | None) -> tuple[Output, ...]:
     for declared in step.writes:
         path = root / declared
         _check_kind(path, declared)
-        for file in _contents(path):
+        for file in contents(path):
             relative = file.relative_to(root).as_posix()
             found.append(_describe(file, relative, store))
     return tuple(found)
 
 
-def restore(root: Path, step: Step, outputs: tuple[Output, ...], store: Store) -> int:
+def restore(
+    root: Path, step: Step, outputs: tuple[Output, ...], store: Store, aside: Aside
+) -> tuple[int, tuple[str, ...]]:
     """Make the work tree hold exactly these outputs; what is right already is not touched.
 
-    Returns the number of files written. Raises DamagedError if the store does not have them; then
+    All contents are fetched and verified before anything in the work tree is changed. Files in the
+    way that the result does not have are moved aside. Returns the number of files written, and the
+    paths that were moved aside. Raises DamagedError if the store does not have the contents; then
     the step has to run. Raises PathError where the work tree cannot be written.
     """
     for output in outputs:
         if not any(is_under(output.path, declared) for declared in step.writes):
             raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
+    refuse_links(root, step)
     wrong = [output for output in outputs if not is_right(root, output)]
     try:
-        _remove_others(root, step, {output.path for output in outputs})
+        staged = _stage(root, wrong, store, aside.fresh_staging() if wrong else root)
+        moved = _move_others(root, step, {output.path for output in outputs}, aside)
         for output in wrong:
-            _write(root, output, store)
+            _place(root, output, staged.get(output.path))
     except OSError as error:
         raise PathError(f"'{error.filename}' cannot be written: {error.strerror}") from error
-    return len(wrong)
+    return len(wrong), moved
+
+
+def refuse_links(root: Path, step: Step) -> None:
+    """Raise PathError if an output of the step would be written through a symbolic link."""
+    for declared in step.writes:
+        path = plain_path(root / declared)
+        links = [p for p in (path, *path.parents) if p.is_relative_to(root) and p.is_symlink()]
+        links = [p for p in links if p != root and (p != path or declared.endswith("/"))]
+        if links:
+            link = links[-1].relative_to(root).as_posix()
+            raise PathError(
+                f"step '{step.name}': output '{declared}' leads through the link '{link}'; outputs "
+                "are not written through links: declare the real path, or make it a directory"
+            )
+
+
+def _stage(root: Path, wrong: list[Output], store: Store, directory: Path) -> dict[str, Path]:
+    """Fetch contents into a directory of mlpipe's own. Raises DamagedError."""
+    staged: dict[str, Path] = {}
+    for number, output in enumerate(wrong):
+        if output.kind == "file":
+            staged[output.path] = directory / str(number)
+            store.restore(output.digest, staged[output.path], executable=output.executable)
+        elif output.kind == "link":
+            target = (root / output.path).parent / output.digest.removeprefix("link:")
+            if not target.resolve().is_relative_to(root.resolve()):
+                raise DamagedError(f"the stored link '{output.path}' leaves the repository")
+    return staged
 
 
 def is_right(root: Path, output: Output) -> bool:
@@ -78,17 +110,6 @@ def _check_kind(path: Path, declared: str) -> None:
         raise MissingOutputError(f"'{declared}' is not a directory; declare it without the '/'")
 
 
-def _contents(path: Path) -> Iterator[Path]:
-    if path.is_symlink() or not path.is_dir():
-        yield path
-        return
-    entries = sorted(path.iterdir())
-    if not entries:
-        yield path
-    for entry in entries:
-        yield from _contents(entry)
-
-
 def _describe(path: Path, relative: str, store: Store | None) -> Output:
     status = path.lstat()
     if stat.S_ISLNK(status.st_mode):
@@ -102,119 +123,26 @@ def _describe(path: Path, relative: str, store: Store | None) -> Output:
     return Output(path=relative, kind="file", digest=digest, size=size, executable=executable)
 
 
-def _remove_others(root: Path, step: Step, wanted: set[str]) -> None:
-    """Remove what lies in the declared outputs and is not part of the result."""
+def _move_others(root: Path, step: Step, wanted: set[str], aside: Aside) -> tuple[str, ...]:
+    """Move away what lies in the declared outputs and is not part of the result."""
+    others = []
     for declared in step.writes:
         path = root / declared
-        if not os.path.lexists(path):
-            continue
-        for found in list(_contents(path)):
-            if found.relative_to(root).as_posix() not in wanted:
-                _remove(found)
+        for found in contents(path) if os.path.lexists(path) else ():
+            relative = found.relative_to(root).as_posix()
+            if relative not in wanted and not any(w.startswith(relative + "/") for w in wanted):
+                others.append(relative)
+    return aside.replace(step, tuple(others))
 
 
-def _write(root: Path, output: Output, store: Store) -> None:
+def _place(root: Path, output: Output, staged: Path | None) -> None:
     path = root / output.path
-    _refuse_links_above(root, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and (output.kind != "file" or path.is_dir()):
-        _remove(path)
-    if output.kind == "directory":
+        remove(path)
+    if staged is not None:
+        move(staged, path)
+    elif output.kind == "directory":
         path.mkdir(exist_ok=True)
-    elif output.kind == "link":
-        target = output.digest.removeprefix("link:")
-        if not (path.parent / target).resolve().is_relative_to(root.resolve()):
-            raise DamagedError(f"the stored link '{output.path}' leaves the repository")
-        path.symlink_to(target)
     else:
-        store.restore(output.digest, path, executable=output.executable)
-
-
-def _refuse_links_above(root: Path, path: Path) -> None:
-    for parent in path.parents:
-        if parent == root:
-            return
-        if parent.is_symlink():
-            raise PathError(f"'{parent}' is a link; outputs are not written through links")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-class Aside:
-    """The outputs of the step that runs now, moved out of its way until it has succeeded.
-
-    `directory/kept` holds them, `directory/journal.json` says for which step: if mlpipe is killed,
-    `put_back` of the next run finds both. What a failed command wrote itself goes to
-    `directory/failed/<step>`, so that hours of work can still be looked at.
-    """
-
-    def __init__(self, root: Path, directory: Path) -> None:
-        self._root, self._directory = root, directory
-        self._journal = directory / "journal.json"
-
-    def move(self, step: Step) -> None:
-        """Move the step's outputs aside, and make the directories that it will write to."""
-        shutil.rmtree(self._directory / "kept", ignore_errors=True)
-        self._directory.mkdir(parents=True, exist_ok=True)
-        there = [path for path in step.writes if os.path.lexists(_plain(self._root / path))]
-        temporary = self._journal.with_suffix(".tmp")
-        record = {"step": step.id, "paths": step.writes, "there": there}
-        temporary.write_text(json.dumps(record), "ascii")
-        temporary.replace(self._journal)
-        for declared in there:
-            _move(self._root / declared, self._directory / "kept" / declared)
-        for declared in step.writes:
-            (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
-
-    def drop(self) -> None:
-        """The step has succeeded: its old outputs are not needed any more."""
-        self._journal.unlink(missing_ok=True)
-        shutil.rmtree(self._directory / "kept", ignore_errors=True)
-
-    def put_back(self) -> tuple[str, tuple[str, ...]] | None:
-        """Put back what was moved, if anything. Returns the step's id and the paths put back."""
-        try:
-            record = json.loads(self._journal.read_text("ascii"))
-            step, paths, there = str(record["step"]), list(record["paths"]), set(record["there"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        failed = self._directory / "failed" / step
-        shutil.rmtree(failed, ignore_errors=True)
-        for declared in paths:
-            kept = self._directory / "kept" / declared
-            if declared in there and not os.path.lexists(_plain(kept)):
-                continue  # killed before it was moved, or after it was put back
-            _move(self._root / declared, failed / declared)
-            _move(kept, self._root / declared)
-        self.drop()
-        return step, tuple(path for path in paths if path in there)
-
-
-def _plain(path: Path) -> Path:
-    return Path(str(path).rstrip("/"))
-
-
-def _move(source: Path, destination: Path) -> None:
-    """Rename, or between file systems copy to a temporary name, rename, remove."""
-    source, destination = _plain(source), _plain(destination)
-    if not os.path.lexists(source):
-        return
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        source.rename(destination)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        temporary = destination.with_name(destination.name + ".moving")
-        _remove(temporary)
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, temporary, symlinks=True)
-        else:
-            shutil.copy2(source, temporary, follow_symlinks=False)
-        temporary.rename(destination)
-        _remove(source)
+        path.symlink_to(output.digest.removeprefix("link:"))

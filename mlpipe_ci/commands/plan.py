@@ -9,12 +9,12 @@ from mlpipe_ci.decide import Action, make_plan
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
 from mlpipe_ci.screen import has_colour
-from mlpipe_ci.workspace import Options, open_workspace
+from mlpipe_ci.workspace import Options, find_place, open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
-    workspace = open_workspace(options, env, readonly=True)
+    workspace = open_workspace(find_place(options, env), options, env, readonly=True)
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
     workspace.state.close()
     if options.json:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import BinaryIO, TextIO
 
 from mlpipe_ci import runner
-from mlpipe_ci.cache.outputs import Aside
+from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.decide import Action, Decision, make_plan
+from mlpipe_ci.errors import InterruptedRunError, PathError
 from mlpipe_ci.events import refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
@@ -19,9 +20,8 @@ from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Run, Status, StepOutcome
 from mlpipe_ci.screen import Screen
-from mlpipe_ci.workspace import Options, Workspace, open_workspace
+from mlpipe_ci.workspace import Options, Workspace, find_place, open_workspace
 
-EXIT_CODES = {"success": 0, "failure": 1, "cancelled": 130}
 OWN_VARIABLES = (
     "MLPIPE_TOKEN",
     "ACTIONS_RUNTIME_TOKEN",
@@ -33,19 +33,31 @@ HOUR = 3600
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    """Exit code 0, 1 if a step failed, 130 if the run was interrupted."""
+    """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
     screen = Screen(stream, env, quiet=options.quiet)
-    workspace = open_workspace(options, env, readonly=False)
-    refuse_untrusted(workspace.event)
-    with hold(workspace.private / "lock", screen.say) as lock:
+    place = find_place(options, env)
+    # The lock comes first: while we wait, the branch, the workflow file and all else may change.
+    with hold(place.private / "lock", screen.say) as lock:
+        workspace = open_workspace(place, options, env, readonly=False)
+        refuse_untrusted(workspace.event)
         run = _run(workspace, env, screen, _binary(stream), lock)
     screen.final(run)
     if options.json:
         json.dump(run_json(run), out, indent=2)
         print(file=out)
     publish(run, workspace.event, env, screen.say)
-    return EXIT_CODES[run.result]
+    return exit_code(run)
+
+
+def exit_code(run: Run) -> int:
+    """0; 130 if cancelled; 1 if a command failed; 2 if all that failed is a path of a step."""
+    if run.result == "cancelled":
+        return InterruptedRunError.exit_code
+    failed = [outcome for outcome in run.outcomes if outcome.status is Status.FAILED]
+    if not failed:
+        return 0
+    return 1 if any(o.exit_code is not None for o in failed) else PathError.exit_code
 
 
 def _run(

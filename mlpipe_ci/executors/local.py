@@ -41,16 +41,21 @@ class LocalExecutor:
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError if its shell cannot be started."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
+        log = job.log.open("wb")
         self._job, self._tracer, self._started = job, TRACERS["off"](), time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
-            self._tracer.command(job.argv),
-            cwd=job.directory,
-            env=dict(job.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+                self._tracer.command(job.argv),
+                cwd=job.directory,
+                env=dict(job.env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        except BaseException:
+            log.close()
+            raise
         self._watchman = subprocess.Popen(  # noqa: S603
             ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(self._process.pid)],
             stdin=subprocess.PIPE,
@@ -59,7 +64,7 @@ class LocalExecutor:
             process_group=0,
             pass_fds=self._held,
         )
-        self._reader = threading.Thread(target=self._copy_output, daemon=True)
+        self._reader = threading.Thread(target=self._copy_output, args=(log,), daemon=True)
         self._reader.start()
 
     def wait(self) -> Outcome:
@@ -67,8 +72,11 @@ class LocalExecutor:
         process, job = self._process, self._job
         if process is None or job is None:
             raise RuntimeError("no job was started")
-        # Not reaped yet: while the leader is a zombie its number cannot become another group's.
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):  # not on macOS before Python 3.13
+            # Not reaped yet: while the leader is a zombie its number is nobody else's group.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            process.wait()
         seconds = time.monotonic() - self._started
         self._end_group()
         code = process.wait()
@@ -109,11 +117,11 @@ class LocalExecutor:
             self._watchman.wait()
         self._process = self._watchman = self._job = None
 
-    def _copy_output(self) -> None:
-        process, job = self._process, self._job
-        if process is None or process.stdout is None or job is None:
+    def _copy_output(self, log: BinaryIO) -> None:
+        process = self._process
+        if process is None or process.stdout is None:
             return
-        with job.log.open("wb") as log, process.stdout as pipe:
+        with log, process.stdout as pipe:
             while chunk := os.read(pipe.fileno(), CHUNK):
                 # A full disk or a closed terminal does not end a training.
                 with suppress(OSError, ValueError):

@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Repo
 from jsonschema import Draft202012Validator
+from test_local_executor import wait_for
 from test_schema import schema
 
 WORKFLOW = """
@@ -210,7 +213,7 @@ steps:
     )
     done = repo.mlpipe("run", code=2)
     assert "hello" in done.stdout
-    assert "step 'train': input 'data.csv' is missing" in done.stderr
+    assert "step 'train': input 'data.csv' is missing" in done.stdout
     assert not (repo.root / "trained").exists()
     repo.write({"mlpipe.yml": text.replace("echo hello", "echo 1 > data.csv")})
     repo.mlpipe("run")
@@ -330,7 +333,7 @@ def test_from_a_subdirectory_and_with_another_file(project: Project) -> None:
 
 def test_a_directory_input_that_leaves_files_out_says_so(repo: Repo) -> None:
     text = "steps: [{name: train, run: 'true', inputs: [data]}]"
-    repo.commit({"mlpipe.yml": text, ".gitignore": "*.csv", "data/README": "1"})
+    repo.commit({"mlpipe.yml": text, ".gitignore": "*.csv\n", "data/README": "1"})
     repo.write({"data/raw.csv": "1"})
     done = repo.mlpipe("plan")
     assert "input data does not count 1 file(s) that git ignores (data/raw.csv)" in done.stdout
@@ -401,3 +404,169 @@ def test_steps_are_refused_on_events_of_strangers(project: Project, tmp_path: Pa
     )
     assert "not run on 'pull_request_target'" in done.stderr
     assert project.ran == []
+
+
+def test_what_another_step_changed_since_it_was_written_counts(repo: Repo) -> None:
+    text = """
+steps:
+  - {name: a, run: cp a.txt x, inputs: [a.txt], outputs: [x]}
+  - {name: b, run: bash b.sh}
+  - {name: c, run: cp x y, inputs: [x], outputs: [y]}
+"""
+    repo.commit(
+        {"mlpipe.yml": text, "a.txt": "a\n", "b.sh": "echo one >> x", ".gitignore": "x\ny\n"}
+    )
+    repo.mlpipe("run")
+    assert repo.read("y") == "a\none\n"
+    repo.write({"b.sh": "echo two >> x"})
+    repo.mlpipe("run")
+    assert repo.read("y") == "a\ntwo\n"
+
+
+def test_an_output_that_changes_while_the_next_step_reads_it_keeps_its_result_out(
+    repo: Repo,
+) -> None:
+    text = """
+steps:
+  - {name: a, run: echo a > x, inputs: [raw], outputs: [x]}
+  - {name: c, run: "echo edited > x; cp x y", inputs: [x], outputs: [y]}
+"""
+    repo.commit({"mlpipe.yml": text, "raw": "1", ".gitignore": "x\ny\n"})
+    done = repo.mlpipe("run")
+    assert "the result was not stored: x changed while the step ran" in done.stdout
+    plan = json.loads(repo.mlpipe("plan", "--json").stdout)
+    assert plan["steps"][1]["action"] == "run"
+
+
+def test_files_in_submodules_and_nested_clones_count(
+    repo: Repo, make_repo: Callable[[str], Repo]
+) -> None:
+    inner = make_repo("inner")
+    inner.commit({"lib.py": "1"})
+    repo.git(
+        "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.root), "src/sub"
+    )
+    repo.git("clone", "-q", str(inner.root), "src/nested")
+    text = "steps: [{name: s, run: cat src/*/lib.py > out, inputs: [src/], outputs: [out]}]"
+    repo.write({"mlpipe.yml": text, ".gitignore": "out\n", "src/a.py": "1"})
+    repo.mlpipe("run")
+    for place in ("sub", "nested"):
+        repo.write({f"src/{place}/lib.py": f"changed in {place}"})
+        done = repo.mlpipe("run")
+        assert f"src/{place}/lib.py changed" in done.stdout
+        assert f"changed in {place}" in repo.read("out")
+
+
+def test_a_pattern_sees_through_links_as_the_shell_does(repo: Repo) -> None:
+    repo.write({"store/v1/x.csv": "1", "data/own/y.csv": "1"})
+    (repo.root / "data/current").symlink_to("../store/v1")
+    (repo.root / "store/v1/loop").symlink_to("..")
+    text = (
+        "steps: [{name: s, run: cat data/*/*.csv > out, inputs: ['data/*/*.csv'], outputs: [out]}]"
+    )
+    repo.commit({"mlpipe.yml": text, ".gitignore": "out\n"})
+    repo.mlpipe("run")
+    repo.write({"store/v1/x.csv": "2"})
+    repo.mlpipe("run")
+    assert repo.read("out") == "21"
+
+
+def test_files_of_the_user_in_an_output_directory_are_not_lost(repo: Repo) -> None:
+    text = "steps: [{name: s, run: mkdir -p m; cp raw m/a, inputs: [raw], outputs: [m/]}]"
+    repo.commit({"mlpipe.yml": text, "raw": "1", "m/notes.md": "years of work"})
+    done = repo.mlpipe("run")
+    kept = repo.root / ".git/mlpipe/aside/replaced/s/m/notes.md"
+    assert kept.read_text() == "years of work"
+    assert "m/notes.md" in done.stdout
+    repo.write({"m/more.md": "more work"})
+    done = repo.mlpipe("run")
+    assert "↺ s  reused" in done.stdout
+    assert "m/more.md" in done.stdout
+    assert (kept.parent / "more.md").read_text() == "more work"
+
+
+def test_outputs_below_a_link_are_refused_from_the_first_run_on(repo: Repo) -> None:
+    (repo.root / "scratch").mkdir()
+    (repo.root / "m").symlink_to("scratch")
+    repo.commit(
+        {
+            "mlpipe.yml": "steps: [{name: s, run: touch m/a, inputs: [raw], outputs: [m/a]}]",
+            "raw": "1",
+        }
+    )
+    for _ in range(2):
+        done = repo.mlpipe("run", code=2)
+        assert "✖ s  failed" in done.stdout
+        assert "output 'm/a' leads through the link 'm'" in done.stdout
+        assert "declare the real path" in done.stdout
+
+
+def test_a_failure_is_not_hidden_by_a_reader_that_goes_away(repo: Repo) -> None:
+    text = "steps: [{name: a, run: echo 1; sleep 0.3}, {name: b, run: touch b; exit 7}]"
+    repo.commit({"mlpipe.yml": text})
+    command = f"{sys.executable} -m mlpipe_ci run | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=repo.root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "1"
+    assert (repo.root / "b").exists()
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_output_is_no_fault_of_mlpipe(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": "steps: [{name: a, run: touch ran}]"})
+    for words, code in (("run > /dev/full", 0), ("plan > /dev/full", 2), ("plan >&-", 0)):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m mlpipe_ci {words}"],
+            cwd=repo.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    assert (repo.root / "ran").exists()
+
+
+def test_nohup_is_respected(repo: Repo) -> None:
+    text = "steps: [{name: a, run: touch started; while test ! -e go; do sleep 0.02; done; touch ended}]"
+    repo.commit({"mlpipe.yml": text})
+    mlpipe = subprocess.Popen(
+        ["nohup", sys.executable, "-m", "mlpipe_ci", "run"],
+        cwd=repo.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for((repo.root / "started").exists)
+    mlpipe.send_signal(signal.SIGHUP)
+    (repo.root / "go").touch()
+    assert mlpipe.wait(timeout=30) == 0
+    assert (repo.root / "ended").exists()
+
+
+def test_while_a_run_waits_the_branch_and_the_file_may_change(repo: Repo) -> None:
+    text = """
+steps:
+  - {name: slow, run: touch started; while test ! -e go; do sleep 0.02; done}
+  - {name: deploy, if: github.ref == 'refs/heads/main', run: git symbolic-ref HEAD >> deployed}
+"""
+    repo.commit({"mlpipe.yml": text, ".gitignore": "started\ngo\ndeployed\n"})
+    repo.git("branch", "feature")
+    command = [sys.executable, "-m", "mlpipe_ci", "run"]
+    first = subprocess.Popen(command, cwd=repo.root, stdout=subprocess.DEVNULL)
+    wait_for((repo.root / "started").exists)
+    second = subprocess.Popen(command, cwd=repo.root, stdout=subprocess.PIPE, text=True)
+    assert second.stdout is not None
+    assert "waiting" in second.stdout.readline()
+    (repo.root / "go").touch()
+    first.wait(timeout=30)
+    second.communicate(timeout=30)
+    assert set(repo.read("deployed").split()) == {"refs/heads/main"}
+
+
+def test_a_log_that_cannot_be_written_stops_the_step_with_a_word(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": "steps: [{name: a, run: head -c 200000 /dev/zero}]"})
+    (repo.root / ".git/mlpipe/logs/a.log").mkdir(parents=True)
+    done = repo.mlpipe("run", code=2)
+    assert "the command cannot be run: " in done.stdout
+    assert "Is a directory" in done.stdout

@@ -1,0 +1,93 @@
+"""Moves outputs out of the way of their step, and back if it does not succeed."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from mlpipe_ci.cache.paths import contents, move, plain_path
+from mlpipe_ci.result import Output
+from mlpipe_ci.workflow import Step
+
+
+class Aside:
+    """The outputs of the step that runs now, moved out of its way until it has succeeded.
+
+    `directory/kept` holds them, `directory/journal.json` says for which step: if mlpipe is killed,
+    `put_back` of the next run finds both. Nothing is deleted that the step may not have written
+    itself: what a failed command wrote goes to `directory/failed/<step>`, and what lay in its
+    outputs and is not part of its result to `directory/replaced/<step>`; each until the next time.
+    """
+
+    def __init__(self, root: Path, directory: Path) -> None:
+        self._root, self.directory = root, directory
+        self._journal = directory / "journal.json"
+
+    def fresh_staging(self) -> Path:
+        """An empty directory for contents that are being restored."""
+        staging = self.directory / "restore"
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(parents=True)
+        return staging
+
+    def replace(self, step: Step, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Move paths of the work tree to `replaced/<step>`. Returns them."""
+        if paths:
+            shutil.rmtree(self.directory / "replaced" / step.id, ignore_errors=True)
+        for path in paths:
+            move(self._root / path, self.directory / "replaced" / step.id / path)
+        return paths
+
+    def move(self, step: Step) -> None:
+        """Move the step's outputs aside, and make the directories that it will write to."""
+        shutil.rmtree(self.directory / "kept", ignore_errors=True)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        there = [path for path in step.writes if os.path.lexists(plain_path(self._root / path))]
+        temporary = self._journal.with_suffix(".tmp")
+        record = {"step": step.id, "paths": step.writes, "there": there}
+        temporary.write_text(json.dumps(record), "ascii")
+        temporary.replace(self._journal)
+        for declared in there:
+            move(self._root / declared, self.directory / "kept" / declared)
+        for declared in step.writes:
+            (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
+
+    def drop(self, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+        """The step has succeeded. Returns old files that it did not write again, moved away."""
+        written, kept = {output.path for output in outputs}, self.directory / "kept"
+        lost = [
+            path.relative_to(kept).as_posix()
+            for declared in step.writes
+            if os.path.lexists(plain_path(kept / declared))
+            for path in contents(plain_path(kept / declared))
+            if path.is_symlink() or not path.is_dir()
+        ]
+        lost = [path for path in lost if path not in written]
+        if lost:
+            shutil.rmtree(self.directory / "replaced" / step.id, ignore_errors=True)
+        for path in lost:
+            move(kept / path, self.directory / "replaced" / step.id / path)
+        self._forget()
+        return tuple(lost)
+
+    def _forget(self) -> None:
+        self._journal.unlink(missing_ok=True)
+        shutil.rmtree(self.directory / "kept", ignore_errors=True)
+
+    def put_back(self) -> tuple[str, tuple[str, ...]] | None:
+        """Put back what was moved, if anything. Returns the step's id and the paths put back."""
+        try:
+            record = json.loads(self._journal.read_text("ascii"))
+            step, paths, there = str(record["step"]), list(record["paths"]), set(record["there"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        failed = self.directory / "failed" / step
+        shutil.rmtree(failed, ignore_errors=True)
+        for declared in paths:
+            kept = self.directory / "kept" / declared
+            if declared in there and not os.path.lexists(plain_path(kept)):
+                continue  # killed before it was moved, or after it was put back
+            move(self._root / declared, failed / declared)
+            move(kept, self._root / declared)
+        self._forget()
+        return step, tuple(path for path in paths if path in there)

@@ -1,0 +1,53 @@
+"""Lists, moves and removes paths of the work tree."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def contents(path: Path) -> Iterator[Path]:
+    """All files and links in a path, and directories that are empty; or the path itself."""
+    if path.is_symlink() or not path.is_dir():
+        yield path
+        return
+    entries = sorted(path.iterdir())
+    if not entries:
+        yield path
+    for entry in entries:
+        yield from contents(entry)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link, or a directory with all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def plain_path(path: Path) -> Path:
+    """The path without the `/` that marks a directory."""
+    return Path(str(path).rstrip("/"))
+
+
+def move(source: Path, destination: Path) -> None:
+    """Rename, or between file systems copy to a temporary name, rename, remove."""
+    source, destination = plain_path(source), plain_path(destination)
+    if not os.path.lexists(source):
+        return
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        temporary = destination.with_name(destination.name + ".moving")
+        remove(temporary)
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, temporary, symlinks=True)
+        else:
+            shutil.copy2(source, temporary, follow_symlinks=False)
+        temporary.rename(destination)
+        remove(source)
