@@ -29,6 +29,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"mlpipe {__version__}")
         return 0
+    _prepare()
+    try:
+        code = _command(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _complain(InterruptedRunError("interrupted"))
+    except MlpipeError as error:
+        return _complain(error)
+    except OSError as error:
+        return _output_gone(error)
+    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+        return _bug()
+
+
+def _prepare() -> None:
+    """Streams that take any text, and signals that end a run in order."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by `>&-`
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
@@ -37,23 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
             signal.signal(number, _interrupt)
-    try:
-        return _command(arguments)
-    except KeyboardInterrupt:
-        return _complain(InterruptedRunError("interrupted"))
-    except MlpipeError as error:
-        return _complain(error)
-    except BrokenPipeError:
-        # The reader of our output has gone, as in `mlpipe plan | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            return _bug()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _complain(MlpipeError("the output cannot be written: the disk is full"))
-    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+
+
+def _output_gone(error: OSError) -> int:
+    """The reader of our output has gone, as in `mlpipe plan | head`, or its disk is full."""
+    if error.errno not in {errno.EPIPE, errno.ENOSPC}:
         return _bug()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 0
+    return _complain(MlpipeError("the output cannot be written: the disk is full"))
 
 
 def _bug() -> int:

@@ -222,9 +222,8 @@ def _save(
         wrote = outputs.save(bench.root, step, keep)
         log = keep.save(ended.job.log)[0] if keep else ""
     except OSError as error:
-        reason = error.strerror or str(error)
         wrote = outputs.save(bench.root, step, None)
-        return wrote, (f"the result was not stored: {reason} ({error.filename})",)
+        return wrote, (_not_stored(error),)
     if keep is None or parts is None or decision.key is None:
         return wrote, ()
     git = next((output.path for output in wrote if path_fault(output.path)), None)
@@ -252,11 +251,16 @@ def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:
     try:
         earlier = store.add(result, scope)
     except OSError as error:
-        return (f"the result was not stored: {error.strerror} ({error.filename})",)
+        return (_not_stored(error),)
     if earlier is None or earlier.outputs == result.outputs:
         return ()
     other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
     return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
+
+
+def _not_stored(error: OSError) -> str:
+    place = f" ({error.filename})" if error.filename else ""
+    return f"the result was not stored: {error.strerror or error}{place}"
 
 
 def _changed_meanwhile(bench: Bench, decision: Decision) -> str:

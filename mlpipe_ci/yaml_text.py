@@ -184,6 +184,13 @@ def _syntax_spot(error: MarkedYAMLError, text: str) -> Spot:
     if "mapping values are not allowed" in problem:
         what = "a wrong indent, or a ':' inside of a text (then put the text in quotes)"
         return Spot(line + 1, column + 1, what)
+    for number in {line, error.context_mark.line if error.context_mark else line}:
+        quoting = _needs_quotes(lines[number] if number < len(lines) else "")
+        if quoting:
+            return Spot(number + 1, quoting[0], quoting[1])
+    if "expected <block end>" in problem:
+        what = "a dash is missing before this key, or its indent is not that of the lines above"
+        return Spot(line + 1, column + 1, what)
     if "end" in problem and "stream" in problem and error.context_mark:
         line, column = error.context_mark.line, error.context_mark.column
         what = "quote" if "quoted" in str(error.context) else "bracket"
@@ -194,6 +201,14 @@ def _syntax_spot(error: MarkedYAMLError, text: str) -> Spot:
         return Spot(line + 1, column + 1, "a second document (---); a workflow is one document")
     context = f" ({error.context})" if error.context else ""
     return Spot(line + 1, column + 1, f"not valid YAML: {problem}{context}")
+
+
+def _needs_quotes(line: str) -> tuple[int, str] | None:
+    """A pattern that begins with `!` or `*` means something else in YAML, unless it is quoted."""
+    found = re.search(r"(?:^\s*-\s+|[\[,]\s*)(([!*])[^\s,\]#]+)", line)
+    if found is None or not re.search(r"[./*]", found[1][1:]):
+        return None
+    return found.start(1) + 1, f'a text that begins with {found[2]} needs quotes: "{found[1]}"'
 
 
 def _missing_colon(line: str) -> str:

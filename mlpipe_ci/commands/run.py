@@ -124,9 +124,13 @@ def _carry_out(bench: runner.Bench, screen: Screen) -> tuple[tuple[StepOutcome, 
                 screen.end(item)
     except KeyboardInterrupt:
         _ignore_signals()
-        outcomes += _cancelled(bench, current, outcomes)
         screen.resume()
-        screen.say("interrupted; ending the step's processes")
+        screen.say("interrupted; ending what runs")
+        bench.executor.close()
+        back = bench.aside.put_back()
+        for outcome in _cancelled(bench, current, outcomes, back[1] if back else ()):
+            outcomes.append(outcome)
+            screen.end(outcome)
         return tuple(outcomes), True
     finally:
         screen.resume()
@@ -136,7 +140,10 @@ def _carry_out(bench: runner.Bench, screen: Screen) -> tuple[tuple[StepOutcome, 
 
 
 def _cancelled(
-    bench: runner.Bench, current: Decision | None, outcomes: list[StepOutcome]
+    bench: runner.Bench,
+    current: Decision | None,
+    outcomes: list[StepOutcome],
+    back: tuple[str, ...],
 ) -> list[StepOutcome]:
     left = bench.workflow.steps[len(outcomes) :]
     running = current.step if current and current.action is Action.RUN else None
@@ -145,6 +152,7 @@ def _cancelled(
             step=step,
             status=Status.CANCELLED if step is running else Status.BLOCKED,
             reasons=("the run was interrupted",),
+            notes=(f"put back from before: {', '.join(back)}",) if back and step is running else (),
         )
         for step in left
     ]
