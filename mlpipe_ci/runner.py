@@ -1,59 +1,27 @@
 """Carries a plan out: the same fold of `decide`, with the commands executed in between."""
 
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
+from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.outputs import MissingOutputError
-from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import DamagedError, Store
-from mlpipe_ci.decide import Action, Decision, Evidence, Written, decide
+from mlpipe_ci.decide import Action, Decision, decide
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.executors.base import Executor, Job, Outcome
-from mlpipe_ci.files import Tree
-from mlpipe_ci.keys import Input
+from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.keep import keep_result
 from mlpipe_ci.metrics import MetricsError, read_metrics
-from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.workflow import SHELL, Step, Workflow, path_fault
+from mlpipe_ci.workflow import SHELL, Step
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_POINTER_BYTES = 1024
 """Larger files are no pointers (github.com/git-lfs/git-lfs, docs/spec.md)."""
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
-
-
-class Witness(Protocol):
-    """What is known about a step: see `evidence`."""
-
-    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
-        """Say all that is known about the step now."""
-
-    def inputs(self, step: Step) -> tuple[Input, ...]:
-        """The step's inputs as they are now."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """What a run works with. `env`: the environment of all steps; `scope`: where results go."""
-
-    root: Path
-    workflow: Workflow
-    witness: Witness
-    tree: Tree
-    store: Store | None
-    state: State
-    aside: Aside
-    executor: Executor
-    env: Mapping[str, str]
-    logs: Path
-    scope: str
-    producer: Producer
 
 
 def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
@@ -188,7 +156,7 @@ def _job(bench: Bench, step: Step) -> Job:
 def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     step = decision.step
     metrics = tuple(pair for path in step.metrics for pair in _metrics(bench, path))
-    wrote, notes = _save(bench, decision, ended, metrics)
+    wrote, notes = keep_result(bench, decision, ended, metrics)
     moved = bench.aside.drop(step, wrote)
     if decision.parts:
         bench.state.succeeded(bench.workflow.file, step.id, decision.parts, ended.seconds)
@@ -207,70 +175,6 @@ def _metrics(bench: Bench, path: str) -> tuple[tuple[str, float], ...]:
     if not (bench.root / path).exists():
         raise MissingOutputError(f"the command ended well, but did not write '{path}'")
     return read_metrics(bench.root / path, path)
-
-
-def _save(
-    bench: Bench,
-    decision: Decision,
-    ended: Outcome,
-    metrics: tuple[tuple[str, float], ...],
-) -> tuple[tuple[Output, ...], tuple[str, ...]]:
-    """Keep the outputs and the result. A fault of the cache is told, and is no failure."""
-    step, parts, store = decision.step, decision.parts, bench.store
-    keep = store if step.inputs and step.cache is not False else None
-    try:
-        wrote = outputs.save(bench.root, step, keep)
-        log = keep.save(ended.job.log)[0] if keep else ""
-    except OSError as error:
-        wrote = outputs.save(bench.root, step, None)
-        return wrote, (_not_stored(error),)
-    if keep is None or parts is None or decision.key is None:
-        return wrote, ()
-    git = next((output.path for output in wrote if path_fault(output.path)), None)
-    if git:
-        return wrote, (f"the result was not stored: {path_fault(git)}",)
-    changed = _changed_meanwhile(bench, decision)
-    if changed:
-        return wrote, (f"the result was not stored: {changed} changed while the step ran",)
-    result = Result(
-        key=decision.key,
-        step=step.name,
-        parts=parts,
-        discovered=(),
-        outputs=wrote,
-        metrics=metrics,
-        log=log,
-        seconds=ended.seconds,
-        finished=time.time(),
-        producer=bench.producer,
-    )
-    return wrote, _add(keep, result, bench.scope)
-
-
-def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:
-    try:
-        earlier = store.add(result, scope)
-    except OSError as error:
-        return (_not_stored(error),)
-    if earlier is None or earlier.outputs == result.outputs:
-        return ()
-    other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
-    return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
-
-
-def _not_stored(error: OSError) -> str:
-    place = f" ({error.filename})" if error.filename else ""
-    return f"the result was not stored: {error.strerror or error}{place}"
-
-
-def _changed_meanwhile(bench: Bench, decision: Decision) -> str:
-    before = decision.parts.inputs if decision.parts else ()
-    try:
-        now = bench.witness.inputs(decision.step)
-    except PathError:
-        return "an input"
-    differing = sorted({item.path for item in set(before) ^ set(now)})
-    return differing[0] if differing else ""
 
 
 def _failed(bench: Bench, decision: Decision, ended: Outcome, why: str) -> StepOutcome:

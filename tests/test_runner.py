@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fakes import FakeExecutor, FakeWitness, result, step, workflow
 
+from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
@@ -16,7 +17,7 @@ from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
 from mlpipe_ci.result import Output, Producer
 from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.runner import Bench, run
+from mlpipe_ci.runner import run
 from mlpipe_ci.workflow import Step
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))

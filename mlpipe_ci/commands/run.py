@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import BinaryIO, TextIO
 
 from mlpipe_ci import runner
+from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.decide import Action, Decision, make_plan
@@ -91,10 +92,8 @@ def _run(
     )
 
 
-def _bench(
-    workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor
-) -> runner.Bench:
-    return runner.Bench(
+def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor) -> Bench:
+    return Bench(
         root=workspace.root,
         workflow=workspace.workflow,
         witness=workspace.gatherer(time.time()),
@@ -110,7 +109,7 @@ def _bench(
     )
 
 
-def _carry_out(bench: runner.Bench, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
+def _carry_out(bench: Bench, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
     """Outcomes of all steps, also of those that an interruption kept from running."""
     outcomes: list[StepOutcome] = []
     current: Decision | None = None
@@ -140,7 +139,7 @@ def _carry_out(bench: runner.Bench, screen: Screen) -> tuple[tuple[StepOutcome, 
 
 
 def _cancelled(
-    bench: runner.Bench,
+    bench: Bench,
     current: Decision | None,
     outcomes: list[StepOutcome],
     back: tuple[str, ...],

@@ -111,7 +111,9 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
 
 
 def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer) -> None:
-    consumer.repo.commit({"mlpipe.yml": "steps: [{name: train, run: echo trained}]"})
+    consumer.repo.commit({"mlpipe.yml": "steps: [{name: train, run: bash train.sh}]"})
+    script = "echo trained; env; tr '\\0' '\\n' < /proc/$PPID/environ"
+    consumer.repo.commit({"train.sh": script})
     refused = json.dumps({"message": "Resource not accessible by integration"})
     consumer.server.faults = {"GET": [(403, refused)] * 9}
     done = consumer.pull_request(consumer.repo.git("rev-parse", "HEAD"))
@@ -119,6 +121,8 @@ def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer
     assert "the pull request comment was not posted" in done.log
     assert "pull-requests: write" in done.log
     assert "trained" in done.log
+    assert "MLPIPE_STEP=train" in done.log
+    assert "MLPIPE_TOKEN" not in done.log, "no step can see the token"
     assert done.summary.startswith("### ✅ r: 1 ran")
 
 

@@ -1,0 +1,44 @@
+"""What a run works with: the parts that the runner is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.decide import Evidence, Written
+from mlpipe_ci.executors.base import Executor
+from mlpipe_ci.files import Tree
+from mlpipe_ci.keys import Input
+from mlpipe_ci.result import Producer
+from mlpipe_ci.workflow import Step, Workflow
+
+
+class Witness(Protocol):
+    """What is known about a step: see `evidence`."""
+
+    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now."""
+
+    def inputs(self, step: Step) -> tuple[Input, ...]:
+        """The step's inputs as they are now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """What a run works with. `env`: the environment of all steps; `scope`: where results go."""
+
+    root: Path
+    workflow: Workflow
+    witness: Witness
+    tree: Tree
+    store: Store | None
+    state: State
+    aside: Aside
+    executor: Executor
+    env: Mapping[str, str]
+    logs: Path
+    scope: str
+    producer: Producer
