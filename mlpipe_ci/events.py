@@ -10,6 +10,7 @@ from urllib.parse import quote
 from blake3 import blake3
 
 from mlpipe_ci.errors import GitError, UsageError
+from mlpipe_ci.expressions import GITHUB
 from mlpipe_ci.git import Git
 
 DESK = "desk"
@@ -188,24 +189,7 @@ def _scopes(name: str, ref: str, payload: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _attributes(env: Mapping[str, str]) -> tuple[tuple[str, Any], ...]:
-    names: tuple[str, ...] = (
-        "ref",
-        "ref_name",
-        "ref_type",
-        "sha",
-        "event_name",
-        "actor",
-        "repository",
-    )
-    names += (
-        "base_ref",
-        "head_ref",
-        "run_id",
-        "run_attempt",
-        "workflow",
-        "job",
-        "triggering_actor",
-    )
+    names = (name for name in GITHUB if name != "event")
     return tuple((name, env.get(f"GITHUB_{name.upper()}", "")) for name in names)
 
 

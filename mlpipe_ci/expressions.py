@@ -7,6 +7,7 @@ and actions". Values are null, booleans, numbers (float), strings, lists and map
 import math
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
@@ -32,6 +33,11 @@ NAME: /[A-Za-z_][A-Za-z0-9_-]*/
 LITERALS: dict[str, Value] = {"true": True, "false": False, "null": None, "nan": math.nan}
 STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
 CONTEXTS = ("github", "env")
+GITHUB = (
+    *("actor", "base_ref", "event", "event_name", "head_ref", "job", "ref", "ref_name", "ref_type"),
+    *("repository", "run_attempt", "run_id", "sha", "triggering_actor", "workflow"),
+)
+"""Names in the context `github`; at a desk most of them are empty."""
 MAX_LENGTH = 21_000
 """GitHub's own limit on an expression."""
 MAX_DEPTH = 50
@@ -52,9 +58,10 @@ def condition(text: str, contexts: Mapping[str, Value], *, succeeded: bool) -> b
 def fault(text: str) -> str | None:
     """What is wrong with an `if` as far as its text tells, or None."""
     try:
-        names = list(_used(_parse(_bare(text))))
+        tree = _parse(_bare(text))
     except ExpressionError as error:
         return str(error)
+    names = _used(tree)
     functions = {*FUNCTIONS, *STATUS_FUNCTIONS}
     for kind, name in names:
         if kind == "call" and name.lower() not in {f.lower() for f in functions}:
@@ -62,7 +69,19 @@ def fault(text: str) -> str | None:
         if kind == "name" and name.lower() not in {*CONTEXTS, *LITERALS}:
             quoted = f"; a text stands in single quotes: '{name}'"
             return f"unknown name '{name}'; known are {', '.join(CONTEXTS)}{quoted}"
-    return _call_fault(text)
+    return _member_fault(tree) or _call_fault(text)
+
+
+def _member_fault(tree: Any) -> str | None:
+    for node in _nodes(tree):
+        of: Any = node.children[0] if node.data == "member" else None
+        if getattr(of, "data", "") == "name" and str(of.children[0]).lower() == "github":
+            name = str(node.children[1])
+            if name.lower() not in GITHUB:
+                near = get_close_matches(name.lower(), GITHUB, n=1)
+                hint = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(GITHUB)}"
+                return f"github has no '{name}'; {hint}"
+    return None
 
 
 def _call_fault(text: str) -> str | None:

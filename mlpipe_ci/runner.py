@@ -9,7 +9,7 @@ from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.decide import Action, Decision, decide
-from mlpipe_ci.errors import PathError
+from mlpipe_ci.errors import MlpipeError, PathError
 from mlpipe_ci.executors.base import Job, Outcome
 from mlpipe_ci.keep import keep_result
 from mlpipe_ci.metrics import MetricsError, read_metrics
@@ -29,7 +29,7 @@ def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
 
     Inputs are always looked at on the disk: what an earlier step wrote may have been changed by
     another since. Where a stored result turns out to be damaged, a second decision follows the
-    first. A path that cannot be used fails the step, not the run.
+    first. What the user can mend (a path, an expression) fails the step, not the run.
     """
     failed: tuple[str, ...] = ()
     for step in bench.workflow.steps:
@@ -50,7 +50,7 @@ def _step(bench: Bench, step: Step, failed: tuple[str, ...]) -> Iterator[Decisio
             decision, outcome = _must_run(decision, error), None
             yield decision
         outcome = outcome or _execute(bench, decision)
-    except PathError as error:
+    except MlpipeError as error:
         outcome = replace(_outcome(decision, Status.FAILED), notes=(str(error),))
     yield replace(outcome, notes=decision.notes + outcome.notes)
 
