@@ -9,8 +9,8 @@ from mlpipe_ci.report.actions import error
 
 PREFIX = "MLPIPE_INPUT_"
 TOKEN_DESCRIPTOR = 3
-"""The token comes through a pipe: in the environment that mlpipe is started with, each step could
-read it from /proc."""
+"""The token comes through a descriptor: what mlpipe's environment holds when it is started, each
+step could read from /proc."""
 
 
 def command_line(env: MutableMapping[str, str]) -> list[str]:

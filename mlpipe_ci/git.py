@@ -10,10 +10,15 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by _execute
-import git as gitpython
-
 from mlpipe_ci.errors import GitError
+
+_LOUD = "GIT_PYTHON_REFRESH" not in os.environ
+if _LOUD:  # a missing git is told by _execute, not by an ImportError
+    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+import git as gitpython  # noqa: E402
+
+if _LOUD:  # no step shall inherit it
+    del os.environ["GIT_PYTHON_REFRESH"]
 
 HEX_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LOCAL_VARIABLES = (

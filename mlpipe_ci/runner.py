@@ -113,6 +113,7 @@ def _execute(bench: Bench, decision: Decision) -> StepOutcome:
         bench.executor.start(_job(bench, step))
         ended = bench.executor.wait()
     except (OSError, ValueError) as error:
+        bench.executor.close()  # what has been started must not write beside what is put back
         bench.aside.put_back()
         reason = getattr(error, "strerror", None) or str(error)
         place = f"'{name}': " if (name := getattr(error, "filename", None)) else ""

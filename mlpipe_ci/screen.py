@@ -13,9 +13,18 @@ from mlpipe_ci.workflow import Workflow
 
 def has_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
     """True for a terminal, unless NO_COLOR is set (no-color.org) or the terminal is dumb."""
-    return (
-        bool(stream) and stream.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-    )
+    return stream.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+
+
+def print_or_drop(text: str, stream: TextIO) -> None:
+    """Print a line, or nothing from here on if the stream is gone: a run never ends for that.
+
+    Who read it may have left (`mlpipe run | head`), or the disk that it goes to may be full.
+    """
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Screen:
@@ -71,9 +80,4 @@ class Screen:
 
     def _print(self, line: str, *, always: bool = False) -> None:
         if always or not self._quiet:
-            try:
-                print(line, file=self._stream, flush=True)
-            except OSError:
-                # Who read our output has gone, as in `mlpipe run | head`, or the disk that it goes
-                # to is full; the run goes on.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            print_or_drop(line, self._stream)

@@ -163,6 +163,7 @@ def test_a_payload_that_cannot_be_read_is_as_if_empty(repo: Repo, payload: str) 
         ("refs/heads/feature/x", ("branch/feature%2Fx", "main")),
         ("refs/heads/..", ("branch/%2E%2E", "main")),
         ("refs/tags/main", ("tag/main", "main")),
+        ("refs/heads/" + "ж" * 60, (f"branch/{('%D0%B6' * 17)[:100]}-85e8fc7cf105db9a", "main")),
     ],
 )
 def test_scopes_follow_from_the_event(repo: Repo, ref: str, scopes: tuple[str, ...]) -> None:

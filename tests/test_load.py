@@ -1,7 +1,6 @@
 """Loading: each file in cases/ is a test. Drop a file in; --update writes what it should give."""
 
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,14 +40,15 @@ def test_no_case_is_without_its_expectation() -> None:
         assert {path.stem for path in FILES[kind]} == expected
 
 
-def test_a_10_mb_file_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_10_mb_file_is_refused_without_being_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "mlpipe.yml"
     path.write_text("steps:\n" + "  - {name: a, run: b}\n" * 500_000)
-    started = time.process_time()
+    monkeypatch.delattr("mlpipe_ci.load.parse")
     with pytest.raises(WorkflowError, match=r"mlpipe.yml:1:1: the file has 11\.0 MB") as caught:
         load(path, "mlpipe.yml", "demo")
     assert caught.value.exit_code == 2
-    assert time.process_time() - started < 5  # hours, if it were parsed: not a measurement
 
 
 def test_a_missing_file_says_what_to_write(tmp_path: Path) -> None:

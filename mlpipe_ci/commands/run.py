@@ -20,7 +20,7 @@ from mlpipe_ci.lock import hold
 from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Run, Status, StepOutcome
-from mlpipe_ci.screen import Screen
+from mlpipe_ci.screen import Screen, print_or_drop
 from mlpipe_ci.workspace import Options, Workspace, find_place, open_workspace
 
 OWN_VARIABLES = (
@@ -45,8 +45,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         run = _run(workspace, env, screen, _binary(stream), lock)
     screen.final(run)
     if options.json:
-        json.dump(run_json(run), out, indent=2)
-        print(file=out)
+        print_or_drop(json.dumps(run_json(run), indent=2), out)
     publish(run, workspace.event, env, screen.say)
     return exit_code(run)
 

@@ -151,7 +151,7 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(
 
     undisturbed = work("undisturbed")
     undisturbed.run()
-    chance, landed = random.Random(9), 0  # noqa: S311
+    chance, landed = random.Random(9), 0  # noqa: S311 - only chooses when to kill
     for number in range(8):
         example = work(f"killed {number}")
         mlpipe = subprocess.Popen(

@@ -71,7 +71,7 @@ def truth(make_repo: Callable[[str], Repo], tmp_path: Path) -> Callable[[int], d
 def kill_and_run_again(
     repo: Repo, cache: Path, truth: Callable[[int], dict[str, str]], kills: int, number: int
 ) -> None:
-    chance = random.Random(20261123)  # noqa: S311
+    chance = random.Random(20261123)  # noqa: S311 - only chooses when to kill
     known = {version: truth(version) for version in range(4)}
     repo.commit({"mlpipe.yml": WORKFLOW, ".gitignore": IGNORED})
     landed = 0
