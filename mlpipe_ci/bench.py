@@ -1,6 +1,7 @@
 """What a run works with: the parts that the runner is given."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +9,7 @@ from typing import Protocol
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.decide import Evidence, Written
+from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input
@@ -19,7 +20,7 @@ from mlpipe_ci.workflow import Step, Workflow
 class Witness(Protocol):
     """What is known about a step: see `evidence`."""
 
-    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now."""
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
@@ -28,7 +29,9 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What a run works with. `env`: the environment of all steps; `scope`: where results go."""
+    """What a run works with. `env`: the environment of all steps; `scope`: where results go;
+    `sleep` waits so many seconds before a command is tried again.
+    """
 
     root: Path
     workflow: Workflow
@@ -42,3 +45,4 @@ class Bench:
     logs: Path
     scope: str
     producer: Producer
+    sleep: Callable[[float], None] = time.sleep

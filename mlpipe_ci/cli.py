@@ -17,10 +17,21 @@ from mlpipe_ci.errors import InterruptedRunError, MlpipeError, UsageError, Workf
 
 BUG = 3
 HELP = {
-    "run": ("run the steps that are needed, in order", "mlpipe run\n  mlpipe run --json"),
+    "run": (
+        "run the steps that are needed, in order",
+        "mlpipe run\n  mlpipe run --set train.rate=0.1",
+    ),
     "plan": ("say what a run would do, and why", "mlpipe plan\n  mlpipe plan --base origin/main"),
-    "validate": ("check workflow files", "mlpipe validate\n  mlpipe validate a.yml b.yml"),
+    "validate": (
+        "check workflow files",
+        "mlpipe validate\n  mlpipe validate a.yml b.yml\n  mlpipe validate --format sarif",
+    ),
+    "graph": ("show which step needs which", "mlpipe graph\n  mlpipe graph --format mermaid"),
 }
+
+
+FORMATS = {"validate": ("text", "json", "sarif"), "graph": ("text", "mermaid", "dot", "json")}
+"""What --format takes. The commands themselves are not imported for it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,17 +106,19 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     add = command.add_argument
     add("-C", dest="directory", metavar="DIR", default=".", help="work in this directory")
     add("-q", "--quiet", action="store_true", help="print only what is needed")
+    add("--json", action="store_true", help="print JSON on standard output, all else on error")
+    if name in FORMATS:
+        help_ = f"how to print it: {', '.join(FORMATS[name])} (default: text)"
+        add("--format", metavar="FORMAT", choices=FORMATS[name], default="text", help=help_)
     if name == "validate":
-        add(
-            "files",
-            metavar="FILE",
-            nargs="*",
-            help="workflow files (default: mlpipe.yml at the root)",
-        )
+        help_ = "workflow files (default: mlpipe.yml at the root)"
+        add("files", metavar="FILE", nargs="*", help=help_)
         return
     add("--file", metavar="FILE", help="the workflow file (default: mlpipe.yml at the root)")
-    add("--base", metavar="REF", help="compare with this commit, branch or tag")
-    add("--json", action="store_true", help="print JSON on standard output, all else on error")
+    help_ = "use this value of params, as in train.rate=0.1; may be given several times"
+    add("--set", dest="settings", metavar="KEY=VALUE", action="append", help=help_)
+    if name != "graph":
+        add("--base", metavar="REF", help="compare with this commit, branch or tag")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,7 +133,8 @@ def _command(arguments: list[str]) -> int:
 
     given = vars(parser().parse_args(arguments))
     name = given.pop("command")
-    given["files"] = tuple(given.get("files", ()))
+    for many in ("files", "settings"):
+        given[many] = tuple(given.get(many) or ())
     clear_local_environment(os.environ)
     command = import_module(COMMANDS[name])
     code: int = command.main(Options(**given), dict(os.environ), sys.stdout, sys.stderr)
@@ -128,13 +142,16 @@ def _command(arguments: list[str]) -> int:
 
 
 def _complain(error: MlpipeError) -> int:
-    print(f"mlpipe: {error}", file=sys.stderr)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        from mlpipe_ci.report import actions  # noqa: PLC0415 - only here, so not at each start
+    from mlpipe_ci.report import actions, faults  # noqa: PLC0415 - only here, not at each start
 
-        faults = error.faults if isinstance(error, WorkflowError) else ()
-        for line in [actions.error(f.message, f) for f in faults] or [actions.error(str(error))]:
-            print(line)
+    found = error.faults if isinstance(error, WorkflowError) else ()
+    for line in (line for fault in found for line in faults.fault_lines(fault)):
+        print(line, file=sys.stderr)
+    if not found:
+        print(f"mlpipe: {error}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for text in [actions.fault(fault) for fault in found] or [actions.error(str(error))]:
+            print(text)
     return error.exit_code
 
 

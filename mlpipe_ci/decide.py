@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from mlpipe_ci.keys import KeyParts, differences
 from mlpipe_ci.result import Output, Result
@@ -11,6 +11,8 @@ from mlpipe_ci.workflow import Step, Workflow
 
 Written = Mapping[str, tuple[Output, ...] | None]
 """Step id to what that step wrote in this run; None: it will write, and what is not known yet."""
+Facts = Mapping[str, Mapping[str, Any] | None]
+"""Step id to its `outcome`, `conclusion` and `metrics` in this run; None: not known yet."""
 
 
 class Action(StrEnum):
@@ -26,14 +28,15 @@ class Action(StrEnum):
 class Evidence:
     """All that is known about one step at the moment of its decision.
 
-    `waits_for`: reasons why its inputs are not known yet. `results`: those that fit and can be
+    `condition`: value of its `if`, None if that is not known yet. `waits_for`: reasons why that,
+    or its inputs, are not known yet. `results`: those that fit and can be
     restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
     last success here. `changed`: which of its inputs the change under test touches, in words.
     `blocked_by`: names of steps that did not succeed. `notes`: what the reader should know about
     its inputs. `now`: seconds since 1970.
     """
 
-    condition: bool = True
+    condition: bool | None = True
     waits_for: tuple[str, ...] = ()
     parts: KeyParts | None = None
     key: str | None = None
@@ -76,7 +79,7 @@ class Plan:
 class Witness(Protocol):
     """Gathers the evidence about a step; the only hole through which a plan sees the world."""
 
-    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now."""
 
 
@@ -98,15 +101,28 @@ def make_plan(workflow: Workflow, witness: Witness) -> Plan:
     """Decide all steps without running any: a fold of `decide`."""
     decisions: list[Decision] = []
     written: dict[str, tuple[Output, ...] | None] = {}
+    facts: dict[str, Mapping[str, Any] | None] = {}
     for step in workflow.steps:
-        decision = decide(step, witness.look(step, written, ()))
+        decision = decide(step, witness.look(step, written, facts, ()))
+        facts[step.id] = _facts(decision)
         if decision.action is not Action.SKIP:
             written[step.id] = decision.result.outputs if decision.result else None
         decisions.append(decision)
     return Plan(workflow=workflow, decisions=tuple(decisions))
 
 
+def _facts(decision: Decision) -> Mapping[str, Any] | None:
+    if decision.action is Action.SKIP:
+        return {"outcome": "skipped", "conclusion": "skipped", "metrics": {}}
+    if decision.result is None:
+        return None
+    metrics = dict(decision.result.metrics)
+    return {"outcome": "success", "conclusion": "success", "metrics": metrics}
+
+
 def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
+    if evidence.condition is None:
+        return Action.MAYBE, evidence.waits_for
     if not evidence.condition:
         return Action.SKIP, _why_skip(step, evidence)
     if step.cache is False:

@@ -25,23 +25,32 @@ class UsageError(MlpipeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong in a workflow file. Line and column count from 1."""
+    """One thing that is wrong in a workflow file. Line and column count from 1.
+
+    `rule` is the kind of fault (see `report.faults.RULES`); `level` is `error` or `warning`;
+    `source` is the line itself.
+    """
 
     file: str
     line: int
     column: int
     message: str
+    rule: str = "yaml"
+    level: str = "error"
+    source: str = ""
 
     def __str__(self) -> str:
         """`file:line:column: message`, as compilers write it."""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        word = "warning: " if self.level == "warning" else ""
+        return f"{self.file}:{self.line}:{self.column}: {word}{self.message}"
 
 
 class WorkflowError(MlpipeError):
     """The workflow file is wrong. `faults` holds all that is wrong with it, in file order."""
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+        ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
+        self.faults = tuple(dict.fromkeys(ordered))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

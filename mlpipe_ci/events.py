@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from blake3 import blake3
 
+from mlpipe_ci.contexts import GITHUB
 from mlpipe_ci.errors import GitError, UsageError
-from mlpipe_ci.expressions import GITHUB
 from mlpipe_ci.git import Git
 
 DESK = "desk"

@@ -6,18 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci import expressions
+from mlpipe_ci import conditions
 from mlpipe_ci.cache.outputs import is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.decide import Evidence, Written
-from mlpipe_ci.errors import MissingInputError, MlpipeError
+from mlpipe_ci.decide import Evidence, Facts, Written
+from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
+from mlpipe_ci.paths import is_glob
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
-from mlpipe_ci.workflow import Step, Workflow, is_glob
+from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
 CHANGE_WORDS = {"added": "added", "untracked": "added", "deleted": "removed"}
@@ -45,13 +46,21 @@ class Gatherer:
         return Writers(self.workflow.steps)
 
     @cached_property
+    def places(self) -> dict[str, int]:
+        """Each step's place in the order of the workflow, by its id."""
+        return {step.id: place for place, step in enumerate(self.workflow.steps)}
+
+    @cached_property
     def undeclared(self) -> tuple[Step, ...]:
         """Steps that say neither what they read nor what they write."""
         return tuple(step for step in self.workflow.steps if step.undeclared)
 
-    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
-        if not self._condition(step, succeeded=not failed):
+        condition = conditions.look(step, self._around(facts), written, failed)
+        if condition.waits_for:
+            return Evidence(condition=None, waits_for=condition.waits_for)
+        if not condition.value:
             return Evidence(condition=False, blocked_by=failed)
         inputs, waits_for = self._inputs(step, written)
         parts = key_parts(step, inputs)
@@ -74,25 +83,24 @@ class Gatherer:
         """The step's inputs as they are on the disk now; to be compared with those before."""
         return tuple(sorted(self._inputs(step, {})[0]))
 
-    def _condition(self, step: Step, *, succeeded: bool) -> bool:
-        if step.condition is None:
-            return succeeded
-        contexts = {"github": self.github, "env": dict(step.env)}
-        try:
-            return expressions.condition(step.condition, contexts, succeeded=succeeded)
-        except expressions.ExpressionError as error:
-            where = f"{self.workflow.file}:{step.line}: step '{step.name}': if: "
-            raise MlpipeError(where + str(error)) from error
+    def _around(self, facts: Facts) -> conditions.Surroundings:
+        return conditions.Surroundings(
+            workflow=self.workflow, github=self.github, facts=facts, hash_files=self.tree.hash_files
+        )
 
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""
-        excludes = [pattern[1:] for pattern in step.inputs if pattern.startswith("!")]
+        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
         found: dict[str, Input] = {}
         waits = dict.fromkeys(self._unknown_writers(written))
-        for pattern in step.inputs:
+        for pattern in step.reads:
             if pattern.startswith("!"):
                 continue
-            writers = [self.workflow.steps[w.step] for w in self.writers.meant_by(pattern)]
+            writers = [
+                self.workflow.steps[write.step]
+                for write in self.writers.meant_by(pattern)
+                if write.step < self.places[step.id]
+            ]
             unknown = [s for s in writers if s.id in written and written[s.id] is None]
             waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
             present = self._present(pattern, step, writers, written)
@@ -155,15 +163,15 @@ class Gatherer:
         """Words for the changed paths that the step reads."""
         found = []
         for change in self.changed:
-            included = any(matches(p, change.path) for p in step.inputs if not p.startswith("!"))
-            excluded = any(matches(p[1:], change.path) for p in step.inputs if p.startswith("!"))
+            included = any(matches(p, change.path) for p in step.reads if not p.startswith("!"))
+            excluded = any(matches(p[1:], change.path) for p in step.reads if p.startswith("!"))
             if included and not excluded:
                 found.append(f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}")
         return tuple(found)
 
     def _notes(self, step: Step) -> tuple[str, ...]:
-        notes = []
-        for pattern in step.inputs:
+        notes = ["its gates are not held against the metrics yet"] if step.gates else []
+        for pattern in step.reads:
             left_out = self.tree.left_out(pattern)
             if left_out:
                 some = ", ".join(left_out[:2]) + (", …" if len(left_out) > 2 else "")  # noqa: PLR2004

@@ -7,6 +7,8 @@ ignored by git: BLAKE3 of its bytes; all else: git's blob id, so that a commit c
 import os
 import stat
 from collections.abc import Iterator
+from hashlib import file_digest as file_digest_of
+from hashlib import sha256
 from pathlib import Path
 
 from blake3 import blake3
@@ -14,8 +16,8 @@ from blake3 import blake3
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
 from mlpipe_ci.keys import Input
+from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
-from mlpipe_ci.workflow import is_glob, is_under, literal_prefix
 
 SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
 """Never part of an input that is a directory or a pattern."""
@@ -53,6 +55,39 @@ class Tree:
             if (self._root / path).is_symlink() and path not in seen:
                 found += self._meant(self._target(path, step), step, seen | {path})
         return tuple(found)
+
+    def hash_files(self, patterns: tuple[str, ...]) -> str:
+        """SHA-256 over the SHA-256 of each file that patterns mean, in order; '' if there is none.
+
+        What `hashFiles()` gives on GitHub, but for the order of the files, which is not told there.
+        """
+        self._look()
+        excludes = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+        whole, found = sha256(), False
+        wanted = [p for p in patterns if not p.startswith("!")]
+        for path in sorted({path for p in wanted for path in self._expand(p, "hashFiles")}):
+            self._refuse_outside(path, "hashFiles")
+            if (self._root / path).is_file() and not any(matches(e, path) for e in excludes):
+                with (self._root / path).open("rb") as file:
+                    whole.update(file_digest_of(file, "sha256").digest())
+                found = True
+        return whole.hexdigest() if found else ""
+
+    def paths(self, pattern: str, step: str) -> Iterator[str]:
+        """Files that a pattern means now, not looked into. Raises PathError."""
+        self._look()
+        self._refuse_outside(literal_prefix(pattern), step)
+        for path in self._expand(pattern, step):
+            if (self._root / path).is_symlink():
+                self._refuse_outside(path, step)
+            yield path
+
+    def tracked(self, path: str) -> tuple[str, ...]:
+        """Files that git tracks at or inside of a path."""
+        self._look()
+        if not path.endswith("/"):
+            return (path,) if path in self._index else ()
+        return tuple(entry for entry in self._index if is_under(entry, path))
 
     def exists(self, path: str) -> bool:
         """True if there is something at this path, be it an empty directory."""

@@ -8,8 +8,8 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
+from mlpipe_ci.paths import path_fault
 from mlpipe_ci.result import Output, Result
-from mlpipe_ci.workflow import path_fault
 
 
 def keep_result(

@@ -2,13 +2,16 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from blake3 import blake3
 
-from mlpipe_ci.workflow import SHELL, Step
+from mlpipe_ci.workflow import Step
 
-VERSION = 1
+VERSION = 2
 """Version of the encoding. Raise it whenever an older key would mean something else."""
+MOST_SHOWN = 40
+"""Characters of a value in a reason."""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -22,10 +25,15 @@ class Input:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyParts:
-    """What goes into a key, kept with each result so that two keys can be told apart in words."""
+    """What goes into a key, kept with each result so that two keys can be told apart in words.
+
+    `params`: dotted path and canonical JSON text (see `json_text`) of each that the step uses.
+    """
 
     run: str
-    shell: tuple[str, ...]
+    shell: str
+    directory: str
+    params: tuple[tuple[str, str], ...]
     env: tuple[tuple[str, str], ...]
     outputs: tuple[str, ...]
     inputs: tuple[Input, ...]
@@ -35,7 +43,9 @@ def key_parts(step: Step, inputs: tuple[Input, ...]) -> KeyParts:
     """Collect what decides a step. The order of lists in the file is not part of it."""
     return KeyParts(
         run=step.run,
-        shell=SHELL,
+        shell=step.shell,
+        directory=step.working_directory,
+        params=step.params,
         env=tuple(sorted(step.env)),
         outputs=tuple(sorted(step.writes)),
         inputs=tuple(sorted(inputs)),
@@ -56,10 +66,16 @@ def step_key(parts: KeyParts) -> str:
 def differences(old: KeyParts, new: KeyParts) -> tuple[str, ...]:
     """What changed between two keys, in words, most telling first."""
     found = [*_input_differences(old.inputs, new.inputs)]
-    if old.run != new.run:
+    values = _param_differences(dict(old.params), dict(new.params))
+    found += [f"params.{path} {_value(a)} → {_value(b)}" for path, a, b in values]
+    if old.params != new.params and not values:
+        found.append("other params are named")
+    if old.run != new.run and not _explained(old.run, new.run, values):
         found.append("command changed")
     if old.shell != new.shell:
-        found.append("shell changed")
+        found.append(f"shell '{old.shell}' → '{new.shell}'")
+    if old.directory != new.directory:
+        found.append(f"working-directory {old.directory} → {new.directory}")
     found += _env_differences(dict(old.env), dict(new.env))
     if old.outputs != new.outputs:
         found.append("declared outputs changed")
@@ -81,6 +97,52 @@ def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[s
     return found
 
 
+def json_text(value: Any) -> str:
+    """A value as canonical JSON, by which it counts in a key: `42`, `42.0` and `"42"` differ."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+Difference = tuple[str, str | None, str | None]
+"""Dotted path of a leaf, and the JSON text of its old and new value; None: it is not there."""
+
+
+def _param_differences(old: dict[str, str], new: dict[str, str]) -> list[Difference]:
+    before, after = _leaves(old), _leaves(new)
+    paths = sorted(before.keys() | after.keys())
+    return [(p, before.get(p), after.get(p)) for p in paths if before.get(p) != after.get(p)]
+
+
+def _leaves(params: dict[str, str]) -> dict[str, str]:
+    """Each leaf of the values. A list is one leaf, and so is an empty map."""
+    found: dict[str, str] = {}
+    level = [("" if path == "*" else path, json.loads(text)) for path, text in params.items()]
+    while level:
+        path, value = level.pop()
+        if isinstance(value, dict) and value:
+            level += [(f"{path}.{key}" if path else key, item) for key, item in value.items()]
+        else:
+            found[path] = json_text(value)
+    return found
+
+
+def _explained(old: str, new: str, values: list[Difference]) -> bool:
+    """True if the commands differ only by the values of params that changed."""
+    for _, before, after in values:
+        if before is not None and after is not None:
+            old = old.replace(_plain(before), _plain(after))
+    return old == new
+
+
+def _plain(text: str) -> str:
+    return text[1:-1] if text.startswith('"') else text
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return "none"
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…"
+
+
 def _env_differences(old: dict[str, str], new: dict[str, str]) -> list[str]:
     return [
         f"env {name} {_quoted(old.get(name))} → {_quoted(new.get(name))}"
@@ -92,4 +154,4 @@ def _env_differences(old: dict[str, str], new: dict[str, str]) -> list[str]:
 def _quoted(value: str | None) -> str:
     if value is None:
         return "unset"
-    return f"'{value if len(value) <= 40 else value[:40] + '…'}'"  # noqa: PLR2004 - a line's worth
+    return f"'{value if len(value) <= MOST_SHOWN else value[:MOST_SHOWN] + '…'}'"

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from wcmatch import glob
 
-from mlpipe_ci.workflow import is_glob, is_under, literal_prefix
+from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 
 FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
 

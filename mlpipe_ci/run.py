@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from mlpipe_ci.workflow import Step, Workflow
 
@@ -13,8 +14,18 @@ class Status(StrEnum):
     REUSED = "reused"
     SKIPPED = "skipped"
     FAILED = "failed"
+    TIMED_OUT = "timed-out"
     BLOCKED = "blocked"
     CANCELLED = "cancelled"
+
+
+BROKEN = (Status.FAILED, Status.TIMED_OUT)
+OUTCOMES = {
+    Status.SUCCEEDED: "success",
+    Status.REUSED: "success",
+    Status.CANCELLED: "cancelled",
+}
+"""As GitHub calls them in `steps.<id>.outcome`; the rest is skipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +46,19 @@ class StepOutcome:
     metrics: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     log_tail: tuple[str, ...] = ()
+
+    @property
+    def broke(self) -> bool:
+        """True if the step failed, and the run fails for it."""
+        return self.status in BROKEN and not self.step.continue_on_error
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
+        outcome = "failure" if self.status in BROKEN else OUTCOMES.get(self.status, "skipped")
+        forgiven = outcome == "failure" and self.step.continue_on_error
+        conclusion = "success" if forgiven else outcome
+        return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +97,7 @@ class Run:
         """`success`, `failure` or `cancelled`."""
         if self.cancelled or any(o.status is Status.CANCELLED for o in self.outcomes):
             return "cancelled"
-        return "failure" if any(o.status is Status.FAILED for o in self.outcomes) else "success"
+        return "failure" if any(outcome.broke for outcome in self.outcomes) else "success"
 
     @property
     def metrics(self) -> dict[str, float]:

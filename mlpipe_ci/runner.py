@@ -1,21 +1,24 @@
 """Carries a plan out: the same fold of `decide`, with the commands executed in between."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import DamagedError, Store
-from mlpipe_ci.decide import Action, Decision, decide
+from mlpipe_ci.decide import Action, Decision, Facts, decide
 from mlpipe_ci.errors import MlpipeError, PathError
 from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.expressions import number_text as number
+from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result
 from mlpipe_ci.metrics import MetricsError, read_metrics
 from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.workflow import SHELL, Step
+from mlpipe_ci.workflow import Step
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_POINTER_BYTES = 1024
@@ -31,18 +34,30 @@ def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
     another since. Where a stored result turns out to be damaged, a second decision follows the
     first. What the user can mend (a path, an expression) fails the step, not the run.
     """
-    failed: tuple[str, ...] = ()
+    failed: list[Step] = []
+    facts: dict[str, Mapping[str, Any] | None] = {}
     for step in bench.workflow.steps:
-        for item in _step(bench, step, failed):
-            if isinstance(item, StepOutcome) and item.status is Status.FAILED:
-                failed += (step.name,)
+        in_the_way = tuple(other.name for other in failed if not _apart(step, other))
+        for item in _step(bench, step, facts, in_the_way):
+            if isinstance(item, StepOutcome):
+                facts[step.id] = item.facts
+                if item.broke:
+                    failed.append(step)
             yield item
 
 
-def _step(bench: Bench, step: Step, failed: tuple[str, ...]) -> Iterator[Decision | StepOutcome]:
+def _apart(step: Step, failed: Step) -> bool:
+    """True if the failure of another combination of the same matrix does not stop this one."""
+    same = step.strategy is not None and step.group == failed.group
+    return same and step.strategy is not None and not step.strategy.fail_fast
+
+
+def _step(
+    bench: Bench, step: Step, facts: Facts, failed: tuple[str, ...]
+) -> Iterator[Decision | StepOutcome]:
     decision = Decision(step=step, action=Action.RUN, reasons=())
     try:
-        decision = decide(step, bench.witness.look(step, {}, failed))
+        decision = decide(step, bench.witness.look(step, {}, facts, failed))
         yield decision
         try:
             outcome = _without_command(bench, decision, blocked=bool(failed))
@@ -108,9 +123,20 @@ def _execute(bench: Bench, decision: Decision) -> StepOutcome:
     step = decision.step
     outputs.refuse_links(bench.root, step)
     _refuse_pointers(bench, decision)
+    for attempt in range(1, step.retries + 2):
+        job = make_job(bench, step, attempt)
+        ended = _attempt(bench, step, job)
+        outcome = _ended(bench, decision, ended)
+        if outcome.exit_code == 0 or attempt > step.retries:
+            return replace(outcome, attempts=attempt)
+        bench.sleep(2 ** (attempt - 1))
+    raise AssertionError("unreachable: the last attempt returns")
+
+
+def _attempt(bench: Bench, step: Step, job: Job) -> Outcome:
     try:
         bench.aside.move(step)
-        bench.executor.start(_job(bench, step))
+        bench.executor.start(job)
         ended = bench.executor.wait()
     except (OSError, ValueError) as error:
         bench.executor.close()  # what has been started must not write beside what is put back
@@ -119,7 +145,15 @@ def _execute(bench: Bench, decision: Decision) -> StepOutcome:
         place = f"'{name}': " if (name := getattr(error, "filename", None)) else ""
         raise PathError(f"the command cannot be run: {place}{reason}") from error
     bench.tree.forget()
+    return ended
+
+
+def _ended(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     try:
+        if ended.timed_out:
+            limit = decision.step.timeout_minutes or 0
+            why = f"ended after {number(limit)} min, its timeout-minutes"
+            return replace(_failed(bench, decision, ended, why), status=Status.TIMED_OUT)
         if ended.exit_code != 0:
             return _failed(bench, decision, ended, _exit_note(ended.exit_code))
         return _succeeded(bench, decision, ended)
@@ -142,18 +176,6 @@ def _refuse_pointers(bench: Bench, decision: Decision) -> None:
             continue  # the command will say what is wrong with it
 
 
-def _job(bench: Bench, step: Step) -> Job:
-    env = dict(bench.env) | dict(step.env)
-    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
-    return Job(
-        id=step.id,
-        argv=(*SHELL, "-c", step.run),
-        directory=bench.root,
-        env=tuple(env.items()),
-        log=bench.logs / f"{step.id}.log",
-    )
-
-
 def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     step = decision.step
     metrics = tuple(pair for path in step.metrics for pair in _metrics(bench, path))
@@ -165,7 +187,6 @@ def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
         _outcome(decision, Status.SUCCEEDED),
         seconds=ended.seconds,
         exit_code=0,
-        attempts=1,
         outputs=tuple(output.path for output in wrote),
         metrics=metrics,
         notes=notes + _moved_note(bench, step, moved),
@@ -190,7 +211,6 @@ def _failed(bench: Bench, decision: Decision, ended: Outcome, why: str) -> StepO
         _outcome(decision, Status.FAILED),
         seconds=ended.seconds,
         exit_code=ended.exit_code,
-        attempts=1,
         notes=notes,
         log_tail=_tail(ended.job.log),
     )

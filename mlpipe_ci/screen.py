@@ -57,7 +57,7 @@ class Screen:
         """A step has ended."""
         self.resume()
         for line in terminal.outcome_lines(outcome, colour=self._colour):
-            self._print(line)
+            self._print(line, always=outcome.broke)
 
     def resume(self) -> None:
         """Close what `start` opened, if anything."""

@@ -1,47 +1,146 @@
-"""What the workflow file says, as frozen values, and the rules about its paths."""
+"""What the workflow file says, as frozen values. Pure."""
 
-import posixpath
 import re
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-GLOB_CHARACTERS = "*?["
-SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
-"""The shell of a step's command, the same as GitHub's for `shell: bash`."""
+SHELLS = {
+    "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"),
+    "sh": ("sh", "-e", "-c"),
+    "python": ("python", "-c"),
+}
+"""How each shell is started; the command follows. `bash` is the same as GitHub's `shell: bash`."""
+DEFAULT_SHELL = "bash"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """Which combination of a matrix a step is. `group`: the id that all its instances share.
+
+    `values` of the combination may be lists and maps; `shown` is how they show in a name.
+    """
+
+    group: str
+    values: tuple[tuple[str, Any], ...]
+    shown: str = ""
+    fail_fast: bool = True
+    max_parallel: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A table or a picture that a step writes, and how it is drawn. `y`: names of columns."""
+
+    path: str
+    x: str | None = None
+    y: tuple[str, ...] = ()
+    title: str | None = None
+    x_label: str | None = None
+    y_label: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a step takes of the machine. `memory` in bytes; None: not said."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretVariable:
+    """An environment variable with secrets in it. `parts`: texts, and (True) names of secrets."""
+
+    name: str
+    parts: tuple[tuple[bool, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One command with its inputs and outputs. Paths are relative to the root, with `/`."""
+    """One command with its inputs and outputs. Paths are relative to the root, with `/`.
+
+    `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
+    `shared`: the workflow's inputs. `position`: which entry of the file's list it comes from.
+    """
 
     id: str
     name: str
     run: str
+    description: str = ""
+    shell: str = DEFAULT_SHELL
+    working_directory: str = "."
     env: tuple[tuple[str, str], ...] = ()
+    secret_env: tuple[SecretVariable, ...] = ()
     inputs: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
+    params: tuple[tuple[str, str], ...] = ()
+    needs: tuple[str, ...] = ()
     condition: str | None = None
+    strategy: Instance | None = None
+    timeout_minutes: float | None = None
+    retries: int = 0
+    continue_on_error: bool = False
     cache: bool | None = None
+    metrics: tuple[str, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    gates: tuple[str, ...] = ()
+    resources: Resources | None = None
     line: int = 1
+    position: int = 0
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All that the step declares to read. The workflow's inputs alone declare nothing."""
+        return tuple(dict.fromkeys(self.shared + self.inputs)) if self.inputs else ()
 
     @property
     def writes(self) -> tuple[str, ...]:
-        """All paths that the step declares to write: its outputs and its metrics files."""
-        return tuple(dict.fromkeys(self.outputs + self.metrics))
+        """All paths that the step declares to write: its outputs, metrics and plots.
+
+        A file in a directory that is an output of the step itself is not named again.
+        """
+        directories = tuple(path for path in self.outputs if path.endswith("/"))
+        files = self.metrics + tuple(plot.path for plot in self.plots)
+        apart = (path for path in files if not path.startswith(directories))
+        return tuple(dict.fromkeys((*self.outputs, *apart)))
 
     @property
     def undeclared(self) -> bool:
         """True if the step says neither what it reads nor what it writes."""
         return not self.inputs and not self.writes
 
+    @property
+    def group(self) -> str:
+        """The id by which `needs` names the step: that of the whole matrix, if it is of one."""
+        return self.strategy.group if self.strategy else self.id
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheSettings:
+    """The workflow's `cache`: URL of a remote store, how files are restored, what is promoted."""
+
+    remote: str | None = None
+    restore: str = "copy"
+    promote: str | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Workflow:
-    """An ordered list of steps. `file` is the path of its file, as the user would name it."""
+    """An ordered list of steps. `file` is the path of its file, as the user would name it.
+
+    `params`: all values, with what `--set` changed.
+    """
 
     name: str
     file: str
     steps: tuple[Step, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tracing: str = "auto"
+    cache: CacheSettings = CacheSettings()
 
     @property
     def writes(self) -> tuple[str, ...]:
@@ -54,40 +153,11 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-")
 
 
-def is_glob(pattern: str) -> bool:
-    """True if the path holds a wildcard."""
-    return any(character in pattern for character in GLOB_CHARACTERS)
+def command_line(shell: str, run: str, script: str) -> tuple[str, ...]:
+    """The words that run a command in a shell. `script`: path of a file that holds the command.
 
-
-def normal(path: str) -> str:
-    """The one spelling of a path: `./a//b` is `a/b`; a directory keeps its `/` at the end."""
-    plain = posixpath.normpath(path)
-    return plain + "/" if path.endswith("/") and plain != "." else plain
-
-
-def path_fault(path: str) -> str | None:
-    """Say why a declared path is refused (absolute, out of the repository, in `.git`), or None."""
-    if not path.strip():
-        return "an empty path"
-    if "\0" in path:
-        return "a path with a null byte"
-    if path.startswith(("/", "~")):
-        return f"'{path}' is absolute; write it relative to the root of the repository"
-    parts = posixpath.normpath(path).split("/")
-    if parts[0] == "..":
-        return f"'{path}' leaves the repository; copy or link the data into it in an earlier step"
-    if ".git" in parts:
-        return f"'{path}' is inside .git, which belongs to git alone"
-    return None
-
-
-def literal_prefix(pattern: str) -> str:
-    """The directories before the first wildcard of a pattern: `data/*/x.csv` gives `data`."""
-    parts = pattern.rstrip("/").split("/")
-    kept = [part for index, part in enumerate(parts) if not is_glob("/".join(parts[: index + 1]))]
-    return "/".join(kept)
-
-
-def is_under(path: str, output: str) -> bool:
-    """True if `path` is the declared output, or lies inside of it if that is a directory."""
-    return path.rstrip("/") == output.rstrip("/") or path.startswith(output.rstrip("/") + "/")
+    Only a shell that is given as a command line with `{0}` uses the file.
+    """
+    if shell in SHELLS:
+        return (*SHELLS[shell], run)
+    return tuple(word.replace("{0}", script) for word in shlex.split(shell))

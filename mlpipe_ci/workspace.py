@@ -16,7 +16,7 @@ from mlpipe_ci.events import Event, changed_paths, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.git import Git, open_git
-from mlpipe_ci.load import load
+from mlpipe_ci.load import Source, load
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import Change, Comparison
 from mlpipe_ci.workflow import Workflow
@@ -33,7 +33,9 @@ class Options:
     base: str | None = None
     json: bool = False
     quiet: bool = False
+    settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    format: str = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +100,8 @@ def open_workspace(
     place: Place, options: Options, env: Mapping[str, str], *, readonly: bool
 ) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
-    path, shown = workflow_file(options, place.start, place.root)
     event = read_event(env, place.git, options.base)
-    workflow = load(path, shown, default_name(event, place.root))
+    workflow = _load(place, options, event)
     return Workspace(
         root=place.root,
         git=place.git,
@@ -112,6 +113,25 @@ def open_workspace(
         state=State(place.state, readonly=readonly),
         private=place.private,
         producer=_producer(event),
+    )
+
+
+def read_workflow(place: Place, options: Options, env: Mapping[str, str]) -> Workflow:
+    """Only the workflow. Raises an MlpipeError where something of it is wrong."""
+    return _load(place, options, read_event(env, place.git, options.base))
+
+
+def _load(place: Place, options: Options, event: Event) -> Workflow:
+    path, shown = workflow_file(options, place.start, place.root)
+    return load(
+        Source(
+            path=path,
+            shown=shown,
+            root=place.root,
+            name=default_name(event, place.root),
+            github=dict(event.attributes),
+            settings=options.settings,
+        )
     )
 
 

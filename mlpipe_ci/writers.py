@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mlpipe_ci.paths import is_glob, literal_prefix
 from mlpipe_ci.patterns import may_match
-from mlpipe_ci.workflow import Step, is_glob, literal_prefix
+from mlpipe_ci.workflow import Step
 
 
 @dataclass(frozen=True, order=True)

@@ -21,11 +21,16 @@ PATH = Sequence[str | int]
 
 @dataclass(frozen=True)
 class Spot:
-    """Something wrong at a place of the text. Line and column count from 1."""
+    """Something wrong at a place of the text. Line and column count from 1.
+
+    `rule` is the kind of fault; `level` is `error` or `warning`.
+    """
 
     line: int
     column: int
     message: str
+    rule: str = "yaml"
+    level: str = "error"
 
 
 class YamlError(Exception):
@@ -42,9 +47,13 @@ class Document:
 
     value: Any
     _node: Node
+    _text: str
 
-    def place(self, path: PATH, *, key: bool = False) -> tuple[int, int]:
-        """Line and column of the value at `path` (or of its key); of the nearest parent if none."""
+    def place(self, path: PATH, *, key: bool = False, piece: str = "") -> tuple[int, int]:
+        """Line and column of the value at `path` (or of its key); of the nearest parent if none.
+
+        `piece`: of that part of the value's text, where it can be found as it is.
+        """
         node, mark = self._node, self._node.start_mark
         for index, part in enumerate(path):
             found = _child(node, part)
@@ -53,6 +62,11 @@ class Document:
             key_node, node = found
             at_key = (key and index == len(path) - 1) or _is_nothing(node)
             mark = key_node.start_mark if at_key else node.start_mark
+        found_at = self._text.find(piece, mark.index, node.end_mark.index) if piece else -1
+        if found_at >= 0:
+            line = self._text.count("\n", mark.index, found_at) + mark.line
+            start = self._text.rfind("\n", 0, found_at) + 1
+            return line + 1, found_at - start + 1
         return mark.line + 1, mark.column + 1
 
 
@@ -71,7 +85,7 @@ def parse(text: str) -> Document:
         spots = _Check().spots(node)
         if spots:
             raise YamlError(*spots)
-        return Document(yaml.constructor.construct_document(node), node)
+        return Document(yaml.constructor.construct_document(node), node, text)
     except MarkedYAMLError as error:
         raise YamlError(_syntax_spot(error, text)) from error
     except RecursionError as error:

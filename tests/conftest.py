@@ -1,6 +1,7 @@
 """Guards that make the wrong thing impossible in every test, and the `repo` that most tests use."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -54,6 +55,15 @@ def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):  # for programs that tests start
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", ",".join(LOOPBACK))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals() -> None:
+    """Signals as a terminal gives them, also where the tests run below nohup: it is inherited."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

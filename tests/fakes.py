@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlpipe_ci.decide import Evidence, Written
+from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.executors.base import Job, Outcome
 from mlpipe_ci.keys import Input, key_parts, step_key
 from mlpipe_ci.result import Output, Producer, Result
@@ -12,7 +12,7 @@ from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.workflow import Step, Workflow
 
 
-def step(name: str, **fields: object) -> Step:
+def step(name: str, /, **fields: object) -> Step:
     """A step with the rest of its fields as given."""
     return Step(**({"id": name, "name": name, "run": f"run {name}"} | fields))  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ class FakeWitness:
         self.evidence = evidence
         self.asked: list[tuple[str, Mapping[str, object], tuple[str, ...]]] = []
 
-    def look(self, step: Step, written: Written, failed: tuple[str, ...]) -> Evidence:
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         self.asked.append((step.id, dict(written), failed))
         if failed:
             return Evidence(condition=False, blocked_by=failed)

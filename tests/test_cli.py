@@ -63,10 +63,8 @@ def test_validate(repo: Repo) -> None:
     repo.write({"good.yml": "steps: [{name: a, run: b}]", "bad.yml": "steps: []", "tab.yml": "\t"})
     done = repo.mlpipe("validate", "good.yml", "bad.yml", "tab.yml", code=2)
     assert done.stdout == "good.yml: 1 step(s), no fault\n"
-    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [
-        "bad.yml:1:8",
-        "tab.yml:1:1",
-    ]
+    faults = [line.split(": ")[0] for line in done.stderr.splitlines() if " | " not in line]
+    assert faults == ["bad.yml:1:8", "tab.yml:1:1"]
     done = repo.mlpipe("validate", "bad.yml", code=2, GITHUB_ACTIONS="true")
     assert done.stdout.startswith("::error file=bad.yml,line=1,col=8,title=mlpipe::")
     assert repo.mlpipe("validate", "-q", "good.yml").stdout == ""

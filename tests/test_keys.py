@@ -2,18 +2,26 @@
 
 from dataclasses import replace
 
+import pytest
 from fakes import step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.keys import Input, KeyParts, differences, encode, key_parts, step_key
+from mlpipe_ci.keys import Input, KeyParts, differences, encode, json_text, key_parts, step_key
 
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=8)  # surrogates too
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=4,
+).map(json_text)
 inputs = st.builds(Input, path=texts, digest=texts, executable=st.booleans())
 parts = st.builds(
     KeyParts,
     run=texts,
-    shell=st.just(("bash",)),
+    shell=texts,
+    directory=texts,
+    params=st.dictionaries(texts, values, max_size=3).map(lambda d: tuple(sorted(d.items()))),
     env=st.dictionaries(texts, texts, max_size=3).map(lambda d: tuple(sorted(d.items()))),
     outputs=st.lists(texts, max_size=3, unique=True).map(lambda x: tuple(sorted(x))),
     inputs=st.lists(inputs, max_size=3, unique_by=lambda i: i.path).map(lambda x: tuple(sorted(x))),
@@ -31,13 +39,44 @@ def test_two_keys_are_equal_only_if_all_parts_are(one: KeyParts, other: KeyParts
 @given(parts)
 def test_the_encoding_is_ascii_and_has_a_version(one: KeyParts) -> None:
     assert encode(one).isascii()
-    assert b'"version":1' in encode(one)
+    assert b'"version":2' in encode(one)
 
 
 def test_a_worked_example_does_not_change() -> None:
     """A change of this number makes every cache in the world useless: raise VERSION then."""
     made = key_parts(step("train", env=(("SEED", "0"),), outputs=("model.pkl",)), (A, B))
-    assert step_key(made) == "faea3700358667d76ce81f79af58baa7901243627f08dcde2a4c9b906d71c149"
+    assert step_key(made) == "f948f84a4a96a7dca0df133891e92fefa94a2d3d55b5c163e60aa2d448c3db53"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ({"rate": 0.1}, {"rate": 0.05}, ["params.train.rate 0.1 → 0.05"]),
+        ({"a": 1}, {"b": 1}, ["params.train.a 1 → none", "params.train.b none → 1"]),
+        ({"a": 42}, {"a": 42.0}, ["params.train.a 42 → 42.0"]),
+        ({"a": 42}, {"a": "42"}, ['params.train.a 42 → "42"']),
+        ({"a": [1, 2]}, {"a": [1, 3]}, ["params.train.a [1,2] → [1,3]"]),
+        ({"a": {}}, {"a": None}, ["params.train.a {} → null"]),
+        ({"a": "x" * 50}, {"a": ""}, [f'params.train.a "{"x" * 39}… → ""']),
+    ],
+)
+def test_params_are_told_apart_leaf_by_leaf(old: object, new: object, words: list[str]) -> None:
+    one, other = (
+        key_parts(step("a", params=(("train", json_text(value)),)), ()) for value in (old, new)
+    )
+    assert list(differences(one, other)) == words
+    assert step_key(one) != step_key(other)
+
+
+def test_a_command_that_changed_only_with_its_params_is_not_named_twice() -> None:
+    def parts_of(rate: float, script: str) -> KeyParts:
+        run = f"python {script} --rate {rate}"
+        return key_parts(step("a", run=run, params=(("rate", json_text(rate)),)), ())
+
+    old = parts_of(0.1, "a.py")
+    assert differences(old, parts_of(0.5, "a.py")) == ("params.rate 0.1 → 0.5",)
+    both = ("params.rate 0.1 → 0.5", "command changed")
+    assert differences(old, parts_of(0.5, "b.py")) == both
 
 
 def test_order_of_lists_names_and_notes_do_not_count() -> None:

@@ -1,37 +1,102 @@
-"""Loading: each file in cases/ is a test. Drop a file in; --update writes what it should give."""
+"""Loading: each file in cases/ is a test. Drop a file in; --update writes what it should give.
+
+A case lies at the root of a repository that holds what is in cases/files/ as well.
+"""
 
 import json
-from dataclasses import asdict
+import re
+import shutil
+import time
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Repo
 
+from mlpipe_ci.decide import Plan, make_plan
 from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.load import load
+from mlpipe_ci.load import Source
+from mlpipe_ci.load import load as load_source
+from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.workspace import Options, find_place, open_workspace
+from mlpipe_ci.writers import Writers
 
 CASES = Path(__file__).parent / "cases"
 FILES = {kind: sorted((CASES / kind).glob("*.yml")) for kind in ("valid", "invalid")}
+FROM_OUTSIDE = {"MLPIPE_CACHE_DIR": "/dev/null/no-cache"}
+DEFAULTS = {field.name: field.default for field in fields(Step)}
+
+
+def load(path: Path, shown: str, name: str) -> Workflow:
+    """Read a file whose repository is the directory that it lies in."""
+    return load_source(Source(path=path, shown=shown, root=path.parent, name=name))
+
+
+def place(repo: Repo, case: Path) -> Path:
+    """Lay a case into a repository, with the files that all cases may name."""
+    shutil.copytree(CASES / "files", repo.root, dirs_exist_ok=True)
+    return Path(shutil.copy(case, repo.root / "mlpipe.yml"))
 
 
 @pytest.mark.parametrize("path", FILES["invalid"], ids=lambda path: path.stem)
-def test_an_invalid_file_gives_exactly_these_faults(path: Path, update: bool) -> None:
+def test_an_invalid_file_gives_exactly_these_faults(path: Path, repo: Repo, update: bool) -> None:
     with pytest.raises(WorkflowError) as caught:
-        load(path, "mlpipe.yml", "demo")
+        load(place(repo, path), "mlpipe.yml", "demo")
     compare(str(caught.value) + "\n", path.with_suffix(".txt"), update=update)
     assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("path", FILES["valid"], ids=lambda path: path.stem)
-def test_a_valid_file_gives_exactly_this_workflow(path: Path, update: bool) -> None:
-    workflow = load(path, "mlpipe.yml", "demo")
-    text = json.dumps(asdict(workflow), indent=1, ensure_ascii=False) + "\n"
+def test_a_valid_file_gives_exactly_this_plan(path: Path, repo: Repo, update: bool) -> None:
+    workflow = load(place(repo, path), "mlpipe.yml", "demo")
+    make_inputs(repo.root, workflow)
+    plan = planned(repo)
+    expected: dict[str, Any] = {
+        "name": workflow.name,
+        "steps": [shown(d.step) for d in plan.decisions],
+    }
+    if workflow.params:
+        expected["params"] = workflow.params
+    expected["plan"] = {d.step.name: [str(d.action), *d.reasons] for d in plan.decisions}
+    text = json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
     compare(text, path.with_suffix(".json"), update=update)
+
+
+def make_inputs(root: Path, workflow: Workflow) -> None:
+    """Make a file for each input that no step writes."""
+    writers = Writers(workflow.steps)
+    patterns = [(n, p) for n, step in enumerate(workflow.steps) for p in step.reads]
+    for number, pattern in patterns:
+        name = pattern.replace("**", "some").replace("*", "x").replace("?", "y")
+        name = re.sub(r"\[(.)[^]]*\]", r"\1", name)
+        path = root / (name + "file" if name.endswith("/") else name)
+        written = any(write.step < number for write in writers.meant_by(pattern))
+        if not pattern.startswith("!") and not written and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("data\n")
+
+
+def planned(repo: Repo) -> Plan:
+    options, env = Options(directory=str(repo.root)), FROM_OUTSIDE
+    workspace = open_workspace(find_place(options, env), options, env, readonly=True)
+    return make_plan(workspace.workflow, workspace.gatherer(time.time()))
+
+
+def shown(step: Step) -> dict[str, Any]:
+    """The fields of a step that are not as they are by default."""
+    return {key: value for key, value in asdict(step).items() if value != DEFAULTS[key]}
 
 
 def compare(text: str, path: Path, *, update: bool) -> None:
     if update:
         path.write_text(text)
     assert text == path.read_text(), f"{path.name}: run pytest --update if the new text is right"
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(FILES["valid"]) >= 60
+    assert len(FILES["invalid"]) >= 120
 
 
 def test_no_case_is_without_its_expectation() -> None:

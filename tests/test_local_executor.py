@@ -15,14 +15,14 @@ import pytest
 
 from mlpipe_ci.executors.base import Job, Outcome
 from mlpipe_ci.executors.local import LocalExecutor
-from mlpipe_ci.workflow import SHELL
+from mlpipe_ci.workflow import command_line
 
 
 def job(directory: Path, command: str, **env: str) -> Job:
     variables = {"PATH": os.environ["PATH"], **env}
     return Job(
         id="s",
-        argv=(*SHELL, "-c", command),
+        argv=command_line("bash", command, ""),
         directory=directory,
         env=tuple(variables.items()),
         log=directory / "logs" / "s.log",
@@ -151,3 +151,40 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
     subprocess.run(["flock", str(tmp_path / "lock"), "true"], check=True, timeout=20)
     for pid in pids:
         wait_for(lambda pid=pid: not lives(pid), 2)  # type: ignore[misc]
+
+
+def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    executor = LocalExecutor(io.BytesIO())
+    started = time.monotonic()
+    executor.start(replace(job(tmp_path, "sleep 60 & echo $! > child; wait"), timeout=0.5))
+    outcome = executor.wait()
+    assert outcome.timed_out
+    assert outcome.exit_code == -signal.SIGTERM
+    assert not lives(int((tmp_path / "child").read_text()))
+    assert time.monotonic() - started < 30
+
+
+def test_a_job_in_time_did_not_time_out(tmp_path: Path) -> None:
+    executor = LocalExecutor(io.BytesIO())
+    executor.start(replace(job(tmp_path, "exit 3"), timeout=60))
+    outcome = executor.wait()
+    assert (outcome.timed_out, outcome.exit_code) == (False, 3)
+
+
+def test_a_second_attempt_is_written_behind_the_first(tmp_path: Path) -> None:
+    for attempt in (1, 2):
+        executor = LocalExecutor(io.BytesIO())
+        executor.start(replace(job(tmp_path, f"echo {attempt}"), append=attempt > 1))
+        executor.wait()
+    assert (tmp_path / "logs" / "s.log").read_text() == "1\n2\n"
+
+
+def test_a_secret_is_in_neither_log_nor_screen(tmp_path: Path) -> None:
+    screen = io.BytesIO()
+    executor = LocalExecutor(screen)
+    command = 'printf "a hun"; sleep 0.2; echo "ter22 b"; printf hunter2'
+    executor.start(replace(job(tmp_path, command), secrets=("hunter22",)))
+    executor.wait()
+    assert screen.getvalue() == b"a *** b\nhunter2"
+    assert (tmp_path / "logs" / "s.log").read_bytes() == screen.getvalue()
+    assert "hunter22" not in repr(replace(job(tmp_path, command), secrets=("hunter22",)))

@@ -32,7 +32,7 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
     assert "mlpipe = mlpipe_ci.cli:main" in programs
     assert "ml_pipeline = mlpipe_ci.cli:main" in programs
     code = (
-        "from mlpipe_ci.load import SCHEMA_DIR as found\n"
+        "from mlpipe_ci.schema_faults import SCHEMA_DIR as found\n"
         "print(found, *sorted(path.name for path in found.iterdir()))"
     )
     done = subprocess.run(
@@ -48,8 +48,10 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
     )
     assert done.stdout.split() == [
         str(tmp_path / "site" / "mlpipe_ci" / "schema"),
+        "graph.schema.json",
         "plan.schema.json",
         "report.schema.json",
+        "validate.schema.json",
         "workflow.schema.json",
     ]
 

@@ -18,7 +18,7 @@ from mlpipe_ci.keys import Input, key_parts, step_key
 from mlpipe_ci.result import Output, Producer
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.runner import run
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.workflow import Instance, SecretVariable, Step
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
@@ -259,3 +259,119 @@ def test_the_environment_of_a_job(make_bench: Callable[..., Bench]) -> None:
     env = dict(seen[0].env)
     assert (env["MODE"], env["PATH"], env["MLPIPE_STEP"]) == ("fast", "mine", "s")
     assert Path(env["MLPIPE_ROOT"]) == seen[0].directory
+
+
+def test_a_failed_command_is_tried_again(make_bench: Callable[..., Bench]) -> None:
+    waited: list[float] = []
+    codes = iter([1, 1, 0])
+    bench = make_bench(step("a", retries=3), act=lambda job: next(codes))
+    bench = replace(bench, sleep=waited.append)
+    (outcome,) = outcomes(bench)
+    assert (outcome.status, outcome.attempts, waited) == (Status.SUCCEEDED, 3, [1, 2])
+
+
+def test_retries_end(make_bench: Callable[..., Bench]) -> None:
+    bench = replace(make_bench(step("a", retries=1), act=lambda job: 7), sleep=lambda _: None)
+    (outcome,) = outcomes(bench)
+    assert (outcome.status, outcome.attempts, outcome.exit_code) == (Status.FAILED, 2, 7)
+
+
+def test_what_a_failed_attempt_wrote_is_not_there_for_the_next(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(CLEAN, act=lambda job: 0)
+    (bench.root / "clean.csv").write_text("old")
+    seen = []
+
+    def act(job: Job) -> int:
+        path = bench.root / "clean.csv"
+        seen.append(path.exists())
+        path.write_text("half")
+        return 1
+
+    of = replace(CLEAN, retries=2)
+    again = replace(bench, workflow=workflow(of), executor=FakeExecutor(act), sleep=lambda _: None)
+    (outcome,) = outcomes(again)
+    assert (seen, outcome.attempts) == ([False] * 3, 3)
+    assert (bench.root / "clean.csv").read_text() == "old"
+
+
+def test_continue_on_error(make_bench: Callable[..., Bench]) -> None:
+    lint = step("lint", continue_on_error=True)
+    bench = make_bench(lint, CLEAN, act=lambda job: 1 if job.id == "lint" else write_all(job))
+
+    def write_all(job: Job) -> int:
+        (bench.root / "clean.csv").write_text("x")
+        return 0
+
+    first, second = outcomes(bench)
+    assert (first.status, second.status) == (Status.FAILED, Status.SUCCEEDED)
+    assert first.facts["outcome"] == "failure"
+    assert first.facts["conclusion"] == "success"
+    assert not first.broke
+
+
+@pytest.mark.parametrize(
+    ("fail_fast", "second"), [(False, Status.SUCCEEDED), (True, Status.BLOCKED)]
+)
+def test_fail_fast_of_a_matrix(
+    make_bench: Callable[..., Bench], fail_fast: bool, second: Status
+) -> None:
+    matrix = Instance(group="train", values=(), fail_fast=fail_fast)
+    steps = [step(name, strategy=matrix) for name in ("a", "b")]
+    bench = make_bench(*steps, step("after"), act=lambda job: int(job.id == "a"))
+    found = [outcome.status for outcome in outcomes(bench)]
+    assert found == [Status.FAILED, second, Status.BLOCKED]
+
+
+def jobs(bench: Bench) -> list[Job]:
+    seen: list[Job] = []
+
+    def act(job: Job) -> int:
+        seen.append(job)
+        return 0
+
+    outcomes(replace(bench, executor=FakeExecutor(act)))
+    return seen
+
+
+def test_a_secret_goes_only_to_the_step_that_names_it(make_bench: Callable[..., Bench]) -> None:
+    variable = SecretVariable(name="URL", parts=((False, "https://"), (True, "TOKEN")))
+    deploy = step("deploy", env=(("URL", "https://${{ secrets.TOKEN }}"),), secret_env=(variable,))
+    bench = make_bench(step("train"), deploy)
+    bench = replace(bench, env={"PATH": "p", "TOKEN": "hunter22"})
+    first, second = jobs(bench)
+    assert "TOKEN" not in dict(first.env)
+    assert "TOKEN" not in dict(second.env)
+    assert dict(second.env)["URL"] == "https://hunter22"
+    assert first.secrets == second.secrets == ("hunter22",)
+
+
+def test_a_secret_that_is_not_set_fails_the_step(make_bench: Callable[..., Bench]) -> None:
+    variable = SecretVariable(name="TOKEN", parts=((True, "DEPLOY_TOKEN"),))
+    (outcome,) = outcomes(make_bench(step("deploy", secret_env=(variable,))))
+    assert outcome.status is Status.FAILED
+    assert "the secret DEPLOY_TOKEN is not set; give it to mlpipe" in outcome.notes[0]
+
+
+def test_shell_directory_and_time_limit_reach_the_job(make_bench: Callable[..., Bench]) -> None:
+    own = step("r", shell="Rscript --vanilla {0}", run="print(1)", timeout_minutes=1.5)
+    bench = make_bench(own, step("p", shell="python", working_directory="src"))
+    (bench.root / "src").mkdir(parents=True)
+    first, second = jobs(bench)
+    assert first.argv == ("Rscript", "--vanilla", str(bench.logs / "r.script"))
+    assert Path(first.argv[2]).read_text() == "print(1)"
+    assert first.timeout == 90
+    assert second.argv == ("python", "-c", "run p")
+    assert second.directory == bench.root / "src"
+
+
+def test_a_working_directory_must_be_there_and_inside(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(
+        step("a", working_directory="nowhere", continue_on_error=True),
+        step("b", working_directory="link"),
+    )
+    (bench.root / "link").symlink_to("/usr")
+    first, second = outcomes(bench)
+    assert "working-directory 'nowhere' is not there" in first.notes[0]
+    assert "out of the repository" in second.notes[0]

@@ -1,18 +1,24 @@
 """Schemas, the types that mirror them, and the pages made from them agree."""
 
 import json
+import re
 from dataclasses import fields
 from typing import Any
 
 import pytest
+from conftest import ROOT
 from jsonschema import Draft202012Validator
 
-from mlpipe_ci.load import SCHEMA_DIR
-from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.schema_faults import SCHEMA_DIR
+from mlpipe_ci.workflow import CacheSettings, Plot, Resources, Step, Workflow
 
-NAMES = ("workflow", "plan", "report")
+NAMES = ("workflow", "plan", "report", "validate", "graph")
 FIELD_OF = {"if": "condition"}
 """Keys whose field cannot have the same name in Python."""
+ADDED = {"line", "position", "shared", "secret_env"}
+"""Fields of a step that are no keys of it."""
+INTO_STEPS = {"env", "inputs", "defaults", "version"}
+"""Keys of the file that go into each step, or are the same in all files."""
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -25,19 +31,30 @@ def test_a_schema_is_a_schema(name: str) -> None:
 
 
 def test_step_has_a_field_for_each_key_and_no_other() -> None:
-    keys = {FIELD_OF.get(key, key) for key in schema("workflow")["$defs"]["step"]["properties"]}
-    assert keys == {field.name for field in fields(Step)} - {"line"}
+    keys = schema("workflow")["$defs"]["step"]["properties"]
+    named = {FIELD_OF.get(key, key).replace("-", "_") for key in keys}
+    assert named == {field.name for field in fields(Step)} - ADDED
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"), [("plot", Plot), ("resources", Resources), ("cache", CacheSettings)]
+)
+def test_a_part_has_a_field_for_each_key_and_no_other(part: str, kind: type) -> None:
+    keys = {key.replace("-", "_") for key in schema("workflow")["$defs"][part]["properties"]}
+    assert keys == {field.name for field in fields(kind)}
 
 
 def test_workflow_has_a_field_for_each_key() -> None:
-    keys = set(schema("workflow")["properties"]) - {"env"}  # merged into each step's
+    keys = set(schema("workflow")["properties"]) - INTO_STEPS
     assert keys == {field.name for field in fields(Workflow)} - {"file"}
 
 
 def test_every_key_is_described_with_an_example_that_is_valid() -> None:
     whole = schema("workflow")
-    step = whole["$defs"]["step"]["properties"]
-    for key, value in {**whole["properties"], **step}.items():
+    parts = [whole, *(part for part in whole["$defs"].values() if "properties" in part)]
+    for key, value in (item for part in parts for item in part["properties"].items()):
+        if key in {"include", "exclude"}:
+            continue  # told in the words of their matrix
         assert value["description"].endswith("."), key
         for example in value["examples"]:
             validator = Draft202012Validator({**value, "$defs": whole["$defs"]})
@@ -54,3 +71,16 @@ def objects(value: Any) -> list[dict[str, Any]]:
 def test_every_object_of_a_schema_is_closed(name: str) -> None:
     for found in objects(schema(name)):
         assert "additionalProperties" in found, found
+
+
+def test_what_the_decisions_show_by_a_test_is_there() -> None:
+    """Each case and test that docs/decisions/0008 names exists."""
+    text = (ROOT / "docs/decisions/0008-params-and-matrix.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for row in rows:
+        shown = re.findall(r"`((?:valid|invalid)/[\w-]+|test_\w+)`", row.split("|")[3])
+        assert shown, row
+        for name in shown:
+            case = ROOT / "tests" / "cases" / f"{name}.yml"
+            assert case.is_file() if "/" in name else f"def {name}(" in tests, name

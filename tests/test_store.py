@@ -138,7 +138,7 @@ def test_every_damaged_result_is_a_miss(store: Store) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        (b'"version": 1', b'"version": 2'),
+        (b'"version": 2', b'"version": 3'),
         (b'"path": "model"', b'"path": "/etc/passwd"'),
         (b'"path": "model"', b'"path": "../x"'),
         (b'"path": "model"', b'"path": ".git/hooks/x"'),

@@ -4,8 +4,8 @@ from fakes import step
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpipe_ci.paths import is_glob, is_under, normal
 from mlpipe_ci.patterns import may_match
-from mlpipe_ci.workflow import is_glob, is_under, normal
 from mlpipe_ci.writers import Write, Writers
 
 names = st.text(st.sampled_from("ab"), min_size=1, max_size=2)

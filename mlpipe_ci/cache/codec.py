@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 from mlpipe_ci.keys import Input, KeyParts
+from mlpipe_ci.paths import normal, path_fault
 from mlpipe_ci.result import Output, Producer, Result
-from mlpipe_ci.workflow import normal, path_fault
 
-VERSION = 1
+VERSION = 2
 KINDS = ("file", "link", "directory")
 DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 
@@ -46,6 +46,12 @@ def _text(value: object) -> str:
     return value
 
 
+def _json(value: object) -> str:
+    text = _text(value)
+    json.loads(text)
+    return text
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(value)
@@ -79,7 +85,9 @@ def decode_parts(record: dict[str, Any]) -> KeyParts:
     """The parts of a key from parsed JSON. Raises TypeError, KeyError or ValueError on damage."""
     return KeyParts(
         run=str(record["run"]),
-        shell=tuple(record["shell"]),
+        shell=_text(record["shell"]),
+        directory=_text(record["directory"]),
+        params=tuple((_text(path), _json(text)) for path, text in record["params"]),
         env=tuple((str(name), str(value)) for name, value in record["env"]),
         outputs=tuple(record["outputs"]),
         inputs=tuple(_input(item) for item in record["inputs"]),

@@ -8,4 +8,5 @@ COMMANDS = {
     "run": "mlpipe_ci.commands.run",
     "plan": "mlpipe_ci.commands.plan",
     "validate": "mlpipe_ci.commands.validate",
+    "graph": "mlpipe_ci.commands.graph",
 }

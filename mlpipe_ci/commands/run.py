@@ -54,7 +54,7 @@ def exit_code(run: Run) -> int:
     """0; 130 if cancelled; 1 if a command failed; 2 if all that failed is a path of a step."""
     if run.result == "cancelled":
         return InterruptedRunError.exit_code
-    failed = [outcome for outcome in run.outcomes if outcome.status is Status.FAILED]
+    failed = [outcome for outcome in run.outcomes if outcome.broke]
     if not failed:
         return 0
     return 1 if any(o.exit_code is not None for o in failed) else PathError.exit_code

@@ -2,34 +2,56 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.errors import WorkflowError
-from mlpipe_ci.git import open_git
-from mlpipe_ci.load import load
+from mlpipe_ci.files import Tree
+from mlpipe_ci.git import Git, open_git
+from mlpipe_ci.load import Source, load
 from mlpipe_ci.report import actions
+from mlpipe_ci.report.faults import FORMATS, Checked
 from mlpipe_ci.report.words import shown
+from mlpipe_ci.survey import Survey
 from mlpipe_ci.workspace import Options, start_directory, workflow_file
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    """Exit code 0 if all files are right, 2 if one is not."""
+    """Exit code 0 if no file has an error, 2 if one has. Warnings do not count."""
     start = start_directory(options.directory)
     git = open_git(start)
-    faulty = False
-    for name in options.files or (None,):
-        path, where = workflow_file(
-            replace(options, file=name or options.file), start, git.root if git else start
-        )
-        try:
-            workflow = load(path, where, path.parent.name)
-        except WorkflowError as error:
-            faulty = True
-            for fault in error.faults:
-                print(shown(str(fault)), file=err)
-                if env.get("GITHUB_ACTIONS") == "true":
-                    print(actions.error(fault.message, fault), file=out)
-        else:
-            if not options.quiet:
-                print(f"{shown(where)}: {len(workflow.steps)} step(s), no fault", file=out)
-    return WorkflowError.exit_code if faulty else 0
+    root = git.root if git else start
+    named = [replace(options, file=name) for name in options.files] or [options]
+    places = (workflow_file(one, start, root) for one in named)
+    checked = tuple(_check(path, where, root, git) for path, where in places)
+    wanted = "json" if options.json else options.format
+    if wanted == "text":
+        _print(checked, options, out, err)
+    else:
+        print(FORMATS[wanted](checked), file=out)
+    if env.get("GITHUB_ACTIONS") == "true":
+        for fault in (fault for one in checked for fault in one.faults):
+            print(actions.fault(fault), file=out if wanted == "text" else err)
+    errors = any(fault.level == "error" for one in checked for fault in one.faults)
+    return WorkflowError.exit_code if errors else 0
+
+
+def _check(path: Path, where: str, root: Path, git: Git | None) -> Checked:
+    source = Source(path=path, shown=where, root=root, name=path.parent.name, github=None)
+    try:
+        workflow = load(source)
+    except WorkflowError as error:
+        return Checked(file=where, steps=None, faults=error.faults)
+    lines = path.read_text("utf-8-sig").split("\n")
+    found = Survey(workflow, Tree(root, git, workflow.writes), lines).faults()
+    return Checked(file=where, steps=len(workflow.steps), faults=found)
+
+
+def _print(checked: tuple[Checked, ...], options: Options, out: TextIO, err: TextIO) -> None:
+    for one in checked:
+        if one.faults:
+            print(FORMATS["text"]((one,)), file=err)
+        valid = not any(fault.level == "error" for fault in one.faults)
+        if valid and not options.quiet:
+            warned = f", {len(one.faults)} warning(s)" if one.faults else ""
+            print(f"{shown(one.file)}: {one.steps} step(s), no fault{warned}", file=out)

@@ -1,6 +1,6 @@
 """What an executor is: it is pulled (`start`, `wait`), and never calls back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,9 @@ from mlpipe_ci.tracing.base import Trace
 class Job:
     """One command to run: the shell's words, its directory, its whole environment.
 
-    All that the command prints goes to the file `log`, and to the executor's output as it comes.
+    All that the command prints goes to the file `log` (from its beginning, or with `append` from
+    its end), and to the executor's output as it comes, with the `secrets` masked. `timeout` in
+    seconds of wall time; None: no limit.
     """
 
     id: str
@@ -19,6 +21,9 @@ class Job:
     directory: Path
     env: tuple[tuple[str, str], ...]
     log: Path
+    append: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,7 @@ class Outcome:
     exit_code: int
     seconds: float
     trace: Trace
+    timed_out: bool = False
 
 
 class Executor(Protocol):

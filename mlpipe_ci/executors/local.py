@@ -1,6 +1,7 @@
 """Runs one job at a time on this machine, in a process group of its own."""
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.executors.mask import Mask
 from mlpipe_ci.tracing import TRACERS
 
 GRACE_SECONDS = 5.0
@@ -41,7 +43,7 @@ class LocalExecutor:
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError if its shell cannot be started."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        log = job.log.open("wb")
+        log = job.log.open("ab" if job.append else "wb")
         self._job, self._tracer, self._started = job, TRACERS["off"](), time.monotonic()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
@@ -72,16 +74,21 @@ class LocalExecutor:
         process, job = self._process, self._job
         if process is None or job is None:
             raise RuntimeError("no job was started")
-        if hasattr(os, "waitid"):  # not on macOS before Python 3.13
-            # Not reaped yet: while the leader is a zombie its number is nobody else's group.
-            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        else:
-            process.wait()
+        timed_out = not _ended(process, job.timeout)
+        if timed_out:
+            self._signal(signal.SIGTERM)
+            _ended(process, GRACE_SECONDS)
         seconds = time.monotonic() - self._started
         self._end_group()
         code = process.wait()
         self._dismiss()
-        return Outcome(job=job, exit_code=code, seconds=seconds, trace=self._tracer.trace())
+        return Outcome(
+            job=job,
+            exit_code=code,
+            seconds=seconds,
+            trace=self._tracer.trace(),
+            timed_out=timed_out,
+        )
 
     def close(self) -> None:
         """TERM to the job's process group, KILL after the grace time."""
@@ -118,15 +125,38 @@ class LocalExecutor:
         self._process = self._watchman = self._job = None
 
     def _copy_output(self, log: BinaryIO) -> None:
-        process = self._process
-        if process is None or process.stdout is None:
+        process, job = self._process, self._job
+        if process is None or process.stdout is None or job is None:
             return
+        mask = Mask(job.secrets)
         with log, process.stdout as pipe:
             while chunk := os.read(pipe.fileno(), CHUNK):
-                # A full disk or a closed terminal does not end a training.
-                with suppress(OSError, ValueError):
-                    log.write(chunk)
-                    log.flush()
-                with suppress(OSError, ValueError):
-                    self._screen.write(chunk)
-                    self._screen.flush()
+                self._show(mask.feed(chunk), log)
+            self._show(mask.flush(), log)
+
+    def _show(self, data: bytes, log: BinaryIO) -> None:
+        """Write to log and screen. A full disk or a closed terminal does not end a training."""
+        for stream in (log, self._screen) if data else ():
+            with suppress(OSError, ValueError):
+                stream.write(data)
+                stream.flush()
+
+
+def _ended(process: subprocess.Popen[bytes], timeout: float | None) -> bool:
+    """Wait until a process has ended, at most `timeout` seconds; False if it has not.
+
+    Where the system can, it is not reaped yet: while the leader is a zombie, its number is
+    nobody else's process group.
+    """
+    if timeout is not None and hasattr(os, "pidfd_open"):  # Linux
+        with open(os.pidfd_open(process.pid), "rb", buffering=0) as end:  # noqa: PTH123
+            ready, _, _ = select.select([end], [], [], timeout)
+            return bool(ready)
+    if timeout is None and hasattr(os, "waitid"):  # not on macOS before Python 3.13
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return True
+    try:
+        process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

@@ -27,6 +27,11 @@ def resume_commands(token: str) -> str:
     return f"::{token}::"
 
 
+def fault(found: Fault) -> str:
+    """An annotation on the line of a fault: an error, or a warning."""
+    return error(found.message, found).replace("::error", f"::{found.level}", 1)
+
+
 def error(message: str, fault: Fault | None = None) -> str:
     """An error annotation, on a line of a file where there is one."""
     if fault is None:

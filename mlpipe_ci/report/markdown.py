@@ -4,12 +4,12 @@ import re
 
 from mlpipe_ci.decide import in_words
 from mlpipe_ci.report.words import SYMBOLS, compared, number, shown, verdict
-from mlpipe_ci.run import Run, Status, StepOutcome
+from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
 MAX_UNITS = 60_000
 MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
-ORDER = (Status.FAILED, Status.CANCELLED, Status.SUCCEEDED, Status.BLOCKED, Status.SKIPPED)
+ORDER = (*BROKEN, Status.CANCELLED, Status.SUCCEEDED, Status.BLOCKED, Status.SKIPPED)
 SHOWN_CHANGES = 50
 LINE_LENGTH = 400
 
@@ -67,7 +67,7 @@ def _action(run: Run) -> str:
     """What needs a person: the failed steps, their last lines, how to see it at a desk."""
     parts = []
     for outcome in run.outcomes:
-        if outcome.status is Status.FAILED:
+        if outcome.status in BROKEN:
             why = plain("; ".join(outcome.notes))
             parts.append(f"> [!CAUTION]\n> **{code(outcome.step.name)}** failed: {why}")
             parts.append(fence(outcome.log_tail[-5:]) if outcome.log_tail else "")

@@ -1,7 +1,7 @@
 """A plan and a run as lines of a terminal."""
 
 from mlpipe_ci.decide import Action, Decision, Plan, in_words
-from mlpipe_ci.report.words import compared, metric_words, shown, verdict
+from mlpipe_ci.report.words import RAN, compared, metric_words, shown, verdict
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
@@ -17,6 +17,7 @@ STATUSES = {
     Status.REUSED: ("↺", GREEN),
     Status.SKIPPED: ("–", DIM),
     Status.FAILED: ("✖", RED),
+    Status.TIMED_OUT: ("✖", RED),
     Status.BLOCKED: ("–", DIM),
     Status.CANCELLED: ("✖", RED),
 }
@@ -51,7 +52,7 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
     """How a step ended; for one that did not run, why."""
     symbol, code = STATUSES[outcome.status]
     start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
-    ran = outcome.status in {Status.SUCCEEDED, Status.FAILED, Status.CANCELLED}
+    ran = outcome.status in RAN
     why = in_words(outcome.seconds) if ran else reasons(outcome.reasons)
     metrics = " · ".join(metric_words(outcome.metrics))
     line = f"{start}  {outcome.status}  {why}"
@@ -63,7 +64,7 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     code = GREEN if run.result == "success" else RED
     symbol = "✔" if run.result == "success" else "✖"
     lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
-    failed = [o.step.name for o in run.outcomes if o.status is Status.FAILED]
+    failed = [o.step.name for o in run.outcomes if o.broke]
     if failed:
         lines.append(
             f"  {', '.join(shown(name) for name in failed)} runs again next time: mlpipe run"

@@ -1,10 +1,10 @@
 """Words that all renderings share: the verdict line, counts, paths as they can be shown."""
 
 from mlpipe_ci.decide import in_words
-from mlpipe_ci.run import Comparison, Run, Status
+from mlpipe_ci.run import BROKEN, Comparison, Run, Status
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
-RAN = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
 
@@ -18,7 +18,7 @@ def shown(text: str) -> str:
 def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: 2 ran · 3 reused · saved 41 min · auc 0.934`."""
     parts = [
-        _count(run.count(Status.FAILED), "failed"),
+        _count(run.count(*BROKEN), "failed"),
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
         _count(run.count(Status.SKIPPED), "skipped"),

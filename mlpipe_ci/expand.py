@@ -1,0 +1,194 @@
+"""One entry of `steps` with its expressions filled in: a `Step` for each of its instances. Pure."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mlpipe_ci.expressions import (
+    ExpressionError,
+    Piece,
+    Scope,
+    bare,
+    evaluate,
+    has_expression,
+    pieces,
+    text,
+)
+from mlpipe_ci.keys import json_text
+from mlpipe_ci.matrix import Combination
+from mlpipe_ci.params import WHOLE, look_up, missing_key
+from mlpipe_ci.paths import normal, normal_pattern
+from mlpipe_ci.variables import (
+    STRICT,
+    ExpandError,
+    Path,
+    Surroundings,
+    piece_text,
+    variables,
+)
+from mlpipe_ci.workflow import DEFAULT_SHELL, Instance, Plot, Resources, SecretVariable, Step
+
+COUNTED = ("run", "env", "working-directory", "inputs", "outputs")
+"""Keys of a step whose params count in its key."""
+UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+BINARY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
+
+
+class Filler:
+    """Fills in the expressions of one step for one combination of its matrix."""
+
+    def __init__(self, raw: Mapping[str, Any], outer: Surroundings, matrix: Combination) -> None:
+        self.raw, self.outer = raw, outer
+        own, self.used = variables(raw.get("env") or {}, outer, matrix, ("env",))
+        self.env = {**outer.env, **own}
+        shown = {name: variable.value for name, variable in self.env.items()}
+        contexts = {"params": outer.params, "matrix": matrix, "env": shown}
+        self._contexts = contexts
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The value of a key. One that is an expression and nothing else keeps its type."""
+        raw = self.raw.get(key, self.outer.defaults.get(key, default))
+        scope = Scope(contexts=self._contexts, strict=STRICT)
+        filled = self._fill(raw, scope, (key,))
+        if key in COUNTED:
+            self.used.update(scope.used)
+        return filled
+
+    def text(self, key: str, default: str = "") -> str:
+        """The value of a key that is a text."""
+        value = self.value(key, default)
+        return value if isinstance(value, str) else text(value)
+
+    def _fill(self, raw: Any, scope: Scope, path: Path) -> Any:
+        if isinstance(raw, dict):
+            return {name: self._fill(item, scope, (*path, name)) for name, item in raw.items()}
+        if isinstance(raw, list):
+            return [self._fill(item, scope, (*path, index)) for index, item in enumerate(raw)]
+        if not isinstance(raw, str) or not has_expression(raw):
+            return raw
+        parts = pieces(raw.strip())
+        if len(parts) == 1 and path[0] in TYPED:
+            return self._typed(parts[0], scope, path)
+        return "".join(piece_text(piece, scope, path) for piece in pieces(raw))
+
+    def _typed(self, piece: Piece, scope: Scope, path: Path) -> Any:
+        try:
+            value = evaluate(piece.text, scope)
+        except ExpressionError as error:
+            raise ExpandError(str(error), path, piece.text) from error
+        wanted, fits = TYPED[str(path[-1])]
+        if not fits(value):
+            shown = "a list or a map" if isinstance(value, list | dict) else f"'{text(value)}'"
+            message = f"must be {wanted}, and is {shown}"
+            raise ExpandError(message, path, piece.text)
+        return value
+
+
+def _is_number(value: Any, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > least
+
+
+TYPED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "timeout-minutes": ("a number above 0", lambda value: _is_number(value, 0)),
+    "retries": ("a whole number from 0 to 10", lambda v: _is_number(v, -1) and v in range(11)),
+    "continue-on-error": ("true or false", lambda value: isinstance(value, bool)),
+    "resources": ("a map", lambda value: isinstance(value, dict)),
+    "cpus": ("a number above 0", lambda value: _is_number(value, 0)),
+    "memory": ("a size, as in 4GiB", lambda v: isinstance(v, str) and memory_bytes(v) is not None),
+    "gpus": ("a number, 0 or more", lambda value: _is_number(value, -1)),
+}
+"""Keys whose value may be an expression and nothing else, and what it has to give."""
+
+
+def memory_bytes(size: str) -> int | None:
+    """Bytes of a size such as `4GiB` or `1.5 GB`; None if it is none."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]i?|)B", size)
+    return int(float(found[1]) * {**UNITS, **BINARY_UNITS}[found[2]]) if found else None
+
+
+def make_step(
+    raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None, **fixed: Any
+) -> Step:
+    """The step of one combination. `fixed`: id, name, line, position. Raises ExpandError."""
+    filler = Filler(raw, outer, dict(instance.values) if instance else {})
+    condition = raw.get("if")
+    fields = {
+        "run": filler.text("run"),
+        "description": raw.get("description", ""),
+        "shell": filler.text("shell", DEFAULT_SHELL),
+        "working_directory": normal(filler.text("working-directory", ".")).rstrip("/"),
+        "inputs": tuple(normal_pattern(p) for p in filler.value("inputs", [])),
+        "shared": outer.shared,
+        "outputs": tuple(normal(p) for p in filler.value("outputs", [])),
+        "metrics": tuple(normal(p) for p in filler.value("metrics", [])),
+        "plots": tuple(_plot(plot) for plot in filler.value("plots", [])),
+        "needs": tuple(raw.get("needs", ())),
+        "condition": None if condition is None else text(condition),
+        "timeout_minutes": filler.value("timeout-minutes"),
+        "retries": int(filler.value("retries", 0)),
+        "continue_on_error": filler.value("continue-on-error", False),
+        "cache": raw.get("cache"),
+        "gates": tuple(bare(gate).strip() for gate in raw.get("gates", ())),
+        "resources": _resources(filler.value("resources")),
+    }
+    used = dict(_used_params(filler, outer.params))
+    return Step(
+        **fields,
+        **fixed,
+        strategy=instance,
+        env=tuple((name, variable.value) for name, variable in filler.env.items()),
+        secret_env=tuple(
+            SecretVariable(name=name, parts=variable.parts)
+            for name, variable in filler.env.items()
+            if variable.parts
+        ),
+        params=tuple(sorted(used.items())),
+    )
+
+
+def step_name(raw: Mapping[str, Any], outer: Surroundings, matrix: Combination) -> str:
+    """The name of a step with its expressions filled in. Raises ExpandError."""
+    scope = Scope(contexts={"params": outer.params, "matrix": matrix}, strict=STRICT)
+    try:
+        parts = pieces(raw["name"])
+    except ExpressionError as error:
+        raise ExpandError(str(error), ("name",)) from error
+    return "".join(piece_text(piece, scope, ("name",)) for piece in parts)
+
+
+def _used_params(filler: Filler, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Path and JSON text of what the step uses: in expressions, and as its `params` say."""
+    for path, value in filler.used.items():
+        if path[0] == "params":
+            yield ".".join(path[1:]) or WHOLE, json_text(value)
+    for index, path_text in enumerate(filler.value("params", [])):
+        missing = missing_key(params, path_text)
+        if missing and re.search(r"\.(ya?ml|json|toml)(:|$)", path_text):
+            missing = f"'{path_text}': name the file in 'params' of the workflow, here its keys"
+        if missing:
+            raise ExpandError(missing, ("params", index))
+        yield path_text, json_text(look_up(params, path_text))
+
+
+def _plot(raw: str | Mapping[str, Any]) -> Plot:
+    given = {"path": raw} if isinstance(raw, str) else dict(raw)
+    y = given.get("y", ())
+    return Plot(
+        path=normal(given["path"]),
+        x=given.get("x"),
+        y=(y,) if isinstance(y, str) else tuple(y),
+        title=given.get("title"),
+        x_label=given.get("x-label"),
+        y_label=given.get("y-label"),
+    )
+
+
+def _resources(raw: Mapping[str, Any] | None) -> Resources | None:
+    if raw is None:
+        return None
+    memory = raw.get("memory")
+    return Resources(
+        cpus=raw.get("cpus"),
+        memory=None if memory is None else memory_bytes(memory),
+        gpus=raw.get("gpus"),
+    )

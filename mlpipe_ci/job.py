@@ -1,0 +1,63 @@
+"""A step as a job: shell, directory, environment with its secrets, time limit."""
+
+import os
+from pathlib import Path
+
+from mlpipe_ci.bench import Bench
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.executors.base import Job
+from mlpipe_ci.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
+
+
+def make_job(bench: Bench, step: Step, attempt: int) -> Job:
+    """The job of a step. Raises PathError if its directory or a secret is missing."""
+    script = bench.logs / f"{step.id}.script"
+    if step.shell not in SHELLS:
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(step.run, "utf-8", errors="surrogateescape")
+    names = secret_names(bench.workflow)
+    env = {name: value for name, value in bench.env.items() if name not in names}
+    env |= dict(step.env)
+    env |= {variable.name: _value(variable, bench, step) for variable in step.secret_env}
+    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
+    return Job(
+        id=step.id,
+        argv=command_line(step.shell, step.run, str(script)),
+        directory=_directory(bench.root, step),
+        env=tuple(env.items()),
+        log=bench.logs / f"{step.id}.log",
+        append=attempt > 1,
+        secrets=tuple(bench.env[name] for name in sorted(names) if bench.env.get(name)),
+        timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
+    )
+
+
+def secret_names(workflow: Workflow) -> frozenset[str]:
+    """All secrets that the workflow names. Only a step that names one is given it."""
+    return frozenset(
+        text
+        for step in workflow.steps
+        for variable in step.secret_env
+        for is_secret, text in variable.parts
+        if is_secret
+    )
+
+
+def _value(variable: SecretVariable, bench: Bench, step: Step) -> str:
+    for is_secret, name in variable.parts:
+        if is_secret and not bench.env.get(name):
+            raise PathError(
+                f"step '{step.name}': the secret {name} is not set; give it to mlpipe as an "
+                f"environment variable (on GitHub: env: {{{name}: ${{{{ secrets.{name} }}}}}})"
+            )
+    return "".join(bench.env[text] if secret else text for secret, text in variable.parts)
+
+
+def _directory(root: Path, step: Step) -> Path:
+    directory = root / step.working_directory
+    where = f"working-directory '{step.working_directory}'"
+    if not directory.is_dir():
+        raise PathError(f"{where} is not there; make it in an earlier step, or correct the path")
+    if not Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(root)):
+        raise PathError(f"{where} leads through a link out of the repository")
+    return directory

@@ -1,0 +1,109 @@
+"""The graph of a workflow: as a tree of text, Mermaid, Graphviz's dot, and JSON."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from mlpipe_ci.graph import Edge
+from mlpipe_ci.report.words import shown
+from mlpipe_ci.workflow import Workflow
+
+VERSION = 1
+Edges = tuple[Edge, ...]
+
+
+def text(workflow: Workflow, edges: Edges) -> str:
+    """A tree: each step below one that it needs; the second time with an arrow, not unfolded."""
+    after: dict[str, list[str]] = {}
+    for edge in edges:
+        after.setdefault(edge.before, []).append(edge.after)
+    needing = {edge.after for edge in edges}
+    lines: list[str] = []
+    seen: set[str] = set()
+    stack = [("", "", step.id) for step in reversed(workflow.steps) if step.id not in needing]
+    names = {step.id: shown(step.name) for step in workflow.steps}
+    while stack:
+        start, indent, step = stack.pop()
+        again = step in seen
+        lines.append(f"{start}{names[step]}{' ↑' if again and after.get(step) else ''}")
+        seen.add(step)
+        below = [] if again else after.get(step, [])
+        for number in range(len(below) - 1, -1, -1):
+            last = number == len(below) - 1
+            mark, further = ("└── ", "    ") if last else ("├── ", "│   ")
+            stack.append((indent + mark, indent + further, below[number]))
+    return "\n".join(lines)
+
+
+def mermaid(workflow: Workflow, edges: Edges) -> str:
+    """A Mermaid flowchart. Names are quoted, and what Mermaid would take for its own is escaped."""
+    numbers = {step.id: f"s{number}" for number, step in enumerate(workflow.steps)}
+    lines = ["flowchart TD"]
+    lines += [f'  {numbers[step.id]}["{_mermaid(step.name)}"]' for step in workflow.steps]
+    for edge in edges:
+        arrow = "-.->" if edge.kind == "order" else "-->"
+        label = f'|"{_mermaid(_label(edge))}"|' if edge.paths else ""
+        lines.append(f"  {numbers[edge.before]} {arrow}{label} {numbers[edge.after]}")
+    return "\n".join(lines)
+
+
+def _mermaid(name: str) -> str:
+    return "".join(c if c.isalnum() or c in " _-./,=()" else f"#{ord(c)};" for c in shown(name))
+
+
+def _label(edge: Edge) -> str:
+    return edge.paths[0] + (f" +{len(edge.paths) - 1}" if len(edge.paths) > 1 else "")
+
+
+def dot(workflow: Workflow, edges: Edges) -> str:
+    """A digraph in Graphviz's language."""
+    lines = [f"digraph {_quoted(workflow.name)} {{", "  node [shape=box];"]
+    lines += [f"  {_quoted(step.id)} [label={_quoted(step.name)}];" for step in workflow.steps]
+    for edge in edges:
+        label = f"label={_quoted(_label(edge))}" if edge.paths else ""
+        style = "style=dashed" if edge.kind == "order" else ""
+        rest = ", ".join(part for part in (label, style) if part)
+        lines.append(
+            f"  {_quoted(edge.before)} -> {_quoted(edge.after)}{f' [{rest}]' if rest else ''};"
+        )
+    return "\n".join([*lines, "}"])
+
+
+def _quoted(name: str) -> str:
+    escaped = shown(name).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def graph_json(workflow: Workflow, edges: Edges) -> dict[str, Any]:
+    """In the shape of schema/graph.schema.json."""
+    return {
+        "version": VERSION,
+        "workflow": shown(workflow.name),
+        "file": shown(workflow.file),
+        "steps": [
+            {
+                "id": step.id,
+                "name": shown(step.name),
+                "reads": [shown(path) for path in step.reads],
+                "writes": [shown(path) for path in step.writes],
+            }
+            for step in workflow.steps
+        ],
+        "edges": [
+            {
+                "before": edge.before,
+                "after": edge.after,
+                "kind": edge.kind,
+                "paths": [shown(path) for path in edge.paths],
+            }
+            for edge in edges
+        ],
+    }
+
+
+FORMATS: dict[str, Callable[[Workflow, Edges], str]] = {
+    "text": text,
+    "mermaid": mermaid,
+    "dot": dot,
+    "json": lambda workflow, edges: json.dumps(graph_json(workflow, edges), indent=2),
+}

@@ -1,0 +1,128 @@
+"""Faults of workflow files, as a person, a program, and GitHub's code scanning read them."""
+
+import json
+from typing import Any
+
+from conftest import Repo
+from jsonschema import Draft202012Validator
+
+from mlpipe_ci.errors import Fault
+from mlpipe_ci.report.faults import RULES, Checked, fault_lines, sarif
+from mlpipe_ci.schema_faults import SCHEMA_DIR
+
+FAULT = Fault(
+    file="mlpipe.yml",
+    line=14,
+    column=5,
+    message="step 'train': unknown key 'input'; did you mean 'inputs'?",
+    rule="schema",
+    source="    input: [data.csv]",
+)
+
+
+def valid(text: str, name: str) -> dict[str, Any]:
+    """The JSON of a text, if it fits a schema."""
+    found = json.loads(text)
+    schema = json.loads((SCHEMA_DIR / f"{name}.schema.json").read_text())
+    Draft202012Validator(schema).validate(found)
+    return dict(found)
+
+
+def test_a_fault_shows_its_line_and_the_place_in_it() -> None:
+    assert fault_lines(FAULT) == [
+        "mlpipe.yml:14:5: step 'train': unknown key 'input'; did you mean 'inputs'?",
+        "    14 |     input: [data.csv]",
+        "       |     ^",
+    ]
+
+
+def test_a_long_line_is_cut_around_the_place() -> None:
+    long = Fault(file="f", line=1, column=500, message="m", source="x" * 499 + "HERE" + "y" * 500)
+    _, source, mark = fault_lines(long)
+    assert len(source) < 140
+    assert source[mark.index("^")] == "H"
+
+
+def test_control_characters_and_tabs_are_shown_as_text() -> None:
+    odd = Fault(file="f\x1b", line=1, column=2, message="m\n\x1b[31m", source="\tx\x1b[31m")
+    assert fault_lines(odd) == ["f\\x1b:1:2: m\\n\\x1b[31m", "     1 |  x\\x1b[31m", "       |  ^"]
+
+
+def test_sarif() -> None:
+    """The parts that GitHub needs (docs.github.com, "SARIF support for code scanning")."""
+    warning = Fault(
+        file="a b/ß.yml", line=2, column=1, message="w", rule="tracked", level="warning"
+    )
+    found = sarif((Checked(file="mlpipe.yml", steps=None, faults=(FAULT, warning)),))
+    (run,) = found["runs"]
+    assert found["version"] == "2.1.0"
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(RULES)
+    first, second = run["results"]
+    assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == first["ruleId"] == "schema"
+    assert first["message"]["text"] == FAULT.message
+    place = first["locations"][0]["physicalLocation"]
+    assert place == {
+        "artifactLocation": {"uri": "mlpipe.yml"},
+        "region": {"startLine": 14, "startColumn": 5},
+    }
+    assert second["level"] == "warning"
+    uri = second["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "a%20b/%C3%9F.yml"
+
+
+def test_validate_prints_each_format(repo: Repo) -> None:
+    repo.write({"good.yml": "steps: [{name: a, run: b}]", "bad.yml": "steps: [{name: a, rnu: b}]"})
+    done = repo.mlpipe("validate", "good.yml", "bad.yml", code=2)
+    assert done.stdout == "good.yml: 1 step(s), no fault\n"
+    assert "bad.yml:1:19: step 'a': unknown key 'rnu'; did you mean 'run'?" in done.stderr
+    assert "     1 | steps: [{name: a, rnu: b}]\n       |                   ^\n" in done.stderr
+    for option in (["--json"], ["--format", "json"]):
+        found = valid(
+            repo.mlpipe("validate", *option, "good.yml", "bad.yml", code=2).stdout, "validate"
+        )
+        assert [file["valid"] for file in found["files"]] == [True, False]
+        assert found["files"][1]["faults"][0]["rule"] == "schema"
+    log = json.loads(repo.mlpipe("validate", "--format", "sarif", "bad.yml", code=2).stdout)
+    assert len(log["runs"][0]["results"]) == 2
+    done = repo.mlpipe("validate", "--format", "sarif", "bad.yml", code=2, GITHUB_ACTIONS="true")
+    assert json.loads(done.stdout)["version"] == "2.1.0"
+    assert done.stderr.startswith("::error file=bad.yml,line=1,col=9,")
+
+
+def test_validate_warns_of_what_is_only_so_here(repo: Repo) -> None:
+    repo.commit(
+        {
+            "model.pkl": "tracked",
+            "out/report.txt": "tracked",
+            "mlpipe.yml": """
+steps:
+  - {name: a, run: a, inputs: [src/*.py, gone.csv, mlpipe.yml], outputs: [model.pkl, out/]}
+  - {name: b, run: b, inputs: [model.pkl, "!x"]}
+""",
+        }
+    )
+    done = repo.mlpipe("validate")
+    assert done.stdout == "mlpipe.yml: 2 step(s), no fault, 4 warning(s)\n"
+    for text in (
+        "warning: step 'a': output 'model.pkl' is tracked by git (model.pkl), so each run changes",
+        "warning: step 'a': output 'out/' is tracked by git (out/report.txt)",
+        "warning: step 'a': input: no file matches 'src/*.py' now",
+        "warning: step 'a': input: there is no 'gone.csv' now",
+    ):
+        assert text in done.stderr
+    done = repo.mlpipe("validate", GITHUB_ACTIONS="true")
+    assert "::warning file=mlpipe.yml,line=3,col=75,title=mlpipe::step 'a'" in done.stdout
+
+
+def test_validate_refuses_a_link_out_of_the_repository(repo: Repo) -> None:
+    repo.write({"mlpipe.yml": "steps: [{name: a, run: a, inputs: [data/x.csv, link]}]"})
+    (repo.root / "data").symlink_to("/usr")
+    (repo.root / "link").symlink_to("/etc/hosts")
+    done = repo.mlpipe("validate", code=2)
+    assert done.stderr.count("out of the repository") == 2
+
+
+def test_every_rule_that_is_used_is_described(repo: Repo) -> None:
+    text = (SCHEMA_DIR / "validate.schema.json").read_text()
+    items = json.loads(text)["properties"]["files"]["items"]["properties"]["faults"]["items"]
+    assert items["properties"]["rule"]["enum"] == list(RULES)
