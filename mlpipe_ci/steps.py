@@ -20,8 +20,10 @@ from mlpipe_ci.workflow import Instance, Step, slug
 from mlpipe_ci.yaml_text import Document, Spot
 
 Raw = Mapping[str, Any]
-NOT_FILLED = ("id", "description", "needs", "cache")
-"""Keys in which `${{` has no meaning."""
+PLAIN = "plain"
+"""In the place of a key: an expression means nothing there."""
+NOT_FILLED = ("id", "description", "needs", "cache", PLAIN)
+"""Keys of a step in which `${{` has no meaning."""
 
 
 def expression_spots(
@@ -50,7 +52,7 @@ def _text_faults(value: str, key: str, known: Known) -> Iterator[tuple[str, str]
     for source in sources:
         fault = contexts.fault(source, key, known)
         if key in NOT_FILLED:
-            fault = f"expressions are not filled in in '{key}'"
+            fault = "expressions are not filled in here"
         if fault:
             yield source, fault
 

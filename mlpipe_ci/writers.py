@@ -1,9 +1,8 @@
 """Which step declares to write what, found without looking at every step. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlpipe_ci.paths import is_glob, literal_prefix
+from mlpipe_ci.paths import above, is_glob, literal_prefix
 from mlpipe_ci.patterns import may_match
 from mlpipe_ci.workflow import Step
 
@@ -26,13 +25,13 @@ class Writers:
         for write in self._all:
             plain = write.path.rstrip("/")
             self._at.setdefault(plain, []).append(write)
-            for above in _above(plain):
-                self._inside.setdefault(above, []).append(write)
+            for directory in above(plain):
+                self._inside.setdefault(directory, []).append(write)
 
     def holding(self, path: str) -> list[Write]:
         """Outputs that `path` is, or lies inside of."""
         plain = path.rstrip("/")
-        return [write for place in (plain, *_above(plain)) for write in self._at.get(place, ())]
+        return [write for place in (plain, *above(plain)) for write in self._at.get(place, ())]
 
     def touching(self, path: str) -> list[Write]:
         """Outputs that `path` is, lies inside of, or holds; in the workflow's order."""
@@ -43,9 +42,3 @@ class Writers:
         prefix = literal_prefix(pattern) if is_glob(pattern) else pattern
         candidates = self.touching(prefix) if prefix not in {"", ".", "./"} else self._all
         return [write for write in candidates if may_match(pattern, write.path)]
-
-
-def _above(plain: str) -> Iterator[str]:
-    while "/" in plain:
-        plain = plain.rpartition("/")[0]
-        yield plain

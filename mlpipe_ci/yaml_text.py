@@ -1,12 +1,13 @@
 """Only place that knows YAML: text in, plain values and positions out."""
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -79,7 +80,9 @@ def parse(text: str) -> Document:
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True  # found by _check, all at once and with both places
     try:
-        node = yaml.compose(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows it: the last counts
+            node = yaml.compose(text)
         if node is None:
             raise YamlError(Spot(1, 1, "the file is empty; it needs at least: " + LEAST))
         spots = _Check().spots(node)
