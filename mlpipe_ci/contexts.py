@@ -137,8 +137,8 @@ def _elsewhere(name: Name, key: str) -> str:
         github = "is text from outside, which may hold commands"
         why = github if root == "github" else "would show in the step's key and its log"
         return (
-            f"{shown} {why}; pass it through 'env' ({variable}: ${{{{ {shown} }}}}) "
-            f'and write "${variable}" in the command'
+            f'{shown} {why}; write env: {{{variable}: "${{{{ {shown} }}}}"}} at the step, '
+            f'and "${variable}" in the command'
         )
     return f"{shown} {ELSEWHERE.get(root, f'cannot be used in {key!r}')}"
 

@@ -30,6 +30,7 @@ class Tree:
 
     def __init__(self, root: Path, git: Git | None, outputs: tuple[str, ...]) -> None:
         self._root, self._git = root, git
+        self._real_root = os.path.realpath(root)
         self._outputs = frozenset(output.rstrip("/") for output in outputs)
         self._index: dict[str, Entry] = {}
         self._modified: frozenset[str] = frozenset()
@@ -201,7 +202,7 @@ class Tree:
         """What a symbolic link leads to is read as well, and must be inside of the repository."""
         self._refuse_outside(path, step)
         # realpath, not resolve: that raises on a loop of links
-        root, target = os.path.realpath(self._root), os.path.realpath(self._root / path)
+        root, target = self._real_root, os.path.realpath(self._root / path)
         problem = ""
         if not Path(target).exists():
             problem = "nothing; correct the link, or write its target in an earlier step"
@@ -212,8 +213,8 @@ class Tree:
         return Path(target).relative_to(root).as_posix()
 
     def _refuse_outside(self, path: str, step: str) -> None:
-        target = Path(os.path.realpath(self._root / path))
-        if not target.is_relative_to(os.path.realpath(self._root)):
+        target = os.path.realpath(os.path.join(self._real_root, path))  # noqa: PTH118 - often
+        if target != self._real_root and not target.startswith(self._real_root.rstrip("/") + "/"):
             raise PathError(
                 f"step '{step}': input '{path}' leads through a link to {target}, out of the "
                 "repository; copy the data into the repository in an earlier step"

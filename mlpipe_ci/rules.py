@@ -214,10 +214,12 @@ def _overlap(path: str, step: Step, other_path: str, other: Step) -> str | None:
     if same and other is step:
         return None if path == other_path else f"'{path}' is declared twice"
     if same and other.position == step.position and step.strategy:
-        name = step.strategy.values[0][0]
+        value = f"${{{{ matrix.{step.strategy.values[0][0]} }}}}"
+        start, dot, ending = path.rstrip("/").rpartition(".")
+        own = f"{start}-{value}.{ending}" if dot else f"{path.rstrip('/')}/{value}"
         return (
             f"'{path}' is written by '{other.name}' of the same matrix too; put the matrix into "
-            f"the path, as in ${{{{ matrix.{name} }}}}"
+            f'the path, as in "{own}{"/" if path.endswith("/") else ""}"'
         )
     if same:
         return f"'{path}' is written by step '{other.name}' too; one step writes one path"

@@ -176,12 +176,10 @@ def _any_of(error: ValidationError, path: Place) -> str:
     if path[-1:] == ("memory",):
         return f"must be a size such as 4GiB or 512MB, and is {_kind(error.instance)}"
     if path[-1:] == ("shell",):
-        near = get_close_matches(str(error.instance), ["bash", "sh", "python"], n=1)
+        near = get_close_matches(str(error.instance), ["bash", "sh", "python"], n=1, cutoff=0.75)
         hint = f"; did you mean '{near[0]}'?" if near else ""
-        return (
-            f"must be bash, sh, python, or a command line with {{0}} for the file of the command, "
-            f"and is {_kind(error.instance)}{hint}"
-        )
+        ways = "bash, sh, python, or a command line in which {0} is the file with the command"
+        return f"must be {ways} ('Rscript {{0}}'), and is {_kind(error.instance)}{hint}"
     kinds = [_branch(branch) for branch in _schema_of(error)["anyOf"]]
     text: Any = error.instance if isinstance(error.instance, str) else ""
     hint = f"; write [{text:.60}]" if text and KINDS["array"] in kinds else ""
