@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,12 @@ MAX_DEPTH = 50
 MAX_BRACKETS = 300
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
+ONLY_SLOWLY = re.compile(
+    "[\x85\u2028\u2029\ufeff\t]|^%|^.{1000}|(?:^|[\\s,\\[{])[!?]"
+    "|[&*][^\\s,\\[\\]{}]*:|[|>][^\n]*\n +\n",
+    re.MULTILINE,
+)
+"""What the two parsers read differently (found by fuzzing), and lines that may nest deeply."""
 PATH = Sequence[str | int]
 
 
@@ -77,18 +84,14 @@ def parse(text: str) -> Document:
         size = len(text) / 1e6
         raise YamlError(Spot(1, 1, f"the file has {size:.1f} MB; a workflow has at most 1 MiB"))
     _refuse_deep(text)
-    yaml = YAML(typ="safe", pure=True)
-    yaml.allow_duplicate_keys = True  # found by _check, all at once and with both places
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows it: the last counts
-            node = yaml.compose(text)
+        node = _compose(text)
         if node is None:
             raise YamlError(Spot(1, 1, "the file is empty; it needs at least: " + LEAST))
         spots = _Check().spots(node)
         if spots:
             raise YamlError(*spots)
-        return Document(yaml.constructor.construct_document(node), node, text)
+        return Document(_value(node), node, text)
     except MarkedYAMLError as error:
         raise YamlError(_syntax_spot(error, text)) from error
     except RecursionError as error:
@@ -98,6 +101,32 @@ def parse(text: str) -> Document:
         raise YamlError(_spot_at(text, error.position, character)) from error
     except (YAMLError, ValueError) as error:
         raise YamlError(Spot(1, 1, f"not a YAML text: {str(error).splitlines()[0]}")) from error
+
+
+def _compose(text: str) -> Node | None:
+    """The tree of nodes. libyaml makes it five times as fast, but knows YAML 1.1 only.
+
+    So whatever it refuses, or might take for something else, is left to the parser in Python. That
+    one also tells what is wrong. A line bounds how deep a text can nest: libyaml has no bound.
+    """
+    if not ONLY_SLOWLY.search(text):
+        with suppress(YAMLError, ValueError):
+            return compose_by(text, pure=False)
+    return compose_by(text, pure=True)
+
+
+def compose_by(text: str, *, pure: bool) -> Node | None:
+    """The tree of nodes, by the parser in Python (`pure`) or by libyaml. Raises YAMLError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReusedAnchorWarning)  # YAML allows it: the last counts
+        node: Node | None = YAML(typ="safe", pure=pure).compose(text)
+    return node
+
+
+def _value(node: Node) -> Any:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.allow_duplicate_keys = True  # found by _Check, all at once and with both places
+    return yaml.constructor.construct_document(node)
 
 
 def _refuse_deep(text: str) -> None:

@@ -17,11 +17,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
+
 from mlpipe_ci.contexts import Known, fault
 from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.expressions import ExpressionError, Scope, bare, condition, evaluate
 from mlpipe_ci.load import Source, load
 from mlpipe_ci.report.faults import Checked, fault_lines, faults_json, sarif
+from mlpipe_ci.yaml_text import ONLY_SLOWLY, compose_by
 
 CASES = Path(__file__).parent / "cases"
 HANG_SECONDS = 10
@@ -123,8 +127,40 @@ def expression(data: bytes, _directory: Path) -> bool:
     return said is None
 
 
+def parsers(data: bytes, _directory: Path) -> bool:
+    """What libyaml takes, it takes for the same as the parser in Python."""
+    source = data.decode("utf-8", "replace")[:5_000]
+    many_aliases, many_brackets = source.count("*") > 8, source.count("[") + source.count("{") > 200
+    if many_aliases or many_brackets or ONLY_SLOWLY.search(source):
+        return False
+    try:
+        fast = compose_by(source, pure=False)
+    except (YAMLError, ValueError):
+        return False
+    slow = compose_by(source, pure=True)
+    with contextlib.suppress(RecursionError):  # an alias of itself
+        assert shape(fast) == shape(slow)
+    return fast is not None
+
+
+def shape(node: Node | None) -> object:
+    """A tree of nodes as plain values: tags, values, and where they stand if they are written."""
+    if node is None:
+        return None
+    if isinstance(node, ScalarNode):
+        mark = node.start_mark
+        return str(node.tag), node.value, (mark.line, mark.column) if node.value else ()
+    if isinstance(node, SequenceNode):
+        return str(node.tag), [shape(child) for child in node.value]
+    return str(node.tag), [(shape(key), shape(value)) for key, value in node.value]
+
+
 FUNCTIONS = {"hashfiles": lambda *patterns: "".join(map(str, patterns))}
-TARGETS: dict[str, Callable[[bytes, Path], bool]] = {"loader": loader, "expression": expression}
+TARGETS: dict[str, Callable[[bytes, Path], bool]] = {
+    "loader": loader,
+    "expression": expression,
+    "parsers": parsers,
+}
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -132,7 +168,8 @@ def seeds() -> dict[str, list[bytes]]:
     files = [path.read_bytes() for path in sorted(CASES.glob("*valid/*.yml"))]
     found = [text for file in files for text in file.split(b"${{")[1:]]
     expressions = [text.split(b"}}")[0].strip() for text in found]
-    return {"loader": [f for f in files if len(f) < 20_000], "expression": expressions}
+    small = [file for file in files if len(file) < 20_000]
+    return {"loader": small, "expression": expressions, "parsers": list(small)}
 
 
 def mutated(data: bytes, others: list[bytes], random_: random.Random) -> bytes:
@@ -168,7 +205,7 @@ def fuzz(seconds: float, seed: int) -> dict[str, Count]:
             name = random_.choice(list(TARGETS))
             pool = corpus[name]
             data = mutated(random_.choice(pool), pool, random_)
-            if try_one(name, data, directory, counts[name]) and len(pool) < 5_000:
+            if try_one(name, data, directory, counts[name]) and len(data) < 5_000 > len(pool):
                 pool.append(data)
     return counts
 

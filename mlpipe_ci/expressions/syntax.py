@@ -74,7 +74,7 @@ def _parser() -> Any:
     return Lark(GRAMMAR, parser="lalr")
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=1_000)
 def parse(text: str) -> Any:
     """The tree of an expression (lark.Tree). Raises ExpressionError."""
     from lark.exceptions import UnexpectedInput  # noqa: PLC0415 - as above
