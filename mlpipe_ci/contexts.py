@@ -132,6 +132,8 @@ FOREIGN = {
 
 def _elsewhere(name: Name, key: str) -> str:
     root, shown = name.root.lower(), ".".join((name.root, *name.keys))
+    if root in {"github", "secrets"} and not name.keys:
+        return f"{root} cannot be used here as a whole; pass one of its values through 'env'"
     if root in {"github", "secrets"} and key == "run":
         variable = (name.keys[-1] if name.keys else root).upper().replace("-", "_")
         github = "is text from outside, which may hold commands"
@@ -170,6 +172,8 @@ def _matrix_fault(name: Name, _key: str, known: Known) -> str | None:
 def _env_fault(name: Name, key: str, known: Known) -> str | None:
     if known.env is None:
         return None
+    if not name.keys:
+        return _env_as_a_whole(key, known)
     variable = next((v for v in known.env if name.keys and v.lower() == name.keys[0].lower()), None)
     if variable is None:
         known_names = dict.fromkeys(known.env, "")
@@ -186,6 +190,15 @@ def _env_fault(name: Name, key: str, known: Known) -> str | None:
         )
         return f"env.{variable} holds {what}; {use}"
     return None
+
+
+def _env_as_a_whole(key: str, known: Known) -> str | None:
+    """`toJSON(env)`, `env.*` and `env[…]` may mean any variable, also one that may not be named."""
+    kinds = {"secrets"} if key in {"if", "env"} else {"secrets", "github"}
+    hidden = [name for name, source in known.hidden.items() if source in kinds]
+    if not hidden:
+        return None
+    return f"env is asked as a whole, and {hidden[0]} in it may not be; name one"
 
 
 def _steps_fault(name: Name, _key: str, known: Known) -> str | None:

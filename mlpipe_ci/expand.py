@@ -41,8 +41,8 @@ class Filler:
         self.raw, self.outer = raw, outer
         own, self.used = variables(raw.get("env") or {}, outer, matrix, ("env",))
         self.env = {**outer.env, **own}
-        shown = {name: variable.value for name, variable in self.env.items()}
-        contexts = {"params": outer.params, "matrix": matrix, "env": shown}
+        plain = {name: variable.value for name, variable in self.env.items() if not variable.source}
+        contexts = {"params": outer.params, "matrix": matrix, "env": plain}
         self._contexts = contexts
 
     def value(self, key: str, default: Any = None) -> Any:
@@ -111,9 +111,11 @@ def make_step(
 ) -> Step:
     """The step of one combination. `fixed`: id, name, line, position. Raises ExpandError."""
     filler = Filler(raw, outer, dict(instance.values) if instance else {})
-    condition = raw.get("if")
+    condition, run = raw.get("if"), filler.text("run")
+    if not run.strip():
+        raise ExpandError("the command is empty once its expressions are filled in", ("run",))
     fields = {
-        "run": filler.text("run"),
+        "run": run,
         "description": raw.get("description", ""),
         "shell": filler.text("shell", DEFAULT_SHELL),
         "working_directory": normal(filler.text("working-directory", ".")).rstrip("/"),
@@ -153,7 +155,10 @@ def step_name(raw: Mapping[str, Any], outer: Surroundings, matrix: Combination) 
         parts = pieces(raw["name"])
     except ExpressionError as error:
         raise ExpandError(str(error), ("name",)) from error
-    return "".join(piece_text(piece, scope, ("name",)) for piece in parts)
+    name = "".join(piece_text(piece, scope, ("name",)) for piece in parts)
+    if not name.strip():
+        raise ExpandError("the name is empty once its expressions are filled in", ("name",))
+    return name
 
 
 def _used_params(filler: Filler, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -62,7 +62,7 @@ class Head:
         known = Known(params=outer.known_params, env=outer.known_env, hidden=hidden)
         found = list(expression_spots(self.document, ("inputs",), list(raw), "inputs", known))
         spots += found
-        env = {name: variable.value for name, variable in outer.env.items()}
+        env = {name: v.value for name, v in outer.env.items() if not v.source}
         scope = Scope(contexts={"params": outer.params, "env": env, "matrix": {}}, strict=STRICT)
         try:
             return () if found else tuple(normal_pattern(self._filled(p, scope)) for p in raw)

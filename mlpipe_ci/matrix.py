@@ -13,6 +13,9 @@ from mlpipe_ci.workflow import slug
 MAX_COMBINATIONS = 256
 """GitHub's own limit for one matrix."""
 SHOWN_LENGTH = 40
+"""Characters of one value in a name."""
+MOST_ID = 60
+"""Characters of all values in an id, which names files."""
 Combination = dict[str, Any]
 
 
@@ -113,6 +116,7 @@ def ids(group: str, found: Sequence[Combination]) -> list[str]:
     result = []
     for number, one in enumerate(found, start=1):
         plain = "-".join(filter(None, (slug(_shown(value)) for value in one.values())))
+        plain = plain if len(plain) <= MOST_ID else f"{plain[:MOST_ID]}-{number}"
         name = f"{group}-{plain or number}"
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
@@ -120,9 +124,7 @@ def ids(group: str, found: Sequence[Combination]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    text = json.dumps(value, ensure_ascii=False)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict) and len(text) > SHOWN_LENGTH and isinstance(value.get("name"), str):
-        return str(value["name"])
+        return _shown(value["name"])
     return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"

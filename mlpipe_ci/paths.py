@@ -13,7 +13,7 @@ def is_glob(pattern: str) -> bool:
 
 def normal(path: str) -> str:
     """The one spelling of a path: `./a//b` is `a/b`; a directory keeps its `/` at the end."""
-    plain = posixpath.normpath(path)
+    plain = posixpath.normpath(path) if path else ""
     return plain + "/" if path.endswith("/") and plain != "." else plain
 
 

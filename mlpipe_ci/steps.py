@@ -141,6 +141,7 @@ class StepReader:
             params=self._outer.known_params,
             matrix=None if matrix is None else keys,
             env=self._outer.known_env,
+            hidden={name: v.source for name, v in self._outer.env.items() if v.source},
             before=before,
             after=after,
         )

@@ -79,7 +79,7 @@ def variables(
     contexts = {
         "params": outer.params,
         "matrix": matrix,
-        "env": {name: variable.value for name, variable in outer.env.items()},
+        "env": {name: v.value for name, v in outer.env.items() if v.source != "secrets"},
         "github": outer.github or {},
     }
     scope = Scope(contexts=contexts, strict=STRICT)
@@ -115,8 +115,12 @@ def _origin(piece: Piece, roots: set[str], outer: Surroundings) -> str:
     """`github` if the piece comes from there, be it through a variable of the workflow's env."""
     if "github" in roots:
         return "github"
-    used = [n.keys[0] for n in names(parse(piece.text)) if n.keys] if "env" in roots else []
-    return "github" if any(outer.env[name].source for name in used if name in outer.env) else ""
+    if not piece.expression:
+        return ""
+    outside = {name.lower() for name, variable in outer.env.items() if variable.source}
+    asked = [n for n in names(parse(piece.text)) if n.root.lower() == "env"]
+    used = any(not n.keys or n.keys[0].lower() in outside for n in asked)
+    return "github" if outside and used else ""
 
 
 def _secret(piece: Piece, path: Path) -> str:

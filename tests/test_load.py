@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Repo
+from conftest import ROOT, Repo
 
 from mlpipe_ci.decide import Plan, make_plan
 from mlpipe_ci.errors import MlpipeError, WorkflowError
@@ -61,6 +61,16 @@ def test_a_valid_file_gives_exactly_this_plan(path: Path, repo: Repo, update: bo
     expected["plan"] = {d.step.name: [str(d.action), *d.reasons] for d in plan.decisions}
     text = json.dumps(expected, indent=1, ensure_ascii=False) + "\n"
     compare(text, path.with_suffix(".json"), update=update)
+
+
+def test_the_workflows_in_the_readme_are_right(repo: Repo) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    workflows = [b for b in blocks if re.search("^steps:", b, re.MULTILINE)]
+    assert len(workflows) >= 3
+    for number, text in enumerate(workflows):
+        case = repo.root / f"{number}.yml"
+        case.write_text(text)
+        assert load(place(repo, case), "mlpipe.yml", "demo").steps
 
 
 def make_inputs(root: Path, workflow: Workflow) -> None:

@@ -48,3 +48,10 @@ def test_true_is_not_1() -> None:
 
 def test_a_long_value_is_cut_in_the_name() -> None:
     assert suffix({"a": list(range(40))}) == "(a=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1…)"
+
+
+def test_ids_are_short_enough_for_the_name_of_a_file() -> None:
+    found = ids("train", [{"a": "x" * 500}, {"a": "x" * 500 + "y"}, {"a": {"name": "z" * 500}}])
+    assert len(set(found)) == 3
+    assert max(len(name) for name in found) < 80
+    assert suffix({"a": "x" * 500}) == f"(a={'x' * 40}…)"
