@@ -3,6 +3,7 @@
 What the values are is tested beside GitHub's own implementation, in test_github_expressions.py.
 """
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -233,6 +234,20 @@ def test_arithmetic_on_what_is_no_number_is_an_error(source: str) -> None:
 def test_a_number_cannot_grow_without_end() -> None:
     with pytest.raises(ExpressionError, match="more than 300 digits"):
         evaluate(" * ".join(["9" * 250] * 40), Scope(contexts={}))
+
+
+@pytest.mark.parametrize(
+    "source", [f"1 / 0x{'1' * 500}", f"0x{'1' * 500} / 3", f"0x{'1' * 500} * 1.5", "1e308 * 10 - 1"]
+)
+def test_numbers_that_no_float_holds(source: str) -> None:
+    with contextlib.suppress(ExpressionError):
+        assert text(evaluate(source, Scope(contexts={})))
+
+
+@pytest.mark.parametrize("source", ["'abc'[0x{}]", "fromJSON('[1]')[0x{}]", "toJSON(0x{}) == ''"])
+def test_a_huge_index_is_none(source: str) -> None:
+    tried = source.replace("'abc'[", "('abc')[").replace("{}", "1" * 500)
+    assert not truth(evaluate(tried, Scope(contexts={})))
 
 
 def test_what_was_used_of_strict_contexts_is_told() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import inf, isnan, nan
+from math import inf, nan
 from typing import Any
 
 from mlpipe_ci.expressions.functions import (
@@ -19,6 +19,7 @@ from mlpipe_ci.expressions.values import (
     Filtered,
     Value,
     equal,
+    is_nan,
     is_number,
     is_primitive,
     less,
@@ -133,8 +134,7 @@ def _operator(kind: str, values: list[Value]) -> Value:
 def _operand(value: Value) -> float:
     """A number, or a text that is one. Anything else in a calculation is a slip."""
     found = number(value) if is_number(value) or isinstance(value, str) else nan
-    literal_nan = isinstance(value, float) and isnan(value)
-    if (isnan(found) and not literal_nan) or value == "":
+    if (is_nan(found) and not is_nan(value)) or value == "":
         what = f"'{text(value):.40}'" if is_primitive(value) else "a list or a map"
         raise ExpressionError(f"{what if value is not None else 'null'} is not a number")
     return found

@@ -164,4 +164,4 @@ def arithmetic(kind: str, left: float, right: float) -> float:
 
 def whole_number(value: float) -> bool:
     """True if the number can be used as an index: finite and not negative."""
-    return not math.isnan(value) and not math.isinf(value) and value >= 0
+    return 0 <= value < math.inf  # math.isnan would fail on a whole number of 400 digits

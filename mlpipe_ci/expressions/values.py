@@ -32,11 +32,16 @@ def is_number(value: Value) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_nan(value: Value) -> bool:
+    """True for NaN. A whole number of 400 digits, which no float holds, is none."""
+    return isinstance(value, float) and math.isnan(value)
+
+
 def truth(value: Value) -> bool:
     """False for false, 0, NaN, '' and null; true for all else, also for an empty list."""
     if not is_primitive(value):
         return True
-    return bool(value) and not (isinstance(value, float) and math.isnan(value))
+    return bool(value) and not is_nan(value)
 
 
 def number(value: Value) -> float:
@@ -125,7 +130,7 @@ def to_json(value: Value, indent: str = "\n") -> str:
         items = (to_json(item, inner) for item in value)
         return "[" + inner + f",{inner}".join(items) + indent + "]" if value else "[]"
     if is_number(value):
-        return number_text(value) if math.isfinite(value) else "null"
+        return number_text(value) if isinstance(value, int) or math.isfinite(value) else "null"
     return _quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
