@@ -37,9 +37,10 @@ ALL = ("params", "matrix", "env", "steps", "github", "secrets", "metrics", "base
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What can be named in one step. `matrix`: None if the step has none. `params`, `env`: None
-    if they could not be read.
+    """What can be named in one step.
 
+    `params`, `env`: None if they could not be read. `matrix`: None if the step has none, empty if
+    it could not be read.
     `hidden`: variables of `env` that hold text from outside (`github`) or a secret (`secrets`).
     `before` and `after`: ids of the steps above and below in the file.
     """
@@ -166,6 +167,8 @@ def _params_fault(name: Name, _key: str, known: Known) -> str | None:
 def _matrix_fault(name: Name, _key: str, known: Known) -> str | None:
     if known.matrix is None:
         return "the step has no strategy.matrix, so there is no 'matrix'"
+    if not known.matrix:
+        return None  # it could not be read
     return missing_key(known.matrix, Name(name.root, name.keys[:1], whole=False))
 
 

@@ -87,15 +87,24 @@ class StepReader:
         return tuple(found)
 
     def _entry(self, index: int, raw: Raw) -> list[Step]:
+        matrix = self._matrix(index, raw)
         try:
-            matrix = self._combinations(index, raw)
             faulty = self._check(index, raw, self._known(index, raw, matrix))
-            if "name" in faulty:
+            if "name" in faulty or matrix == []:
                 return []
             sound = _without(raw, faulty)
             return [self._make(index, sound, one) for one in self._instances(index, raw, matrix)]
         except ExpandError as error:
             if not self._outer.broken:  # else it may lack what the head could not give
+                self._say(index, error.path, str(error), "expression", error.piece)
+        return []
+
+    def _matrix(self, index: int, raw: Raw) -> list[Combination] | None:
+        """The combinations; None if the step has no matrix, none if what is wrong was told."""
+        try:
+            return self._combinations(index, raw)
+        except ExpandError as error:
+            if not self._outer.broken:
                 self._say(index, error.path, str(error), "expression", error.piece)
         except MatrixError as error:
             self._say(index, ("strategy", "matrix", *error.path), str(error), "matrix")
@@ -146,8 +155,9 @@ class StepReader:
             after=after,
         )
         path = ("steps", index, "env")
-        if list(expression_spots(self._document, path, raw.get("env", {}), "env", known)):
-            return known  # told by _check
+        spots = expression_spots(self._document, path, raw.get("env", {}), "env", known)
+        if matrix == [] or list(spots):
+            return known  # told by _matrix, or by _check
         own, _ = variables(raw.get("env", {}), self._outer, _first(matrix), ("env",))
         env = {**self._outer.env, **own}
         return Known(
