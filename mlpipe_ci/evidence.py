@@ -171,6 +171,11 @@ class Gatherer:
 
     def _notes(self, step: Step) -> tuple[str, ...]:
         notes = ["its gates are not held against the metrics yet"] if step.gates else []
+        notes += [
+            f"its output {path} is tracked by git, so each run changes a tracked file"
+            for path in step.writes
+            if self.tree.tracked(path)
+        ]
         for pattern in step.reads:
             left_out = self.tree.left_out(pattern)
             if left_out:

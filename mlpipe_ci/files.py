@@ -6,9 +6,11 @@ ignored by git: BLAKE3 of its bytes; all else: git's blob id, so that a commit c
 
 import os
 import stat
+from bisect import bisect
 from collections.abc import Iterator
 from hashlib import file_digest as file_digest_of
 from hashlib import sha256
+from itertools import islice, takewhile
 from pathlib import Path
 
 from blake3 import blake3
@@ -33,6 +35,7 @@ class Tree:
         self._real_root = os.path.realpath(root)
         self._outputs = frozenset(output.rstrip("/") for output in outputs)
         self._index: dict[str, Entry] = {}
+        self._sorted: list[str] = []
         self._modified: frozenset[str] = frozenset()
         self._untracked: frozenset[str] = frozenset()
         self._digests: dict[str, Input] = {}
@@ -89,7 +92,12 @@ class Tree:
         self._look()
         if not path.endswith("/"):
             return (path,) if path in self._index else ()
-        return tuple(entry for entry in self._index if is_under(entry, path))
+        if len(self._sorted) != len(self._index):
+            self._sorted = sorted(self._index)
+        start = bisect(self._sorted, path)
+        return tuple(
+            takewhile(lambda entry: entry.startswith(path), islice(self._sorted, start, None))
+        )
 
     def exists(self, path: str) -> bool:
         """True if there is something at this path, be it an empty directory."""
@@ -103,7 +111,7 @@ class Tree:
         if self._fresh:
             return
         if self._git:
-            self._index = self._git.index()
+            self._index, self._sorted = self._git.index(), []
             self._modified, self._untracked = self._git.status()
         self._digests = {}
         self._fresh = True

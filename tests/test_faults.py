@@ -126,3 +126,14 @@ def test_every_rule_that_is_used_is_described(repo: Repo) -> None:
     text = (SCHEMA_DIR / "validate.schema.json").read_text()
     items = json.loads(text)["properties"]["files"]["items"]["properties"]["faults"]["items"]
     assert items["properties"]["rule"]["enum"] == list(RULES)
+
+
+def test_a_tracked_output_is_told_by_plan_and_run_too(repo: Repo) -> None:
+    text = "steps: [{name: a, run: 'mkdir -p out && touch out/b', inputs: [in], outputs: [out/]}]"
+    repo.write({"in": "x"})
+    repo.commit({"mlpipe.yml": text, "out/a": "tracked", "out.txt": "not in it", "ou": "neither"})
+    told = "its output out/ is tracked by git, so each run changes a tracked file"
+    assert told in repo.mlpipe("plan").stdout
+    assert told in repo.mlpipe("run").stdout
+    repo.commit({"mlpipe.yml": text.replace("out/", "o/"), ".gitignore": "o/"})
+    assert "tracked" not in repo.mlpipe("plan").stdout
