@@ -53,11 +53,15 @@ class StepOutcome:
         return self.status in BROKEN and not self.step.continue_on_error
 
     @property
+    def forgiven(self) -> bool:
+        """True if the step failed, and `continue-on-error` says that the run does not."""
+        return self.status in BROKEN and self.step.continue_on_error
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
         outcome = "failure" if self.status in BROKEN else OUTCOMES.get(self.status, "skipped")
-        forgiven = outcome == "failure" and self.step.continue_on_error
-        conclusion = "success" if forgiven else outcome
+        conclusion = "success" if self.forgiven else outcome
         return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
 
 

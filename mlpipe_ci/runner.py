@@ -67,7 +67,8 @@ def _step(
         outcome = outcome or _execute(bench, decision)
     except MlpipeError as error:
         outcome = replace(_outcome(decision, Status.FAILED), notes=(str(error),))
-    yield replace(outcome, notes=decision.notes + outcome.notes)
+    allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
+    yield replace(outcome, notes=decision.notes + outcome.notes + allowed)
 
 
 def _without_command(bench: Bench, decision: Decision, *, blocked: bool) -> StepOutcome | None:

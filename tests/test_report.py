@@ -225,3 +225,15 @@ def test_pure_renderings_need_no_heavy_import() -> None:
     code = "import sys, mlpipe_ci.report.markdown, mlpipe_ci.report.json; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"git", "requests", "jsonschema", "ruamel"} & set(done.stdout.split())
+
+
+def test_a_failure_that_is_allowed_is_told_as_such() -> None:
+    lint = step("lint", continue_on_error=True)
+    outcome = StepOutcome(step=lint, status=Status.FAILED, notes=("exit code 3",))
+    ran = Run(workflow=workflow(lint), comparison=Comparison(), outcomes=(outcome,), seconds=1.0)
+    assert ran.result == "success"
+    assert verdict(ran) == "demo: 1 failed as allowed"
+    text = markdown.report(ran)
+    assert text.startswith("### ✅ demo: 1 failed as allowed")
+    assert "> [!NOTE]\n> **<code>lint</code>** failed, as allowed: exit code 3" in text
+    assert "runs again" not in "\n".join(terminal.end_lines(ran))

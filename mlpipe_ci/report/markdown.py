@@ -69,7 +69,9 @@ def _action(run: Run) -> str:
     for outcome in run.outcomes:
         if outcome.status in BROKEN:
             why = plain("; ".join(outcome.notes))
-            parts.append(f"> [!CAUTION]\n> **{code(outcome.step.name)}** failed: {why}")
+            alert, allowed = ("NOTE", ", as allowed") if outcome.forgiven else ("CAUTION", "")
+            name = code(outcome.step.name)
+            parts.append(f"> [!{alert}]\n> **{name}** failed{allowed}: {why}")
             parts.append(fence(outcome.log_tail[-5:]) if outcome.log_tail else "")
             parts.append("To see it at a desk: `mlpipe run`")
     return "\n\n".join(part for part in parts if part)

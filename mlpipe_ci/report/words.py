@@ -18,7 +18,8 @@ def shown(text: str) -> str:
 def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: 2 ran · 3 reused · saved 41 min · auc 0.934`."""
     parts = [
-        _count(run.count(*BROKEN), "failed"),
+        _count(sum(outcome.broke for outcome in run.outcomes), "failed"),
+        _count(sum(outcome.forgiven for outcome in run.outcomes), "failed as allowed"),
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
         _count(run.count(Status.SKIPPED), "skipped"),
