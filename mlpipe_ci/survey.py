@@ -44,6 +44,7 @@ class Survey:
         if not there and not written and not quiet and not self.tree.exists(pattern):
             what = "no file matches" if is_glob(pattern) else "there is no"
             text = f"{what} '{pattern}' now, and no earlier step declares to write it"
+            text += "; is the line of a '-' indented too far?" if " - " in pattern else ""
             message = f"step '{step.name}': input: {text}"
             yield self._fault(step, pattern, message, "missing", "warning")
 

@@ -12,6 +12,8 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from mlpipe_ci.yaml_faults import in_words
+
 MAX_BYTES = 1 << 20
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
@@ -218,47 +220,9 @@ def _is_nothing(node: Node) -> bool:
 
 
 def _syntax_spot(error: MarkedYAMLError, text: str) -> Spot:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines()
-    problem = error.problem or str(error)
-    if "could not find expected ':'" in problem and error.context_mark:
-        line, column = error.context_mark.line, error.context_mark.column
-        return Spot(line + 1, column + 1, _missing_colon(lines[line] if line < len(lines) else ""))
-    if "\\t" in problem and "start any token" in problem:
-        return Spot(line + 1, column + 1, "a tab; YAML is indented with spaces only")
-    if "mapping values are not allowed" in problem:
-        what = "a wrong indent, or a ':' inside of a text (then put the text in quotes)"
-        return Spot(line + 1, column + 1, what)
-    for number in {line, error.context_mark.line if error.context_mark else line}:
-        quoting = _needs_quotes(lines[number] if number < len(lines) else "")
-        if quoting:
-            return Spot(number + 1, quoting[0], quoting[1])
-    if "expected <block end>" in problem:
-        what = "a dash is missing before this key, or its indent is not that of the lines above"
-        return Spot(line + 1, column + 1, what)
-    if "end" in problem and "stream" in problem and error.context_mark:
-        line, column = error.context_mark.line, error.context_mark.column
-        what = "quote" if "quoted" in str(error.context) else "bracket"
-        return Spot(line + 1, column + 1, f"a {what} is opened here and never closed")
-    if "could not determine a constructor for the tag" in problem:
-        return Spot(line + 1, column + 1, "a tag (!!…); a workflow has plain values only")
-    if "but found another document" in problem:
-        return Spot(line + 1, column + 1, "a second document (---); a workflow is one document")
-    context = f" ({error.context})" if error.context else ""
-    return Spot(line + 1, column + 1, f"not valid YAML: {problem}{context}")
-
-
-def _needs_quotes(line: str) -> tuple[int, str] | None:
-    """A pattern that begins with `!` or `*` means something else in YAML, unless it is quoted."""
-    found = re.search(r"(?:^\s*-\s+|[\[,]\s*)(([!*])[^\s,\]#]+)", line)
-    if found is None or not re.search(r"[./*]", found[1][1:]):
-        return None
-    return found.start(1) + 1, f'a text that begins with {found[2]} needs quotes: "{found[1]}"'
-
-
-def _missing_colon(line: str) -> str:
-    words = line.strip().removeprefix("- ").split(maxsplit=1)
-    if len(words) > 1:
-        return f"a colon is missing after '{words[0]}'; write: {words[0]}: {words[1]}"
-    return "a colon is missing after the key"
+    mark, start = error.problem_mark or error.context_mark, error.context_mark
+    place = (mark.line, mark.column) if mark else (0, 0)
+    begun = (start.line, start.column) if start else place
+    problem = error.problem or (error.context if isinstance(error.context, str) else "") or ""
+    line, column, message = in_words(problem, str(error.context or ""), place, begun, text)
+    return Spot(line + 1, column + 1, message)
