@@ -6,7 +6,7 @@ from typing import Protocol
 
 from mlpipe_ci.paths import is_glob, is_under, path_fault
 from mlpipe_ci.patterns import matches
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.workflow import Step, command_line
 from mlpipe_ci.writers import Writers
 from mlpipe_ci.yaml_text import Spot
 
@@ -56,6 +56,7 @@ class Rules:
             found = list(self._path_faults(step))
             yield from self._only_excludes(step)
             yield from self._needs(step)
+            yield from self._shell(step)
             yield from found or self._order_faults(index, step)
         yield from self._overlaps()
         yield from self._cases()
@@ -88,6 +89,13 @@ class Rules:
             fault = self._need_fault(step, needed)
             if fault:
                 yield self._spot(step, ("needs", number), fault, "order")
+
+    def _shell(self, step: Step) -> Iterator[Spot]:
+        try:
+            command_line(step.shell, "", "")
+        except ValueError as error:
+            text = f"shell: '{step.shell}' cannot be split into words: {error}"
+            yield self._spot(step, ("shell",), text, "schema")
 
     def _need_fault(self, step: Step, needed: str) -> str | None:
         before, after = self._ids[: step.position], self._ids[step.position + 1 :]

@@ -11,7 +11,7 @@ from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.decide import Action, Decision, Facts, decide
 from mlpipe_ci.errors import MlpipeError, PathError
-from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.expressions import number_text as number
 from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result
@@ -125,17 +125,16 @@ def _execute(bench: Bench, decision: Decision) -> StepOutcome:
     outputs.refuse_links(bench.root, step)
     _refuse_pointers(bench, decision)
     for attempt in range(1, step.retries + 2):
-        job = make_job(bench, step, attempt)
-        ended = _attempt(bench, step, job)
-        outcome = _ended(bench, decision, ended)
+        outcome = _ended(bench, decision, _attempt(bench, step, attempt))
         if outcome.exit_code == 0 or attempt > step.retries:
             return replace(outcome, attempts=attempt)
         bench.sleep(2 ** (attempt - 1))
     raise AssertionError("unreachable: the last attempt returns")
 
 
-def _attempt(bench: Bench, step: Step, job: Job) -> Outcome:
+def _attempt(bench: Bench, step: Step, attempt: int) -> Outcome:
     try:
+        job = make_job(bench, step, attempt)
         bench.aside.move(step)
         bench.executor.start(job)
         ended = bench.executor.wait()

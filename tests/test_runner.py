@@ -375,3 +375,12 @@ def test_a_working_directory_must_be_there_and_inside(make_bench: Callable[..., 
     first, second = outcomes(bench)
     assert "working-directory 'nowhere' is not there" in first.notes[0]
     assert "out of the repository" in second.notes[0]
+
+
+def test_a_script_that_cannot_be_written_fails_the_step(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(step("r", shell="Rscript {0}"))
+    bench.logs.parent.mkdir(parents=True, exist_ok=True)
+    bench.logs.write_text("a file in the place of the directory")
+    (outcome,) = outcomes(bench)
+    assert outcome.status is Status.FAILED
+    assert "the command cannot be run: " in outcome.notes[0]
