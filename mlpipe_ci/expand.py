@@ -64,6 +64,8 @@ class Filler:
             return {name: self._fill(item, scope, (*path, name)) for name, item in raw.items()}
         if isinstance(raw, list):
             return [self._fill(item, scope, (*path, index)) for index, item in enumerate(raw)]
+        if isinstance(raw, int | float) and path[0] in TYPED:
+            return _fitting(raw, str(raw), path)  # the schema lets .nan through
         if not isinstance(raw, str) or not has_expression(raw):
             return raw
         parts = pieces(raw.strip())
@@ -76,20 +78,24 @@ class Filler:
             value = evaluate(piece.text, scope)
         except ExpressionError as error:
             raise ExpandError(str(error), path, piece.text) from error
-        wanted, fits = TYPED[str(path[-1])]
-        if not fits(value):
-            shown = "a list or a map" if isinstance(value, list | dict) else f"'{text(value)}'"
-            message = f"must be {wanted}, and is {shown}"
-            raise ExpandError(message, path, piece.text)
-        return value
+        return _fitting(value, piece.text, path)
 
 
-def _is_number(value: Any, least: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > least
+def _fitting(value: Any, source: str, path: Path) -> Any:
+    wanted, fits = TYPED[str(path[-1])]
+    if not fits(value):
+        shown = "a list or a map" if isinstance(value, list | dict) else f"'{text(value)}'"
+        raise ExpandError(f"must be {wanted}, and is {shown}", path, source)
+    return value
+
+
+def _is_number(value: Any, least: float, most: float = 1e9) -> bool:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and least < value <= most
 
 
 TYPED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "timeout-minutes": ("a number above 0", lambda value: _is_number(value, 0)),
+    "timeout-minutes": ("a number above 0, at most 525600", lambda v: _is_number(v, 0, 525600)),
     "retries": ("a whole number from 0 to 10", lambda v: _is_number(v, -1) and v in range(11)),
     "continue-on-error": ("true or false", lambda value: isinstance(value, bool)),
     "resources": ("a map", lambda value: isinstance(value, dict)),
@@ -102,7 +108,7 @@ TYPED: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 def memory_bytes(size: str) -> int | None:
     """Bytes of a size such as `4GiB` or `1.5 GB`; None if it is none."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]i?|)B", size)
+    found = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?([KMGT]i?|)B", size)
     return int(float(found[1]) * {**UNITS, **BINARY_UNITS}[found[2]]) if found else None
 
 

@@ -43,6 +43,8 @@ def combinations(matrix: Mapping[str, Any]) -> list[Combination]:
     found = [dict(zip(axes, values, strict=True)) for values in products]
     found = [one for one in found if not any(_holds(one, out) for out in exclude)]
     result = _included(found, include)
+    if not result and not axes:
+        raise MatrixError("names no values; write lists, as in {model: [forest, boosting]}")
     if not result:
         raise MatrixError("every combination is excluded, so the step would never run")
     return result

@@ -73,6 +73,8 @@ class Rules:
             one, other = names.get(step.name), ids.get(step.id) or ids.get(step.group)
             if one and one.position == step.position:
                 text = f"two combinations are called '{step.name}'; name all of the matrix in it"
+                if one.strategy and step.strategy and one.strategy.shown == step.strategy.shown:
+                    text = f"the matrix holds {step.strategy.shown} twice"
                 yield Spot(*where, text, "names")
             elif one:
                 text = f"a second step '{step.name}'; the first is on line {one.line}"
