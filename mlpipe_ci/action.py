@@ -2,12 +2,16 @@
 
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 from mlpipe_ci.cli import main
 from mlpipe_ci.report.actions import error
 
 PREFIX = "MLPIPE_INPUT_"
+FLAGS = {"comment": "true", "submodules": "false", "allow_untrusted": "false"}
+"""Inputs that are true or false, and what they are if they are not given."""
+OPTIONS = ("submodules", "allow_untrusted")
+"""Those that are options of `mlpipe run`."""
 TOKEN_DESCRIPTOR = 3
 """The token comes through a descriptor: what mlpipe's environment holds when it is started, each
 step could read from /proc."""
@@ -20,13 +24,20 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
         for name in sorted(env)
         if name.startswith(PREFIX)
     }
-    comment = inputs.get("comment") or "true"
-    if comment not in {"true", "false"}:
-        raise ValueError(f"input comment is '{comment}'; it must be true or false")
-    if comment == "false":
-        env.pop("MLPIPE_TOKEN", None)
+    flags = {name: _flag(inputs, name, default) for name, default in FLAGS.items()}
     words = ["run", "-C", inputs.get("working_directory") or "."]
-    return words + [f"--{name}={inputs[name]}" for name in ("file", "base") if inputs.get(name)]
+    words += [f"--{name.replace('_', '-')}" for name in OPTIONS if flags[name]]
+    words += [] if flags["comment"] else ["--no-comment"]
+    return words + [
+        f"--{name}={inputs[name]}" for name in ("file", "base", "force") if inputs.get(name)
+    ]
+
+
+def _flag(inputs: Mapping[str, str], name: str, default: str) -> bool:
+    value = inputs.get(name) or default
+    if value not in {"true", "false"}:
+        raise ValueError(f"input {name.replace('_', '-')} is '{value}'; it must be true or false")
+    return value == "true"
 
 
 def read_token(descriptor: int) -> str:

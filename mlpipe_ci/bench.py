@@ -30,7 +30,8 @@ class Witness(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Bench:
     """What a run works with. `env`: the environment of all steps; `scope`: where results go;
-    `sleep` waits so many seconds before a command is tried again.
+    `sleep` waits so many seconds before a command is tried again; `fetch_large` puts the content of
+    Git LFS files in the place of their pointers (None: that is left to the user).
     """
 
     root: Path
@@ -46,3 +47,4 @@ class Bench:
     scope: str
     producer: Producer
     sleep: Callable[[float], None] = time.sleep
+    fetch_large: Callable[[tuple[str, ...]], None] | None = None

@@ -119,6 +119,18 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     add("--set", dest="settings", metavar="KEY=VALUE", action="append", help=help_)
     if name != "graph":
         add("--base", metavar="REF", help="compare with this commit, branch or tag")
+        help_ = "check this repository out first, into DIR or a new directory named as it is"
+        help_ = "run this step even if its result is known; without a name: all"
+        add("--force", metavar="STEP", nargs="?", const="", action="append", help=help_)
+        add("--repo", metavar="URL", default="", help=help_)
+        help_ = "branch, tag or commit of --repo (default: its default branch)"
+        add("--ref", metavar="REF", default="", help=help_)
+        add("--submodules", action="store_true", help="check out submodules as well")
+    if name == "run":
+        help_ = "run steps also on an event that gives a stranger's change this repository's rights"
+        add("--allow-untrusted", action="store_true", help=help_)
+        help_ = "post no comment on the pull request"
+        add("--no-comment", dest="comment", action="store_false", help=help_)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,16 +140,20 @@ class _Parser(argparse.ArgumentParser):
 
 def _command(arguments: list[str]) -> int:
     # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
+    from mlpipe_ci.checkout import Asked  # noqa: PLC0415
     from mlpipe_ci.git import clear_local_environment  # noqa: PLC0415
     from mlpipe_ci.workspace import Options  # noqa: PLC0415
 
     given = vars(parser().parse_args(arguments))
     name = given.pop("command")
-    for many in ("files", "settings"):
+    for many in ("files", "settings", "force"):
         given[many] = tuple(given.get(many) or ())
+    if "repo" in given:
+        given["asked"] = Asked(**{key: given.pop(key) for key in ("repo", "ref", "submodules")})
     clear_local_environment(os.environ)
-    command = import_module(COMMANDS[name])
-    code: int = command.main(Options(**given), dict(os.environ), sys.stdout, sys.stderr)
+    command, env = import_module(COMMANDS[name]), dict(os.environ)
+    os.environ.pop("MLPIPE_TOKEN", None)  # no git, and so no filter or hook of it, inherits it
+    code: int = command.main(Options(**given), env, sys.stdout, sys.stderr)
     return code
 
 

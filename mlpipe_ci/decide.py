@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from mlpipe_ci.keys import KeyParts, differences
@@ -31,9 +32,10 @@ class Evidence:
     `condition`: value of its `if`, None if that is not known yet. `waits_for`: reasons why that,
     or its inputs, are not known yet. `results`: those that fit and can be
     restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
-    last success here. `changed`: which of its inputs the change under test touches, in words.
-    `blocked_by`: names of steps that did not succeed. `notes`: what the reader should know about
-    its inputs. `now`: seconds since 1970.
+    last success here. `changed`: which of its inputs the change under test touches, in words that
+    begin with the path; `commits`: words for the commits that did the first few of them.
+    `forced`: the user wants it to run. `blocked_by`: names of steps that did not succeed.
+    `notes`: what the reader should know about its inputs. `now`: seconds since 1970.
     """
 
     condition: bool | None = True
@@ -44,6 +46,8 @@ class Evidence:
     unusable: tuple[str, ...] = ()
     previous: KeyParts | None = None
     changed: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    forced: bool = False
     failed_before: bool = False
     blocked_by: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -125,6 +129,8 @@ def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
         return Action.MAYBE, evidence.waits_for
     if not evidence.condition:
         return Action.SKIP, _why_skip(step, evidence)
+    if evidence.forced:
+        return Action.RUN, ("asked for by --force",)
     if step.cache is False:
         return Action.RUN, ("cache: false",)
     if not step.inputs:
@@ -146,6 +152,8 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     changed = evidence.changed  # all that is known on a fresh runner
     if evidence.previous and evidence.parts:
         changed = differences(evidence.previous, evidence.parts)
+    pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
+    changed = tuple(text + commit for text, commit in pairs)
     failed = ("failed last time",) if evidence.failed_before else ()
     return evidence.unusable + failed + changed or ("no result yet",)
 

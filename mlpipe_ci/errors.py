@@ -5,7 +5,8 @@ MlpipeError               exit code 2 unless a class says otherwise
 ├── WorkflowError         the workflow file is wrong; carries all its faults
 ├── PathError             a path of a step cannot be used
 │   └── MissingInputError an input is not there, and no earlier step writes it
-├── GitError              git refused, or is not there
+├── GitError              git refused
+│   └── NoGitError        git is not installed
 ├── GitHubError           GitHub's API refused; never fatal, shown as a warning
 └── InterruptedRunError   SIGINT, SIGTERM or SIGHUP; exit code 130
 """
@@ -63,7 +64,11 @@ class MissingInputError(PathError):
 
 
 class GitError(MlpipeError):
-    """git refused a command, or is not installed."""
+    """git refused a command."""
+
+
+class NoGitError(GitError):
+    """git is not installed."""
 
 
 class GitHubError(MlpipeError):

@@ -1,6 +1,6 @@
 """Gathers what is known about a step: from the work tree, the cache, and the state."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +13,8 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
-from mlpipe_ci.keys import Input, key_parts, step_key
-from mlpipe_ci.paths import is_glob
+from mlpipe_ci.keys import Input, KeyParts, changed_inputs, key_parts, step_key
+from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
@@ -22,12 +22,16 @@ from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
 CHANGE_WORDS = {"added": "added", "untracked": "added", "deleted": "removed"}
+NAMED = 3
+"""Changed inputs of a step whose commit is named in its reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gatherer:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
-    since 1970; `store` None: no cache can be used; `changed`: paths between base and head.
+    since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
+    `forced`: ids of steps that run whatever is known; `author`: which commit changed a path, in
+    words that follow the path's.
     """
 
     root: Path
@@ -39,6 +43,8 @@ class Gatherer:
     github: Mapping[str, Any]
     now: float
     changed: tuple[Change, ...] = ()
+    forced: frozenset[str] = frozenset()
+    author: Callable[[str], str] = lambda _path: ""
 
     @cached_property
     def writers(self) -> Writers:
@@ -66,15 +72,19 @@ class Gatherer:
         parts = key_parts(step, inputs)
         key = step_key(parts)
         results, unusable = self._results(step, key) if not waits_for else ((), ())
+        previous = self.state.previous(self.workflow.file, step.id)
+        changes = self._changes(step)
         return Evidence(
             waits_for=waits_for,
             parts=None if waits_for else parts,
             key=None if waits_for else key,
             results=results,
             unusable=unusable,
-            previous=self.state.previous(self.workflow.file, step.id),
+            previous=previous,
+            forced=step.id in self.forced,
             failed_before=self.state.failed(self.workflow.file, step.id, key),
-            changed=self._changed(step),
+            changed=tuple(in_words(change) for change in changes),
+            commits=() if results or waits_for else self._commits(changes, previous, parts),
             notes=self._notes(step),
             now=self.now,
         )
@@ -134,6 +144,8 @@ class Gatherer:
     def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:
         what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
         where = f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}"
+        if why := self.tree.why_absent(pattern):
+            return f"{where}: {why}"
         if writers:
             return f"{where}; step '{writers[0].name}' writes it, but was skipped or has failed"
         return (
@@ -159,15 +171,23 @@ class Gatherer:
         stored = self.store is not None and self.store.has(output.digest, output.size)
         return output.kind != "file" or stored or is_right(self.root, output)
 
-    def _changed(self, step: Step) -> tuple[str, ...]:
-        """Words for the changed paths that the step reads."""
-        found = []
-        for change in self.changed:
-            included = any(matches(p, change.path) for p in step.reads if not p.startswith("!"))
-            excluded = any(matches(p[1:], change.path) for p in step.reads if p.startswith("!"))
-            if included and not excluded:
-                found.append(f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}")
-        return tuple(found)
+    def _changes(self, step: Step) -> tuple[Change, ...]:
+        """The changed paths that the step reads."""
+        wanted = [p for p in step.reads if not p.startswith("!")]
+        excluded = [p[1:] for p in step.reads if p.startswith("!")]
+        return tuple(
+            change
+            for change in self.changed
+            if any(is_meant(p, change) for p in wanted)
+            and not any(matches(p, change.path) for p in excluded)
+        )
+
+    def _commits(
+        self, changes: tuple[Change, ...], previous: KeyParts | None, parts: KeyParts
+    ) -> tuple[str, ...]:
+        """Words for the commits that changed the first few of the paths that a reason names."""
+        paths = changed_inputs(previous, parts) if previous else [c.path for c in changes]
+        return tuple(self.author(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
         notes = ["its gates are not held against the metrics yet"] if step.gates else []
@@ -189,3 +209,17 @@ class Gatherer:
 
 def _as_input(output: Output) -> Input:
     return Input(path=output.path, digest=output.digest, executable=output.executable)
+
+
+def is_meant(pattern: str, change: Change) -> bool:
+    """True if a change touches what a pattern means; a submodule holds all that is below it."""
+    if matches(pattern, change.path):
+        return True
+    return change.submodule and is_under(literal_prefix(pattern), change.path)
+
+
+def in_words(change: Change) -> str:
+    """A change as a reason tells it: `data/a.csv removed`."""
+    text = f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}"
+    text += f" (says {change.pointer})" if change.pointer else ""
+    return f"{text} (from the default branch)" if change.from_base else text

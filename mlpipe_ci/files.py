@@ -6,6 +6,7 @@ ignored by git: BLAKE3 of its bytes; all else: git's blob id, so that a commit c
 
 import os
 import stat
+import unicodedata
 from bisect import bisect
 from collections.abc import Iterator
 from hashlib import file_digest as file_digest_of
@@ -13,8 +14,7 @@ from hashlib import sha256
 from itertools import islice, takewhile
 from pathlib import Path
 
-from blake3 import blake3
-
+from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
 from mlpipe_ci.keys import Input
@@ -23,8 +23,6 @@ from mlpipe_ci.patterns import matches
 
 SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
 """Never part of an input that is a directory or a pattern."""
-CHUNK = 8 << 20
-"""Bytes read at a time. Not mapped: a file cut short while it is mapped would kill the process."""
 
 
 class Tree:
@@ -36,6 +34,7 @@ class Tree:
         self._outputs = frozenset(output.rstrip("/") for output in outputs)
         self._index: dict[str, Entry] = {}
         self._sorted: list[str] = []
+        self._submodules: list[str] = []
         self._modified: frozenset[str] = frozenset()
         self._untracked: frozenset[str] = frozenset()
         self._digests: dict[str, Input] = {}
@@ -103,6 +102,28 @@ class Tree:
         """True if there is something at this path, be it an empty directory."""
         return os.path.lexists(self._root / path)
 
+    def why_absent(self, pattern: str) -> str:
+        """Why git has not put a tracked path on the disk, and what does; empty if it has."""
+        self._look()
+        for path, entry in self._index.items():
+            if entry.sparse and matches(pattern, path):
+                place = path.rpartition("/")[0] or path
+                return f"the sparse checkout leaves it out: git sparse-checkout add {place}"
+        for path in self._submodules:
+            if is_under(literal_prefix(pattern), path) and not self._has_files(path):
+                return f"the submodule {path} is not here: git submodule update --init {path}"
+        return ""
+
+    def other_spelling(self, pattern: str) -> str:
+        """A file that only looks as if the pattern meant it: its name is composed otherwise."""
+        self._look()
+        wanted = unicodedata.normalize("NFC", pattern)
+        known = (*self._index, *self._untracked)
+        return next((p for p in known if matches(wanted, unicodedata.normalize("NFC", p))), "")
+
+    def _has_files(self, directory: str) -> bool:
+        return any(True for _ in _entries(self._root / directory))
+
     def left_out(self, pattern: str) -> tuple[str, ...]:
         """Files in a directory input that do not count because git ignores them."""
         return self._left_out.get(pattern, ())
@@ -112,11 +133,17 @@ class Tree:
             return
         if self._git:
             self._index, self._sorted = self._git.index(), []
+            self._submodules = [p for p, e in self._index.items() if e.mode == SUBMODULE]
             self._modified, self._untracked = self._git.status()
         self._digests = {}
         self._fresh = True
 
     def _expand(self, pattern: str, step: str) -> Iterator[str]:
+        yield from self._on_disk(pattern, step)
+        # Nothing of a submodule that was not fetched is on the disk, but which commit it is counts.
+        yield from (p for p in self._submodules if matches(pattern, p) and not self._has_files(p))
+
+    def _on_disk(self, pattern: str, step: str) -> Iterator[str]:
         if is_glob(pattern) and not pattern.endswith("/**"):
             walk = self._walk(literal_prefix(pattern), step, follow=True)
             yield from (path for path in walk if matches(pattern, path))
@@ -175,7 +202,9 @@ class Tree:
         for_git: list[str] = []
         for path in paths:
             status, entry = self._lstat(path, step), self._index.get(path)
-            if entry and self._clean(path, entry):
+            if entry and entry.mode == SUBMODULE:
+                digest, executable = f"commit:{entry.oid}", False
+            elif entry and self._clean(path, entry):
                 digest, executable = f"git:{entry.oid}", entry.mode == "100755"
             elif self._hashed_by_git(path, status):
                 for_git.append(path)
@@ -255,15 +284,3 @@ def _is_in(path: str, places: frozenset[str]) -> bool:
         return True
     parts = path.split("/")
     return any("/".join(parts[:n]) + "/" in places for n in range(1, len(parts)))
-
-
-def file_digest(path: Path) -> str:
-    """`blake3:` and 64 hexadecimal digits of a regular file's bytes. Raises PathError."""
-    hasher = blake3(max_threads=blake3.AUTO)
-    try:
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                hasher.update(chunk)
-    except OSError as error:
-        raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
-    return f"blake3:{hasher.hexdigest()}"

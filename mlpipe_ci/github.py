@@ -1,6 +1,7 @@
 """Only place that talks to GitHub's API. A fault is a GitHubError, which no run fails for."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,9 +35,21 @@ class GitHub:
             }
         )
 
-    def upsert_comment(self, pull_request: int, marker: str, body: str) -> str:
-        """Update our comment that starts with `marker`, or create it. Returns its web address."""
+    def upsert_comment(
+        self,
+        pull_request: int,
+        marker: str,
+        body: str,
+        stays: Callable[[str], bool] = lambda _body: False,
+    ) -> tuple[str, bool]:
+        """Update our comment that starts with `marker`, or create it.
+
+        `stays` is asked whether the body that is there is to be kept. Returns the comment's web
+        address, and True if it has our body now.
+        """
         ours = self._our_comment(pull_request, marker)
+        if ours is not None and stays(str(ours.get("body", "")).replace("\r\n", "\n")):
+            return str(ours.get("html_url", "")), False
         if ours is None:
             path = f"/repos/{self._repository}/issues/{pull_request}/comments"
             answer = self._call("POST", self._api + path, {"body": body})
@@ -45,7 +58,7 @@ class GitHub:
         else:
             path = f"/repos/{self._repository}/issues/comments/{int(ours['id'])}"
             answer = self._call("PATCH", self._api + path, {"body": body})
-        return str(answer.get("html_url", "")) if isinstance(answer, dict) else ""
+        return (str(answer.get("html_url", "")) if isinstance(answer, dict) else ""), True
 
     def _our_comment(self, pull_request: int, marker: str) -> dict[str, Any] | None:
         """The oldest comment that has the marker and that we wrote; anybody can write a marker."""

@@ -82,6 +82,13 @@ def differences(old: KeyParts, new: KeyParts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def changed_inputs(old: KeyParts, new: KeyParts) -> list[str]:
+    """Paths of the inputs that differ between two keys: the first of `differences`, one each."""
+    before, after = {i.path: i for i in old.inputs}, {i.path: i for i in new.inputs}
+    paths = sorted(before.keys() | after.keys())
+    return [path for path in paths if before.get(path) != after.get(path)]
+
+
 def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[str]:
     before, after = {i.path: i for i in old}, {i.path: i for i in new}
     found = []

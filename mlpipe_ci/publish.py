@@ -11,17 +11,22 @@ from mlpipe_ci.run import Run
 DEFAULT_API = "https://api.github.com"
 
 
-def publish(run: Run, event: Event, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Post what can be posted. What cannot is a warning: the run's exit code does not change."""
+def publish(
+    run: Run, event: Event, env: Mapping[str, str], token: str, say: Callable[[str], None]
+) -> None:
+    """Post what can be posted. What cannot is a warning: the run's exit code does not change.
+
+    Without a token there is no comment.
+    """
     summary = env.get("GITHUB_STEP_SUMMARY")
-    comment = event.pull_request is not None and env.get("MLPIPE_TOKEN")
+    comment = event.pull_request is not None and token
     if not summary and not comment:
         return
     text = markdown.report(run)
     if summary:
         _write_summary(Path(summary), text, say)
-    if comment and event.pull_request is not None:
-        _comment(event.pull_request, run, text, env, say)
+    if comment:
+        _comment(event, run, text, env, token, say)
 
 
 def _write_summary(path: Path, text: str, say: Callable[[str], None]) -> None:
@@ -33,16 +38,28 @@ def _write_summary(path: Path, text: str, say: Callable[[str], None]) -> None:
 
 
 def _comment(
-    number: int, run: Run, text: str, env: Mapping[str, str], say: Callable[[str], None]
+    event: Event,
+    run: Run,
+    text: str,
+    env: Mapping[str, str],
+    token: str,
+    say: Callable[[str], None],
 ) -> None:
     # requests takes 0.2 s to import: only a run that posts pays for it.
     from mlpipe_ci.github import GitHub  # noqa: PLC0415
 
-    api = env.get("GITHUB_API_URL", DEFAULT_API)
-    marker = markdown.marker(run.workflow.file)
+    marker, ours = markdown.marker(run.workflow.file), markdown.run_marker(event.run_id)
+    body = f"{marker}\n{ours}\n{text}"
     try:
-        github = GitHub(api, env.get("GITHUB_REPOSITORY", ""), env["MLPIPE_TOKEN"])
-        url = github.upsert_comment(number, marker, f"{marker}\n{text}")
-        say(f"report: {url}")
+        github = GitHub(
+            env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", ""), token
+        )
+        url, posted = github.upsert_comment(
+            event.pull_request or 0,
+            marker,
+            body,
+            lambda other: markdown.run_of(other) > event.run_id,
+        )
+        say(f"report: {url}" if posted else f"the report of a newer run stays as it is: {url}")
     except GitHubError as error:
         say(f"warning: the pull request comment was not posted: {error}")

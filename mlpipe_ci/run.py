@@ -67,10 +67,17 @@ class StepOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One changed path. `change` is `added`, `modified`, `deleted` or `untracked`."""
+    """One changed path. `change` is `added`, `modified`, `deleted` or `untracked`.
+
+    `submodule`: the path is one. `from_base`: after a rebase, the change is the default branch's,
+    not this branch's. `pointer`: the file in git that says so, where the path is data outside.
+    """
 
     path: str
     change: str
+    submodule: bool = False
+    from_base: bool = False
+    pointer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +85,14 @@ class Comparison:
     """What is compared: head, base (None: not known), how the base was chosen, what changed.
 
     `changed` is None where it could not be read; an empty tuple says that nothing changed.
+    `warnings`: what could not be done as it should be.
     """
 
     head: str | None = None
     base: str | None = None
     how: str = ""
     changed: tuple[Change, ...] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

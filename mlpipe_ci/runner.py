@@ -9,8 +9,9 @@ from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Action, Decision, Facts, decide
-from mlpipe_ci.errors import MlpipeError, PathError
+from mlpipe_ci.errors import GitError, MlpipeError, PathError
 from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.expressions import number_text as number
 from mlpipe_ci.job import make_job
@@ -20,9 +21,6 @@ from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-LFS_POINTER_BYTES = 1024
-"""Larger files are no pointers (github.com/git-lfs/git-lfs, docs/spec.md)."""
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
@@ -123,7 +121,7 @@ def _moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, 
 def _execute(bench: Bench, decision: Decision) -> StepOutcome:
     step = decision.step
     outputs.refuse_links(bench.root, step)
-    _refuse_pointers(bench, decision)
+    _fetch_pointers(bench, decision)
     for attempt in range(1, step.retries + 2):
         outcome = _ended(bench, decision, _attempt(bench, step, attempt))
         if outcome.exit_code == 0 or attempt > step.retries:
@@ -161,19 +159,25 @@ def _ended(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
         return _failed(bench, decision, ended, str(error))
 
 
-def _refuse_pointers(bench: Bench, decision: Decision) -> None:
+def _fetch_pointers(bench: Bench, decision: Decision) -> None:
     """A step must not read a Git LFS pointer in the place of the content that it stands for."""
-    for item in decision.parts.inputs if decision.parts else ():
-        path = bench.root / item.path
+    inputs = tuple(item.path for item in decision.parts.inputs) if decision.parts else ()
+    found = lfs_pointers(bench.root, inputs)
+    if not found:
+        return
+    why = ""
+    if bench.fetch_large:
         try:
-            small = path.is_file() and path.stat().st_size < LFS_POINTER_BYTES
-            if small and path.read_bytes().startswith(LFS_POINTER):
-                raise PathError(
-                    f"input '{item.path}' is a Git LFS pointer, its content is not here; fetch it "
-                    f"(git lfs pull --include '{item.path}', or lfs: true in actions/checkout)"
-                )
-        except OSError:
-            continue  # the command will say what is wrong with it
+            bench.fetch_large(found)
+        except GitError as error:
+            why = f" ({error})"
+        found = lfs_pointers(bench.root, found)
+        bench.tree.forget()
+    if found:
+        raise PathError(
+            f"input '{found[0]}' is a Git LFS pointer, its content is not here{why}; fetch it "
+            f"(git lfs pull --include '{found[0]}', or lfs: true in actions/checkout)"
+        )
 
 
 def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:

@@ -41,7 +41,16 @@ class Survey:
             yield self._fault(step, pattern, str(error), "paths", "error")
             return
         written = any(write.step < index for write in writers.meant_by(pattern))
-        if not there and not written and not quiet and not self.tree.exists(pattern):
+        other = "" if there else self.tree.other_spelling(pattern)
+        if other:
+            text = (
+                f"'{pattern}' is written with other Unicode characters than the file '{other}', "
+                "though both look alike; copy the name from the file, or rename it to its NFC form"
+            )
+            yield self._fault(
+                step, pattern, f"step '{step.name}': input: {text}", "unicode", "warning"
+            )
+        elif not there and not written and not quiet and not self.tree.exists(pattern):
             what = "no file matches" if is_glob(pattern) else "there is no"
             text = f"{what} '{pattern}' now, and no earlier step declares to write it"
             text += "; is the line of a '-' indented too far?" if " - " in pattern else ""

@@ -1,8 +1,9 @@
 """Opens what a command works on: root, git, event, workflow, cache, state."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
@@ -11,16 +12,21 @@ from platformdirs import user_cache_path
 from mlpipe_ci import __version__
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.events import Event, changed_paths, read_event
+from mlpipe_ci.checkout import Asked, directory_for, fulfil, large_files, remote_for, request
+from mlpipe_ci.compare import Authors, compare
+from mlpipe_ci.errors import NoGitError, UsageError
+from mlpipe_ci.events import Event, in_actions, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
-from mlpipe_ci.git import Git, open_git
+from mlpipe_ci.git import Git, History, Remote, open_git
 from mlpipe_ci.load import Source, load
+from mlpipe_ci.lock import hold
 from mlpipe_ci.result import Producer
-from mlpipe_ci.run import Change, Comparison
+from mlpipe_ci.run import Comparison
 from mlpipe_ci.workflow import Workflow
 
+NOTHING = Asked()
+HERE = "."
 DEFAULT_FILE = "mlpipe.yml"
 
 
@@ -28,7 +34,7 @@ DEFAULT_FILE = "mlpipe.yml"
 class Options:
     """What the user asked for on the command line."""
 
-    directory: str = "."
+    directory: str = HERE
     file: str | None = None
     base: str | None = None
     json: bool = False
@@ -36,6 +42,10 @@ class Options:
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     format: str = "text"
+    asked: Asked = NOTHING
+    force: tuple[str, ...] = ()
+    allow_untrusted: bool = False
+    comment: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +62,9 @@ class Workspace:
     state: State
     private: Path
     producer: Producer
+    authors: Authors
+    large_files: Remote | None
+    forced: frozenset[str]
 
     def gatherer(self, now: float) -> Gatherer:
         """The witness for plan and run. `now` in seconds since 1970."""
@@ -64,6 +77,8 @@ class Workspace:
             scopes=self.event.scopes,
             github=dict(self.event.attributes),
             changed=self.comparison.changed or (),
+            forced=self.forced,
+            author=self.authors.name,
             now=now,
         )
 
@@ -78,47 +93,102 @@ class Place:
     private: Path
     state: Path
     cache: Path
+    no_git: str = ""
+
+
+def provide(options: Options, env: Mapping[str, str], say: Callable[[str], None]) -> Place:
+    """As `find_place`, after the repository was checked out if nobody else did that.
+
+    Raises UsageError, GitError.
+    """
+    start = Path(options.directory).resolve()
+    if options.asked.repo and options.directory == HERE:
+        start = directory_for(options.asked, start)
+    needed = request(options.asked, env, start)
+    if needed:
+        outside = _outside(cache_directory(env), needed.directory)
+        with hold(outside / "checkout.lock", say):
+            fulfil(needed, say)
+    return find_place(replace(options, directory=str(start)), env)
 
 
 def find_place(options: Options, env: Mapping[str, str]) -> Place:
     """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
     start = start_directory(options.directory)
-    git = open_git(start)
+    git, no_git = find_git(start, env)
     root, cache = git.root if git else start, cache_directory(env)
-    outside = cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
+    outside = _outside(cache, root)
     return Place(
         start=start,
         root=root,
         git=git,
+        no_git=no_git,
         private=git.directory / "mlpipe" if git else outside,
         state=(git.common / "mlpipe" if git else outside) / "state.db",
         cache=cache,
     )
 
 
+def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:
+    """The work tree around a directory; without git, None and a word about that."""
+    try:
+        return open_git(start, trusted=in_actions(env)), ""
+    except NoGitError as error:
+        return None, str(error)
+
+
+def _outside(cache: Path, root: Path) -> Path:
+    """Mlpipe's directory for a work tree that has no git directory."""
+    return cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
+
+
 def open_workspace(
     place: Place, options: Options, env: Mapping[str, str], *, readonly: bool
 ) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
-    event = read_event(env, place.git, options.base)
+    event = read_event(env, place.git)
     workflow = _load(place, options, event)
+    remote = remote_for(env, place.git, options.asked)
+    history = History(place.git, remote) if place.git else None
+    comparison = compare(event, place.git, history, options.base)
+    if place.no_git:
+        comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
     return Workspace(
         root=place.root,
         git=place.git,
         event=event,
-        comparison=_comparison(event, place.git),
+        comparison=comparison,
         workflow=workflow,
         tree=Tree(place.root, place.git, workflow.writes),
         store=Store(place.cache),
         state=State(place.state, readonly=readonly),
         private=place.private,
         producer=_producer(event),
+        authors=Authors(event, comparison, place.git, history),
+        forced=_forced(workflow, options.force),
+        large_files=large_files(env, place.git, options.asked),
     )
+
+
+def _forced(workflow: Workflow, names: tuple[str, ...]) -> frozenset[str]:
+    """Ids of the steps that --force means; an empty name means all. Raises UsageError."""
+    if "" in names:
+        return frozenset(step.id for step in workflow.steps)
+    found: set[str] = set()
+    for name in names:
+        meant = {s.id for s in workflow.steps if name in {s.id, s.name, s.group}}
+        if not meant:
+            known = {word for s in workflow.steps for word in (s.id, s.name, s.group) if word}
+            near = get_close_matches(name, sorted(known), 1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise UsageError(f"--force {name}: there is no such step{hint}")
+        found |= meant
+    return frozenset(found)
 
 
 def read_workflow(place: Place, options: Options, env: Mapping[str, str]) -> Workflow:
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
-    return _load(place, options, read_event(env, place.git, options.base))
+    return _load(place, options, read_event(env, place.git))
 
 
 def _load(place: Place, options: Options, event: Event) -> Workflow:
@@ -163,12 +233,6 @@ def start_directory(directory: str) -> Path:
     if not start.is_dir():
         raise UsageError(f"{directory}: there is no such directory")
     return start
-
-
-def _comparison(event: Event, git: Git | None) -> Comparison:
-    pairs = changed_paths(event, git)
-    changed = None if pairs is None else tuple(Change(path=p, change=c) for p, c in pairs)
-    return Comparison(head=event.head, base=event.base, how=event.how, changed=changed)
 
 
 def _producer(event: Event) -> Producer:

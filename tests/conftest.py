@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +149,22 @@ def make_repo(tmp_path: Path) -> Callable[[str], Repo]:
         return made
 
     return make
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[Any]:
+    """A git server (`git_server.GitServer`) without a repository."""
+    from git_server import serve_git  # noqa: PLC0415 - it needs what is in this file
+
+    (tmp_path / "server").mkdir()
+    with serve_git(tmp_path / "server") as running:
+        yield running
+
+
+@pytest.fixture
+def hub(repo: Repo, git_server: Any) -> Any:
+    """A repository on a server (`runner.Hub`), with one commit: a workflow of two steps."""
+    from runner import WORKFLOW, Hub  # noqa: PLC0415 - it needs what is in this file
+
+    repo.commit({"mlpipe.yml": WORKFLOW, "data/a.csv": "1", "docs/a.md": "1"}, "First")
+    return Hub(repo, git_server)

@@ -1,4 +1,4 @@
-"""Events: head, base and how it was chosen, from GitHub's variables and payloads."""
+"""Events, and the base that follows from them where nothing can be fetched."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from conftest import Repo
 
+from mlpipe_ci.compare import compare
 from mlpipe_ci.errors import UsageError
-from mlpipe_ci.events import Event, changed_paths, read_event, refuse_untrusted
-from mlpipe_ci.git import Git, open_git
+from mlpipe_ci.events import Event, read_event, refuse_untrusted
+from mlpipe_ci.git import Git, History, open_git
+from mlpipe_ci.run import Comparison
 
 ZEROS = "0" * 40
 
@@ -50,59 +52,71 @@ def event(repo: Repo, name: str, payload: Mapping[str, Any], **env: str) -> Even
     return read_event(variables | env, git_of(repo))
 
 
+def compared(repo: Repo, found: Event, asked: str | None = None) -> Comparison:
+    git = git_of(repo)
+    return compare(found, git, History(git, None), asked)
+
+
+def changes(found: Comparison) -> tuple[tuple[str, str], ...] | None:
+    return None if found.changed is None else tuple((c.path, c.change) for c in found.changed)
+
+
 def test_at_a_desk_the_work_tree_is_compared_with_head(repo: Repo) -> None:
     head = repo.commit({"a": "1"})
     repo.write({"a": "2", "new": "1"})
     found = read_event({}, git_of(repo))
-    assert (found.name, found.base, found.ref) == ("desk", head, "refs/heads/main")
-    assert changed_paths(found, git_of(repo)) == (("a", "modified"), ("new", "untracked"))
+    assert (found.name, found.head, found.ref) == ("desk", head, "refs/heads/main")
+    comparison = compared(repo, found)
+    assert (comparison.base, changes(comparison)) == (
+        head,
+        (("a", "modified"), ("new", "untracked")),
+    )
     assert dict(found.attributes)["ref_name"] == "main"
     assert found.scopes == ("local", "main")
 
 
 def test_without_git_or_commit_nothing_is_known(repo: Repo) -> None:
-    assert read_event({}, None).how == "not a git repository"
-    found = read_event({}, git_of(repo))
-    assert (found.base, found.how) == (None, "no commit yet")
-    assert changed_paths(found, git_of(repo)) is None
+    assert compare(read_event({}, None), None, None, None).how == "not a git repository"
+    found = compared(repo, read_event({}, git_of(repo)))
+    assert (found.base, found.how, found.changed) == (None, "no commit yet", None)
 
 
 def test_a_base_that_was_asked_for_is_the_merge_base(repo: Repo, history: dict[str, str]) -> None:
     repo.git("checkout", "-q", "topic")
-    found = read_event({}, git_of(repo), "main")
+    found = compared(repo, read_event({}, git_of(repo)), "main")
     assert found.base == history["first"]
     assert found.how == "asked for: merge base with main"
-    assert changed_paths(found, git_of(repo)) == (("topic.csv", "added"),)
+    assert changes(found) == (("topic.csv", "added"),)
 
 
 def test_a_base_that_is_not_there_is_an_error(repo: Repo) -> None:
     repo.commit()
     with pytest.raises(UsageError, match=r"--base nope: no such commit here; fetch it"):
-        read_event({}, git_of(repo), "nope")
+        compared(repo, read_event({}, git_of(repo)), "nope")
 
 
 def test_push(repo: Repo, history: dict[str, str]) -> None:
-    found = event(repo, "push", {"before": history["first"]})
+    told = event(repo, "push", {"before": history["first"]})
+    found = compared(repo, told)
     assert (found.base, found.how) == (history["first"], "the commit before this push")
-    assert changed_paths(found, git_of(repo)) == (("main.csv", "added"),)
-    assert found.scopes == ("main",)
-    assert found.run_url == "https://github.com/o/r/actions/runs/7"
+    assert changes(found) == (("main.csv", "added"),)
+    assert told.scopes == ("main",)
+    assert told.run_url == "https://github.com/o/r/actions/runs/7"
 
 
-@pytest.mark.parametrize("before", [ZEROS, "1" * 40, None, 5, "--upload-pack=x"])
+@pytest.mark.parametrize("before", [ZEROS, "1" * 40, None, 5, "--upload-pack=x", "HEAD~1"])
 def test_a_push_without_a_usable_before_uses_the_default_branch(
     repo: Repo, history: dict[str, str], before: object
 ) -> None:
     repo.git("checkout", "-q", "topic")
-    found = event(repo, "push", {"before": before}, GITHUB_REF="refs/heads/topic")
-    assert (found.base, found.how) == (history["first"], "merge base with the default branch")
-
-
-def test_the_first_push_of_the_default_branch_has_no_base(repo: Repo) -> None:
-    repo.commit({"a": "1"})
-    found = event(repo, "push", {"before": ZEROS})
-    assert found.base is None
-    assert changed_paths(found, git_of(repo)) is None
+    told = event(repo, "push", {"before": before}, GITHUB_REF="refs/heads/topic")
+    found = compared(repo, told)
+    assert found.base == history["first"]
+    assert found.how.startswith("merge base with main")
+    if before == "1" * 40:
+        assert "as the previous push 1111111 is gone" in found.how
+    else:
+        assert "gone" not in found.how
 
 
 def pull_request(base_sha: str) -> dict[str, Any]:
@@ -112,38 +126,40 @@ def pull_request(base_sha: str) -> dict[str, Any]:
 def test_a_merge_ref_is_compared_with_its_first_parent(repo: Repo, history: dict[str, str]) -> None:
     repo.git("checkout", "-q", history["merge"])
     payload = pull_request(history["first"])  # where main was when the pull request was opened
-    found = event(repo, "pull_request", payload, GITHUB_SHA=history["merge"])
+    told = event(repo, "pull_request", payload, GITHUB_SHA=history["merge"])
+    found = compared(repo, told)
     assert found.base == history["second"]
-    assert changed_paths(found, git_of(repo)) == (("topic.csv", "added"),)
-    assert (found.pull_request, found.scopes) == (7, ("pr/7", "main"))
+    assert changes(found) == (("topic.csv", "added"),)
+    assert (told.pull_request, told.scopes) == (7, ("pr/7", "main"))
 
 
-def test_a_shallow_merge_ref_says_what_is_missing(repo: Repo, history: dict[str, str]) -> None:
-    repo.git("update-ref", "refs/heads/merged", history["merge"])
-    shallow = Repo(repo.root.parent / "shallow")
-    url = repo.root.as_uri()
-    repo.git("clone", "-q", "--depth=1", "--branch", "merged", url, str(shallow.root))
-    payload = pull_request(history["first"])
-    found = event(shallow, "pull_request", payload, GITHUB_SHA=history["merge"])
-    assert found.base is None
-    assert "fetch-depth: 2" in found.how
-    assert changed_paths(found, git_of(shallow)) is None
-
-
-def test_a_pull_requests_head_is_compared_with_the_merge_base(
+def test_without_the_base_branch_the_frozen_base_is_the_last_rung(
     repo: Repo, history: dict[str, str]
 ) -> None:
     repo.git("checkout", "-q", "topic")
-    found = event(repo, "pull_request", pull_request(history["second"]))
-    assert (found.base, found.how) == (history["first"], "merge base with main")
-
-
-def test_a_merge_group_and_events_that_name_no_commit(repo: Repo, history: dict[str, str]) -> None:
-    found = event(repo, "merge_group", {"merge_group": {"base_sha": history["first"]}})
+    repo.git("update-ref", "-d", "refs/remotes/origin/main")
+    told = event(repo, "pull_request", pull_request(history["second"]))
+    found = compared(repo, told)
     assert found.base == history["first"]
-    for name in ("schedule", "workflow_dispatch", "made_up"):
-        found = event(repo, name, {})
-        assert (found.base, found.how) == (None, f"'{name}' names no commit to compare with")
+    assert found.how == "merge base with main as it was when the pull request was last pushed to"
+    assert found.warnings == ("the branch 'main' could not be fetched (nothing is fetched here)",)
+    unknown = compared(repo, event(repo, "pull_request", pull_request("HEAD")))
+    assert (unknown.base, unknown.changed) == (None, None)
+
+
+@pytest.mark.parametrize("payload", [{}, {"merge_group": {"base_sha": "main"}}])
+def test_a_merge_group_that_does_not_say_its_base(repo: Repo, payload: dict[str, Any]) -> None:
+    repo.commit()
+    found = compared(repo, event(repo, "merge_group", payload))
+    assert found.base is None
+    assert "could not be fetched (the event does not name it)" in found.how
+
+
+def test_the_commit_of_a_run_is_never_the_merge_commit(repo: Repo) -> None:
+    head = repo.commit()
+    asked = {"pull_request": {"number": 7, "head": {"sha": "a" * 40}}}
+    assert event(repo, "pull_request", asked).subject == "a" * 40
+    assert event(repo, "push", {}).subject == head
 
 
 @pytest.mark.parametrize("payload", ["", "[]", "{", '{"pull_request": 5}', "null"])
@@ -152,7 +168,7 @@ def test_a_payload_that_cannot_be_read_is_as_if_empty(repo: Repo, payload: str) 
     (repo.root / "event").write_text(payload)
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
     found = read_event(env | {"GITHUB_EVENT_PATH": str(repo.root / "event")}, git_of(repo))
-    assert (found.base, found.pull_request) == (None, None)
+    assert (compared(repo, found).base, found.pull_request) == (None, None)
     assert found.scopes == ("pr/unknown", "main")
 
 
@@ -175,5 +191,6 @@ def test_scopes_follow_from_the_event(repo: Repo, ref: str, scopes: tuple[str, .
 def test_steps_do_not_run_with_the_rights_of_strangers(repo: Repo, name: str) -> None:
     repo.commit()
     with pytest.raises(UsageError, match=f"not run on '{name}'"):
-        refuse_untrusted(event(repo, name, {}))
-    refuse_untrusted(event(repo, "push", {}))
+        refuse_untrusted(event(repo, name, {}), allowed=False)
+    refuse_untrusted(event(repo, name, {}), allowed=True)
+    refuse_untrusted(event(repo, "push", {}), allowed=False)

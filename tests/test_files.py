@@ -7,8 +7,9 @@ import pytest
 from blake3 import blake3
 from conftest import Repo
 
+from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.files import Tree, file_digest
+from mlpipe_ci.files import Tree
 from mlpipe_ci.git import open_git
 from mlpipe_ci.keys import Input
 

@@ -9,7 +9,8 @@ import pytest
 from conftest import Repo
 
 from mlpipe_ci.errors import GitError
-from mlpipe_ci.git import LOCAL_VARIABLES, Git, clear_local_environment, open_git
+from mlpipe_ci.git import Difference, Git, clear_local_environment, open_git
+from mlpipe_ci.git.command import LOCAL_VARIABLES
 
 ODD = ("café.csv", "数据.csv", "tab\there", 'quo"te', "new\nline", "-dash", "end ", "[g]*.csv")
 
@@ -18,6 +19,10 @@ def opened(repo: Repo) -> Git:
     git = open_git(repo.root)
     assert git is not None
     return git
+
+
+def pairs(found: tuple[Difference, ...]) -> dict[str, str]:
+    return {difference.path: difference.change for difference in found}
 
 
 def test_outside_of_a_repository_there_is_no_git(tmp_path: Path) -> None:
@@ -43,7 +48,7 @@ def test_odd_names_come_back_exactly(repo: Repo) -> None:
     (repo.root / latin).write_text("x")
     head = repo.commit(dict.fromkeys(ODD, "x"))
     git = opened(repo)
-    assert {path for path, _ in git.changed(base, head)} == {*ODD, latin}
+    assert set(pairs(git.commits.changed(base, head))) == {*ODD, latin}
     assert set(git.index()) == {*ODD, latin}
     for name in (*ODD, latin):
         (repo.root / name).write_text("changed")
@@ -63,7 +68,7 @@ def test_kinds_of_change(repo: Repo) -> None:
     (repo.root / "link").symlink_to("kept")
     (repo.root / "kept").chmod(0o755)
     head = repo.commit({"d": "now a file", "new": "1"})
-    assert dict(opened(repo).changed(base, head)) == {
+    assert pairs(opened(repo).commits.changed(base, head)) == {
         "gone": "deleted",
         "old": "deleted",
         "renamed": "added",
@@ -78,7 +83,7 @@ def test_kinds_of_change(repo: Repo) -> None:
 def test_the_work_tree_is_compared_where_there_is_no_head(repo: Repo) -> None:
     base = repo.commit({"a": "1", "b": "1"})
     repo.write({"a": "2"})
-    assert opened(repo).changed(base, None) == (("a", "modified"),)
+    assert opened(repo).changed(base) == (Difference("a", "modified"),)
 
 
 def test_a_modified_file_has_the_id_that_it_will_have_when_committed(repo: Repo) -> None:
@@ -121,8 +126,8 @@ def test_parents_are_known_even_where_they_are_not_here(
     shallow.git("checkout", "-q", "FETCH_HEAD")
     git = opened(shallow)
     assert git.head() == second
-    assert git.parents(second) == (first,)
-    assert git.commit(first) is None
+    assert git.commits.parents(second) == (first,)
+    assert git.commits.commit(first) is None
     assert git.branch() is None
 
 
@@ -143,7 +148,7 @@ def test_a_sha256_repository(tmp_path: Path) -> None:
     head = repo.commit({"a": "2"})
     assert len(head) == 64
     git = opened(repo)
-    assert git.changed(base, head) == (("a", "modified"),)
+    assert git.commits.changed(base, head) == (Difference("a", "modified"),)
     assert len(git.hash_files(("a",))["a"]) == 64
 
 
@@ -163,8 +168,13 @@ def test_the_local_variables_of_this_git_are_all_known() -> None:
 def test_names_that_look_like_options_are_refused(repo: Repo) -> None:
     repo.commit({"a": "1"})
     git = opened(repo)
-    assert git.commit("--output=x") is None
-    for ask in (lambda: git.changed("--output=x", None), lambda: git.parents("HEAD")):
+    assert git.commits.commit("--output=x") is None
+    for ask in (
+        lambda: git.changed("--output=x"),
+        lambda: git.commits.changed("HEAD", "HEAD"),
+        lambda: git.commits.parents("HEAD"),
+        lambda: git.commits.merge_bases("main", "--all"),
+    ):
         with pytest.raises(GitError, match="not a commit id"):
             ask()
 
@@ -185,7 +195,8 @@ def test_the_users_git_configuration_changes_nothing(repo: Repo) -> None:
     head = repo.commit()
     repo.write({"new": "1"})
     git = opened(repo)
-    assert git.changed(base, head) == (("dir/é", "deleted"), ("dir/ö", "added"))
+    assert pairs(git.commits.changed(base, head)) == {"dir/é": "deleted", "dir/ö": "added"}
+    assert pairs(git.changed(base)) == {"dir/é": "deleted", "dir/ö": "added"}
     assert git.status() == (frozenset(), frozenset({"new"}))
 
 
@@ -206,3 +217,55 @@ def test_a_failing_git_says_what_failed(repo: Repo) -> None:
     repo.commit({"a": "1"})
     with pytest.raises(GitError, match=r"git hash-object failed: .*nothing.*No such file"):
         opened(repo).hash_files(("nothing",))
+
+
+def test_a_bare_repository_is_explained(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "bare")], check=True)
+    with pytest.raises(GitError, match="bare repository, which has no files"):
+        open_git(tmp_path / "bare")
+
+
+def test_a_worktree_of_a_bare_repository(repo: Repo, tmp_path: Path) -> None:
+    head = repo.commit({"a": "1"})
+    repo.git("clone", "-q", "--bare", ".", str(tmp_path / "bare"))
+    bare = Repo(tmp_path / "bare")
+    bare.git("worktree", "add", "-q", str(tmp_path / "tree"), "main")
+    git = open_git(tmp_path / "tree")
+    assert git is not None
+    assert (git.head(), git.root, git.common) == (head, tmp_path / "tree", tmp_path / "bare")
+
+
+def test_a_path_that_is_a_link_and_one_with_a_line_break(repo: Repo, tmp_path: Path) -> None:
+    repo.commit({"sub/a": "1"})
+    (tmp_path / "link").symlink_to(repo.root / "sub")
+    found = open_git(tmp_path / "link")
+    assert found is not None
+    assert found.root == repo.root
+    odd = tmp_path / "line\nbreak"
+    repo.root.rename(odd)
+    found = open_git(odd / "sub")
+    assert found is not None
+    assert (found.root, found.common) == (odd, odd / ".git")
+
+
+def test_a_submodule_is_a_repository_of_its_own(
+    repo: Repo, make_repo: Callable[[str], Repo]
+) -> None:
+    library = make_repo("library")
+    library.commit({"a": "1"})
+    allowed = ("-c", "protocol.file.allow=always")
+    repo.git(*allowed, "submodule", "--quiet", "add", str(library.root), "lib")
+    repo.commit()
+    found = open_git(repo.root / "lib")
+    assert found is not None
+    assert found.root == repo.root / "lib"
+    assert found.directory == repo.root / ".git/modules/lib"
+
+
+def test_what_the_index_alone_can_tell(repo: Repo) -> None:
+    repo.commit({"a": "1", "b": "1", ".gitignore": "ignored"})
+    repo.write({"a": "22", "new": "1", "ignored": "1"})
+    for part in (repo.root / ".git/objects").glob("??/*"):
+        part.unlink()
+    assert opened(repo).head() is None
+    assert opened(repo).status() == (frozenset({"a"}), frozenset({"new"}))

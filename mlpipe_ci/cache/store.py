@@ -17,7 +17,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from mlpipe_ci.cache.codec import decode_result, encode_result
-from mlpipe_ci.files import CHUNK
+from mlpipe_ci.contents import CHUNK
 from mlpipe_ci.result import Result
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of mlpipe; it may be deleted.\n"

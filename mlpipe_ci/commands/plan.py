@@ -8,13 +8,16 @@ from typing import TextIO
 from mlpipe_ci.decide import Action, make_plan
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
-from mlpipe_ci.screen import has_colour
-from mlpipe_ci.workspace import Options, find_place, open_workspace
+from mlpipe_ci.screen import Screen, has_colour
+from mlpipe_ci.workspace import Options, open_workspace, provide
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
-    workspace = open_workspace(find_place(options, env), options, env, readonly=True)
+    screen = Screen(err, env, quiet=options.quiet)
+    workspace = open_workspace(provide(options, env, screen.say), options, env, readonly=True)
+    for warning in workspace.comparison.warnings:
+        screen.say(f"warning: {warning}")
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
     workspace.state.close()
     if options.json:

@@ -4,7 +4,7 @@ import io
 import json
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import BinaryIO, TextIO
 
 from mlpipe_ci import runner
@@ -13,15 +13,25 @@ from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.decide import Action, Decision, make_plan
 from mlpipe_ci.errors import InterruptedRunError, PathError
-from mlpipe_ci.events import refuse_untrusted
+from mlpipe_ci.events import Event, read_event, refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
+from mlpipe_ci.git import fetch_large_files
 from mlpipe_ci.lock import hold
 from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
-from mlpipe_ci.run import Run, Status, StepOutcome
+from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.screen import Screen, print_or_drop
-from mlpipe_ci.workspace import Options, Workspace, find_place, open_workspace
+from mlpipe_ci.workflow import Workflow
+from mlpipe_ci.workspace import (
+    DEFAULT_FILE,
+    Options,
+    Place,
+    Workspace,
+    default_name,
+    open_workspace,
+    provide,
+)
 
 OWN_VARIABLES = (
     "MLPIPE_TOKEN",
@@ -37,17 +47,33 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
     screen = Screen(stream, env, quiet=options.quiet)
-    place = find_place(options, env)
+    place = provide(options, env, screen.say)
+    event = read_event(env, place.git)
+    if event.idle:
+        return _idle(event, place, options, screen, out)
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(place.private / "lock", screen.say) as lock:
         workspace = open_workspace(place, options, env, readonly=False)
-        refuse_untrusted(workspace.event)
+        refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
         run = _run(workspace, env, screen, _binary(stream), lock)
     screen.final(run)
     if options.json:
         print_or_drop(json.dumps(run_json(run), indent=2), out)
-    publish(run, workspace.event, env, screen.say)
+    token = env.get("MLPIPE_TOKEN", "") if options.comment else ""
+    publish(run, workspace.event, env, token, screen.say)
     return exit_code(run)
+
+
+def _idle(event: Event, place: Place, options: Options, screen: Screen, out: TextIO) -> int:
+    """A branch was deleted, or a pull request is closed: nothing to run, nothing to post."""
+    screen.say(event.idle)
+    if options.json:
+        name = default_name(event, place.root)
+        workflow = Workflow(name=name, file=options.file or DEFAULT_FILE, steps=())
+        comparison = Comparison(head=event.head, how=event.idle)
+        run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)
+        print_or_drop(json.dumps(run_json(run), indent=2), out)
+    return 0
 
 
 def exit_code(run: Run) -> int:
@@ -75,6 +101,8 @@ def _run(
         screen.say(f"step '{left[0]}' was interrupted last time; its old outputs were put back")
     sweep(workspace.store, time.time() - HOUR)
     screen.head(workspace.workflow, workspace.comparison)
+    for warning in workspace.comparison.warnings:
+        screen.say(f"warning: {warning}")
     make_plan(workspace.workflow, workspace.gatherer(time.time()))  # a missing input stops here
     executor = EXECUTORS["local"](output, () if lock is None else (lock,))
     bench = _bench(workspace, env, aside, executor)
@@ -105,7 +133,15 @@ def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor:
         logs=workspace.private / "logs",
         scope=workspace.event.scopes[0],
         producer=workspace.producer,
+        fetch_large=_large_files(workspace),
     )
+
+
+def _large_files(workspace: Workspace) -> Callable[[tuple[str, ...]], None] | None:
+    git, remote = workspace.git, workspace.large_files
+    if git is None or remote is None:
+        return None
+    return lambda paths: fetch_large_files(git.command, remote, paths)
 
 
 def _carry_out(bench: Bench, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:

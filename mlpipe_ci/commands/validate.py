@@ -7,19 +7,19 @@ from typing import TextIO
 
 from mlpipe_ci.errors import WorkflowError
 from mlpipe_ci.files import Tree
-from mlpipe_ci.git import Git, open_git
+from mlpipe_ci.git import Git
 from mlpipe_ci.load import Source, load
 from mlpipe_ci.report import actions
 from mlpipe_ci.report.faults import FORMATS, Checked
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.survey import Survey
-from mlpipe_ci.workspace import Options, start_directory, workflow_file
+from mlpipe_ci.workspace import Options, find_git, start_directory, workflow_file
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0 if no file has an error, 2 if one has. Warnings do not count."""
     start = start_directory(options.directory)
-    git = open_git(start)
+    git, _ = find_git(start, env)
     root = git.root if git else start
     named = [replace(options, file=name) for name in options.files] or [options]
     places = (workflow_file(one, start, root) for one in named)

@@ -21,6 +21,7 @@ RULES = {
     "paths": "A path is absolute, leaves the repository, or cannot be what it is declared as.",
     "order": "A step reads what a later step writes, or needs a step that is not before it.",
     "overlap": "Two steps write the same path, or one inside of the other's.",
+    "unicode": "An input is written with other Unicode characters than the file.",
     "tracked": "An output is tracked by git, so that each run changes a tracked file.",
     "missing": "An input is not there now, and no earlier step writes it.",
 }

@@ -5,7 +5,7 @@ from typing import Any
 from mlpipe_ci.decide import Decision, Plan
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.result import Result
-from mlpipe_ci.run import Comparison, Run, StepOutcome
+from mlpipe_ci.run import Change, Comparison, Run, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
 VERSION = 1
@@ -26,7 +26,7 @@ def run_json(run: Run) -> dict[str, Any]:
 
 def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
     base = {"sha": comparison.base, "how": comparison.how} if comparison.base else None
-    changed = [{"path": shown(c.path), "change": c.change} for c in comparison.changed or ()]
+    changed = [_change(change) for change in comparison.changed or ()]
     return {
         "version": VERSION,
         "workflow": shown(workflow.name),
@@ -35,7 +35,14 @@ def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
         "base": base,
         "base_unknown": None if comparison.base else shown(comparison.how),
         "changed": None if comparison.changed is None else changed,
+        "warnings": [shown(warning) for warning in comparison.warnings],
     }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    told: dict[str, Any] = {"path": shown(change.path), "change": change.change}
+    told |= {"from_base": True} if change.from_base else {}
+    return told | ({"pointer": shown(change.pointer)} if change.pointer else {})
 
 
 def _decision(decision: Decision) -> dict[str, Any]:

@@ -20,11 +20,22 @@ def marker(workflow_file: str) -> str:
     return f"<!-- mlpipe:report key={key} v=1 -->"
 
 
+def run_marker(run_id: int) -> str:
+    """The hidden second line of a comment: the run that wrote it. Later runs have larger ids."""
+    return f"<!-- mlpipe:run id={run_id} -->"
+
+
+def run_of(comment: str) -> int:
+    """Id of the run that wrote a comment of ours; 0 if it does not say."""
+    found = re.match(r"[^\n]*\n<!-- mlpipe:run id=(\d{1,20}) -->", comment)
+    return int(found[1]) if found else 0
+
+
 def report(run: Run) -> str:
     """The whole report. If it would be too long, whole sections are left out, and it says so."""
     needed = [_headline(run), _action(run), _metrics(run), _steps(run)]
     optional = [_logs(run), _changes(run)]
-    footer = _footer(run)
+    footer = "\n\n".join(part for part in (_warnings(run), _footer(run)) if part)
     dropped = ""
     while True:
         text = "\n\n".join(part for part in [*needed, *optional, dropped, footer] if part) + "\n"
@@ -119,6 +130,10 @@ def _changes(run: Run) -> str:
 
 def _folded(title: str, text: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{text}\n\n</details>"
+
+
+def _warnings(run: Run) -> str:
+    return "\n\n".join(f"<sub>⚠️ {plain(text)}</sub>" for text in run.comparison.warnings)
 
 
 def _footer(run: Run) -> str:

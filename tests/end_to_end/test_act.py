@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from act import Acted, act, copy_of_the_action
 from conftest import ROOT, Repo
-from github_server import Server, serve
+from github_server import TOKEN, Server, serve
 
 pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
 CONSUMER = """
@@ -23,6 +23,7 @@ jobs:
       - uses: actions/checkout@v6
       - uses: org/mlpipe@v1
 """
+WITHOUT_CHECKOUT = CONSUMER.replace("      - uses: actions/checkout@v6\n", "")
 STEPS = {"profiles", "clean", "features", "train", "evaluate", "deploy"}
 
 
@@ -88,16 +89,19 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
 
     repo.git("checkout", "-q", "-b", "topic")
     train = repo.read("src/train.py")
-    repo.commit({"src/train.py": train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 6")}, "Flatter trees")
+    flat = train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 6")
+    asked_head = repo.commit({"src/train.py": flat}, "Flatter trees")
     asked = consumer.pull_request(first)
     assert asked.code == 0, asked.log
     assert "### ✅ fraud-detection: 2 ran · 3 reused · 1 skipped" in asked.summary
     (comment,) = server.comments.values()
-    marker, text = comment["body"].split("\n", 1)
+    marker, run, text = comment["body"].split("\n", 2)
     assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
+    assert run == "<!-- mlpipe:run id=1 -->"
     assert text == asked.summary.removesuffix("\n") + "\n"
-    assert "| <code>train</code> | succeeded | src/train.py changed |" in text
-    assert f"base {first[:7]} (merge base with main): 1 path changed" in text
+    flatter = f"src/train.py changed in {asked_head[:7]} &#34;Flatter trees&#34;"
+    assert f"| <code>train</code> | succeeded | {flatter} |" in text
+    assert f"base {first[:7]} (merge base with main as it was when" in text
 
     repo.commit({"src/train.py": train.replace("model.fit(", "model.fit(x, ")}, "Break it")
     failed = consumer.pull_request(first)
@@ -132,3 +136,52 @@ def test_a_fault_in_the_file_is_red_and_annotated(consumer: Consumer) -> None:
     assert done.code != 0
     assert "mlpipe.yml,line=1,col=23" in done.log
     assert "did you mean 'run'?" in done.log
+
+
+def test_without_a_checkout_step(tmp_path: Path, hub: Any, server: Server) -> None:
+    """The whole job is one line: clone, find the net change of the pull request, run what it needs."""
+    desk = hub.desk
+    desk.commit({".github/workflows/ml.yml": WITHOUT_CHECKOUT}, "One line")
+    action = copy_of_the_action(tmp_path / "action")
+    hub.server.token = TOKEN
+    env = {
+        "GITHUB_SERVER_URL": hub.server.url,
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_API_URL": server.url,
+        "MLPIPE_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+    def run(event: str, payload: dict[str, Any], ref: str) -> Acted:
+        # act runs the workflow of a directory, and takes the event's commit from it.
+        sha = desk.git("rev-parse", "HEAD")
+        return act(desk.root, event, payload, action, **env, GITHUB_SHA=sha, GITHUB_REF=ref)
+
+    hub.push()
+    pushed = run("push", {"before": "0" * 40, "ref": "refs/heads/main"}, "refs/heads/main")
+    assert pushed.code == 0, pushed.log
+    assert f"checking out {hub.server.url}/o/r at" in pushed.log
+    assert "### ✅ r: 2 ran" in pushed.summary
+
+    base = desk.git("rev-parse", "HEAD")
+    desk.git("checkout", "-q", "-b", "topic")
+    head = desk.commit({"data/a.csv": "2"}, "Week 9")
+    desk.git("checkout", "-q", "main")
+    for n in range(5):
+        desk.commit({f"main-{n}.md": "1"}, f"Main {n}")
+    merge = hub.pull_request("topic")
+    desk.git("checkout", "-q", "--detach", merge)
+    request = {
+        "number": 7,
+        "commits": 1,
+        "head": {"ref": "topic", "sha": head},
+        "base": {"ref": "main", "sha": base},
+    }
+    asked = run("pull_request", {"action": "opened", "pull_request": request}, "refs/pull/7/merge")
+    assert asked.code == 0, asked.log
+    assert "### ✅ r: 1 ran · 1 reused" in asked.summary
+    assert "first parent of the pull request&#39;s merge commit, fetched): 1 path changed" in (
+        asked.summary.replace("'", "&#39;")
+    )
+    assert f"data/a.csv changed in {head[:7]} &#34;Week 9&#34;" in asked.summary
+    assert "main-0.md" not in asked.summary
+    assert len(server.comments) == 1

@@ -108,14 +108,15 @@ def test_week_9_runs_what_it_touches(example: Example) -> None:
     script = [sys.executable, "simulate.py", "--weeks", "9"]
     subprocess.run(script, cwd=example.repo.root, check=True, capture_output=True)
     base = example.repo.git("rev-parse", "HEAD")
-    example.repo.commit(message="Week 9")
+    week = example.repo.commit(message="Week 9")
     ran = dict.fromkeys(STEPS, "succeeded") | {"profiles": "reused"}
     assert example.run("--base", base) == ran
     assert example.report["changed"] == [
         {"path": "data/transactions/week-09.csv", "change": "added"}
     ]
     clean = example.report["steps"][1]
-    assert clean["reasons"] == ["data/transactions/week-09.csv added"]
+    added = f'data/transactions/week-09.csv added in {week[:7]} "Week 9"'
+    assert clean["reasons"] == [added]
     metrics = example.report["steps"][4]["metrics"]
     assert 0.8 < metrics["auc"] < 1
     assert set(metrics) >= {"auc", "average_precision", "recall_at_100_alerts_a_day"}

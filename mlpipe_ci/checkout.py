@@ -1,0 +1,162 @@
+"""Checks the repository out where nothing else did: in an empty workspace, or with --repo."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlpipe_ci.errors import GitError, UsageError
+from mlpipe_ci.events import in_actions
+from mlpipe_ci.git import (
+    HEX_ID,
+    Git,
+    Remote,
+    Wanted,
+    check_out,
+    is_unstarted,
+    move_to,
+    open_git,
+    resolve,
+)
+from mlpipe_ci.git.remote import DEFAULT_SERVER, settings_of, token_settings, without_password
+
+OURS = "checkout"
+"""File in mlpipe's part of the git directory: the work tree was checked out by mlpipe."""
+HISTORY_SECONDS, CHECKOUT_SECONDS = 60.0, 3600.0
+"""The most that is spent on finding out what changed, and on a checkout that does not stall."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the user asked for: address of a repository, a ref of it, its submodules."""
+
+    repo: str = ""
+    ref: str = ""
+    submodules: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be checked out, and where. `clean`: what an earlier run left may be removed."""
+
+    remote: Remote
+    wanted: Wanted
+    directory: Path
+    clean: bool
+
+
+def request(asked: Asked, env: Mapping[str, str], start: Path) -> Request | None:
+    """Say what has to be checked out before anything else; None if the work tree is to be taken
+    as it is. Raises UsageError, GitError.
+    """
+    if asked.repo:
+        return _at_a_desk(asked, env, start)
+    if asked.ref:
+        raise UsageError("--ref says what to check out of --repo, which is not given")
+    workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere")
+    if not in_actions(env) or not start.is_relative_to(workspace.resolve()):
+        return None
+    if not is_unstarted(workspace) and not (workspace / ".git" / "mlpipe" / OURS).exists():
+        return None
+    repository, sha = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_SHA", "")
+    if not repository or not HEX_ID.fullmatch(sha):
+        return None
+    server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
+    return Request(
+        remote=Remote(f"{server}/{repository}", token_settings(env), CHECKOUT_SECONDS),
+        wanted=Wanted(env.get("GITHUB_REF", ""), sha, asked.submodules),
+        directory=workspace,
+        clean=True,
+    )
+
+
+def fulfil(request: Request, say: Callable[[str], None]) -> None:
+    """Check out. Raises GitError, UsageError; a directory that was empty is empty then."""
+    wanted, place = request.wanted, request.directory
+    name = wanted.ref or "the default branch"
+    at = f"{wanted.commit[:7]} ({name})" if wanted.commit and wanted.ref else wanted.commit or name
+    say(f"checking out {without_password(request.remote.url)} at {at} into {place}")
+    try:
+        if is_unstarted(place):
+            check_out(place, request.remote, wanted)
+            (place / ".git" / "mlpipe").mkdir(exist_ok=True)
+            (place / ".git" / "mlpipe" / OURS).touch()
+        else:
+            _move(request)
+    except OSError as error:
+        raise GitError(f"the checkout into {place} failed: {error.strerror}") from error
+
+
+def remote_for(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
+    """From where commits that a clone lacks may be fetched; None at a desk: nothing is then."""
+    if git is None or not (in_actions(env) or asked.repo):
+        return None
+    repository = env.get("GITHUB_REPOSITORY")
+    server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
+    own = f"{server}/{repository}" if repository and in_actions(env) else ""
+    url = asked.repo or git.remote_address() or own
+    settings = (*settings_of(git.command), *token_settings(env))
+    return Remote(url, settings, HISTORY_SECONDS) if url else None
+
+
+def large_files(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
+    """From where the content of Git LFS files may be fetched: only into a checkout of ours."""
+    ours = git is not None and (git.directory / "mlpipe" / OURS).exists()
+    remote = remote_for(env, git, asked) if ours else None
+    return Remote(remote.url, remote.settings, CHECKOUT_SECONDS) if remote else None
+
+
+def _at_a_desk(asked: Asked, env: Mapping[str, str], start: Path) -> Request:
+    if asked.repo.startswith("-"):
+        raise UsageError(f"--repo {asked.repo} is no address of a repository")
+    url = os.path.realpath(asked.repo) if Path(asked.repo).is_dir() else asked.repo
+    remote = Remote(url, token_settings(env), CHECKOUT_SECONDS)
+    return Request(
+        remote=remote,
+        wanted=_with_submodules(resolve(remote, asked.ref), asked),
+        directory=start,
+        clean=False,
+    )
+
+
+def _with_submodules(wanted: Wanted, asked: Asked) -> Wanted:
+    return Wanted(wanted.ref, wanted.commit, asked.submodules)
+
+
+def directory_for(asked: Asked, start: Path) -> Path:
+    """Where --repo goes if no directory is named: here if here is empty, else as `git clone`.
+
+    Raises UsageError if the address has no last part to name it.
+    """
+    if is_unstarted(start):
+        return start
+    name = re.split(r"[/:]", asked.repo.rstrip("/"))[-1].removesuffix(".git")
+    if not name or name.startswith("."):
+        raise UsageError(f"--repo {asked.repo}: say into which directory with -C")
+    return start / name
+
+
+def _move(request: Request) -> None:
+    """Take a checkout of ours to another commit. At a desk nothing of the user's is lost by it."""
+    place = request.directory
+    git = open_git(place, trusted=request.clean)
+    if git is None or not (git.root / ".git" / "mlpipe" / OURS).exists() or git.root != place:
+        text = f"{place} is not empty, and was not checked out by mlpipe; name another with -C"
+        raise UsageError(text)
+    ours, theirs = git.remote_url(), without_password(request.remote.url)
+    if ours.removesuffix(".git") != theirs.removesuffix(".git"):
+        raise UsageError(f"{place} is a checkout of {ours}, not of {theirs}; name another with -C")
+    if request.clean:
+        git.command.run("clean", "-ffdx", "--quiet")
+    else:
+        _refuse_work(git)
+    move_to(git.command, request.remote, request.wanted, force=request.clean)
+
+
+def _refuse_work(git: Git) -> None:
+    changed = sorted(git.status()[0])
+    if changed:
+        raise UsageError(f"{git.root} has changes of its own ({changed[0]}); commit or remove them")
+    if not git.command.run("for-each-ref", "--points-at=HEAD", "refs/remotes", "refs/tags").strip():
+        raise UsageError(f"{git.root} has commits of its own; push them, or name another with -C")

@@ -1,0 +1,38 @@
+"""The only package that talks to git; plain values out. `command` alone knows GitPython."""
+
+from mlpipe_ci.git.checkout import (
+    Wanted,
+    check_out,
+    empty,
+    fetch_large_files,
+    is_unstarted,
+    move_to,
+    resolve,
+)
+from mlpipe_ci.git.command import HEX_ID, clear_local_environment, is_null
+from mlpipe_ci.git.commits import SUBMODULE, Difference
+from mlpipe_ci.git.history import Common, History
+from mlpipe_ci.git.remote import Remote
+from mlpipe_ci.git.repository import SYMLINK, Entry, Git, open_git
+
+__all__ = [
+    "HEX_ID",
+    "SUBMODULE",
+    "SYMLINK",
+    "Common",
+    "Difference",
+    "Entry",
+    "Git",
+    "History",
+    "Remote",
+    "Wanted",
+    "check_out",
+    "clear_local_environment",
+    "empty",
+    "fetch_large_files",
+    "is_null",
+    "is_unstarted",
+    "move_to",
+    "open_git",
+    "resolve",
+]

@@ -1,0 +1,205 @@
+"""Runs git through GitPython's command wrapper: bytes out, nothing inherited, nothing in a prompt.
+
+GitPython's diff and index objects are not used: one file name that is not UTF-8 makes
+`Commit.diff` answer "nothing changed". Here all output is bytes, split at NUL by who asked.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import weakref
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.errors import GitError, NoGitError
+
+_LOUD = "GIT_PYTHON_REFRESH" not in os.environ
+if _LOUD:  # a missing git is told by Command, not by an ImportError
+    os.environ["GIT_PYTHON_REFRESH"] = "quiet"
+import git as gitpython  # noqa: E402
+
+if _LOUD:  # no step shall inherit it
+    del os.environ["GIT_PYTHON_REFRESH"]
+
+HEX_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+LOCAL_VARIABLES = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_GRAFT_FILE"),
+    *("GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_IMPLICIT_WORK_TREE"),
+    *("GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
+    *("GIT_INTERNAL_SUPER_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_LITERAL_PATHSPECS"),
+)
+"""What `git rev-parse --local-env-vars` prints, and more: a git hook sets these for its own use."""
+PLAIN = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0"}
+OFFLINE = {"GIT_ALLOW_PROTOCOL": ""}
+"""Reading commands never reach the network: no object that a partial clone lacks is fetched."""
+NOISE = ("hint:", "warning:", "remote:", "error: failed to", "fatal: the remote end")
+Settings = tuple[tuple[str, str], ...]
+"""Git configuration for one command: names and values."""
+
+
+def clear_local_environment(env: MutableMapping[str, str]) -> None:
+    """Remove what a git hook or an outer git command left in the environment."""
+    for name in LOCAL_VARIABLES:
+        env.pop(name, None)
+
+
+class Command:
+    """git, called in one directory. `env` is added to the environment of each call."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str] | None = None) -> None:
+        self._git = gitpython.Git(str(directory))
+        self.directory = directory
+        self.env = dict(env or {})
+        self._trust: Path | None = None
+        self._keeper: Command | None = None
+
+    def run(self, *arguments: str) -> bytes:
+        """What git prints. Raises GitError, and NoGitError if there is no git."""
+        with _as_git_errors(arguments):
+            output = self._git.execute(
+                ["git", *arguments],
+                stdout_as_string=False,
+                strip_newline_in_stdout=False,
+                env=PLAIN | OFFLINE | self.env,
+            )
+        return bytes(output)
+
+    def attempt(self, *arguments: str) -> bytes | None:
+        """What git prints, or None if it refuses."""
+        try:
+            return self.run(*arguments)
+        except NoGitError:
+            raise
+        except GitError:
+            return None
+
+    def transfer(self, *arguments: str, settings: Settings, seconds: float, **env: str) -> bytes:
+        """Run a command that reaches the network, for so many seconds. Raises GitError.
+
+        `settings` go through the environment of this one command: they are in no file, and not
+        among the arguments that others see in a list of processes.
+        """
+        with _as_git_errors(arguments):
+            wrapped = self._git.execute(
+                ["git", *arguments],
+                as_process=True,
+                env=PLAIN | self.env | _in_environment(settings) | env,
+                start_new_session=True,
+            )
+        process: Any = wrapped.proc
+        try:
+            output, complaint = process.communicate(timeout=max(seconds, 1.0))
+        except subprocess.TimeoutExpired as error:
+            raise GitError(f"git {_name(arguments)}: no end after {seconds:.0f} s") from error
+        finally:
+            _end(process)
+        if process.returncode:
+            raise GitError(_complaint(_name(arguments), complaint, process.returncode))
+        return bytes(output)
+
+    def trust(self, directory: str) -> None:
+        """Take one directory as safe although somebody else owns it, for this process alone.
+
+        A command-line `-c safe.directory` counts since git 2.38 only; a file that stands for the
+        user's own configuration, and includes it, always does.
+        """
+        self._trust = scratch(self, "mlpipe-git-")
+        home = os.environ.get("HOME") or "/"
+        xdg = os.environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
+        own = os.environ.get("GIT_CONFIG_GLOBAL")
+        included = [own] if own is not None else [f"{xdg}/git/config", f"{home}/.gitconfig"]
+        lines = [f"[include]\n\tpath = {_quoted(path)}\n" for path in included if path]
+        place = self._trust / ".gitconfig"
+        text = "".join(lines) + f"[safe]\n\tdirectory = {_quoted(directory)}\n"
+        place.write_bytes(os.fsencode(text))
+        self.env |= {"HOME": str(self._trust), "XDG_CONFIG_HOME": xdg}
+        self.env |= {"GIT_CONFIG_GLOBAL": str(place)}
+
+    def at(self, directory: Path) -> "Command":
+        """The same in another directory; it trusts what this one trusts."""
+        other = Command(directory, self.env)
+        other._keeper = self
+        return other
+
+
+class _as_git_errors:  # noqa: N801 - reads as a word of the `with` statement
+    """Turns GitPython's errors into ours."""
+
+    def __init__(self, arguments: tuple[str, ...]) -> None:
+        self._name = _name(arguments)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, gitpython.GitCommandNotFound):
+            raise NoGitError("git is not installed, or not on PATH; install it") from error
+        if isinstance(error, gitpython.GitCommandError):
+            text = str(error.stderr or "").strip().removeprefix("stderr:").strip(" '\n")
+            said = text or f"exit {error.status}"
+            raise GitError(f"git {self._name} failed: {said}") from error
+
+
+def scratch(owner: object, prefix: str) -> Path:
+    """A directory for as long as its owner is in use, or the program runs."""
+    place = tempfile.mkdtemp(prefix=prefix)
+    weakref.finalize(owner, shutil.rmtree, place, ignore_errors=True)
+    return Path(place)
+
+
+def _name(arguments: tuple[str, ...]) -> str:
+    """The git command among arguments, which may begin with `-c name=value`."""
+    options = 0
+    while arguments[options] == "-c":
+        options += 2
+    return arguments[options]
+
+
+def valid(commit: str) -> str:
+    """The id itself. Raises GitError for what is none: it could be an option."""
+    if not HEX_ID.fullmatch(commit):
+        raise GitError(f"'{commit}' is not a commit id")
+    return commit
+
+
+def is_null(commit: object) -> bool:
+    """True for the id of nothing: 40 or 64 zeros."""
+    return isinstance(commit, str) and bool(HEX_ID.fullmatch(commit)) and not commit.strip("0")
+
+
+def _in_environment(settings: Settings) -> dict[str, str]:
+    """Configuration as variables (git-config, GIT_CONFIG_COUNT; since git 2.31)."""
+    env = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings):
+        env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return env
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _end(process: Any) -> None:
+    """End the process and what it started, if it still runs, and close its pipes."""
+    with suppress(ProcessLookupError, PermissionError):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def _complaint(name: str, complaint: bytes, code: int) -> str:
+    """The line of git's that says most."""
+    lines = [line.strip() for line in complaint.decode("utf-8", "replace").splitlines()]
+    telling = [line for line in lines if line and not line.lower().startswith(NOISE)]
+    said = next(iter(telling), "") or next(iter(reversed(lines)), "") or f"exit {code}"
+    return f"git {name}: {said.removeprefix('fatal: ').removeprefix('error: ')}"

@@ -1,0 +1,99 @@
+"""Where commits are fetched from, with a token that exists for the one command only."""
+
+import base64
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from mlpipe_ci.errors import GitError
+from mlpipe_ci.git.command import Command, Settings
+
+DEFAULT_SERVER = "https://github.com"
+NAME = "origin"
+"""What the remote is called in a clone."""
+VIA = "mlpipe-remote"
+"""What it is called for the one command: a clone may have another address, or none, for origin."""
+PAUSE = 1.0
+"""Seconds between two attempts."""
+FINAL = re.compile(
+    "not our ref|unadvertised|couldn't find remote ref|not found|Authentication|could not read "
+    "Username|Permission denied|does not appear to be a git repository|no end after|not allowed|"
+    "Invalid|returned error: 4",
+    re.IGNORECASE,
+)
+"""What a second attempt does not mend."""
+PASSED_ON = re.compile(r"(https?|credential|url|ssh|protocol)\..*|core\.(sshcommand|askpass)")
+STALLED = (("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", "20"))
+QUIET = (("core.hooksPath", "/dev/null"), ("gc.auto", "0"), ("maintenance.auto", "false"))
+"""No hook of the user's runs in what mlpipe fetches, and nothing goes on in the background."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One address. `settings` are git's; `seconds`: the most that one deadline gives."""
+
+    url: str
+    settings: Settings = field(default=(), repr=False)
+    seconds: float = 60.0
+
+    def deadline(self) -> "Deadline":
+        """Start the clock."""
+        return Deadline(time.monotonic() + self.seconds)
+
+    def reach(self, command: Command, deadline: "Deadline", *words: str) -> bytes:
+        """Run a command that reaches this remote under the name VIA. Raises GitError.
+
+        What may be a moment's fault of the network is tried once more.
+        """
+        named = (*STALLED, *QUIET, (f"remote.{VIA}.url", self.url), *self.settings)
+        for last in (False, True):
+            try:
+                seconds = deadline.left()
+                return command.transfer(*words, settings=named, seconds=seconds)
+            except GitError as error:
+                if last or FINAL.search(str(error)) or deadline.left() < PAUSE:
+                    raise
+            time.sleep(PAUSE)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on the monotonic clock, in seconds."""
+
+    end: float
+
+    def left(self) -> float:
+        """Seconds that are left. Raises GitError if there are none."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise GitError("the time for fetching is over")
+        return left
+
+
+def token_settings(env: Mapping[str, str]) -> Settings:
+    """The token as git's configuration, for GitHub's own address and no other.
+
+    An empty value first forgets what a checkout may have stored: GitHub refuses two headers.
+    """
+    token, server = env.get("MLPIPE_TOKEN"), env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
+    if not token:
+        return ()
+    parts = urlsplit(server)
+    name = f"http.{parts.scheme}://{parts.netloc}/.extraheader"
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return (name, ""), (name, f"AUTHORIZATION: basic {basic}")
+
+
+def settings_of(command: Command) -> Settings:
+    """What a repository's own configuration says about reaching its remote."""
+    raw = command.attempt("config", "--local", "--includes", "--list", "-z") or b""
+    pairs = [entry.partition("\n") for entry in raw.decode("utf-8", "surrogateescape").split("\0")]
+    return tuple((name, value) for name, _, value in pairs if PASSED_ON.fullmatch(name))
+
+
+def without_password(url: str) -> str:
+    """An address without user, password and query, as it may be shown."""
+    return re.sub(r"^(\w+://)[^/@]*@", r"\1", url).split("?")[0]
