@@ -49,8 +49,9 @@ docs: $(VENV)/ready  ## Write docs/reference anew from the schema and from --hel
 lock: $(VENV)/ready  ## Choose the newest versions of what the action and the tests install.
 	bash action/lock.sh "$(BIN)/uv"
 
-bench: $(VENV)/ready  ## Measure, and write benchmarks/results.md.
+bench: $(VENV)/ready  ## Measure, and write benchmarks/*.md.
 	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/changed_paths.py
 
 clean:
 	rm -rf $(VENV) $(NODE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

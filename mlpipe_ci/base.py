@@ -1,4 +1,4 @@
-"""Which commit the run is compared with: a ladder for each event; the first rung that holds is taken.
+"""Which commit the run is compared with: a ladder for each event, the first rung that holds.
 
 Each answer says which it was, and why those above it did not hold.
 """

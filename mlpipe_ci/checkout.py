@@ -21,8 +21,8 @@ from mlpipe_ci.git import (
 )
 from mlpipe_ci.git.remote import DEFAULT_SERVER, settings_of, token_settings, without_password
 
-OURS = "checkout"
-"""File in mlpipe's part of the git directory: the work tree was checked out by mlpipe."""
+OURS = ".git/mlpipe/checkout"
+"""File in a work tree that mlpipe has checked out: the id of that commit."""
 HISTORY_SECONDS, CHECKOUT_SECONDS = 60.0, 3600.0
 """The most that is spent on finding out what changed, and on a checkout that does not stall."""
 
@@ -57,10 +57,10 @@ def request(asked: Asked, env: Mapping[str, str], start: Path) -> Request | None
     workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere")
     if not in_actions(env) or not start.is_relative_to(workspace.resolve()):
         return None
-    if not is_unstarted(workspace) and not (workspace / ".git" / "mlpipe" / OURS).exists():
-        return None
     repository, sha = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_SHA", "")
     if not repository or not HEX_ID.fullmatch(sha):
+        return None
+    if not is_unstarted(workspace) and not _is_left_over(workspace, sha):
         return None
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
     return Request(
@@ -78,12 +78,10 @@ def fulfil(request: Request, say: Callable[[str], None]) -> None:
     at = f"{wanted.commit[:7]} ({name})" if wanted.commit and wanted.ref else wanted.commit or name
     say(f"checking out {without_password(request.remote.url)} at {at} into {place}")
     try:
-        if is_unstarted(place):
-            check_out(place, request.remote, wanted)
-            (place / ".git" / "mlpipe").mkdir(exist_ok=True)
-            (place / ".git" / "mlpipe" / OURS).touch()
-        else:
-            _move(request)
+        new = is_unstarted(place)
+        commit = check_out(place, request.remote, wanted) if new else _move(request)
+        (place / OURS).parent.mkdir(exist_ok=True)
+        (place / OURS).write_text(commit, "ascii")
     except OSError as error:
         raise GitError(f"the checkout into {place} failed: {error.strerror}") from error
 
@@ -102,7 +100,7 @@ def remote_for(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote 
 
 def large_files(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
     """From where the content of Git LFS files may be fetched: only into a checkout of ours."""
-    ours = git is not None and (git.directory / "mlpipe" / OURS).exists()
+    ours = git is not None and (git.root / OURS).exists()
     remote = remote_for(env, git, asked) if ours else None
     return Remote(remote.url, remote.settings, CHECKOUT_SECONDS) if remote else None
 
@@ -137,11 +135,24 @@ def directory_for(asked: Asked, start: Path) -> Path:
     return start / name
 
 
-def _move(request: Request) -> None:
+def _is_left_over(workspace: Path, sha: str) -> bool:
+    """True if an earlier job's checkout of ours is in the way: a self-hosted runner keeps it.
+
+    One of this job's commit is used as it is, and one that somebody has moved is not ours any more.
+    """
+    try:
+        ours = (workspace / OURS).read_text("ascii")
+    except (OSError, ValueError):
+        return False
+    git = open_git(workspace, trusted=True)
+    return git is not None and git.head() == ours and ours != sha
+
+
+def _move(request: Request) -> str:
     """Take a checkout of ours to another commit. At a desk nothing of the user's is lost by it."""
     place = request.directory
     git = open_git(place, trusted=request.clean)
-    if git is None or not (git.root / ".git" / "mlpipe" / OURS).exists() or git.root != place:
+    if git is None or not (git.root / OURS).exists() or git.root != place:
         text = f"{place} is not empty, and was not checked out by mlpipe; name another with -C"
         raise UsageError(text)
     ours, theirs = git.remote_url(), without_password(request.remote.url)
@@ -151,7 +162,7 @@ def _move(request: Request) -> None:
         git.command.run("clean", "-ffdx", "--quiet")
     else:
         _refuse_work(git)
-    move_to(git.command, request.remote, request.wanted, force=request.clean)
+    return move_to(git.command, request.remote, request.wanted, force=request.clean)
 
 
 def _refuse_work(git: Git) -> None:

@@ -139,6 +139,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _command(arguments: list[str]) -> int:
+    # Before anything is started: no git, and so no filter or hook of it, inherits the token.
+    secret = {name: os.environ.pop(name) for name in ("MLPIPE_TOKEN",) if name in os.environ}
     # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
     from mlpipe_ci.checkout import Asked  # noqa: PLC0415
     from mlpipe_ci.git import clear_local_environment  # noqa: PLC0415
@@ -151,8 +153,7 @@ def _command(arguments: list[str]) -> int:
     if "repo" in given:
         given["asked"] = Asked(**{key: given.pop(key) for key in ("repo", "ref", "submodules")})
     clear_local_environment(os.environ)
-    command, env = import_module(COMMANDS[name]), dict(os.environ)
-    os.environ.pop("MLPIPE_TOKEN", None)  # no git, and so no filter or hook of it, inherits it
+    command, env = import_module(COMMANDS[name]), dict(os.environ) | secret
     code: int = command.main(Options(**given), env, sys.stdout, sys.stderr)
     return code
 

@@ -9,11 +9,11 @@ from mlpipe_ci.base import Base
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.events import Event
 from mlpipe_ci.git import Git, History
-from mlpipe_ci.pointers import is_pointer, moved_data
 from mlpipe_ci.run import Change, Comparison
 
 MOST_COMMITS = 300
 """How far back the commit that changed a path is looked for."""
+POINTERS = (".dvc", "dvc.lock")
 SUBJECT = 50
 """Characters of a commit's subject that are shown."""
 
@@ -25,7 +25,7 @@ def compare(
     if git is None or history is None:
         return Comparison(how="not a git repository")
     found = bases.asked(event, history, asked) if asked else bases.choose(event, history)
-    if event.worktree and event.head is None and not asked:
+    if event.head is None and not git.is_born():
         found = replace(found, how="no commit yet")
     comparison = Comparison(
         head=event.head, base=found.commit, how=found.how, warnings=found.warnings
@@ -76,6 +76,11 @@ def _data(
     base: Base, event: Event, changes: Mapping[str, Change], history: History
 ) -> tuple[Change, ...]:
     """Data that git does not have, of which a pointer in git says that it changed."""
+    if not any(path.endswith(POINTERS) for path in changes):
+        return ()
+    # The YAML parser takes 0.015 s to import: only a repository with such files pays for it here.
+    from mlpipe_ci.pointers import is_pointer, moved_data  # noqa: PLC0415
+
     found = {}
     for path in filter(is_pointer, changes):
         before = history.commits.text(base.commit, path) if base.commit else None

@@ -4,6 +4,7 @@
 """
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 HEADERS = {"Content-Type": "CONTENT_TYPE", "Content-Encoding": "HTTP_CONTENT_ENCODING"}
 
@@ -59,10 +61,16 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         path, _, query = self.path.partition("?")
         self.server.requests.append(path)
+        if path.startswith("/lfs/"):
+            self._answer(200, [], (self.server.root / path.lstrip("/")).read_bytes())
+            return
         if not self._allowed():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
             self.end_headers()
+            return
+        if path.endswith("/info/lfs/objects/batch"):
+            self._batch(json.loads(body))
             return
         env = {
             "PATH": os.environ["PATH"],
@@ -84,6 +92,15 @@ class Handler(BaseHTTPRequestHandler):
         lines = [line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line]
         status = next((int(value[:3]) for name, value in lines if name == "Status"), 200)
         self._answer(status, [pair for pair in lines if pair[0] != "Status"], content)
+
+    def _batch(self, asked: dict[str, Any]) -> None:
+        """Where large files are (git-lfs, docs/api/batch.md): in `lfs` below the root."""
+        objects = [
+            {**wanted, "actions": {"download": {"href": f"{self.server.url}/lfs/{wanted['oid']}"}}}
+            for wanted in asked["objects"]
+        ]
+        answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
+        self._answer(200, [["Content-Type", "application/vnd.git-lfs+json"]], answer)
 
     def _answer(self, status: int, headers: list[list[str]], content: bytes) -> None:
         self.send_response(status)

@@ -5,6 +5,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mlpipe_ci import runner
@@ -26,7 +27,6 @@ from mlpipe_ci.workflow import Workflow
 from mlpipe_ci.workspace import (
     DEFAULT_FILE,
     Options,
-    Place,
     Workspace,
     default_name,
     open_workspace,
@@ -47,10 +47,10 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
     screen = Screen(stream, env, quiet=options.quiet)
-    place = provide(options, env, screen.say)
-    event = read_event(env, place.git)
+    event = read_event(env, None)
     if event.idle:
-        return _idle(event, place, options, screen, out)
+        return _idle(event, options, screen, out)
+    place = provide(options, env, screen.say)
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(place.private / "lock", screen.say) as lock:
         workspace = open_workspace(place, options, env, readonly=False)
@@ -64,13 +64,13 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return exit_code(run)
 
 
-def _idle(event: Event, place: Place, options: Options, screen: Screen, out: TextIO) -> int:
+def _idle(event: Event, options: Options, screen: Screen, out: TextIO) -> int:
     """A branch was deleted, or a pull request is closed: nothing to run, nothing to post."""
     screen.say(event.idle)
     if options.json:
-        name = default_name(event, place.root)
+        name = default_name(event, Path.cwd())
         workflow = Workflow(name=name, file=options.file or DEFAULT_FILE, steps=())
-        comparison = Comparison(head=event.head, how=event.idle)
+        comparison = Comparison(head=event.sha or None, how=event.idle)
         run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)
         print_or_drop(json.dumps(run_json(run), indent=2), out)
     return 0

@@ -80,7 +80,8 @@ def move_to(command: Command, remote: Remote, wanted: Wanted, *, force: bool = T
     branch = wanted.ref.removeprefix("refs/heads/") if wanted.ref.startswith("refs/heads/") else ""
     place = ("-B", branch, here) if branch else ("--detach", here)
     forced = ("--force",) if force else ()
-    command.run("checkout", "--quiet", *forced, "--no-guess", *place)
+    hooks = ("-c", "core.hooksPath=/dev/null")
+    command.run(*hooks, "checkout", "--quiet", *forced, "--no-guess", *place)
     if wanted.submodules and (command.directory / ".gitmodules").exists():
         words = ("submodule", "update", "--init", "--recursive", "--depth=1", "--quiet")
         remote.reach(command, deadline, *words)
@@ -119,7 +120,7 @@ def empty(directory: Path) -> None:
 def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) -> None:
     """Put the content of Git LFS files in the place of their pointers. Raises GitError."""
     deadline = remote.deadline()
-    command.run("lfs", "install", "--local", "--skip-smudge")
+    command.run("lfs", "install", "--local", "--skip-smudge", "--skip-repo")
     # A comma parts two patterns, and cannot be escaped.
     patterns = ["/" + re.sub(r"([\\*?\[\]{}!])", r"\\\1", path).replace(",", "?") for path in paths]
     for start in range(0, len(patterns), BATCH):

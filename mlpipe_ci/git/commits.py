@@ -36,14 +36,20 @@ class Commits:
 
     def __init__(self, command: Command) -> None:
         self._command = command
+        self._found: set[str] = set()
 
     def commit(self, name: str) -> str | None:
         """Id of the commit that a name or id means, or None. The commit itself must be here."""
         if name.startswith("-") or "\0" in name:
             return None
+        if name in self._found:
+            return name
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}")
         text = os.fsdecode(self._command.attempt(*words) or b"").strip()
-        return text if HEX_ID.fullmatch(text) else None
+        if not HEX_ID.fullmatch(text):
+            return None
+        self._found.add(text)
+        return text
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """Ids of a commit's parents, also of those that a shallow clone does not have."""

@@ -43,6 +43,10 @@ class Git:
         """Id of the commit that is checked out; None before the first commit."""
         return self.commits.commit("HEAD")
 
+    def is_born(self) -> bool:
+        """True if HEAD names a commit, though it may not be readable."""
+        return self.command.attempt("rev-parse", "--verify", "--quiet", "HEAD") is not None
+
     def branch(self) -> str | None:
         """Full name of the branch that is checked out (`refs/heads/main`); None if detached."""
         name = self.command.attempt("symbolic-ref", "--quiet", "HEAD")

@@ -139,7 +139,7 @@ def test_a_fault_in_the_file_is_red_and_annotated(consumer: Consumer) -> None:
 
 
 def test_without_a_checkout_step(tmp_path: Path, hub: Any, server: Server) -> None:
-    """The whole job is one line: clone, find the net change of the pull request, run what it needs."""
+    """The whole job is one line: clone, find what the pull request changes, run what it needs."""
     desk = hub.desk
     desk.commit({".github/workflows/ml.yml": WITHOUT_CHECKOUT}, "One line")
     action = copy_of_the_action(tmp_path / "action")

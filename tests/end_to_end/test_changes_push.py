@@ -1,9 +1,11 @@
 """What changed, on a push: scenarios 1 to 19 of the table in changes.md."""
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from conftest import ROOT, Repo
 from git_server import GitServer
 from runner import WORKFLOW, ZEROS, Hub, payload
@@ -269,7 +271,10 @@ def test_a_deleted_branch_is_nothing_to_do(hub: Hub, tmp_path: Path) -> None:
     job = hub.clone(tmp_path / "job", "main")
     event = push(ZEROS[:-1] + "1", "refs/heads/topic", deleted=True, after=ZEROS)
     done = job.mlpipe("run", "--json", **job.env("push", event))
-    assert '"result": "success"' in done.stdout
+    told = json.loads(done.stdout)
+    assert told["result"] == "success"
+    schema = json.loads((ROOT / "schema/report.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(told)
     assert "refs/heads/topic was deleted: there is nothing to run" in done.stderr
     assert job.mlpipe("run", **job.env("push", event)).stdout.count("\n") == 1
 

@@ -1,7 +1,10 @@
 """mlpipe checks the repository out where nothing else did: a runner's workspace, and --repo."""
 
+import base64
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +95,24 @@ def test_a_second_job_in_the_same_workspace(hub: Hub, merge: str, workspace: Job
     env = workspace.env("pull_request", request(), GITHUB_SHA=merge, GITHUB_REF=REF)
     workspace.mlpipe("run", **env)
     assert workspace.git("rev-parse", "HEAD") == merge
+
+
+def test_a_second_run_in_the_same_job(hub: Hub, workspace: Job) -> None:
+    hub.push()
+    sha = hub.desk.git("rev-parse", "HEAD")
+    env = workspace.env("push", payload("push"), GITHUB_SHA=sha)
+    workspace.mlpipe("run", **env)
+    workspace.write({"made/by/the/job": "1"})
+    again = workspace.mlpipe("run", **env)
+    assert "checking out" not in again.stdout
+    assert workspace.read("made/by/the/job") == "1"
+    hub.desk.commit({"data/a.csv": "2"})
+    hub.push()
+    workspace.git("fetch", "-q", "origin", "main")
+    workspace.git("checkout", "-q", "--detach", "FETCH_HEAD")
+    other = workspace.mlpipe("run", **env)
+    assert "checking out" not in other.stdout, "somebody else has checked out something"
+    assert workspace.read("made/by/the/job") == "1"
 
 
 def test_a_workspace_with_something_in_it_is_left_alone(hub: Hub, workspace: Job) -> None:
@@ -233,3 +254,35 @@ def test_the_repository_of_a_directory(hub: Hub, tmp_path: Path) -> None:
     told = json.loads(desk.mlpipe("plan", "--json", "--repo", str(hub.bare)).stdout)
     assert told["head"] == hub.desk.git("rev-parse", "HEAD")
     assert (tmp_path / "empty" / "mlpipe.yml").exists(), "an empty directory is the place"
+
+
+SPY = """#!/bin/sh
+printf '%s\\n' "args $*" >> {log}
+env | grep -c -e {token} -e {basic} | sed "s/^/told /" >> {log}
+exec {git} "$@"
+"""
+
+
+def test_the_token_is_given_to_the_fetch_alone(
+    hub: Hub, merge: str, workspace: Job, tmp_path: Path
+) -> None:
+    """A program in the place of git writes down what each call can see."""
+    basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    log, spy = tmp_path / "log", tmp_path / "bin" / "git"
+    spy.parent.mkdir()
+    git = shutil.which("git")
+    spy.write_text(SPY.format(log=log, token=TOKEN, basic=basic, git=git))
+    spy.chmod(0o755)
+    hub.server.token = TOKEN
+    env = workspace.env("pull_request", request(), GITHUB_SHA=merge, GITHUB_REF=REF)
+    env |= {"MLPIPE_TOKEN": TOKEN, "PATH": f"{spy.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = workspace.mlpipe("run", **env)
+    assert "1 path changed" in done.stdout
+    text = log.read_text()
+    assert TOKEN not in text
+    assert basic not in text
+    calls = re.findall(r"args (.*)\ntold (\d+)", text)
+    told = {words for words, count in calls if count != "0"}
+    assert len(told) == 2, "the commit, and what it is compared with"
+    assert all(words.startswith("fetch ") for words in told)
+    assert len(calls) > 10
