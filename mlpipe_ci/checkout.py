@@ -166,7 +166,7 @@ def _move(request: Request) -> str:
 
 
 def _refuse_work(git: Git) -> None:
-    changed = sorted(git.status()[0])
+    changed = sorted(git.look().modified)
     if changed:
         raise UsageError(f"{git.root} has changes of its own ({changed[0]}); commit or remove them")
     if not git.command.run("for-each-ref", "--points-at=HEAD", "refs/remotes", "refs/tags").strip():

@@ -8,7 +8,7 @@ from mlpipe_ci import base as bases
 from mlpipe_ci.base import Base
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.events import Event
-from mlpipe_ci.git import Git, History
+from mlpipe_ci.git import Difference, Git, History
 from mlpipe_ci.run import Change, Comparison
 
 MOST_COMMITS = 300
@@ -43,10 +43,10 @@ def compare(
 
 def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Change, ...]:
     if base.worktree or event.head is None:
-        untracked = git.status()[1]
-        differing = {d for b in _all(base) for d in git.changed(b)}
+        now = git.look()
+        differing = {d for b in _all(base) for d in _since(git, b)}
         changes = {Change(path=d.path, change=d.change, submodule=d.submodule) for d in differing}
-        changes |= {Change(path=path, change="untracked") for path in untracked}
+        changes |= {Change(path=path, change="untracked") for path in now.untracked}
     else:
         head = event.head
         differing = {d for b in _all(base) for d in history.changed(b, head)}
@@ -62,6 +62,13 @@ def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Chan
         }
     once = {change.path: change for change in sorted(changes, key=_order)}
     return tuple(sorted((*once.values(), *_data(base, event, once, history)), key=_order))
+
+
+def _since(git: Git, base: str) -> tuple[Difference, ...]:
+    now = git.look()
+    if base == now.head and now.changes is not None:
+        return now.changes
+    return git.changed(base)
 
 
 def _all(base: Base) -> tuple[str, ...]:
@@ -101,7 +108,7 @@ class Authors:
     history: History | None
 
     def name(self, path: str) -> str:
-        """` in 1a2b3c4 "Subject"`, or an empty text if the commit is not known."""
+        """` (1a2b3c4 "Subject")`, or an empty text if the commit is not known."""
         return self._known.get(path, "")
 
     @cached_property
@@ -109,7 +116,7 @@ class Authors:
         head, base = self.event.head, self.comparison.base
         if self.git is None or self.history is None or head is None:
             return {}
-        dirty = frozenset[str]().union(*self.git.status()) if self.event.worktree else frozenset()
+        dirty = self._dirty()
         found: dict[str, str] = {}
         start = None if base == head else base
         if start is not None and self.history.commits.commit(start) is None:
@@ -118,6 +125,12 @@ class Authors:
             words = in_words(touched.commit, touched.subject)
             found.update((path, words) for path in touched.paths - dirty if path not in found)
         return found or self._only()
+
+    def _dirty(self) -> frozenset[str]:
+        if self.git is None or not self.event.worktree:
+            return frozenset()
+        now = self.git.look()
+        return now.modified | now.untracked
 
     def _only(self) -> Mapping[str, str]:
         """The event may say that there is one commit, where history was cut before it."""
@@ -135,6 +148,6 @@ class Authors:
 
 
 def in_words(commit: str, subject: str) -> str:
-    """How a reason names a commit: ` in 1a2b3c4 "Subject"`."""
+    """How a reason names a commit: ` (1a2b3c4 "Subject")`."""
     short = subject if len(subject) <= SUBJECT else subject[: SUBJECT - 1].rstrip() + "…"
-    return f' in {commit[:7]} "{short}"' if short else f" in {commit[:7]}"
+    return f' ({commit[:7]} "{short}")' if short else f" ({commit[:7]})"

@@ -44,6 +44,8 @@ class Tree:
     def forget(self) -> None:
         """Forget what was seen: a command has run, and may have written anything."""
         self._fresh = False
+        if self._git:
+            self._git.forget()
 
     def inputs(self, pattern: str, step: str) -> tuple[Input, ...]:
         """Files that a pattern means now, with digests. Empty if there are none. PathError."""
@@ -134,7 +136,8 @@ class Tree:
         if self._git:
             self._index, self._sorted = self._git.index(), []
             self._submodules = [p for p, e in self._index.items() if e.mode == SUBMODULE]
-            self._modified, self._untracked = self._git.status()
+            now = self._git.look()
+            self._modified, self._untracked = now.modified, now.untracked
         self._digests = {}
         self._fresh = True
 

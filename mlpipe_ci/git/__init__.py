@@ -13,7 +13,7 @@ from mlpipe_ci.git.command import HEX_ID, clear_local_environment, is_null
 from mlpipe_ci.git.commits import SUBMODULE, Difference
 from mlpipe_ci.git.history import Common, History
 from mlpipe_ci.git.remote import Remote
-from mlpipe_ci.git.repository import SYMLINK, Entry, Git, open_git
+from mlpipe_ci.git.repository import SYMLINK, Entry, Git, Snapshot, open_git
 
 __all__ = [
     "HEX_ID",
@@ -25,6 +25,7 @@ __all__ = [
     "Git",
     "History",
     "Remote",
+    "Snapshot",
     "Wanted",
     "check_out",
     "clear_local_environment",

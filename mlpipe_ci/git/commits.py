@@ -93,7 +93,7 @@ class Commits:
     def changed(self, base: str, head: str) -> tuple[Difference, ...]:
         """Paths that differ between two commits or trees. Raises GitError."""
         words = ("diff-tree", "-r", *RAW, valid(base), valid(head), "--")
-        return differences(self._command.run(*words))
+        return differences(self._command.by_library(*words))
 
     def text(self, commit: str, path: str) -> str | None:
         """A file's content in a commit, or None if it, or its object, is not here."""

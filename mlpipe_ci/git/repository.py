@@ -8,12 +8,14 @@ from pathlib import Path
 
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.git.command import Command, valid
-from mlpipe_ci.git.commits import RAW, Commits, Difference, differences
+from mlpipe_ci.git.commits import RAW, SUBMODULE, Commits, Difference, differences
 from mlpipe_ci.git.remote import NAME, without_password
 
 BATCH = 500
 """Paths for one git command: far below the limit on a command line's length."""
 SYMLINK = "120000"
+NOTHING = b"000000"
+"""Mode of a path that is not there."""
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
 OWNED_BY_OTHER = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
 
@@ -32,25 +34,50 @@ class Entry:
     sparse: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """The work tree at one moment. `branch`: full name, empty if detached.
+
+    `changes`: in which tracked paths it differs from HEAD, None if HEAD cannot be read; `modified`:
+    paths of `changes`, and those in conflict; `untracked`: what git neither tracks nor ignores.
+    """
+
+    head: str | None
+    branch: str
+    changes: tuple[Difference, ...] | None
+    modified: frozenset[str]
+    untracked: frozenset[str]
+
+
 class Git:
     """One work tree. `root` is its top; `directory` its own git directory; `common` the shared."""
 
     def __init__(self, root: Path, directory: Path, common: Path, command: Command) -> None:
         self.root, self.directory, self.common = root, directory, common
         self.command, self.commits = command, Commits(command)
+        self._snapshot: Snapshot | None = None
+
+    def look(self) -> Snapshot:
+        """What is checked out and changed now; remembered until `forget`."""
+        if self._snapshot is None:
+            self._snapshot = self._looked()
+        return self._snapshot
+
+    def forget(self) -> None:
+        """Something may have changed: look anew when asked next."""
+        self._snapshot = None
 
     def head(self) -> str | None:
-        """Id of the commit that is checked out; None before the first commit."""
-        return self.commits.commit("HEAD")
+        """Id of the commit that is checked out; None before the first, or if it is damaged."""
+        return self.look().head
+
+    def branch(self) -> str | None:
+        """Full name of the branch that is checked out (`refs/heads/main`); None if detached."""
+        return self.look().branch or None
 
     def is_born(self) -> bool:
         """True if HEAD names a commit, though it may not be readable."""
         return self.command.attempt("rev-parse", "--verify", "--quiet", "HEAD") is not None
-
-    def branch(self) -> str | None:
-        """Full name of the branch that is checked out (`refs/heads/main`); None if detached."""
-        name = self.command.attempt("symbolic-ref", "--quiet", "HEAD")
-        return os.fsdecode(name).strip() if name else None
 
     def changed(self, base: str) -> tuple[Difference, ...]:
         """Paths of which the work tree differs from a commit, untracked ones not counted."""
@@ -68,28 +95,29 @@ class Git:
                 entries[os.fsdecode(path)] = Entry(mode, oid, plain, flag in {"S", "s"})
         return entries
 
-    def status(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Tracked paths that differ from the index or HEAD, and untracked ones not ignored."""
-        words = ("--porcelain=v2", "-z", "--untracked-files=all", "--no-renames")
+    def _looked(self) -> Snapshot:
+        words = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames"]
+        words += ["--untracked-files=all", "--ignore-submodules=dirty"]
         try:
-            raw = self.command.run("status", "--ignore-submodules=dirty", *words)
+            return _snapshot(self.command.run("status", *words))
         except NoGitError:
             raise
         except GitError:  # HEAD's objects cannot be read; the index needs none
-            return self._status_by_index()
-        modified, untracked = set(), set()
-        for record in raw.split(b"\0"):
-            if record.startswith(b"? "):
-                untracked.add(os.fsdecode(record[2:]))
-            elif record.startswith((b"1 ", b"u ")):
-                fields = 8 if record.startswith(b"1 ") else 10
-                modified.add(os.fsdecode(record.split(b" ", fields)[fields]))
-        return frozenset(modified), frozenset(untracked)
+            return self._looked_by_index()
 
-    def _status_by_index(self) -> tuple[frozenset[str], frozenset[str]]:
+    def _looked_by_index(self) -> Snapshot:
         modified = self.command.run("diff-files", "--name-only", "-z", "--ignore-submodules=dirty")
         others = self.command.run("ls-files", "--others", "--exclude-standard", "-z")
-        return _paths(modified), _paths(others)
+        name = self.command.attempt("symbolic-ref", "--quiet", "HEAD")
+        branch = os.fsdecode(name or b"").strip()
+        head = self.commits.commit("HEAD")
+        return Snapshot(
+            head=head,
+            branch=branch,
+            changes=None,
+            modified=_paths(modified),
+            untracked=_paths(others),
+        )
 
     def ignored(self, directory: str) -> tuple[str, ...]:
         """Untracked paths in or above a directory that git ignores; whole directories as `d/`."""
@@ -177,3 +205,37 @@ def _asked(command: Command, question: tuple[str, ...], start: Path, *, trusted:
 
 def _paths(raw: bytes) -> frozenset[str]:
     return frozenset(os.fsdecode(path) for path in raw.split(b"\0") if path)
+
+
+def _snapshot(raw: bytes) -> Snapshot:
+    """Read `git status --porcelain=v2 --branch -z` (git-status, Porcelain Format Version 2)."""
+    head, branch = None, ""
+    changes: list[Difference] = []
+    modified, untracked = set(), set()
+    for record in raw.split(b"\0"):
+        if record.startswith(b"? "):
+            untracked.add(os.fsdecode(record[2:]))
+        elif record.startswith(b"1 "):
+            _, _, _, before, _, now, _, _, name = record.split(b" ", 8)
+            path = os.fsdecode(name)
+            modified.add(path)
+            gone, new = now == NOTHING, before == NOTHING
+            if not (gone and new):
+                change = "deleted" if gone else "added" if new else "modified"
+                submodule = SUBMODULE.encode() in {before, now}
+                changes.append(Difference(path, change, submodule))
+        elif record.startswith(b"u "):
+            path = os.fsdecode(record.split(b" ", 10)[10])
+            modified.add(path)
+            changes.append(Difference(path, "modified"))
+        elif record.startswith(b"# branch.oid ") and b"(" not in record:
+            head = record.split(b" ")[2].decode("ascii")
+        elif record.startswith(b"# branch.head ") and record != b"# branch.head (detached)":
+            branch = "refs/heads/" + os.fsdecode(record[14:])
+    return Snapshot(
+        head=head,
+        branch=branch,
+        changes=tuple(sorted(changes)),
+        modified=frozenset(modified),
+        untracked=frozenset(untracked),
+    )

@@ -99,7 +99,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
     assert run == "<!-- mlpipe:run id=1 -->"
     assert text == asked.summary.removesuffix("\n") + "\n"
-    flatter = f"src/train.py changed in {asked_head[:7]} &#34;Flatter trees&#34;"
+    flatter = f"src/train.py changed ({asked_head[:7]} &#34;Flatter trees&#34;)"
     assert f"| <code>train</code> | succeeded | {flatter} |" in text
     assert f"base {first[:7]} (merge base with main as it was when" in text
 
@@ -182,6 +182,6 @@ def test_without_a_checkout_step(tmp_path: Path, hub: Any, server: Server) -> No
     assert "first parent of the pull request&#39;s merge commit, fetched): 1 path changed" in (
         asked.summary.replace("'", "&#39;")
     )
-    assert f"data/a.csv changed in {head[:7]} &#34;Week 9&#34;" in asked.summary
+    assert f"data/a.csv changed ({head[:7]} &#34;Week 9&#34;)" in asked.summary
     assert "main-0.md" not in asked.summary
     assert len(server.comments) == 1

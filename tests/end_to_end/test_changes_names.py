@@ -61,7 +61,7 @@ def test_a_rename_is_two_changes(hub: Hub, tmp_path: Path) -> None:
     hub.desk.commit()
     plan = pushed(hub, tmp_path / "job", before)
     assert plan.changed == {"data/a.csv": "deleted", "data/z.csv": "added"}
-    assert [r.split(" in ")[0] for r in plan.reasons("data")] == [
+    assert [r.split(" (")[0] for r in plan.reasons("data")] == [
         "data/a.csv removed",
         "data/z.csv added",
     ]

@@ -53,7 +53,7 @@ def test_a_default_checkout_is_deepened_by_one(hub: Hub, merge: str, tmp_path: P
 def test_what_others_merged_is_not_listed(hub: Hub, merge: str, tmp_path: Path) -> None:
     plan = hub.clone(tmp_path / "job", merge, depth=0).plan("pull_request", request())
     assert plan.changed == NET
-    assert plan.reasons("data")[0].endswith('"Data"'), plan.reasons("data")
+    assert plan.reasons("data")[0].endswith('"Data")'), plan.reasons("data")
 
 
 def test_one_commit_is_named_also_where_history_is_cut(hub: Hub, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_one_commit_is_named_also_where_history_is_cut(hub: Hub, tmp_path: Path)
     merge = hub.pull_request("topic")
     job = hub.clone(tmp_path / "job", merge)
     plan = job.plan("pull_request", request(commits=1, head={"sha": head}), GITHUB_REF=REF)
-    assert plan.reasons("data") == [f'data/a.csv changed in {head[:7]} "Week 9"']
+    assert plan.reasons("data") == [f'data/a.csv changed ({head[:7]} "Week 9")']
 
 
 def test_a_new_target_and_a_stale_merge_commit(hub: Hub, tmp_path: Path) -> None:

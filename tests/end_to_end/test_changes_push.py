@@ -23,7 +23,7 @@ def test_one_commit(hub: Hub, tmp_path: Path) -> None:
     plan = hub.clone(tmp_path / "job", "main", depth=0).plan("push", push(before, after=after))
     assert plan.changed == {"data/a.csv": "modified"}
     assert (plan.base, plan.how) == (before, "the commit before this push")
-    assert plan.reasons("data") == [f'data/a.csv changed in {after[:7]} "New rates"']
+    assert plan.reasons("data") == [f'data/a.csv changed ({after[:7]} "New rates")']
     assert hub.server.requests == [], "nothing had to be fetched"
 
 
@@ -35,9 +35,9 @@ def test_three_commits_are_a_range(hub: Hub, tmp_path: Path) -> None:
     hub.push()
     plan = hub.clone(tmp_path / "job", "main", depth=0).plan("push", push(before))
     assert set(plan.changed or ()) == {"data/a.csv", "docs/a.md", "other"}
-    assert plan.reasons("data") == [f'data/a.csv changed in {data[:7]} "Data"']
+    assert plan.reasons("data") == [f'data/a.csv changed ({data[:7]} "Data")']
     (reason,) = plan.reasons("docs")
-    assert reason == f"docs/a.md changed in {docs[:7]} \"Docs | 'quoted' `code` \\x1b[31m<b>\""
+    assert reason == f"docs/a.md changed ({docs[:7]} \"Docs | 'quoted' `code` \\x1b[31m<b>\")"
 
 
 def test_a_new_branch_is_compared_with_where_it_left(hub: Hub, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_rebase_tells_the_changes_of_the_base(hub: Hub, tmp_path: Path) -> Non
     plan = job.plan("push", event, GITHUB_REF="refs/heads/topic")
     told = {c["path"]: c.get("from_base", False) for c in plan.told["changed"]}
     assert told == {"data/b.csv": True, "docs/b.md": False}
-    assert plan.reasons("data")[0].startswith("data/b.csv added (from the default branch) in ")
+    assert plan.reasons("data")[0].startswith("data/b.csv added (from the default branch) (")
 
 
 def test_what_failed_runs_again_though_only_the_readme_changed(hub: Hub, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_week_9_runs_what_it_touches(example: Example) -> None:
         {"path": "data/transactions/week-09.csv", "change": "added"}
     ]
     clean = example.report["steps"][1]
-    added = f'data/transactions/week-09.csv added in {week[:7]} "Week 9"'
+    added = f'data/transactions/week-09.csv added ({week[:7]} "Week 9")'
     assert clean["reasons"] == [added]
     metrics = example.report["steps"][4]["metrics"]
     assert 0.8 < metrics["auc"] < 1
