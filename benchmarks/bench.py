@@ -22,7 +22,8 @@ STEPS = 1000
 PARTS = """
 import sys, time
 from mlpipe_ci import yaml_text
-from mlpipe_ci.load import Source, load
+from mlpipe_ci.load import load
+from mlpipe_ci.source import Source
 from mlpipe_ci.schema_faults import schema_spots
 from pathlib import Path
 path = Path("mlpipe.yml")

@@ -10,6 +10,7 @@ from mlpipe_ci import contexts
 from mlpipe_ci.cli import HELP, parser
 from mlpipe_ci.expressions.functions import SPELLED
 from mlpipe_ci.report.faults import RULES
+from mlpipe_ci.workflow import GITHUB
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"
@@ -40,7 +41,7 @@ def _contexts() -> str:
         shown = ", ".join(f"`{name}`" for name in names) or "none"
         rows.append(f"| `{key}` | {shown} |")
     rows.append(f"| all else | {', '.join(f'`{name}`' for name in contexts.DEFAULT)} |")
-    github = ", ".join(f"`{name}`" for name in contexts.GITHUB)
+    github = ", ".join(f"`{name}`" for name in GITHUB)
     rows.append(f"\nThe context `github` has {github}.\n")
     return "\n".join(rows)
 

@@ -15,12 +15,8 @@ from mlpipe_ci.expressions import (
     names,
     parse,
 )
+from mlpipe_ci.workflow import GITHUB
 
-GITHUB = (
-    *("actor", "base_ref", "event", "event_name", "head_ref", "job", "ref", "ref_name", "ref_type"),
-    *("repository", "run_attempt", "run_id", "sha", "triggering_actor", "workflow"),
-)
-"""Names in the context `github`; at a desk most of them are empty."""
 AVAILABLE = {
     "name": ("params", "matrix"),
     "description": (),

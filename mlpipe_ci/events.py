@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from blake3 import blake3
 
-from mlpipe_ci.contexts import GITHUB
 from mlpipe_ci.errors import UsageError
 from mlpipe_ci.git import Git, is_null
+from mlpipe_ci.workflow import GITHUB
 
 DESK = "desk"
 MAX_SCOPE = 100

@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci import conditions
 from mlpipe_ci.cache.outputs import is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
@@ -63,10 +62,10 @@ class Gatherer:
 
     def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
-        condition = conditions.look(step, self._around(facts), written, failed)
-        if condition.waits_for:
-            return Evidence(condition=None, waits_for=condition.waits_for)
-        if not condition.value:
+        value, waits_for = self._condition(step, written, facts, failed)
+        if waits_for:
+            return Evidence(condition=None, waits_for=waits_for)
+        if not value:
             return Evidence(condition=False, blocked_by=failed)
         inputs, waits_for = self._inputs(step, written)
         parts = key_parts(step, inputs)
@@ -93,10 +92,19 @@ class Gatherer:
         """The step's inputs as they are on the disk now; to be compared with those before."""
         return tuple(sorted(self._inputs(step, {})[0]))
 
-    def _around(self, facts: Facts) -> conditions.Surroundings:
-        return conditions.Surroundings(
+    def _condition(
+        self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]
+    ) -> tuple[bool, tuple[str, ...]]:
+        if step.condition is None:
+            return not failed, ()
+        # The parser of expressions takes 0.05 s to import: only an `if` pays for it.
+        from mlpipe_ci import conditions  # noqa: PLC0415
+
+        around = conditions.Surroundings(
             workflow=self.workflow, github=self.github, facts=facts, hash_files=self.tree.hash_files
         )
+        found = conditions.look(step, around, written, failed)
+        return found.value, found.waits_for
 
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""

@@ -9,12 +9,10 @@ import stat
 import unicodedata
 from bisect import bisect
 from collections.abc import Iterator
-from hashlib import file_digest as file_digest_of
-from hashlib import sha256
 from itertools import islice, takewhile
 from pathlib import Path
 
-from mlpipe_ci.contents import file_digest
+from mlpipe_ci.contents import file_digest as digest_of
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
 from mlpipe_ci.keys import Input
@@ -67,6 +65,8 @@ class Tree:
 
         What `hashFiles()` gives on GitHub, but for the order of the files, which is not told there.
         """
+        from hashlib import file_digest, sha256  # noqa: PLC0415 - 5 ms, for a rare question
+
         self._look()
         excludes = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
         whole, found = sha256(), False
@@ -75,7 +75,7 @@ class Tree:
             self._refuse_outside(path, "hashFiles")
             if (self._root / path).is_file() and not any(matches(e, path) for e in excludes):
                 with (self._root / path).open("rb") as file:
-                    whole.update(file_digest_of(file, "sha256").digest())
+                    whole.update(file_digest(file, "sha256").digest())
                 found = True
         return whole.hexdigest() if found else ""
 
@@ -236,7 +236,7 @@ class Tree:
             return f"link:{(self._root / path).readlink()}"
         if not stat.S_ISREG(status.st_mode):
             raise PathError(f"'{path}' is not a file, a directory or a link; a step cannot read it")
-        return file_digest(self._root / path)
+        return digest_of(self._root / path)
 
     def _target(self, path: str, step: str) -> str:
         """What a symbolic link leads to is read as well, and must be inside of the repository."""

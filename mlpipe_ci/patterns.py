@@ -3,11 +3,7 @@
 import re
 from functools import lru_cache
 
-from wcmatch import glob
-
 from mlpipe_ci.paths import is_glob, is_under, literal_prefix
-
-FLAGS = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -31,5 +27,8 @@ def may_match(pattern: str, output: str) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
-    included, _ = glob.translate(pattern, flags=FLAGS)
+    from wcmatch import glob  # noqa: PLC0415 - 10 ms, which a workflow without patterns saves
+
+    flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
+    included, _ = glob.translate(pattern, flags=flags)
     return tuple(re.compile(expression) for expression in included)

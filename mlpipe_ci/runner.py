@@ -13,7 +13,6 @@ from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Action, Decision, Facts, decide
 from mlpipe_ci.errors import GitError, MlpipeError, PathError
 from mlpipe_ci.executors.base import Outcome
-from mlpipe_ci.expressions import number_text as number
 from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result
 from mlpipe_ci.metrics import MetricsError, read_metrics
@@ -150,7 +149,7 @@ def _ended(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     try:
         if ended.timed_out:
             limit = decision.step.timeout_minutes or 0
-            why = f"ended after {number(limit)} min, its timeout-minutes"
+            why = f"ended after {limit:g} min, its timeout-minutes"
             return replace(_failed(bench, decision, ended, why), status=Status.TIMED_OUT)
         if ended.exit_code != 0:
             return _failed(bench, decision, ended, _exit_note(ended.exit_code))

@@ -1,7 +1,6 @@
 """Where a run prints: a terminal, a file, or the log of GitHub Actions."""
 
 import os
-import secrets
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -45,7 +44,7 @@ class Screen:
         if decision.action is not Action.RUN:
             return
         if self._in_actions:
-            self._token = secrets.token_hex(16)
+            self._token = os.urandom(16).hex()
             self._print(
                 actions.group(f"{decision.step.name}: {terminal.reasons(decision.reasons)}")
             )

@@ -13,6 +13,11 @@ SHELLS = {
 }
 """How each shell is started; the command follows. `bash` is the same as GitHub's `shell: bash`."""
 DEFAULT_SHELL = "bash"
+GITHUB = (
+    *("actor", "base_ref", "event", "event_name", "head_ref", "job", "ref", "ref_name", "ref_type"),
+    *("repository", "run_attempt", "run_id", "sha", "triggering_actor", "workflow"),
+)
+"""Names in the context `github` of expressions; at a desk most of them are empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +137,14 @@ class CacheSettings:
 class Workflow:
     """An ordered list of steps. `file` is the path of its file, as the user would name it.
 
-    `params`: all values, with what `--set` changed.
+    `params`: all values, with what `--set` changed; `params_files`: where they come from.
     """
 
     name: str
     file: str
     steps: tuple[Step, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
+    params_files: tuple[str, ...] = ()
     tracing: str = "auto"
     cache: CacheSettings = CacheSettings()
 

@@ -19,10 +19,11 @@ from mlpipe_ci.events import Event, in_actions, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.git import Git, History, Remote, open_git
-from mlpipe_ci.load import Source, load
+from mlpipe_ci.load import load
 from mlpipe_ci.lock import hold
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import Comparison
+from mlpipe_ci.source import Source
 from mlpipe_ci.workflow import Workflow
 
 NOTHING = Asked()
@@ -147,7 +148,7 @@ def open_workspace(
 ) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
     event = read_event(env, place.git)
-    workflow = _load(place, options, event)
+    workflow = _load(place, options, event, keep=not readonly)
     remote = remote_for(env, place.git, options.asked)
     history = History(place.git, remote) if place.git else None
     comparison = compare(event, place.git, history, options.base)
@@ -188,10 +189,10 @@ def _forced(workflow: Workflow, names: tuple[str, ...]) -> frozenset[str]:
 
 def read_workflow(place: Place, options: Options, env: Mapping[str, str]) -> Workflow:
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
-    return _load(place, options, read_event(env, place.git))
+    return _load(place, options, read_event(env, place.git), keep=False)
 
 
-def _load(place: Place, options: Options, event: Event) -> Workflow:
+def _load(place: Place, options: Options, event: Event, *, keep: bool) -> Workflow:
     path, shown = workflow_file(options, place.start, place.root)
     return load(
         Source(
@@ -201,6 +202,8 @@ def _load(place: Place, options: Options, event: Event) -> Workflow:
             name=default_name(event, place.root),
             github=dict(event.attributes),
             settings=options.settings,
+            memory=place.private,
+            keep=keep,
         )
     )
 

@@ -23,8 +23,9 @@ from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 from mlpipe_ci.contexts import Known, fault
 from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.expressions import ExpressionError, Scope, bare, condition, evaluate
-from mlpipe_ci.load import Source, load
+from mlpipe_ci.load import load
 from mlpipe_ci.report.faults import Checked, fault_lines, faults_json, sarif
+from mlpipe_ci.source import Source
 from mlpipe_ci.yaml_text import ONLY_SLOWLY, compose_by
 
 CASES = Path(__file__).parent / "cases"

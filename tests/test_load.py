@@ -16,8 +16,8 @@ from conftest import ROOT, Repo
 
 from mlpipe_ci.decide import Plan, make_plan
 from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.load import Source
 from mlpipe_ci.load import load as load_source
+from mlpipe_ci.source import Source
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.workspace import Options, find_place, open_workspace
 from mlpipe_ci.writers import Writers
@@ -120,7 +120,7 @@ def test_a_10_mb_file_is_refused_without_being_parsed(
 ) -> None:
     path = tmp_path / "mlpipe.yml"
     path.write_text("steps:\n" + "  - {name: a, run: b}\n" * 500_000)
-    monkeypatch.delattr("mlpipe_ci.load.parse")
+    monkeypatch.delattr("mlpipe_ci.reading.parse")
     with pytest.raises(WorkflowError, match=r"mlpipe.yml:1:1: the file has 11\.0 MB") as caught:
         load(path, "mlpipe.yml", "demo")
     assert caught.value.exit_code == 2

@@ -9,7 +9,6 @@ that a process killed at any moment leaves nothing half-written in its place.
 """
 
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +54,7 @@ class Store:
 
     def restore(self, digest: str, destination: Path, *, executable: bool) -> None:
         """Write an object to a path, whole or not at all. Raises DamagedError, or OSError."""
-        temporary = destination.with_name(f".{destination.name[:100]}.{secrets.token_hex(4)}.tmp")
+        temporary = destination.with_name(f".{destination.name[:100]}.{os.urandom(4).hex()}.tmp")
         try:
             with temporary.open("xb") as copy:
                 found = self._read(digest, copy.write)
@@ -131,7 +130,7 @@ class Store:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             (self.directory / "CACHEDIR.TAG").write_text(TAG, "utf-8")
-        return folder / secrets.token_hex(8)
+        return folder / os.urandom(8).hex()
 
     def _object(self, digest: str) -> Path:
         name = digest.removeprefix("blake3:")

@@ -11,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import weakref
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
@@ -170,6 +169,8 @@ def _not_found(directory: Path, error: Exception) -> GitError:
 
 def scratch(owner: object, prefix: str) -> Path:
     """A directory for as long as its owner is in use, or the program runs."""
+    import tempfile  # noqa: PLC0415 - 7 ms, and few runs need one
+
     place = tempfile.mkdtemp(prefix=prefix)
     weakref.finalize(owner, shutil.rmtree, place, ignore_errors=True)
     return Path(place)
