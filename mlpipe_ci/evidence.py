@@ -12,7 +12,7 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
-from mlpipe_ci.keys import Input, KeyParts, changed_inputs, key_parts, step_key
+from mlpipe_ci.keys import Input, KeyParts, by_path, changed_inputs, key_parts, step_key
 from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
@@ -71,8 +71,9 @@ class Gatherer:
         parts = key_parts(step, inputs)
         key = step_key(parts)
         results, unusable = self._results(step, key) if not waits_for else ((), ())
-        previous = self.state.previous(self.workflow.file, step.id)
-        changes = self._changes(step)
+        # What follows only explains why the step runs; a forced one is never asked.
+        previous = None if results else self.state.previous(self.workflow.file, step.id)
+        changes = () if results else self._changes(step)
         return Evidence(
             waits_for=waits_for,
             parts=None if waits_for else parts,
@@ -81,7 +82,7 @@ class Gatherer:
             unusable=unusable,
             previous=previous,
             forced=step.id in self.forced,
-            failed_before=self.state.failed(self.workflow.file, step.id, key),
+            failed_before=not results and self.state.failed(self.workflow.file, step.id, key),
             changed=tuple(in_words(change) for change in changes),
             commits=() if results or waits_for else self._commits(changes, previous, parts),
             notes=self._notes(step),
@@ -90,7 +91,7 @@ class Gatherer:
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are on the disk now; to be compared with those before."""
-        return tuple(sorted(self._inputs(step, {})[0]))
+        return tuple(sorted(self._inputs(step, {})[0], key=by_path))
 
     def _condition(
         self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]

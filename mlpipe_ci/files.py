@@ -36,6 +36,7 @@ class Tree:
         self._modified: frozenset[str] = frozenset()
         self._untracked: frozenset[str] = frozenset()
         self._digests: dict[str, Input] = {}
+        self._inside: set[str] = set()
         self._left_out: dict[str, tuple[str, ...]] = {}
         self._fresh = False
 
@@ -138,7 +139,7 @@ class Tree:
             self._submodules = [p for p, e in self._index.items() if e.mode == SUBMODULE]
             now = self._git.look()
             self._modified, self._untracked = now.modified, now.untracked
-        self._digests = {}
+        self._digests, self._inside = {}, set()
         self._fresh = True
 
     def _expand(self, pattern: str, step: str) -> Iterator[str]:
@@ -253,12 +254,15 @@ class Tree:
         return Path(target).relative_to(root).as_posix()
 
     def _refuse_outside(self, path: str, step: str) -> None:
+        if path in self._inside:
+            return
         target = os.path.realpath(os.path.join(self._real_root, path))  # noqa: PTH118 - often
         if target != self._real_root and not target.startswith(self._real_root.rstrip("/") + "/"):
             raise PathError(
                 f"step '{step}': input '{path}' leads through a link to {target}, out of the "
                 "repository; copy the data into the repository in an earlier step"
             )
+        self._inside.add(path)
 
     def _lstat(self, path: str, step: str) -> os.stat_result:
         try:

@@ -24,20 +24,24 @@ TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
 
-def run(bench: Bench) -> Iterator[Decision | StepOutcome]:
+def run(bench: Bench, planned: tuple[Decision, ...] = ()) -> Iterator[Decision | StepOutcome]:
     """Yield for each step its decision before, and its outcome after it was carried out.
 
-    Inputs are always looked at on the disk: what an earlier step wrote may have been changed by
-    another since. Where a stored result turns out to be damaged, a second decision follows the
+    `planned`: what `make_plan` has decided a moment ago. It holds as long as no command was run.
+    From then on inputs are looked at on the disk: what an earlier step wrote may have been changed
+    by another since. Where a stored result turns out to be damaged, a second decision follows the
     first. What the user can mend (a path, an expression) fails the step, not the run.
     """
     failed: list[Step] = []
     facts: dict[str, Mapping[str, Any] | None] = {}
+    known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
     for step in bench.workflow.steps:
         in_the_way = tuple(other.name for other in failed if not _apart(step, other))
-        for item in _step(bench, step, facts, in_the_way):
+        for item in _step(bench, step, facts, in_the_way, known.get(step.id)):
             if isinstance(item, StepOutcome):
                 facts[step.id] = item.facts
+                if item.status not in {Status.REUSED, Status.SKIPPED}:
+                    known = {}
                 if item.broke:
                     failed.append(step)
             yield item
@@ -49,12 +53,17 @@ def _apart(step: Step, failed: Step) -> bool:
     return same and step.strategy is not None and not step.strategy.fail_fast
 
 
+def _is_certain(decision: Decision) -> bool:
+    """An `if` may ask for files that are restored by then, and MAYBE is no decision."""
+    return decision.step.condition is None and decision.action is not Action.MAYBE
+
+
 def _step(
-    bench: Bench, step: Step, facts: Facts, failed: tuple[str, ...]
+    bench: Bench, step: Step, facts: Facts, failed: tuple[str, ...], planned: Decision | None
 ) -> Iterator[Decision | StepOutcome]:
     decision = Decision(step=step, action=Action.RUN, reasons=())
     try:
-        decision = decide(step, bench.witness.look(step, {}, facts, failed))
+        decision = planned or decide(step, bench.witness.look(step, {}, facts, failed))
         yield decision
         try:
             outcome = _without_command(bench, decision, blocked=bool(failed))

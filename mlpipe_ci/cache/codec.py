@@ -6,7 +6,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from mlpipe_ci.keys import Input, KeyParts
+from mlpipe_ci.keys import Input, KeyParts, as_record
 from mlpipe_ci.paths import normal, path_fault
 from mlpipe_ci.result import Output, Producer, Result
 
@@ -78,7 +78,7 @@ def _output(item: dict[str, Any]) -> Output:
 
 def encode_parts(parts: KeyParts) -> str:
     """The parts of a key as JSON text."""
-    return json.dumps(asdict(parts), sort_keys=True)
+    return json.dumps(as_record(parts), sort_keys=True)
 
 
 def decode_parts(record: dict[str, Any]) -> KeyParts:

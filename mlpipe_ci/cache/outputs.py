@@ -5,11 +5,11 @@ import stat
 from pathlib import Path
 
 from mlpipe_ci.cache.aside import Aside
-from mlpipe_ci.cache.paths import contents, move, plain_path, remove
+from mlpipe_ci.cache.paths import contents, move, remove
 from mlpipe_ci.cache.store import DamagedError, Store
 from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.paths import is_under
+from mlpipe_ci.paths import above, is_under
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
 
@@ -61,11 +61,11 @@ def restore(
 def refuse_links(root: Path, step: Step) -> None:
     """Raise PathError if an output of the step would be written through a symbolic link."""
     for declared in step.writes:
-        path = plain_path(root / declared)
-        links = [p for p in (path, *path.parents) if p.is_relative_to(root) and p.is_symlink()]
-        links = [p for p in links if p != root and (p != path or declared.endswith("/"))]
+        plain = declared.rstrip("/")
+        places = [plain] if declared.endswith("/") else []
+        links = [p for p in (*places, *above(plain)) if os.path.islink(f"{root}/{p}")]  # noqa: PTH114
         if links:
-            link = links[-1].relative_to(root).as_posix()
+            link = links[-1]
             raise PathError(
                 f"step '{step.name}': output '{declared}' leads through the link '{link}'; outputs "
                 "are not written through links: declare the real path, or make it a directory"

@@ -47,11 +47,17 @@ class State:
 
     def succeeded(self, workflow: str, step: str, parts: KeyParts, seconds: float) -> None:
         """Remember a success (run or reused)."""
+        text = encode_parts(parts)
+        row = self._row(
+            "SELECT parts, failed_key FROM steps WHERE workflow=? AND step=?", workflow, step
+        )
+        if row == (text, None):
+            return
         self._write(
             "INSERT INTO steps VALUES (?,?,?,?,NULL) ON CONFLICT DO UPDATE SET "
             "parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL "
             "WHERE parts IS NOT excluded.parts OR failed_key IS NOT NULL",
-            (workflow, step, encode_parts(parts), seconds),
+            (workflow, step, text, seconds),
         )
 
     def fail(self, workflow: str, step: str, key: str) -> None:

@@ -48,7 +48,8 @@ class Store:
     def has(self, digest: str, size: int) -> bool:
         """True if the object is there with the right size. Its bytes are verified by restore."""
         try:
-            return self._object(digest).stat().st_size == size
+            name = digest.removeprefix("blake3:")
+            return os.stat(f"{self._top}/objects/{name[:2]}/{name[2:]}").st_size == size  # noqa: PTH116
         except OSError:
             return False
 
@@ -79,9 +80,9 @@ class Store:
         """All results for a key, by scope in order. What cannot be read is as if it were not."""
         found = []
         for scope in scopes:
-            folder = self._results(scope, key)
-            for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
-                result = _read_result(path)
+            folder = f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
+            for name in _names(folder):
+                result = _read_result(Path(f"{folder}/{name}"))
                 if result and result.key == key:
                     found.append(result)
         return tuple(found)
@@ -147,6 +148,13 @@ def _copy(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> tup
         write(chunk)
         size += len(chunk)
     return f"blake3:{hasher.hexdigest()}", size
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208
+    except OSError:
+        return []
 
 
 def _read_result(path: Path) -> Result | None:

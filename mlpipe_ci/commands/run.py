@@ -12,7 +12,7 @@ from mlpipe_ci import runner
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
-from mlpipe_ci.decide import Action, Decision, make_plan
+from mlpipe_ci.decide import Action, Decision, Plan, make_plan
 from mlpipe_ci.errors import InterruptedRunError, PathError
 from mlpipe_ci.events import Event, read_event, refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
@@ -103,10 +103,10 @@ def _run(
     screen.head(workspace.workflow, workspace.comparison)
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
-    make_plan(workspace.workflow, workspace.gatherer(time.time()))  # a missing input stops here
+    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))  # or a missing input
     executor = EXECUTORS["local"](output, () if lock is None else (lock,))
     bench = _bench(workspace, env, aside, executor)
-    outcomes, cancelled = _carry_out(bench, screen)
+    outcomes, cancelled = _carry_out(bench, plan, screen)
     if workspace.state.warning:
         screen.say(f"warning: {workspace.state.warning}")
     workspace.state.close()
@@ -144,12 +144,12 @@ def _large_files(workspace: Workspace) -> Callable[[tuple[str, ...]], None] | No
     return lambda paths: fetch_large_files(git.command, remote, paths)
 
 
-def _carry_out(bench: Bench, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
+def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
     """Outcomes of all steps, also of those that an interruption kept from running."""
     outcomes: list[StepOutcome] = []
     current: Decision | None = None
     try:
-        for item in runner.run(bench):
+        for item in runner.run(bench, plan.decisions):
             if isinstance(item, Decision):
                 current = item
                 screen.start(item)
