@@ -105,7 +105,7 @@ def _stale(event: Event, history: History, parents: tuple[str, ...]) -> Base | N
     """
     branch = event.text("pull_request", "base", "ref")
     retargeted = event.text("changes", "base", "ref", "from")
-    known = history.here(f"refs/remotes/origin/{branch}") if history.is_complete() else None
+    known = history.branch(branch) if history.is_complete() else None
     if not branch or not (known or retargeted):
         return None
     common = history.common(branch, parents[1])
@@ -180,7 +180,7 @@ def _push(event: Event, history: History, head: str) -> Base:
 
 def _fork(history: History, before: str, head: str, default: str) -> str | None:
     """After a rebase: where the head leaves the default branch now. Nothing is fetched for it."""
-    tip = history.here(f"refs/remotes/origin/{default}") if default else None
+    tip = history.branch(default) if default else None
     if not tip or not history.is_complete() or history.commits.is_ancestor(before, head):
         return None
     return next(iter(history.commits.merge_bases(tip, head)), None)

@@ -90,12 +90,18 @@ def remote_for(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote 
     """From where commits that a clone lacks may be fetched; None at a desk: nothing is then."""
     if git is None or not (in_actions(env) or asked.repo):
         return None
-    repository = env.get("GITHUB_REPOSITORY")
+    repository, origin = env.get("GITHUB_REPOSITORY"), git.remote_address()
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
-    own = f"{server}/{repository}" if repository and in_actions(env) else ""
-    url = asked.repo or git.remote_address() or own
+    url, is_origin = asked.repo or origin, True
+    if in_actions(env) and repository and not _is_of(origin, repository):
+        # The event speaks of that one, not of the fork that was cloned.
+        url, is_origin = f"{server}/{repository}", False
     settings = (*settings_of(git.command), *token_settings(env))
-    return Remote(url, settings, HISTORY_SECONDS) if url else None
+    return Remote(url, settings, HISTORY_SECONDS, is_origin) if url else None
+
+
+def _is_of(url: str, repository: str) -> bool:
+    return re.split(r"[/:]", url.removesuffix(".git"))[-2:] == repository.split("/")
 
 
 def large_files(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:

@@ -27,6 +27,7 @@ def test_each_test_is_in_the_table() -> None:
         if f"{file.name}::{name}" not in table
     }
     assert extra == {
+        "test_a_clone_of_the_fork_is_compared_with_the_base",
         "test_a_fetch_that_is_cut_in_the_middle",
         "test_a_network_that_is_gone",
         "test_a_pack_that_is_damaged",

@@ -38,6 +38,8 @@ def is_unstarted(directory: Path) -> bool:
         return not any(directory.iterdir()) or (directory / ".git" / MARK).exists()
     except FileNotFoundError:
         return True
+    except PermissionError:
+        return False
     except NotADirectoryError as error:
         raise UsageError(f"{directory} is a file, not a directory") from error
 
@@ -75,8 +77,7 @@ def move_to(command: Command, remote: Remote, wanted: Wanted, *, force: bool = T
     """
     deadline = remote.deadline()
     wanted = Wanted(*_resolved(command, remote, deadline, wanted), wanted.submodules)
-    here = _local_name(wanted.ref)
-    found = _fetched(command, remote, deadline, wanted, here)
+    here = _fetched(command, remote, deadline, wanted)
     branch = wanted.ref.removeprefix("refs/heads/") if wanted.ref.startswith("refs/heads/") else ""
     place = ("-B", branch, here) if branch else ("--detach", here)
     forced = ("--force",) if force else ()
@@ -85,7 +86,7 @@ def move_to(command: Command, remote: Remote, wanted: Wanted, *, force: bool = T
     if wanted.submodules and (command.directory / ".gitmodules").exists():
         words = ("submodule", "update", "--init", "--recursive", "--depth=1", "--quiet")
         remote.reach(command, deadline, *words)
-    return found
+    return wanted.commit
 
 
 def resolve(remote: Remote, wanted: str) -> Wanted:
@@ -128,23 +129,24 @@ def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) 
         remote.reach(command, deadline, "lfs", "pull", f"--include={include}", "--exclude=", VIA)
 
 
-def _fetched(
-    command: Command, remote: Remote, deadline: Deadline, wanted: Wanted, here: str
-) -> str:
-    """Fetch the wanted commit to a ref of the clone. A tag is fetched as what it is."""
+def _fetched(command: Command, remote: Remote, deadline: Deadline, wanted: Wanted) -> str:
+    """Fetch the wanted commit. A tag is fetched as what it is. Returns the ref of the clone."""
+    here = _local_name(wanted.ref)
     if wanted.ref.startswith("refs/tags/"):
         _fetch(command, remote, deadline, f"+{wanted.ref}:{here}")
-    else:
-        try:
-            _fetch(command, remote, deadline, f"+{wanted.commit}:{here}")
-        except GitError as error:
-            if not wanted.ref or "unadvertised" not in str(error):
-                raise
-            _fetch(command, remote, deadline, f"+{wanted.ref}:{here}")  # an old server: refs only
+        if Commits(command).commit(here) == wanted.commit:
+            return here
+        here = _local_name("")  # the tag was moved since
+    try:
+        _fetch(command, remote, deadline, f"+{wanted.commit}:{here}")
+    except GitError as error:
+        if not wanted.ref or "unadvertised" not in str(error):
+            raise
+        _fetch(command, remote, deadline, f"+{wanted.ref}:{here}")  # an old server gives refs only
     found = Commits(command).commit(here)
     if found is None or found != wanted.commit:
         raise GitError(f"{wanted.ref} is now at {found}, no longer at {wanted.commit}")
-    return found
+    return here
 
 
 def _resolved(

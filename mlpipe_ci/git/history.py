@@ -59,6 +59,11 @@ class History:
         """Id of a commit by a full name or id, as the clone has it; None if it has not."""
         return self._git.commits.commit(name)
 
+    def branch(self, name: str) -> str | None:
+        """Id of the tip of a branch of the remote, as the clone knows it."""
+        ours = self._remote is None or self._remote.is_origin
+        return self.here(f"refs/remotes/{NAME}/{name}") if ours else None
+
     def is_complete(self) -> bool:
         """True if the clone's history was not cut off."""
         return not self._git.commits.is_shallow()
@@ -74,7 +79,7 @@ class History:
         A complete clone with the branch in it is believed. Else both histories are fetched, ever
         deeper until they meet.
         """
-        known = self.here(f"refs/remotes/{NAME}/{branch}")
+        known = self.branch(branch)
         if known and self.is_complete():
             return Common(self._git.commits.merge_bases(known, head), known)
         found = self._met(branch, head)
@@ -155,8 +160,7 @@ class History:
     def _made(self) -> Path:
         """The side repository: bare, with the clone's objects and its cuts."""
         if self._place is None:
-            self._place = side = scratch(self, "mlpipe-history-")
-            git = self._git
+            side, git = scratch(self, "mlpipe-history-"), self._git
             form = f"--object-format={git.object_format}"
             git.command.run("init", "--quiet", "--bare", "--template=", form, str(side))
             objects = os.fsencode(os.path.realpath(git.own_path("objects")))
@@ -165,6 +169,7 @@ class History:
             shallow = git.own_path("shallow")
             if shallow.exists():
                 shutil.copyfile(shallow, side / "shallow")
+            self._place = side
         return self._place
 
 

@@ -32,11 +32,15 @@ QUIET = (("core.hooksPath", "/dev/null"), ("gc.auto", "0"), ("maintenance.auto",
 
 @dataclass(frozen=True)
 class Remote:
-    """One address. `settings` are git's; `seconds`: the most that one deadline gives."""
+    """One address. `settings` are git's; `seconds`: the most that one deadline gives.
+
+    `is_origin`: the clone was made from it, so that its `refs/remotes/origin/` are of this remote.
+    """
 
     url: str
     settings: Settings = field(default=(), repr=False)
     seconds: float = 60.0
+    is_origin: bool = True
 
     def deadline(self) -> "Deadline":
         """Start the clock."""

@@ -93,6 +93,20 @@ def test_the_head_is_compared_with_where_it_left(hub: Hub, merge: str, tmp_path:
         assert (plan.how, plan.changed) == ("merge base with main", NET)
 
 
+def test_a_clone_of_the_fork_is_compared_with_the_base(
+    hub: Hub, merge: str, tmp_path: Path
+) -> None:
+    """The fork's own main is somewhere else; the pull request goes to ours."""
+    hub.desk.git("clone", "-q", "--bare", str(hub.bare), str(hub.server.root / "fork" / "r"))
+    for depth in (1, 0):
+        job = hub.clone(tmp_path / f"depth-{depth}", "topic", depth=depth)
+        job.git("remote", "set-url", "origin", f"{hub.server.url}/fork/r")
+        job.git("update-ref", "refs/remotes/origin/main", job.git("rev-parse", "HEAD"))
+        plan = job.plan("pull_request", request(), GITHUB_SHA=merge)
+        assert (plan.how, plan.changed) == ("merge base with main", NET)
+        assert all(path.startswith("/o/r/") for path in hub.server.requests)
+
+
 def test_a_complete_clone_fetches_nothing(hub: Hub, merge: str, tmp_path: Path) -> None:
     for ref in (merge, "topic"):
         job = hub.clone(tmp_path / ref, ref, depth=0)

@@ -97,6 +97,18 @@ def test_a_second_job_in_the_same_workspace(hub: Hub, merge: str, workspace: Job
     assert workspace.git("rev-parse", "HEAD") == merge
 
 
+def test_a_tag_that_was_moved_since(hub: Hub, workspace: Job) -> None:
+    hub.desk.git("tag", "v1")
+    sha = hub.desk.git("rev-parse", "HEAD")
+    hub.desk.commit({"data/a.csv": "2"})
+    hub.desk.git("tag", "-f", "v1")
+    hub.push()
+    event = payload("push", before="0" * 40, ref="refs/tags/v1")
+    env = workspace.env("push", event, GITHUB_SHA=sha, GITHUB_REF="refs/tags/v1")
+    workspace.mlpipe("plan", **env)
+    assert workspace.git("rev-parse", "HEAD") == sha, "an old attempt is run again"
+
+
 def test_a_second_run_in_the_same_job(hub: Hub, workspace: Job) -> None:
     hub.push()
     sha = hub.desk.git("rev-parse", "HEAD")
