@@ -90,7 +90,8 @@ def refuse_untrusted(event: Event, *, allowed: bool) -> None:
 def _desk(git: Git | None) -> Event:
     if git is None:
         return Event()
-    head, ref = git.head(), git.branch() or ""
+    now = git.look()
+    head, ref = now.head, now.branch
     attributes: tuple[tuple[str, Any], ...] = (
         ("ref", ref),
         ("ref_name", _short(ref)),

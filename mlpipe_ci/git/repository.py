@@ -68,8 +68,11 @@ class Git:
         self._snapshot = None
 
     def head(self) -> str | None:
-        """Id of the commit that is checked out; None before the first, or if it is damaged."""
-        return self.look().head
+        """Id of the commit that is checked out; None before the first, or if it is damaged.
+
+        The files are not looked at, which takes a while if there are many.
+        """
+        return self.commits.commit("HEAD")
 
     def branch(self) -> str | None:
         """Full name of the branch that is checked out (`refs/heads/main`); None if detached."""
