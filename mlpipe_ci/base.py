@@ -53,7 +53,8 @@ def asked(event: Event, history: History, name: str) -> Base:
     found = Common((), commit)
     head = event.head
     if commit and head:
-        found = Common(history.commits.merge_bases(commit, head), commit)
+        found = history.common_with(commit, head)
+        found = found if found.tip else Common(problem=found.problem, tip=commit)
     elif head and not event.worktree:
         found = history.common(name.removeprefix("refs/heads/"), head)
     if not found.tip:
@@ -61,7 +62,13 @@ def asked(event: Event, history: History, name: str) -> Base:
         raise UsageError(f"--base {name}: no such commit here; fetch it first (git fetch){why}")
     at_once = event.worktree or name == "HEAD"
     if found.tip in found.bases or not found.bases:
-        return Base(commit=found.tip, how=f"asked for: {name}", worktree=at_once)
+        why = f" ({found.problem})" if found.problem else ""
+        text = (
+            f"where the head left {name} is not known{why}, so all that differs from it is listed"
+        )
+        warnings = () if found.bases else (text,)
+        how = f"asked for: {name}"
+        return Base(commit=found.tip, how=how, worktree=at_once, warnings=warnings)
     how = f"asked for: merge base with {name}"
     return Base(commit=found.bases[0], others=found.bases[1:], how=how, worktree=at_once)
 
@@ -84,7 +91,8 @@ def _pull_request(event: Event, history: History, head: str) -> Base:
     parents = history.commits.parents(head)
     if event.get("action") == "closed" and parents and not event.get("pull_request", "merged"):
         return Base(how="the pull request was closed without a merge")
-    merge = len(parents) == MERGE_PARENTS and head == event.sha
+    merged_ref = event.name != "pull_request_target" and head == event.sha
+    merge = merged_ref and len(parents) == MERGE_PARENTS
     if not merge and not (event.get("action") == "closed" and parents):
         return _branch(event, history, head)
     had = history.here(parents[0])

@@ -10,10 +10,12 @@ from mlpipe_ci.errors import GitError, UsageError
 from mlpipe_ci.events import in_actions
 from mlpipe_ci.git import (
     HEX_ID,
+    OURS,
     Git,
     Remote,
     Wanted,
     check_out,
+    give_up,
     is_unstarted,
     move_to,
     open_git,
@@ -21,8 +23,8 @@ from mlpipe_ci.git import (
 )
 from mlpipe_ci.git.remote import DEFAULT_SERVER, settings_of, token_settings, without_password
 
-OURS = ".git/mlpipe/checkout"
-"""File in a work tree that mlpipe has checked out: the id of that commit."""
+TOUCHED = ("HEAD", "index", "FETCH_HEAD")
+"""Files of a git directory that a checkout writes."""
 HISTORY_SECONDS, CHECKOUT_SECONDS = 60.0, 3600.0
 """The most that is spent on finding out what changed, and on a checkout that does not stall."""
 
@@ -60,7 +62,7 @@ def request(asked: Asked, env: Mapping[str, str], start: Path) -> Request | None
     repository, sha = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_SHA", "")
     if not repository or not HEX_ID.fullmatch(sha):
         return None
-    if not is_unstarted(workspace) and not _is_left_over(workspace, sha):
+    if not is_unstarted(workspace) and not _is_left_over(workspace, env):
         return None
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
     return Request(
@@ -78,10 +80,12 @@ def fulfil(request: Request, say: Callable[[str], None]) -> None:
     at = f"{wanted.commit[:7]} ({name})" if wanted.commit and wanted.ref else wanted.commit or name
     say(f"checking out {without_password(request.remote.url)} at {at} into {place}")
     try:
-        new = is_unstarted(place)
-        commit = check_out(place, request.remote, wanted) if new else _move(request)
-        (place / OURS).parent.mkdir(exist_ok=True)
-        (place / OURS).write_text(commit, "ascii")
+        if request.clean and not is_unstarted(place):
+            give_up(place)
+        if is_unstarted(place):
+            check_out(place, request.remote, wanted)
+        else:
+            _move(request)
     except OSError as error:
         raise GitError(f"the checkout into {place} failed: {error.strerror}") from error
 
@@ -133,7 +137,7 @@ def directory_for(asked: Asked, start: Path) -> Path:
 
     Raises UsageError if the address has no last part to name it.
     """
-    if is_unstarted(start):
+    if is_unstarted(start) or (start / OURS).exists():
         return start
     name = re.split(r"[/:]", asked.repo.rstrip("/"))[-1].removesuffix(".git")
     if not name or name.startswith("."):
@@ -141,34 +145,39 @@ def directory_for(asked: Asked, start: Path) -> Path:
     return start / name
 
 
-def _is_left_over(workspace: Path, sha: str) -> bool:
+def _is_left_over(workspace: Path, env: Mapping[str, str]) -> bool:
     """True if an earlier job's checkout of ours is in the way: a self-hosted runner keeps it.
 
-    One of this job's commit is used as it is, and one that somebody has moved is not ours any more.
+    What git was used for since this job began (its event is written then) is this job's own.
     """
     try:
-        ours = (workspace / OURS).read_text("ascii")
-    except (OSError, ValueError):
+        began = Path(env.get("GITHUB_EVENT_PATH", "")).stat().st_mtime_ns
+        ours = (workspace / OURS).exists()
+    except OSError:
         return False
-    git = open_git(workspace, trusted=True)
-    return git is not None and git.head() == ours and ours != sha
+    return ours and began > max(_when(workspace / ".git" / name) for name in TOUCHED)
 
 
-def _move(request: Request) -> str:
-    """Take a checkout of ours to another commit. At a desk nothing of the user's is lost by it."""
+def _when(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _move(request: Request) -> None:
+    """Take a checkout of ours at a desk to another commit. Nothing of the user's is lost by it."""
     place = request.directory
-    git = open_git(place, trusted=request.clean)
-    if git is None or not (git.root / OURS).exists() or git.root != place:
+    git = open_git(place)
+    if git is None or not (git.root / OURS).exists() or git.root != place.resolve():
         text = f"{place} is not empty, and was not checked out by mlpipe; name another with -C"
         raise UsageError(text)
     ours, theirs = git.remote_url(), without_password(request.remote.url)
     if ours.removesuffix(".git") != theirs.removesuffix(".git"):
         raise UsageError(f"{place} is a checkout of {ours}, not of {theirs}; name another with -C")
-    if request.clean:
-        git.command.run("clean", "-ffdx", "--quiet")
-    else:
-        _refuse_work(git)
-    return move_to(git.command, request.remote, request.wanted, force=request.clean)
+    _refuse_work(git)
+    found = move_to(git.command, request.remote, request.wanted)
+    (place / OURS).write_text(found, "ascii")
 
 
 def _refuse_work(git: Git) -> None:

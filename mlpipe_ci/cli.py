@@ -119,9 +119,9 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     add("--set", dest="settings", metavar="KEY=VALUE", action="append", help=help_)
     if name != "graph":
         add("--base", metavar="REF", help="compare with this commit, branch or tag")
-        help_ = "check this repository out first, into DIR or a new directory named as it is"
         help_ = "run this step even if its result is known; without a name: all"
         add("--force", metavar="STEP", nargs="?", const="", action="append", help=help_)
+        help_ = "check this repository out first, into DIR or a new directory named as it is"
         add("--repo", metavar="URL", default="", help=help_)
         help_ = "branch, tag or commit of --repo (default: its default branch)"
         add("--ref", metavar="REF", default="", help=help_)

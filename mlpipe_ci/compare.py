@@ -44,7 +44,7 @@ def compare(
 def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Change, ...]:
     if base.worktree or event.head is None:
         now = git.look()
-        differing = {d for b in _all(base) for d in _since(git, b)}
+        differing = {d for b in _all(base) for d in _since(git, b, history)}
         changes = {Change(path=d.path, change=d.change, submodule=d.submodule) for d in differing}
         changes |= {Change(path=path, change="untracked") for path in now.untracked}
     else:
@@ -61,14 +61,21 @@ def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Chan
             for d in differing
         }
     once = {change.path: change for change in sorted(changes, key=_order)}
-    return tuple(sorted((*once.values(), *_data(base, event, once, history)), key=_order))
+    return tuple(sorted((*once.values(), *_data(base, event, once, git, history)), key=_order))
 
 
-def _since(git: Git, base: str) -> tuple[Difference, ...]:
+def _since(git: Git, base: str, history: History) -> tuple[Difference, ...]:
     now = git.look()
     if base == now.head and now.changes is not None:
         return now.changes
-    return git.changed(base)
+    try:
+        return git.changed(base, history.borrowed())
+    except NoGitError:
+        raise
+    except GitError:
+        if not history.have_tree(base):
+            raise
+    return git.changed(base, history.borrowed())
 
 
 def _all(base: Base) -> tuple[str, ...]:
@@ -80,7 +87,7 @@ def _order(change: Change) -> tuple[str, str]:
 
 
 def _data(
-    base: Base, event: Event, changes: Mapping[str, Change], history: History
+    base: Base, event: Event, changes: Mapping[str, Change], git: Git, history: History
 ) -> tuple[Change, ...]:
     """Data that git does not have, of which a pointer in git says that it changed."""
     if not any(path.endswith(POINTERS) for path in changes):
@@ -90,12 +97,25 @@ def _data(
 
     found = {}
     for path in filter(is_pointer, changes):
-        before = history.commits.text(base.commit, path) if base.commit else None
-        after = history.commits.text(event.head, path) if event.head else None
+        try:
+            before = history.text(base.commit, path) if base.commit else None
+            after = _now(base, event, path, git, history)
+        except (GitError, OSError):
+            continue  # that the pointer itself has changed is said anyway
         for data in moved_data(path, before, after):
             if data not in changes:
                 found[data] = Change(path=data, change="modified", pointer=path)
     return tuple(found.values())
+
+
+def _now(base: Base, event: Event, path: str, git: Git, history: History) -> str | None:
+    """A pointer as it is compared: in the work tree, or in the head. Raises GitError, OSError."""
+    if not base.worktree:
+        return history.text(event.head, path) if event.head else None
+    place = git.root / path
+    if place.is_symlink() or not place.is_file():
+        return None
+    return place.read_text("utf-8", "replace")
 
 
 @dataclass(frozen=True)

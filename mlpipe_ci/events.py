@@ -158,7 +158,8 @@ def _scopes(name: str, ref: str, payload: Mapping[str, Any]) -> tuple[str, ...]:
     if ref == f"refs/heads/{told or 'main'}":
         return ("main",)
     kind = "tag" if ref.startswith("refs/tags/") else "branch"
-    name = quote(_short(ref) or "unknown", safe="").replace(".", "%2E")
+    raw = (_short(ref) or "unknown").encode("utf-8", "surrogateescape")
+    name = quote(raw, safe="").replace(".", "%2E")
     if len(name) > MAX_SCOPE:
         name = f"{name[:MAX_SCOPE]}-{blake3(ref.encode('utf-8', 'replace')).hexdigest()[:16]}"
     return (f"{kind}/{name}", "main")

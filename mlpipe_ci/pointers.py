@@ -48,4 +48,5 @@ def _outs(text: str | None) -> Iterator[Mapping[str, Any]]:
     holders = stages.values() if isinstance(stages, Mapping) else ()
     for holder in (value, *holders):
         outs = holder.get("outs") if isinstance(holder, Mapping) else None
-        yield from (out for out in outs or () if isinstance(out, Mapping))
+        if isinstance(outs, list):
+            yield from (out for out in outs if isinstance(out, Mapping))

@@ -109,7 +109,9 @@ def provide(options: Options, env: Mapping[str, str], say: Callable[[str], None]
     if needed:
         outside = _outside(cache_directory(env), needed.directory)
         with hold(outside / "checkout.lock", say):
-            fulfil(needed, say)
+            needed = request(options.asked, env, start)  # another one may have done it meanwhile
+            if needed:
+                fulfil(needed, say)
     return find_place(replace(options, directory=str(start)), env)
 
 

@@ -11,6 +11,7 @@ from conftest import Repo
 from mlpipe_ci.errors import GitError
 from mlpipe_ci.git import Difference, Git, clear_local_environment, open_git
 from mlpipe_ci.git.command import LOCAL_VARIABLES
+from mlpipe_ci.git.remote import settings_of, without_password
 
 ODD = ("café.csv", "数据.csv", "tab\there", 'quo"te', "new\nline", "-dash", "end ", "[g]*.csv")
 
@@ -168,7 +169,7 @@ def test_the_local_variables_of_this_git_are_all_known() -> None:
     printed = subprocess.run(
         ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True
     )
-    assert set(printed.stdout.split()) <= set(LOCAL_VARIABLES)
+    assert set(printed.stdout.split()) - {"GIT_CONFIG_COUNT"} <= set(LOCAL_VARIABLES)
 
 
 def test_names_that_look_like_options_are_refused(repo: Repo) -> None:
@@ -275,3 +276,26 @@ def test_what_the_index_alone_can_tell(repo: Repo) -> None:
         part.unlink()
     assert opened(repo).head() is None
     assert seen(opened(repo)) == (frozenset({"a"}), frozenset({"new"}))
+
+
+def test_a_setting_without_a_value_is_true(repo: Repo) -> None:
+    with (repo.root / ".git/config").open("a") as file:
+        file.write("[http]\n\tsslVerify\n\tproxy =\n")
+    found = dict(settings_of(opened(repo).command))
+    assert found == {"http.sslverify": "true", "http.proxy": ""}
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:secret@host/a?token=x", "https://host/a"),
+        ("https://ghp_token@host/a", "https://host/a"),
+        ("ssh://git@host/a", "ssh://git@host/a"),
+        ("ssh://git:secret@host:22/a", "ssh://git@host:22/a"),
+        ("git@host:o/r.git", "git@host:o/r.git"),
+        ("/a/q?r", "/a/q?r"),
+        ("git+ssh://u:p@host/a", "git+ssh://u@host/a"),
+    ],
+)
+def test_an_address_as_it_is_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown

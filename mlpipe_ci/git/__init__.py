@@ -1,10 +1,12 @@
 """The only package that talks to git; plain values out. `command` alone knows GitPython."""
 
 from mlpipe_ci.git.checkout import (
+    OURS,
     Wanted,
     check_out,
     empty,
     fetch_large_files,
+    give_up,
     is_unstarted,
     move_to,
     resolve,
@@ -17,6 +19,7 @@ from mlpipe_ci.git.repository import SYMLINK, Entry, Git, Snapshot, open_git
 
 __all__ = [
     "HEX_ID",
+    "OURS",
     "SUBMODULE",
     "SYMLINK",
     "Common",
@@ -31,6 +34,7 @@ __all__ = [
     "clear_local_environment",
     "empty",
     "fetch_large_files",
+    "give_up",
     "is_null",
     "is_unstarted",
     "move_to",

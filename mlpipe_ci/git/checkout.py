@@ -12,6 +12,8 @@ from mlpipe_ci.git.remote import NAME, VIA, Deadline, Remote, without_password
 
 MARK = "mlpipe-unfinished"
 """In the git directory while a checkout is being made; one that was killed is started anew."""
+OURS = ".git/mlpipe/checkout"
+"""File in a work tree that mlpipe has checked out: the id of that commit."""
 FETCH = ("fetch", "--quiet", "--no-tags", "--depth=1", "--recurse-submodules=no")
 BATCH = 100
 """Patterns for one command."""
@@ -55,14 +57,17 @@ def check_out(directory: Path, remote: Remote, wanted: Wanted) -> str:
     try:
         ref, commit = _resolved(command, remote, remote.deadline(), wanted)
         form = "sha256" if len(commit) > 40 else "sha1"  # noqa: PLR2004 - digits of a SHA-1
-        command.run("init", "--quiet", "--template=", f"--object-format={form}")
+        (directory / ".git").mkdir()
         (directory / ".git" / MARK).touch()
+        command.run("init", "--quiet", "--template=", f"--object-format={form}")
         for name, value in (
             ("url", without_password(remote.url)),
             ("fetch", f"+refs/heads/*:refs/remotes/{NAME}/*"),
         ):
             command.run("config", f"remote.{NAME}.{name}", value)
         found = move_to(command, remote, Wanted(ref, commit, wanted.submodules))
+        (directory / OURS).parent.mkdir(exist_ok=True)
+        (directory / OURS).write_text(found, "ascii")
         (directory / ".git" / MARK).unlink()
     except BaseException:
         empty(directory)
@@ -70,23 +75,42 @@ def check_out(directory: Path, remote: Remote, wanted: Wanted) -> str:
     return found
 
 
-def move_to(command: Command, remote: Remote, wanted: Wanted, *, force: bool = True) -> str:
+def move_to(command: Command, remote: Remote, wanted: Wanted) -> str:
     """Fetch what is wanted into a clone, and check it out. Returns its id. Raises GitError.
 
-    `force`: what is in the way in the work tree is lost; else git refuses.
+    Nothing that lies in the work tree is overwritten: git refuses. Raises UsageError if the branch
+    has commits that its remote does not have.
     """
     deadline = remote.deadline()
     wanted = Wanted(*_resolved(command, remote, deadline, wanted), wanted.submodules)
     here = _fetched(command, remote, deadline, wanted)
-    branch = wanted.ref.removeprefix("refs/heads/") if wanted.ref.startswith("refs/heads/") else ""
+    branch = _branch(command, wanted.ref)
+    _refuse_own_commits(command, branch)
     place = ("-B", branch, here) if branch else ("--detach", here)
-    forced = ("--force",) if force else ()
     hooks = ("-c", "core.hooksPath=/dev/null")
-    command.run(*hooks, "checkout", "--quiet", *forced, "--no-guess", *place)
+    command.run(*hooks, "checkout", "--quiet", "--no-overwrite-ignore", "--no-guess", *place)
     if wanted.submodules and (command.directory / ".gitmodules").exists():
         words = ("submodule", "update", "--init", "--recursive", "--depth=1", "--quiet")
         remote.reach(command, deadline, *words)
     return wanted.commit
+
+
+def _branch(command: Command, ref: str) -> str:
+    """Name of the branch to be on; empty for a commit, and where git takes no such name."""
+    name = ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ""
+    if not name or name == "HEAD" or name.startswith("-"):
+        return ""
+    return name if command.attempt("check-ref-format", "--branch", name) else ""
+
+
+def _refuse_own_commits(command: Command, branch: str) -> None:
+    ref = f"refs/heads/{branch}"
+    if not branch or Commits(command).commit(ref) is None:
+        return
+    words = ("for-each-ref", f"--contains={ref}", "refs/remotes", "refs/tags")
+    if not command.run(*words).strip():
+        text = f"branch {branch} in {command.directory} has commits of its own"
+        raise UsageError(f"{text}; push them, or name another directory with -C")
 
 
 def resolve(remote: Remote, wanted: str) -> Wanted:
@@ -98,14 +122,20 @@ def resolve(remote: Remote, wanted: str) -> Wanted:
         return Wanted(commit=wanted)
     if not wanted or wanted.startswith("refs/"):
         return Wanted(ref=wanted)
-    found = _listed(Command(Path("/")), remote, f"refs/heads/{wanted}", f"refs/tags/{wanted}")
-    names = [name for name in found if not name.endswith("^{}")]
+    meant = (f"refs/heads/{wanted}", f"refs/tags/{wanted}")
+    found = _listed(Command(Path("/")), remote, *meant)
+    names = [name for name in meant if name in found]  # git lists what ends so as well
     shown = without_password(remote.url)
     if len(names) > 1:
         raise UsageError(f"--ref {wanted} is a branch and a tag of {shown}; say {names[0]}")
     if not names:
         raise UsageError(f"--ref {wanted}: {shown} has no such branch or tag")
     return Wanted(ref=names[0])
+
+
+def give_up(directory: Path) -> None:
+    """Say that a checkout is not wanted any more: `empty` removes it, with all that is in it."""
+    (directory / ".git" / MARK).touch()
 
 
 def empty(directory: Path) -> None:

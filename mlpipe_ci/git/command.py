@@ -23,11 +23,14 @@ HEX_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LOCAL_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_GRAFT_FILE"),
-    *("GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT", "GIT_IMPLICIT_WORK_TREE"),
+    *("GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_IMPLICIT_WORK_TREE"),
     *("GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE"),
     *("GIT_INTERNAL_SUPER_PREFIX", "GIT_EXTERNAL_DIFF", "GIT_LITERAL_PATHSPECS"),
 )
-"""What `git rev-parse --local-env-vars` prints, and more: a git hook sets these for its own use."""
+"""What `git rev-parse --local-env-vars` prints, and more: a git hook sets these for its own use.
+
+But not GIT_CONFIG_COUNT: that is how a job sets its proxy, say, and git itself never does.
+"""
 PLAIN = {"LC_ALL": "C", "LANGUAGE": "C", "GIT_TERMINAL_PROMPT": "0"}
 OFFLINE = {"GIT_ALLOW_PROTOCOL": ""}
 """Reading commands never reach the network: no object that a partial clone lacks is fetched."""
@@ -64,9 +67,11 @@ class Command:
             )
         except FileNotFoundError as error:
             raise _not_found(self.directory, error) from error
+        except ValueError as error:  # a null byte, or what no file name can hold
+            raise GitError(f"git {_name(arguments)}: {error}") from error
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or f"exit {done.returncode}"
-            raise GitError(f"git {_name(arguments)} failed: {said}")
+            raise GitError(f"git {_name(arguments)} failed: {without_user(said)}")
         return done.stdout
 
     def by_library(self, *arguments: str) -> bytes:
@@ -83,7 +88,7 @@ class Command:
             raise _not_found(self.directory, error) from error
         except library.GitCommandError as error:
             text = str(error.stderr or "").strip().removeprefix("stderr:").strip(" '\n")
-            said = text or f"exit {error.status}"
+            said = without_user(text) or f"exit {error.status}"
             raise GitError(f"git {_name(arguments)} failed: {said}") from error
         return bytes(output)
 
@@ -112,6 +117,8 @@ class Command:
             )
         except library.GitCommandNotFound as error:
             raise _not_found(self.directory, error) from error
+        except ValueError as error:
+            raise GitError(f"git {_name(arguments)}: {error}") from error
         process: Any = wrapped.proc
         try:
             output, complaint = process.communicate(timeout=max(seconds, 1.0))
@@ -138,8 +145,14 @@ class Command:
         place = self._trust / ".gitconfig"
         text = "".join(lines) + f"[safe]\n\tdirectory = {_quoted(directory)}\n"
         place.write_bytes(os.fsencode(text))
-        self.env |= {"HOME": str(self._trust), "XDG_CONFIG_HOME": xdg}
         self.env |= {"GIT_CONFIG_GLOBAL": str(place)}
+        if self._is_old():  # and does not know that variable
+            self.env |= {"HOME": str(self._trust), "XDG_CONFIG_HOME": xdg}
+
+    def _is_old(self) -> bool:
+        """True for git before 2.32."""
+        found = re.search(rb"(\d+)\.(\d+)", self.attempt("version") or b"")
+        return not found or (int(found[1]), int(found[2])) < (2, 32)
 
     def at(self, directory: Path) -> "Command":
         """The same in another directory; it trusts what this one trusts."""
@@ -198,8 +211,10 @@ def is_null(commit: object) -> bool:
 
 def _in_environment(settings: Settings) -> dict[str, str]:
     """Configuration as variables (git-config, GIT_CONFIG_COUNT; since git 2.31)."""
-    env = {"GIT_CONFIG_COUNT": str(len(settings))}
-    for number, (name, value) in enumerate(settings):
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdecimal() else 0
+    env = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for number, (name, value) in enumerate(settings, first):
         env |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
     return env
 
@@ -225,4 +240,9 @@ def _complaint(name: str, complaint: bytes, code: int) -> str:
     lines = [line.strip() for line in complaint.decode("utf-8", "replace").splitlines()]
     telling = [line for line in lines if line and not line.lower().startswith(NOISE)]
     said = next(iter(telling), "") or next(iter(reversed(lines)), "") or f"exit {code}"
-    return f"git {name}: {said.removeprefix('fatal: ').removeprefix('error: ')}"
+    return f"git {name}: {without_user(said.removeprefix('fatal: ').removeprefix('error: '))}"
+
+
+def without_user(text: str) -> str:
+    """A text in which no address has a user or a password: either may be a token."""
+    return re.sub(r"(\w[\w+.-]*://)[^/@\s']*@", r"\1", text)

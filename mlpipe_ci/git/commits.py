@@ -95,9 +95,20 @@ class Commits:
         words = ("diff-tree", "-r", *RAW, valid(base), valid(head), "--")
         return differences(self._command.by_library(*words))
 
-    def text(self, commit: str, path: str) -> str | None:
-        """A file's content in a commit, or None if it, or its object, is not here."""
-        raw = self._command.attempt("cat-file", "blob", f"{valid(commit)}:{path}")
+    def outside(self, ends: tuple[str, ...], bases: tuple[str, ...]) -> set[str]:
+        """Commits in the history of some that are not in that of others."""
+        words = [valid(end) for end in ends] + [f"^{valid(base)}" for base in bases]
+        return set((self._command.attempt("rev-list", *words) or b"").decode("ascii").split())
+
+    def blob(self, commit: str, path: str) -> str | None:
+        """Id of a file in a commit, though its content may not be here; None if there is none."""
+        words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{valid(commit)}:{path}")
+        text = (self._command.attempt(*words) or b"").decode("ascii", "replace").strip()
+        return text if HEX_ID.fullmatch(text) else None
+
+    def text(self, blob: str) -> str | None:
+        """A file's content by its id, or None if it is not here."""
+        raw = self._command.attempt("cat-file", "blob", valid(blob))
         return None if raw is None else raw.decode("utf-8", "replace")
 
     def subject(self, commit: str) -> str | None:
@@ -113,11 +124,11 @@ class Commits:
         with no paths, as is a merge.
         """
         words = ["log", "--name-only", "-z", "--no-renames", "--no-show-signature"]
-        words += ["--encoding=UTF-8", "--format=%x00%x01%H %s%x00", f"--max-count={most}"]
+        words += ["--encoding=UTF-8", "--format=%x00%x00%x01%H %s%x00", f"--max-count={most}"]
         options = ("-c", "log.showRoot=false", "-c", "log.follow=false", "-c", "log.mailmap=false")
         ends = [valid(head)] + ([f"^{valid(base)}"] if base else [])
         raw = self._command.attempt(*options, *words, *ends, "--") or b""
-        for record in raw.split(b"\0\1")[1:]:
+        for record in raw.split(b"\0\0\1")[1:]:
             head_line, *paths = record.split(b"\0")
             commit, _, subject = head_line.decode("utf-8", "replace").partition(" ")
             names = frozenset(os.fsdecode(path.lstrip(b"\n")) for path in paths if path.strip())

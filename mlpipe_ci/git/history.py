@@ -47,6 +47,7 @@ class History:
         self._deadline = remote.deadline() if remote else Deadline(0)
         self._side: Commits | None = None
         self._place: Path | None = None
+        self._round = 0
         self.problem = ""
         """Why the last fetch did not succeed."""
 
@@ -82,33 +83,49 @@ class History:
         known = self.branch(branch)
         if known and self.is_complete():
             return Common(self._git.commits.merge_bases(known, head), known)
-        found = self._met(branch, head)
-        if not found.problem or not known:
-            return found
-        bases = self._git.commits.merge_bases(known, head)
-        return Common(bases, known, "" if bases else found.problem)
+        return self._met(f"refs/heads/{branch}", head)
 
-    def _met(self, branch: str, head: str) -> Common:
-        name = f"{PRIVATE}{branch}"
-        wanted = f"+refs/heads/{branch}:{name}"
+    def common_with(self, commit: str, head: str) -> Common:
+        """Best common ancestors of two commits; if a clone was cut before them, as `common`."""
+        if self.is_complete() or self._remote is None:
+            return Common(self.commits.merge_bases(commit, head), commit)
+        return self._met(commit, head)
+
+    def _met(self, wanted: str, head: str) -> Common:
+        """Fetch a ref or a commit, and the head, so deep that their best meeting is certain."""
         if self.is_complete():
-            if not self._fetch(COMMITS, VIA, wanted):
-                return Common(problem=self.problem)
-            return self._meeting(name, head)
+            name = self._name()
+            fetched = self._fetch(COMMITS, VIA, f"+{wanted}:{name}")
+            return self._meeting(name, head) if fetched else Common(problem=self.problem)
         before = 0
         for depth in (*DEPTHS, ALL):
-            if not self._fetch(COMMITS, f"--depth={depth}", VIA, wanted, head):
+            name = self._name()
+            if not self._fetch(COMMITS, f"--depth={depth}", VIA, f"+{wanted}:{name}", head):
                 return Common(problem=self.problem)
             found = self._meeting(name, head)
             known = self.commits.count(head) + self.commits.count(found.tip or head)
-            if found.bases or known == before:
+            if known == before or (found.bases and self._is_certain(found, head)):
                 return found
             before = known
         return found
 
+    def _name(self) -> str:
+        """A ref of the side repository, new each time: one that is right is not deepened."""
+        self._round += 1
+        return f"{PRIVATE}{self._round}"
+
     def _meeting(self, name: str, head: str) -> Common:
         tip = self.commits.commit(name)
         return Common(self.commits.merge_bases(tip, head) if tip else (), tip)
+
+    def _is_certain(self, found: Common, head: str) -> bool:
+        """True if no way from either end was cut before it came to the bases.
+
+        Behind a cut there could be a later commit that both have.
+        """
+        place = self._place / "shallow" if self._place else None
+        cuts = set(place.read_text("ascii").split()) if place and place.exists() else set()
+        return not cuts & self.commits.outside((found.tip or head, head), found.bases)
 
     def tag_before(self, commit: str) -> tuple[str, str] | None:
         """Full name and commit of the nearest tag in the history of a commit, or None."""
@@ -117,6 +134,10 @@ class History:
             if not self._fetch(COMMITS, *words):
                 return None
         name = self.commits.tag_before(commit)
+        if name is None and self._side is None and self._remote:  # a clone made without tags
+            if not self._fetch(COMMITS, VIA, "+refs/tags/*:refs/tags/*"):
+                return None
+            name = self.commits.tag_before(commit)
         found = self.commits.commit(name) if name else None
         return (name, found) if name and found else None
 
@@ -127,17 +148,34 @@ class History:
         except NoGitError:
             raise
         except GitError:
-            if not self._fetch_tree(base):
+            if not self.have_tree(base):
                 raise
         return self.commits.changed(base, head)
 
-    def _fetch_tree(self, commit: str) -> bool:
+    def text(self, commit: str, path: str) -> str | None:
+        """A file's content in a commit, None if it has no such file; fetched if need be.
+
+        Raises GitError if it cannot be told.
+        """
+        oid = self.commits.blob(commit, path)
+        if oid is None:
+            return None
+        text = self.commits.text(oid)
+        if text is None and self._fetch(VIA, oid, settings=NO_HAVES):
+            text = self.commits.text(oid)
+        if text is None:
+            raise GitError(f"{path} in {commit[:7]} is not here ({self.problem})")
+        return text
+
+    def borrowed(self) -> dict[str, str]:
+        """Environment in which the clone's git sees what was fetched."""
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{self._place}/objects"} if self._place else {}
+
+    def have_tree(self, commit: str) -> bool:
         """Fetch what a commit fetched without trees lacks: its tree, and all trees below it.
 
         Nothing is said of what is here: the server would take the trees of all commits for known.
         """
-        if self._side is None:
-            return False
         return self._fetch(TREES, VIA, self.commits.tree(commit), settings=NO_HAVES)
 
     def _fetch(self, *words: str, settings: tuple[str, ...] = ()) -> bool:
@@ -148,6 +186,7 @@ class History:
         try:
             side = self._made()
             command = self._git.command.at(side)
+            command.env["GIT_DIR"] = str(side)  # safe.bareRepository may forbid to look for it
             self._remote.reach(command, self._deadline, *settings, *FETCH, *words)
         except NoGitError:
             raise

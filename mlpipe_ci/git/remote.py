@@ -19,8 +19,8 @@ PAUSE = 1.0
 """Seconds between two attempts."""
 FINAL = re.compile(
     "not our ref|unadvertised|couldn't find remote ref|not found|Authentication|could not read "
-    "Username|Permission denied|does not appear to be a git repository|no end after|not allowed|"
-    "Invalid|returned error: 4",
+    "(?:Username|Password)|Permission denied|does not appear to be a git repository|no end after|"
+    "not allowed|Invalid|returned error: 4",
     re.IGNORECASE,
 )
 """What a second attempt does not mend."""
@@ -95,9 +95,19 @@ def settings_of(command: Command) -> Settings:
     """What a repository's own configuration says about reaching its remote."""
     raw = command.attempt("config", "--local", "--includes", "--list", "-z") or b""
     pairs = [entry.partition("\n") for entry in raw.decode("utf-8", "surrogateescape").split("\0")]
-    return tuple((name, value) for name, _, value in pairs if PASSED_ON.fullmatch(name))
+    # A name without a value means true; with an empty one it would mean false.
+    return tuple(
+        (n, value if is_set else "true") for n, is_set, value in pairs if PASSED_ON.fullmatch(n)
+    )
 
 
 def without_password(url: str) -> str:
-    """An address without user, password and query, as it may be shown."""
-    return re.sub(r"^(\w+://)[^/@]*@", r"\1", url).split("?")[0]
+    """An address as it may be shown and stored: without password and query."""
+    if "://" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    # The user of ssh is no secret, and nobody can log in without it.
+    kept = "" if scheme.startswith("http") else user.partition(":")[0] + at
+    return f"{scheme}://{kept}{host}{slash}{path}".split("?")[0]

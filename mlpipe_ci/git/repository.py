@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -82,10 +83,14 @@ class Git:
         """True if HEAD names a commit, though it may not be readable."""
         return self.command.attempt("rev-parse", "--verify", "--quiet", "HEAD") is not None
 
-    def changed(self, base: str) -> tuple[Difference, ...]:
-        """Paths of which the work tree differs from a commit, untracked ones not counted."""
+    def changed(self, base: str, env: Mapping[str, str] | None = None) -> tuple[Difference, ...]:
+        """Paths of which the work tree differs from a commit, untracked ones not counted.
+
+        `env` tells where else git may find the commit.
+        """
         words = ("diff", *RAW, *NO_PROGRAMS, valid(base), "--")
-        return differences(self.command.run(*words))
+        command = Command(self.root, self.command.env | dict(env or {}))
+        return differences(command.run(*words))
 
     def index(self) -> dict[str, Entry]:
         """All tracked paths, without reading any file."""

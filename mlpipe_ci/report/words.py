@@ -1,17 +1,22 @@
 """Words that all renderings share: the verdict line, counts, paths as they can be shown."""
 
+import re
+
 from mlpipe_ci.decide import in_words
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
+LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters, which JSON can hold and no file name can."""
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
 
 
 def shown(text: str) -> str:
     r"""A text with undecodable bytes written as `\xe9`, and control characters as `\x1b`."""
-    plain = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    whole = LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    plain = whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
