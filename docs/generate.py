@@ -69,6 +69,7 @@ def json_output() -> str:
     for name, items in (
         ("plan", "steps"),
         ("report", "steps"),
+        ("explain", "steps"),
         ("validate", "files"),
         ("graph", "steps"),
     ):

@@ -19,9 +19,13 @@ BUG = 3
 HELP = {
     "run": (
         "run the steps that are needed, in order",
-        "mlpipe run\n  mlpipe run --set train.rate=0.1",
+        "mlpipe run\n  mlpipe run evaluate\n  mlpipe run --set train.rate=0.1",
     ),
     "plan": ("say what a run would do, and why", "mlpipe plan\n  mlpipe plan --base origin/main"),
+    "explain": (
+        "show what decides a step, and what differs from its last success",
+        "mlpipe explain train",
+    ),
     "validate": (
         "check workflow files",
         "mlpipe validate\n  mlpipe validate a.yml b.yml\n  mlpipe validate --format sarif",
@@ -117,6 +121,8 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     add("--file", metavar="FILE", help="the workflow file (default: mlpipe.yml at the root)")
     help_ = "use this value of params, as in train.rate=0.1; may be given several times"
     add("--set", dest="settings", metavar="KEY=VALUE", action="append", help=help_)
+    if name == "explain":
+        add("steps", metavar="STEP", nargs="+", help="ids or names of steps")
     if name != "graph":
         add("--base", metavar="REF", help="compare with this commit, branch or tag")
         help_ = "run this step even if its result is known; without a name: all"
@@ -126,6 +132,12 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
         help_ = "branch, tag or commit of --repo (default: its default branch)"
         add("--ref", metavar="REF", default="", help=help_)
         add("--submodules", action="store_true", help="check out submodules as well")
+    if name in {"run", "plan"}:
+        help_ = "only these steps and what they need, by id or name (default: all)"
+        add("targets", metavar="STEP", nargs="*", help=help_)
+        add("--only", action="store_true", help="only the named steps, without what they need")
+        help_ = "the named steps and all that need them, without what they need themselves"
+        add("--downstream", action="store_true", help=help_)
     if name == "run":
         help_ = "run steps also on an event that gives a stranger's change this repository's rights"
         add("--allow-untrusted", action="store_true", help=help_)
@@ -148,7 +160,7 @@ def _command(arguments: list[str]) -> int:
 
     given = vars(parser().parse_args(arguments))
     name = given.pop("command")
-    for many in ("files", "settings", "force"):
+    for many in ("files", "settings", "force", "steps", "targets"):
         given[many] = tuple(given.get(many) or ())
     if "repo" in given:
         given["asked"] = Asked(**{key: given.pop(key) for key in ("repo", "ref", "submodules")})

@@ -16,6 +16,10 @@ Facts = Mapping[str, Mapping[str, Any] | None]
 """Step id to its `outcome`, `conclusion` and `metrics` in this run; None: not known yet."""
 
 
+NOT_ASKED = "not asked for"
+"""Why a step is skipped if the user has named others."""
+
+
 class Action(StrEnum):
     """What is to be done with a step. MAYBE: it depends on what an earlier step will write."""
 
@@ -34,8 +38,9 @@ class Evidence:
     restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
     last success here. `changed`: which of its inputs the change under test touches, in words that
     begin with the path; `commits`: words for the commits that did the first few of them.
-    `forced`: the user wants it to run. `blocked_by`: names of steps that did not succeed.
-    `notes`: what the reader should know about its inputs. `now`: seconds since 1970.
+    `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
+    names of steps that did not succeed. `notes`: what the reader should know about its inputs.
+    `now`: seconds since 1970.
     """
 
     condition: bool | None = True
@@ -49,6 +54,7 @@ class Evidence:
     commits: tuple[str, ...] = ()
     forced: bool = False
     failed_before: bool = False
+    left_out: bool = False
     blocked_by: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     now: float = 0.0
@@ -143,6 +149,8 @@ def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
 
 
 def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
+    if evidence.left_out:
+        return (NOT_ASKED,)
     if evidence.blocked_by:
         return (f"{', '.join(evidence.blocked_by)} did not succeed",)
     return (f"if: {step.condition} is false",)

@@ -29,8 +29,8 @@ NAMED = 3
 class Gatherer:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
     since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
-    `forced`: ids of steps that run whatever is known; `author`: which commit changed a path, in
-    words that follow the path's.
+    `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
+    `author`: which commit changed a path, in words that follow the path's.
     """
 
     root: Path
@@ -43,6 +43,7 @@ class Gatherer:
     now: float
     changed: tuple[Change, ...] = ()
     forced: frozenset[str] = frozenset()
+    chosen: frozenset[str] | None = None
     author: Callable[[str], str] = lambda _path: ""
 
     @cached_property
@@ -62,6 +63,8 @@ class Gatherer:
 
     def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
+        if self.chosen is not None and step.id not in self.chosen:
+            return Evidence(condition=False, left_out=True)
         value, waits_for = self._condition(step, written, facts, failed)
         if waits_for:
             return Evidence(condition=None, waits_for=waits_for)

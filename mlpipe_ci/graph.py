@@ -1,9 +1,14 @@
 """Which step needs which: edges from declared paths, from `needs`, and from order alone. Pure."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
+
+ASKED = re.compile(r"\bsteps\.([a-z0-9_-]+)", re.IGNORECASE)
+"""Names a step in an `if`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +65,39 @@ def _declared(workflow: Workflow, writers: Writers, index: int) -> list[Edge]:
         if other.id not in paths and (other.id in step.needs or other.group in step.needs):
             found += [Edge(before=other.id, after=step.id, kind="needs")]
     return found
+
+
+def with_needed(workflow: Workflow, ids: Iterable[str]) -> frozenset[str]:
+    """Ids of these steps, and of all that they need, directly or through others."""
+    return _closure(_pairs(workflow), ids)
+
+
+def with_dependent(workflow: Workflow, ids: Iterable[str]) -> frozenset[str]:
+    """Ids of these steps, and of all that need them, directly or through others."""
+    return _closure([(after, before) for before, after in _pairs(workflow)], ids)
+
+
+def _pairs(workflow: Workflow) -> list[tuple[str, str]]:
+    """(before, after) of all edges, and of steps that an `if` asks for."""
+    known = {step.id for step in workflow.steps}
+    asked = [
+        (name, step.id)
+        for step in workflow.steps
+        for name in ASKED.findall(step.condition or "")
+        if name in known
+    ]
+    return [(edge.before, edge.after) for edge in edges(workflow)] + asked
+
+
+def _closure(pairs: list[tuple[str, str]], ids: Iterable[str]) -> frozenset[str]:
+    behind: dict[str, list[str]] = {}
+    for before, after in pairs:
+        behind.setdefault(after, []).append(before)
+    found: set[str] = set()
+    open_ = list(ids)
+    while open_:
+        one = open_.pop()
+        if one not in found:
+            found.add(one)
+            open_ += behind.get(one, ())
+    return frozenset(found)

@@ -19,6 +19,7 @@ from mlpipe_ci.events import Event, in_actions, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.git import Git, History, Remote, open_git
+from mlpipe_ci.graph import with_dependent, with_needed
 from mlpipe_ci.load import load
 from mlpipe_ci.lock import hold
 from mlpipe_ci.result import Producer
@@ -42,9 +43,13 @@ class Options:
     quiet: bool = False
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     format: str = "text"
     asked: Asked = NOTHING
     force: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    only: bool = False
+    downstream: bool = False
     allow_untrusted: bool = False
     comment: bool = True
 
@@ -66,6 +71,7 @@ class Workspace:
     authors: Authors
     large_files: Remote | None
     forced: frozenset[str]
+    chosen: frozenset[str] | None
 
     def gatherer(self, now: float) -> Gatherer:
         """The witness for plan and run. `now` in seconds since 1970."""
@@ -79,6 +85,7 @@ class Workspace:
             github=dict(self.event.attributes),
             changed=self.comparison.changed or (),
             forced=self.forced,
+            chosen=self.chosen,
             author=self.authors.name,
             now=now,
         )
@@ -168,13 +175,17 @@ def open_workspace(
         private=place.private,
         producer=_producer(event),
         authors=Authors(event, comparison, place.git, history),
-        forced=_forced(workflow, options.force),
+        chosen=_chosen(workflow, options),
+        forced=named_steps(workflow, options.force, "--force"),
         large_files=large_files(env, place.git, options.asked),
     )
 
 
-def _forced(workflow: Workflow, names: tuple[str, ...]) -> frozenset[str]:
-    """Ids of the steps that --force means; an empty name means all. Raises UsageError."""
+def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> frozenset[str]:
+    """Ids of the steps that a user named by id, name, or id of the matrix. Raises UsageError.
+
+    An empty name means all; `asked_by`: what the names were given to.
+    """
     if "" in names:
         return frozenset(step.id for step in workflow.steps)
     found: set[str] = set()
@@ -184,9 +195,21 @@ def _forced(workflow: Workflow, names: tuple[str, ...]) -> frozenset[str]:
             known = {word for s in workflow.steps for word in (s.id, s.name, s.group) if word}
             near = get_close_matches(name, sorted(known), 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise UsageError(f"--force {name}: there is no such step{hint}")
+            raise UsageError(f"{asked_by} {name}: there is no such step{hint}")
         found |= meant
     return frozenset(found)
+
+
+def _chosen(workflow: Workflow, options: Options) -> frozenset[str] | None:
+    """Ids of the steps that the user asked for, None for all. Raises UsageError."""
+    if not options.targets:
+        if options.only or options.downstream:
+            raise UsageError("--only and --downstream belong to steps; name one: mlpipe run STEP")
+        return None
+    named = named_steps(workflow, options.targets, "step")
+    if options.only:
+        return named
+    return (with_dependent if options.downstream else with_needed)(workflow, named)
 
 
 def read_workflow(place: Place, options: Options, env: Mapping[str, str]) -> Workflow:

@@ -2,7 +2,7 @@
 
 import re
 
-from mlpipe_ci.decide import in_words
+from mlpipe_ci.decide import NOT_ASKED, in_words
 from mlpipe_ci.report.words import SYMBOLS, compared, number, shown, verdict
 from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
@@ -96,7 +96,8 @@ def _metrics(run: Run) -> str:
 
 
 def _steps(run: Run) -> str:
-    rows = [_row(o) for status in ORDER for o in run.outcomes if o.status is status]
+    asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
+    rows = [_row(o) for status in ORDER for o in asked if o.status is status]
     reused = [code(o.step.name) for o in run.outcomes if o.status is Status.REUSED]
     table = "\n".join(["| step | | why | time |", "|---|---|---|--:|", *rows]) if rows else ""
     line = f"{len(reused)} reused: {', '.join(reused)}" if reused else ""

@@ -1,6 +1,6 @@
 """A plan and a run as lines of a terminal."""
 
-from mlpipe_ci.decide import Action, Decision, Plan, in_words
+from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
 from mlpipe_ci.report.words import RAN, compared, metric_words, shown, verdict
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
@@ -32,9 +32,10 @@ def head_line(workflow: Workflow, comparison: Comparison, *, colour: bool = Fals
 
 def plan_lines(plan: Plan, *, colour: bool = False) -> list[str]:
     """One line for each step: what would be done, and why."""
-    width = max(len(shown(d.step.name)) for d in plan.decisions)
+    asked = [decision for decision in plan.decisions if decision.reasons != (NOT_ASKED,)]
+    width = max(len(shown(d.step.name)) for d in asked)
     lines = []
-    for decision in plan.decisions:
+    for decision in asked:
         symbol, code = ACTIONS[decision.action]
         start = f"{symbol} {shown(decision.step.name):<{width}}  {decision.action:<5}"
         lines.append(f"{_paint(start, code, colour=colour)}  {reasons(decision.reasons)}")
@@ -49,7 +50,9 @@ def start_line(decision: Decision, *, colour: bool = False) -> str:
 
 
 def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
-    """How a step ended; for one that did not run, why."""
+    """How a step ended; for one that did not run, why. None for one that was not asked for."""
+    if outcome.reasons == (NOT_ASKED,):
+        return []
     symbol, code = STATUSES[outcome.status]
     start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
     ran = outcome.status in RAN

@@ -2,7 +2,7 @@
 
 import re
 
-from mlpipe_ci.decide import in_words
+from mlpipe_ci.decide import NOT_ASKED, in_words
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
@@ -22,12 +22,13 @@ def shown(text: str) -> str:
 
 def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: 2 ran · 3 reused · saved 41 min · auc 0.934`."""
+    skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]
     parts = [
         _count(sum(outcome.broke for outcome in run.outcomes), "failed"),
         _count(sum(outcome.forgiven for outcome in run.outcomes), "failed as allowed"),
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
-        _count(run.count(Status.SKIPPED), "skipped"),
+        _count(sum(o.reasons != (NOT_ASKED,) for o in skipped), "skipped"),
         _count(run.count(Status.BLOCKED), "not run"),
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
