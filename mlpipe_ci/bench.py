@@ -29,9 +29,10 @@ class Witness(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """What a run works with. `env`: the environment of all steps; `scope`: where results go;
-    `sleep` waits so many seconds before a command is tried again; `fetch_large` puts the content of
-    Git LFS files in the place of their pointers (None: that is left to the user).
+    """What a run works with. `env`: the environment of all steps; `scopes`: where results are read;
+    new ones go to the first. `sleep` waits so many seconds before a command is tried again;
+    `fetch_large` puts the content of Git LFS files in the place of their pointers (None: that is
+    left to the user).
     """
 
     root: Path
@@ -44,7 +45,7 @@ class Bench:
     executor: Executor
     env: Mapping[str, str]
     logs: Path
-    scope: str
+    scopes: tuple[str, ...]
     producer: Producer
     sleep: Callable[[float], None] = time.sleep
     fetch_large: Callable[[tuple[str, ...]], None] | None = None

@@ -30,6 +30,10 @@ HELP = {
         "check workflow files",
         "mlpipe validate\n  mlpipe validate a.yml b.yml\n  mlpipe validate --format sarif",
     ),
+    "cache": (
+        "look after the local cache",
+        "mlpipe cache status\n  mlpipe cache verify\n  mlpipe cache gc --max-size 5G",
+    ),
     "graph": ("show which step needs which", "mlpipe graph\n  mlpipe graph --format mermaid"),
 }
 
@@ -114,6 +118,14 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     if name in FORMATS:
         help_ = f"how to print it: {', '.join(FORMATS[name])} (default: text)"
         add("--format", metavar="FORMAT", choices=FORMATS[name], default="text", help=help_)
+    if name == "cache":
+        help_ = "what is in it; what is damaged; remove what was used longest ago"
+        add("action", choices=("status", "verify", "gc"), help=help_)
+        help_ = "gc: keep so much, as in 500M or 20G (default: 20G)"
+        add("--max-size", metavar="SIZE", default="20G", help=help_)
+        help_ = "gc: keep what was used in so many days (default: 90)"
+        add("--max-age", metavar="DAYS", type=float, default=90.0, help=help_)
+        return
     if name == "validate":
         help_ = "workflow files (default: mlpipe.yml at the root)"
         add("files", metavar="FILE", nargs="*", help=help_)

@@ -50,7 +50,7 @@ def keep_result(
         finished=time.time(),
         producer=bench.producer,
     )
-    return wrote, _add(keep, result, bench.scope)
+    return wrote, _add(keep, result, bench.scopes[0])
 
 
 def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:

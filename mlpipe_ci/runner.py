@@ -98,6 +98,7 @@ def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> St
     restored, moved = outputs.restore(bench.root, step, result.outputs, store, bench.aside)
     if restored or moved:
         bench.tree.forget()
+    store.used(result.key, bench.scopes)
     if decision.parts:
         bench.state.succeeded(bench.workflow.file, step.id, decision.parts, result.seconds)
     notes = (f"{restored} file(s) restored from the cache",) if restored else ()

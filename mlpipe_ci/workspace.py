@@ -45,6 +45,9 @@ class Options:
     files: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     format: str = "text"
+    action: str = ""
+    max_size: str = "20G"
+    max_age: float = 90.0
     asked: Asked = NOTHING
     force: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()

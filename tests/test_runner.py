@@ -47,7 +47,7 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
             executor=FakeExecutor(act or write),
             env={"PATH": "p"},
             logs=tmp_path / "logs",
-            scope="main",
+            scopes=("main",),
             producer=Producer(commit="4be1c02"),
         )
 

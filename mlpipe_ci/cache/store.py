@@ -9,6 +9,7 @@ that a process killed at any moment leaves nothing half-written in its place.
 """
 
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlpipe_ci.cache.codec import decode_result, encode_result
 from mlpipe_ci.contents import CHUNK
 from mlpipe_ci.result import Result
 
+DAY = 86_400.0
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of mlpipe; it may be deleted.\n"
 """Contents of CACHEDIR.TAG (bford.info/cachedir): backup programs leave such directories out."""
 
@@ -86,6 +88,15 @@ class Store:
                 if result and result.key == key:
                     found.append(result)
         return tuple(found)
+
+    def used(self, key: str, scopes: tuple[str, ...]) -> None:
+        """A result was reused, so it is among the last to be collected. A fault is passed over."""
+        for scope in scopes:
+            folder = f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
+            for name in _names(folder):
+                with suppress(OSError):
+                    if time.time() - os.stat(f"{folder}/{name}").st_mtime > DAY:  # noqa: PTH116
+                        os.utime(f"{folder}/{name}")
 
     def add(self, result: Result, scope: str) -> Result | None:
         """Keep a result. Returns the one that was there first, if it has the same inputs.

@@ -7,6 +7,7 @@ for all else. It returns the exit code.
 COMMANDS = {
     "run": "mlpipe_ci.commands.run",
     "plan": "mlpipe_ci.commands.plan",
+    "cache": "mlpipe_ci.commands.cache",
     "explain": "mlpipe_ci.commands.explain",
     "validate": "mlpipe_ci.commands.validate",
     "graph": "mlpipe_ci.commands.graph",

@@ -131,7 +131,7 @@ def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor:
         executor=executor,
         env={name: value for name, value in env.items() if name not in OWN_VARIABLES},
         logs=workspace.private / "logs",
-        scope=workspace.event.scopes[0],
+        scopes=workspace.event.scopes,
         producer=workspace.producer,
         fetch_large=_large_files(workspace),
     )
