@@ -181,7 +181,9 @@ class Gatherer:
 
     def _has(self, output: Output) -> bool:
         stored = self.store is not None and self.store.has(output.digest, output.size)
-        return output.kind != "file" or stored or is_right(self.root, output)
+        return (
+            output.kind != "file" or stored or is_right(self.root, output, self.state.memo.digest)
+        )
 
     def _changes(self, step: Step) -> tuple[Change, ...]:
         """The changed paths that the step reads."""

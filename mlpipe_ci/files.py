@@ -8,11 +8,11 @@ import os
 import stat
 import unicodedata
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
 from pathlib import Path
 
-from mlpipe_ci.contents import file_digest as digest_of
+from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Entry, Git
 from mlpipe_ci.keys import Input
@@ -24,10 +24,19 @@ SKIPPED = frozenset({".git", "__pycache__", ".ipynb_checkpoints"})
 
 
 class Tree:
-    """The files under `root` as they are now. `outputs`: all paths that steps declare to write."""
+    """The files under `root` as they are now. `outputs`: all paths that steps declare to write.
 
-    def __init__(self, root: Path, git: Git | None, outputs: tuple[str, ...]) -> None:
-        self._root, self._git = root, git
+    `digest`: how the bytes of a file are read.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        git: Git | None,
+        outputs: tuple[str, ...],
+        digest: Callable[[Path], str] = file_digest,
+    ) -> None:
+        self._root, self._git, self._digest_of = root, git, digest
         self._real_root = os.path.realpath(root)
         self._outputs = frozenset(output.rstrip("/") for output in outputs)
         self._index: dict[str, Entry] = {}
@@ -66,17 +75,17 @@ class Tree:
 
         What `hashFiles()` gives on GitHub, but for the order of the files, which is not told there.
         """
-        from hashlib import file_digest, sha256  # noqa: PLC0415 - 5 ms, for a rare question
+        import hashlib  # noqa: PLC0415 - 5 ms, for a rare question
 
         self._look()
         excludes = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-        whole, found = sha256(), False
+        whole, found = hashlib.sha256(), False
         wanted = [p for p in patterns if not p.startswith("!")]
         for path in sorted({path for p in wanted for path in self._expand(p, "hashFiles")}):
             self._refuse_outside(path, "hashFiles")
             if (self._root / path).is_file() and not any(matches(e, path) for e in excludes):
                 with (self._root / path).open("rb") as file:
-                    whole.update(file_digest(file, "sha256").digest())
+                    whole.update(hashlib.file_digest(file, "sha256").digest())
                 found = True
         return whole.hexdigest() if found else ""
 
@@ -237,7 +246,7 @@ class Tree:
             return f"link:{(self._root / path).readlink()}"
         if not stat.S_ISREG(status.st_mode):
             raise PathError(f"'{path}' is not a file, a directory or a link; a step cannot read it")
-        return digest_of(self._root / path)
+        return self._digest_of(self._root / path)
 
     def _target(self, path: str, step: str) -> str:
         """What a symbolic link leads to is read as well, and must be inside of the repository."""

@@ -95,7 +95,9 @@ def _must_run(decision: Decision, error: DamagedError) -> Decision:
 
 def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> StepOutcome:
     step = decision.step
-    restored, moved = outputs.restore(bench.root, step, result.outputs, store, bench.aside)
+    restored, moved = outputs.restore(
+        bench.root, step, result.outputs, store, bench.aside, bench.state.memo.digest
+    )
     if restored or moved:
         bench.tree.forget()
     store.used(result.key, bench.scopes)

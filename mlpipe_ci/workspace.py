@@ -166,15 +166,16 @@ def open_workspace(
     comparison = compare(event, place.git, history, options.base)
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
+    state = State(place.state, readonly=readonly)
     return Workspace(
         root=place.root,
         git=place.git,
         event=event,
         comparison=comparison,
         workflow=workflow,
-        tree=Tree(place.root, place.git, workflow.writes),
+        tree=Tree(place.root, place.git, workflow.writes, state.memo.digest),
         store=Store(place.cache),
-        state=State(place.state, readonly=readonly),
+        state=state,
         private=place.private,
         producer=_producer(event),
         authors=Authors(event, comparison, place.git, history),

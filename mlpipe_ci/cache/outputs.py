@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from mlpipe_ci.cache.aside import Aside
@@ -12,6 +13,8 @@ from mlpipe_ci.errors import PathError
 from mlpipe_ci.paths import above, is_under
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
+
+Digest = Callable[[Path], str]
 
 
 class MissingOutputError(Exception):
@@ -34,7 +37,12 @@ def save(root: Path, step: Step, store: Store | None) -> tuple[Output, ...]:
 
 
 def restore(
-    root: Path, step: Step, outputs: tuple[Output, ...], store: Store, aside: Aside
+    root: Path,
+    step: Step,
+    outputs: tuple[Output, ...],
+    store: Store,
+    aside: Aside,
+    digest: Digest = file_digest,
 ) -> tuple[int, tuple[str, ...]]:
     """Make the work tree hold exactly these outputs; what is right already is not touched.
 
@@ -47,7 +55,7 @@ def restore(
         if not any(is_under(output.path, declared) for declared in step.writes):
             raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
     refuse_links(root, step)
-    wrong = [output for output in outputs if not is_right(root, output)]
+    wrong = [output for output in outputs if not is_right(root, output, digest)]
     try:
         staged = _stage(root, wrong, store, aside.fresh_staging() if wrong else root)
         moved = _move_others(root, step, {output.path for output in outputs}, aside)
@@ -86,8 +94,8 @@ def _stage(root: Path, wrong: list[Output], store: Store, directory: Path) -> di
     return staged
 
 
-def is_right(root: Path, output: Output) -> bool:
-    """True if the work tree holds exactly this output."""
+def is_right(root: Path, output: Output, digest: Digest = file_digest) -> bool:
+    """True if the work tree holds exactly this output. `digest`: how a file is read."""
     path = root / output.path
     try:
         status = path.lstat()
@@ -97,7 +105,7 @@ def is_right(root: Path, output: Output) -> bool:
             return output.kind == "directory"
         same = status.st_size == output.size and output.kind == "file"
         executable = bool(status.st_mode & stat.S_IXUSR)
-        return same and executable == output.executable and file_digest(path) == output.digest
+        return same and executable == output.executable and digest(path) == output.digest
     except (OSError, PathError):
         return False
 

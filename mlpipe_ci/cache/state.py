@@ -5,9 +5,11 @@ It explains (`train.py changed`), it never decides: without it every decision is
 
 import json
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
+from mlpipe_ci.cache.memo import Memo
 from mlpipe_ci.keys import KeyParts
 
 SCHEMA = """
@@ -15,6 +17,7 @@ CREATE TABLE IF NOT EXISTS steps (
     workflow TEXT, step TEXT, parts TEXT, seconds REAL, failed_key TEXT,
     PRIMARY KEY (workflow, step)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS memo (directory TEXT PRIMARY KEY, files TEXT) WITHOUT ROWID;
 """
 
 
@@ -31,6 +34,7 @@ class State:
         except (sqlite3.Error, OSError) as error:
             self.warning = f"{path} cannot be used ({error}); reasons will be less exact"
             self._db = _open(":memory:")
+        self.memo = Memo(_Rows(self._db, readonly=readonly))
 
     def previous(self, workflow: str, step: str) -> KeyParts | None:
         """The parts of the key of the step's last success here."""
@@ -69,7 +73,8 @@ class State:
         )
 
     def close(self) -> None:
-        """Close the file."""
+        """Write what was remembered, and close the file."""
+        self.memo.save()
         self._db.close()
 
     def _row(self, query: str, *values: str) -> tuple[str | None, ...] | None:
@@ -85,6 +90,27 @@ class State:
                 self._db.execute(statement, values)
         except sqlite3.Error as error:
             self.warning = f"the state of this repository was not written ({error})"
+
+
+class _Rows:
+    """What `Memo` keeps, in the table `memo`."""
+
+    def __init__(self, db: sqlite3.Connection, *, readonly: bool) -> None:
+        self._db, self._readonly = db, readonly
+
+    def read(self, directory: str) -> str | None:
+        query = "SELECT files FROM memo WHERE directory=?"
+        try:
+            row = self._db.execute(query, (directory,)).fetchone()
+        except (sqlite3.Error, UnicodeEncodeError):
+            return None
+        return str(row[0]) if row else None
+
+    def write(self, rows: list[tuple[str, str]]) -> None:
+        if self._readonly:
+            return
+        with suppress(sqlite3.Error, UnicodeEncodeError), self._db:
+            self._db.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?)", rows)
 
 
 def _open_readonly(path: Path) -> sqlite3.Connection:

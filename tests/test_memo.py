@@ -1,0 +1,141 @@
+"""Digests remembered by stat: a file is read again whenever it could have changed."""
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mlpipe_ci.cache import memo as module
+from mlpipe_ci.cache.memo import Memo
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.contents import file_digest
+
+Reads = list[Path]
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    """The files that were really read."""
+    seen: Reads = []
+
+    def counted(path: Path) -> str:
+        seen.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(module, "file_digest", counted)
+    return seen
+
+
+class Kept:
+    """Rows in memory."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def read(self, directory: str) -> str | None:
+        return self.texts.get(directory)
+
+    def write(self, rows: list[tuple[str, str]]) -> None:
+        self.texts.update(rows)
+
+
+def settled(path: Path, content: bytes) -> Path:
+    """A file that was written a while ago: the tests wait for it."""
+    path.write_bytes(content)
+    time.sleep(module.FINE / 1e9 + 0.05)
+    return path
+
+
+def test_a_file_is_read_once(tmp_path: Path, reads: Reads) -> None:
+    path, kept = settled(tmp_path / "a", b"one"), Kept()
+    memo = Memo(kept)
+    assert memo.digest(path) == memo.digest(path) == file_digest(path)
+    memo.save()
+    assert Memo(kept).digest(path) == file_digest(path)
+    assert reads == [path]
+
+
+def test_a_file_just_written_is_not_believed(tmp_path: Path, reads: Reads) -> None:
+    path, memo = tmp_path / "a", Memo(Kept())
+    for content in (b"one", b"two", b"six"):
+        path.write_bytes(content)
+        assert memo.digest(path) == file_digest(path)
+    assert len(reads) == 3
+
+
+def test_an_edit_that_hides_itself_is_seen(tmp_path: Path, reads: Reads) -> None:
+    path, memo = settled(tmp_path / "a", b"one"), Memo(Kept())
+    memo.digest(path)
+    before = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert memo.digest(path) == file_digest(path)
+    other = settled(tmp_path / "b", b"six")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert memo.digest(path) == file_digest(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"a": 5}', '{"a": [["x"], "y"]}', '{"a": [[1], "blake3:x"]}']
+)
+def test_what_is_damaged_is_forgotten(tmp_path: Path, text: str) -> None:
+    path, kept = settled(tmp_path / "a", b"one"), Kept()
+    kept.texts[str(tmp_path)] = text
+    assert Memo(kept).digest(path) == file_digest(path)
+
+
+def test_the_state_keeps_it_and_a_plan_does_not(tmp_path: Path, reads: Reads) -> None:
+    path, file = settled(tmp_path / "a", b"one"), tmp_path / "state.db"
+    for readonly, count in ((False, 1), (True, 1)):
+        state = State(file, readonly=readonly)
+        state.memo.digest(path)
+        state.close()
+        assert len(reads) == count
+    other = settled(tmp_path / "b", b"two")
+    for _ in range(2):
+        state = State(file, readonly=True)
+        state.memo.digest(other)
+        state.close()
+    assert reads == [path, other, other]
+    with sqlite3.connect(file) as db:
+        db.execute("DROP TABLE memo")
+    state = State(file, readonly=True)
+    assert state.memo.digest(path) == file_digest(path)
+    state.close()
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from("abc"), st.sampled_from(["write", "copy", "ask", "wait", "save"])
+        ),
+        max_size=12,
+    )
+)
+def test_it_always_says_what_is_there(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
+    kept = Kept()
+    memo = Memo(kept)
+    for number, (name, what) in enumerate(steps):
+        path = tmp_path / name
+        if what == "write":
+            path.write_bytes(b"%03d" % number)
+        elif what == "copy" and path.exists():
+            keep = path.stat()
+            path.write_bytes(b"%03d" % (number + 500))
+            os.utime(path, ns=(keep.st_atime_ns, keep.st_mtime_ns))
+        elif what == "wait":
+            time.sleep(module.FINE / 1e9 / 4)
+        elif what == "save":
+            memo.save()
+            memo = Memo(kept)
+        for other in "abc":
+            if (tmp_path / other).exists():
+                assert memo.digest(tmp_path / other) == file_digest(tmp_path / other)
