@@ -128,6 +128,8 @@ class Tree:
 
     def other_spelling(self, pattern: str) -> str:
         """A file that only looks as if the pattern meant it: its name is composed otherwise."""
+        if pattern.isascii():
+            return ""
         self._look()
         wanted = unicodedata.normalize("NFC", pattern)
         known = (*self._index, *self._untracked)
