@@ -1,5 +1,6 @@
 """What is in one file: its digest, or the pointer that stands for it."""
 
+import os
 from pathlib import Path
 
 from blake3 import blake3
@@ -9,20 +10,34 @@ from mlpipe_ci.errors import PathError
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_POINTER_BYTES = 1024
 """Larger files are no pointers (github.com/git-lfs/git-lfs, docs/spec.md)."""
-CHUNK = 8 << 20
-"""Bytes read at a time. Not mapped: a file cut short while it is mapped would kill the process."""
+CHUNK = 128 << 10
+"""Bytes read at a time: they stay in the processor's cache until they are hashed, so that one
+thread is as fast as two with larger pieces. Not mapped: a file cut short meanwhile would kill the
+process.
+"""
+SMALL = 16 << 10
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | Path) -> str:
     """`blake3:` and 64 hexadecimal digits of a regular file's bytes. Raises PathError."""
-    hasher = blake3(max_threads=blake3.AUTO)
     try:
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                hasher.update(chunk)
+        place = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return f"blake3:{_hash(place)}"
+        finally:
+            os.close(place)
     except OSError as error:
         raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
-    return f"blake3:{hasher.hexdigest()}"
+
+
+def _hash(place: int) -> str:
+    start = os.read(place, SMALL)
+    hasher = blake3(start)
+    if start:
+        buffer = memoryview(bytearray(CHUNK if len(start) == SMALL else SMALL))
+        while count := os.readv(place, [buffer]):
+            hasher.update(buffer[:count])
+    return str(hasher.hexdigest())
 
 
 def lfs_pointers(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:

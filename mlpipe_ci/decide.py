@@ -34,10 +34,11 @@ class Evidence:
     """All that is known about one step at the moment of its decision.
 
     `condition`: value of its `if`, None if that is not known yet. `waits_for`: reasons why that,
-    or its inputs, are not known yet. `results`: those that fit and can be
-    restored, best first. `unusable`: why a stored result cannot be. `previous`: the parts of its
-    last success here. `changed`: which of its inputs the change under test touches, in words that
-    begin with the path; `commits`: words for the commits that did the first few of them.
+    or its inputs, are not known yet. `results`: those that fit and can be restored, best first.
+    `unusable`: why a stored result cannot be. `previous`: the parts of its last success here;
+    `opened`: those of now to hold against them, if `parts` leaves out names of files. `changed`:
+    which of its inputs the change under test touches, in words that begin with the path; `commits`:
+    words for the commits that did the first few of them.
     `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
     names of steps that did not succeed. `notes`: what the reader should know about its inputs.
     `now`: seconds since 1970.
@@ -50,6 +51,7 @@ class Evidence:
     results: tuple[Result, ...] = ()
     unusable: tuple[str, ...] = ()
     previous: KeyParts | None = None
+    opened: KeyParts | None = None
     changed: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
     forced: bool = False
@@ -158,8 +160,9 @@ def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
 
 def _why_run(evidence: Evidence) -> tuple[str, ...]:
     changed = evidence.changed  # all that is known on a fresh runner
-    if evidence.previous and evidence.parts:
-        changed = differences(evidence.previous, evidence.parts)
+    now = evidence.opened or evidence.parts
+    if evidence.previous and now:
+        changed = differences(evidence.previous, now)
     pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
     changed = tuple(text + commit for text, commit in pairs)
     failed = ("failed last time",) if evidence.failed_before else ()

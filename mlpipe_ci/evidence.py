@@ -1,7 +1,7 @@
 """Gathers what is known about a step: from the work tree, the cache, and the state."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
-from mlpipe_ci.keys import Input, KeyParts, by_path, changed_inputs, key_parts, step_key
+from mlpipe_ci.keys import Input, KeyParts, changed_inputs, key_parts, step_key
+from mlpipe_ci.listings import is_listing, opened
 from mlpipe_ci.paths import is_glob, is_under, literal_prefix
-from mlpipe_ci.patterns import matches
+from mlpipe_ci.patterns import matches, may_match
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
 from mlpipe_ci.workflow import Step, Workflow
@@ -75,7 +76,7 @@ class Gatherer:
         key = step_key(parts)
         results, unusable = self._results(step, key) if not waits_for else ((), ())
         # What follows only explains why the step runs; a forced one is never asked.
-        previous = None if results else self.state.previous(self.workflow.file, step.id)
+        previous, now = (None, None) if results else self.compared(step, parts)
         changes = () if results else self._changes(step)
         return Evidence(
             waits_for=waits_for,
@@ -84,17 +85,28 @@ class Gatherer:
             results=results,
             unusable=unusable,
             previous=previous,
+            opened=now,
             forced=step.id in self.forced,
             failed_before=not results and self.state.failed(self.workflow.file, step.id, key),
             changed=tuple(in_words(change) for change in changes),
-            commits=() if results or waits_for else self._commits(changes, previous, parts),
+            commits=() if results or waits_for else self._commits(changes, previous, now),
             notes=self._notes(step),
             now=self.now,
         )
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are on the disk now; to be compared with those before."""
-        return tuple(sorted(self._inputs(step, {})[0], key=by_path))
+        return self._inputs(step, {})[0]
+
+    def compared(
+        self, step: Step, parts: KeyParts | None
+    ) -> tuple[KeyParts | None, KeyParts | None]:
+        """Parts of the last success here and of now, with the files of listings that differ."""
+        previous = self.state.previous(self.workflow.file, step.id)
+        if previous is None or parts is None:
+            return previous, parts
+        old, new = opened(previous.inputs, parts.inputs, self.state.listing, self.tree.listing)
+        return replace(previous, inputs=old), replace(parts, inputs=new)
 
     def _condition(
         self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]
@@ -112,7 +124,6 @@ class Gatherer:
 
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""
-        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
         found: dict[str, Input] = {}
         waits = dict.fromkeys(self._unknown_writers(written))
         for pattern in step.reads:
@@ -129,8 +140,23 @@ class Gatherer:
             if not present and not waits and not self._is_empty_directory(pattern):
                 raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)
-        kept = (i for i in found.values() if not any(matches(e, i.path) for e in excludes))
-        return tuple(kept), tuple(waits)
+        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
+        return self.tree.grouped(self._without(excludes, found)), tuple(waits)
+
+    def _without(self, excludes: list[str], found: dict[str, Input]) -> list[Input]:
+        """Without what is excluded; a listing is opened where only a part of it counts."""
+        if any(is_listing(item) for item in found.values()):
+            places = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
+            for item in [item for item in found.values() if is_listing(item)]:
+                here = item.path.rstrip("/").removeprefix(".") in places
+                if here or any(may_match(exclude, item.path) for exclude in excludes):
+                    del found[item.path]
+                    files = self.tree.opened(item)
+                    found.update((one.path, found.get(one.path, one)) for one in files)
+        kept = found.values()
+        if not excludes:
+            return list(kept)
+        return [i for i in kept if not any(matches(exclude, i.path) for exclude in excludes)]
 
     def _unknown_writers(self, written: Written) -> list[str]:
         """Earlier steps that will run and say nothing about what they write: it may be anything."""
@@ -141,7 +167,10 @@ class Gatherer:
         self, pattern: str, step: Step, writers: list[Step], written: Written
     ) -> list[Input]:
         """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
-        files = self.tree.inputs(pattern, step.name)
+        if not is_glob(pattern) and self._is_written(pattern, written):
+            files: tuple[Input, ...] = ()  # all that it means was written in this run
+        else:
+            files = self.tree.inputs(pattern, step.name)
         kept = [file for file in files if not self._is_written(file.path, written)]
         known = [output for other in writers for output in written.get(other.id) or ()]
         return kept + [_as_input(o) for o in known if matches(pattern, o.path) and o.digest]
@@ -197,10 +226,10 @@ class Gatherer:
         )
 
     def _commits(
-        self, changes: tuple[Change, ...], previous: KeyParts | None, parts: KeyParts
+        self, changes: tuple[Change, ...], previous: KeyParts | None, now: KeyParts | None
     ) -> tuple[str, ...]:
         """Words for the commits that changed the first few of the paths that a reason names."""
-        paths = changed_inputs(previous, parts) if previous else [c.path for c in changes]
+        paths = changed_inputs(previous, now) if previous and now else [c.path for c in changes]
         return tuple(self.author(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
@@ -215,8 +244,8 @@ class Gatherer:
             if left_out:
                 some = ", ".join(left_out[:2]) + (", …" if len(left_out) > 2 else "")  # noqa: PLR2004
                 notes.append(
-                    f"input {pattern} does not count {len(left_out)} file(s) that git ignores "
-                    f"({some}); name them by a pattern with * if the step reads them"
+                    f"input {pattern} does not count what git ignores in it ({some}); name that "
+                    "by a pattern with * if the step reads it"
                 )
         return tuple(notes)
 

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from mlpipe_ci.workflow import Step
 
-VERSION = 2
+VERSION = 3
 """Version of the encoding. Raise it whenever an older key would mean something else."""
 MOST_SHOWN = 40
 """Characters of a value in a reason."""
@@ -16,7 +16,10 @@ MOST_SHOWN = 40
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Input:
-    """One file that a step reads: path, digest (`git:…`, `blake3:…`), executable bit."""
+    """One file that a step reads: path, digest (`git:…`, `blake3:…`), executable bit.
+
+    Or many files of one directory: see `listings`.
+    """
 
     path: str
     digest: str

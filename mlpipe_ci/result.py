@@ -33,11 +33,14 @@ class Producer:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One success of a step. `seconds` it took; `finished` in seconds since 1970 (UTC)."""
+    """One success of a step. `seconds` it took; `finished` in seconds since 1970 (UTC).
+
+    `parts`: what its key was made of; None where only what is needed for its reuse was read.
+    """
 
     key: str
     step: str
-    parts: KeyParts
+    parts: KeyParts | None
     discovered: tuple[Input, ...]
     outputs: tuple[Output, ...]
     metrics: tuple[tuple[str, float], ...]

@@ -15,6 +15,7 @@ from mlpipe_ci.errors import GitError, MlpipeError, PathError
 from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result
+from mlpipe_ci.listings import is_listing
 from mlpipe_ci.metrics import MetricsError, read_metrics
 from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
@@ -100,9 +101,8 @@ def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> St
     )
     if restored or moved:
         bench.tree.forget()
-    store.used(result.key, bench.scopes)
-    if decision.parts:
-        bench.state.succeeded(bench.workflow.file, step.id, decision.parts, result.seconds)
+    store.used(result.key)
+    _remember(bench, decision, result.seconds)
     notes = (f"{restored} file(s) restored from the cache",) if restored else ()
     return replace(
         _outcome(decision, Status.REUSED),
@@ -111,6 +111,16 @@ def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> St
         metrics=_metrics_of_reused(bench, step, result),
         notes=notes + _moved_note(bench, step, moved),
     )
+
+
+def _remember(bench: Bench, decision: Decision, seconds: float) -> None:
+    """Remember a success with the names of its inputs: the next run can say what changed."""
+    key, parts, file = decision.key, decision.parts, bench.workflow.file
+    if key is None or parts is None or bench.state.knows(file, decision.step.id, key):
+        return
+    for item in filter(is_listing, parts.inputs):
+        bench.state.keep_listing(item.digest, bench.tree.listing(item.digest) or "")
+    bench.state.succeeded(file, decision.step.id, parts, seconds)
 
 
 def _metrics_of_reused(bench: Bench, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
@@ -172,8 +182,9 @@ def _ended(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
 
 def _fetch_pointers(bench: Bench, decision: Decision) -> None:
     """A step must not read a Git LFS pointer in the place of the content that it stands for."""
-    inputs = tuple(item.path for item in decision.parts.inputs) if decision.parts else ()
-    found = lfs_pointers(bench.root, inputs)
+    inputs = decision.parts.inputs if decision.parts else ()
+    paths = tuple(one.path for item in inputs for one in bench.tree.opened(item))
+    found = lfs_pointers(bench.root, paths)
     if not found:
         return
     why = ""
@@ -196,8 +207,7 @@ def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     metrics = tuple(pair for path in step.metrics for pair in _metrics(bench, path))
     wrote, notes = keep_result(bench, decision, ended, metrics)
     moved = bench.aside.drop(step, wrote)
-    if decision.parts:
-        bench.state.succeeded(bench.workflow.file, step.id, decision.parts, ended.seconds)
+    _remember(bench, decision, ended.seconds)
     return replace(
         _outcome(decision, Status.SUCCEEDED),
         seconds=ended.seconds,

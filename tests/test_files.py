@@ -1,7 +1,9 @@
 """Digests of the work tree: the kind follows from what a path is, never from its state."""
 
 import os
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from blake3 import blake3
@@ -12,6 +14,7 @@ from mlpipe_ci.errors import PathError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.git import open_git
 from mlpipe_ci.keys import Input
+from mlpipe_ci.listings import MOST, is_listing
 
 
 def tree(repo: Repo, *outputs: str) -> Tree:
@@ -218,11 +221,18 @@ def test_what_a_command_wrote_is_seen_after_forget(repo: Repo) -> None:
 def test_an_unreadable_directory_is_an_error_not_an_empty_one(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(_: Path) -> None:  # patched, as nothing is unreadable for root
-        raise PermissionError(13, "Permission denied")
+    real = os.open
 
+    def denied(path: Any, *rest: Any, **named: Any) -> Any:  # nothing is unreadable for root
+        if str(path).endswith("data"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **named)
+
+    repo.commit({".gitignore": "data/"})
     repo.write({"data/a": "1"})
+    tree(repo).inputs("data", "s")
     monkeypatch.setattr(os, "scandir", denied)
+    monkeypatch.setattr(os, "open", denied)
     for pattern in ("data", "data/*"):
         with pytest.raises(PathError, match="data' cannot be read: Permission denied"):
             tree(repo).inputs(pattern, "s")
@@ -232,3 +242,78 @@ def test_a_large_file_is_hashed_in_pieces(tmp_path: Path) -> None:
     data = os.urandom(1 << 20) * 9
     (tmp_path / "big").write_bytes(data)
     assert file_digest(tmp_path / "big") == f"blake3:{blake3(data).hexdigest()}"
+
+
+def test_a_directory_that_git_cannot_list_is_an_error(repo: Repo, tmp_path: Path) -> None:
+    """Nothing is unreadable for root: a git that says so stands in for it."""
+    real, fake = shutil.which("git"), tmp_path / "bin" / "git"
+    warning = "warning: could not open directory 'src/locked/': Permission denied"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\n[ "$1" = status ] && echo "{warning}" >&2\nexec {real} "$@"\n')
+    fake.chmod(0o755)
+    repo.commit({"src/a.py": "1", "docs/b": "1"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+        assert set(look(repo, "docs")) == {"docs/b"}
+        for pattern in ("src", "."):
+            with pytest.raises(PathError, match="'src/locked/' cannot be read"):
+                look(repo, pattern)
+
+
+def test_many_files_of_a_directory_are_one_listing(repo: Repo) -> None:
+    repo.commit({".gitignore": "data/\n", "a": "1"})
+    names = [f"{n:03}" for n in range(MOST + 1)]
+    for top in ("data", "src"):
+        repo.write({f"{top}/{name}": name for name in names})
+        repo.write({f"{top}/deep/{name}": name for name in names[1:]})
+    repo.git("add", "src")
+    (repo.root / "src" / "007").chmod(0o755)
+    for top in ("data", "src"):
+        for pattern in (top, f"{top}/", f"{top}/**"):
+            found = tree(repo)
+            mixed = found.grouped([*found.inputs(pattern, "s")])
+            (listing,) = (item for item in mixed if is_listing(item))
+            assert (listing.path, len(mixed)) == (f"{top}/", 1 + MOST)
+            alone = found.inputs(f"{top}/*", "s")
+            assert len(alone) == MOST + 1
+            assert found.opened(listing) == tuple(sorted(alone))
+            assert [item.path for item in alone if item.executable] == ["src/007"] * (top == "src")
+            assert found.grouped([*alone])[0] == listing
+
+
+def digest_of(repo: Repo, top: str) -> str:
+    found = tree(repo)
+    (listing,) = found.grouped([*found.inputs(top, "s")])
+    return listing.digest
+
+
+def test_a_listing_changes_with_each_of_its_files(repo: Repo) -> None:
+    repo.commit({".gitignore": "data/\n", "a": "1"})
+    for top in ("data", "src"):
+        repo.write({f"{top}/{n:03}": "1" for n in range(MOST + 10)})
+        seen = {digest_of(repo, top)}
+        repo.write({f"{top}/050": "2"})
+        seen.add(digest_of(repo, top))
+        (repo.root / top / "051").unlink()
+        seen.add(digest_of(repo, top))
+        (repo.root / top / "052").rename(repo.root / top / "05x")
+        seen.add(digest_of(repo, top))
+        (repo.root / top / "053").chmod(0o755)
+        seen.add(digest_of(repo, top))
+        assert len(seen) == 5
+        repo.commit()
+        assert digest_of(repo, top) in seen, "a commit changes no digest"
+
+
+def test_outputs_and_links_in_a_large_directory(repo: Repo) -> None:
+    repo.commit({".gitignore": "data/\n", "target": "1"})
+    repo.write({f"data/{n:03}": "1" for n in range(MOST + 10)})
+    (repo.root / "data" / "link").symlink_to("../target")
+    found = tree(repo, "data/out")
+    repo.write({"data/out": "1"})
+    alone = found.inputs("data", "s")
+    assert {"data/link", "data/out", "target"} <= {item.path for item in alone}
+    assert len(alone) == MOST + 13
+    grouped = found.grouped([*alone])
+    assert [item.path for item in grouped] == ["data/", "target"]
+    assert {one.path for one in found.opened(grouped[0])} == {i.path for i in alone} - {"target"}

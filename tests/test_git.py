@@ -46,7 +46,7 @@ def test_a_repository_is_found_from_below(repo: Repo) -> None:
 
 def test_before_the_first_commit(repo: Repo) -> None:
     git = opened(repo)
-    assert (git.head(), git.branch(), git.index()) == (None, "refs/heads/main", {})
+    assert (git.head(), git.branch(), list(git.index())) == (None, "refs/heads/main", [])
 
 
 def test_odd_names_come_back_exactly(repo: Repo) -> None:
@@ -100,7 +100,9 @@ def test_a_modified_file_has_the_id_that_it_will_have_when_committed(repo: Repo)
     before = git.hash_files(("a.txt", "new.txt"))
     repo.commit()
     after = git.index()
-    assert before == {name: after[name].oid for name in ("a.txt", "new.txt")}
+    assert before == {
+        name: entry.oid for name in ("a.txt", "new.txt") if (entry := after.get(name))
+    }
 
 
 def test_hidden_and_unmerged_entries_are_not_plain(repo: Repo) -> None:
@@ -113,7 +115,8 @@ def test_hidden_and_unmerged_entries_are_not_plain(repo: Repo) -> None:
     repo.commit({"both": "3"})
     subprocess.run(["git", "merge", "-q", "other"], cwd=repo.root, check=False, capture_output=True)
     entries = opened(repo).index()
-    assert {name for name, entry in entries.items() if entry.plain} == {"plain"}
+    assert {name for name in entries if (entry := entries.get(name)) and entry.plain} == {"plain"}
+    assert [name for name in entries if entries.plain_file(name)] == ["plain"]
     assert opened(repo).look().modified == {"both"}
 
 

@@ -61,5 +61,7 @@ def test_damaged_parts_are_as_if_not_there(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("UPDATE steps SET parts='{\"run\": 1'")
     db.close()
-    assert state.previous("w", "train") is None
     state.close()
+    again = State(path)
+    assert again.previous("w", "train") is None
+    again.close()

@@ -14,7 +14,13 @@ from mlpipe_ci.paths import above, is_under
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
 
-Digest = Callable[[Path], str]
+Digest = Callable[[str, os.stat_result], str]
+"""Reads a file: its absolute path, and what `lstat` says of it."""
+
+
+def read(path: str, _status: os.stat_result) -> str:
+    """The digest of a file, read as a whole. Raises PathError."""
+    return file_digest(path)
 
 
 class MissingOutputError(Exception):
@@ -42,7 +48,7 @@ def restore(
     outputs: tuple[Output, ...],
     store: Store,
     aside: Aside,
-    digest: Digest = file_digest,
+    digest: Digest = read,
 ) -> tuple[int, tuple[str, ...]]:
     """Make the work tree hold exactly these outputs; what is right already is not touched.
 
@@ -71,7 +77,7 @@ def refuse_links(root: Path, step: Step) -> None:
     for declared in step.writes:
         plain = declared.rstrip("/")
         places = [plain] if declared.endswith("/") else []
-        links = [p for p in (*places, *above(plain)) if os.path.islink(f"{root}/{p}")]  # noqa: PTH114
+        links = [p for p in (*places, *above(plain)) if os.path.islink(f"{root}/{p}")]
         if links:
             link = links[-1]
             raise PathError(
@@ -94,18 +100,18 @@ def _stage(root: Path, wrong: list[Output], store: Store, directory: Path) -> di
     return staged
 
 
-def is_right(root: Path, output: Output, digest: Digest = file_digest) -> bool:
+def is_right(root: Path, output: Output, digest: Digest = read) -> bool:
     """True if the work tree holds exactly this output. `digest`: how a file is read."""
-    path = root / output.path
+    path = f"{root}/{output.path}"
     try:
-        status = path.lstat()
+        status = os.lstat(path)
         if stat.S_ISLNK(status.st_mode):
-            return output.kind == "link" and f"link:{path.readlink()}" == output.digest
+            return output.kind == "link" and f"link:{os.readlink(path)}" == output.digest
         if stat.S_ISDIR(status.st_mode):
             return output.kind == "directory"
         same = status.st_size == output.size and output.kind == "file"
         executable = bool(status.st_mode & stat.S_IXUSR)
-        return same and executable == output.executable and digest(path) == output.digest
+        return same and executable == output.executable and digest(path, status) == output.digest
     except (OSError, PathError):
         return False
 

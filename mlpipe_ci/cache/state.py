@@ -1,6 +1,7 @@
-"""What this repository remembers: each step's last success and last failure, in SQLite.
+"""What this repository remembers, in SQLite: each step's last success and failure, and digests.
 
-It explains (`train.py changed`), it never decides: without it every decision is the same.
+It explains (`train.py changed`) and saves time, it never decides: without it every decision is the
+same.
 """
 
 import json
@@ -9,16 +10,28 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
-from mlpipe_ci.cache.memo import Memo
-from mlpipe_ci.keys import KeyParts
+from mlpipe_ci.cache.recall import Recall
+from mlpipe_ci.keys import KeyParts, step_key
+from mlpipe_ci.listings import KIND
+from mlpipe_ci.memo import Memo
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS steps (
-    workflow TEXT, step TEXT, parts TEXT, seconds REAL, failed_key TEXT,
+VERSION = 2
+SCHEMA = f"""
+BEGIN;
+DROP TABLE IF EXISTS memo;
+DROP TABLE IF EXISTS steps;
+CREATE TABLE steps (
+    workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed_key TEXT,
     PRIMARY KEY (workflow, step)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS memo (directory TEXT PRIMARY KEY, files TEXT) WITHOUT ROWID;
+CREATE TABLE memo (directory TEXT PRIMARY KEY, seen BLOB, listing TEXT, files TEXT);
+CREATE TABLE listings (digest TEXT PRIMARY KEY, text TEXT);
+CREATE TABLE results (workflow TEXT PRIMARY KEY, text TEXT);
+PRAGMA user_version={VERSION};
+COMMIT;
 """
+Row = tuple[str | None, str | None, str | None]
+"""Key and parts of the last success, and the key of a failure since."""
 
 
 class State:
@@ -29,66 +42,118 @@ class State:
 
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.warning: str | None = None
+        self._readonly = readonly
         try:
             self._db = _open_readonly(path) if readonly else _open(str(path))
         except (sqlite3.Error, OSError) as error:
             self.warning = f"{path} cannot be used ({error}); reasons will be less exact"
             self._db = _open(":memory:")
         self.memo = Memo(_Rows(self._db, readonly=readonly))
+        self._steps: dict[str, dict[str, Row]] = {}
+        self._recalls: dict[str, Recall] = {}
+        self._new_listings = False
 
     def previous(self, workflow: str, step: str) -> KeyParts | None:
         """The parts of the key of the step's last success here."""
-        row = self._row("SELECT parts FROM steps WHERE workflow=? AND step=?", workflow, step)
+        row = self._of(workflow).get(step)
         try:
-            return decode_parts(json.loads(row[0])) if row and row[0] else None
+            return decode_parts(json.loads(row[1])) if row and row[1] else None
         except (ValueError, TypeError, KeyError):
             return None
 
     def failed(self, workflow: str, step: str, key: str | None) -> bool:
         """True if the last that was heard of the step is a failure with this key."""
-        row = self._row("SELECT failed_key FROM steps WHERE workflow=? AND step=?", workflow, step)
-        return bool(row and row[0] and row[0] == key)
+        row = self._of(workflow).get(step)
+        return bool(row and row[2] and row[2] == key)
+
+    def knows(self, workflow: str, step: str, key: str) -> bool:
+        """True if the last that was heard of the step is a success with this key."""
+        row = self._of(workflow).get(step)
+        return row is not None and row[0] == key and row[2] is None
 
     def succeeded(self, workflow: str, step: str, parts: KeyParts, seconds: float) -> None:
         """Remember a success (run or reused)."""
-        text = encode_parts(parts)
-        row = self._row(
-            "SELECT parts, failed_key FROM steps WHERE workflow=? AND step=?", workflow, step
-        )
-        if row == (text, None):
-            return
+        key, text = step_key(parts), encode_parts(parts)
+        self._of(workflow)[step] = key, text, None
         self._write(
-            "INSERT INTO steps VALUES (?,?,?,?,NULL) ON CONFLICT DO UPDATE SET "
-            "parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL "
-            "WHERE parts IS NOT excluded.parts OR failed_key IS NOT NULL",
-            (workflow, step, text, seconds),
+            "INSERT INTO steps VALUES (?,?,?,?,?,NULL) ON CONFLICT DO UPDATE SET key=excluded.key, "
+            "parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL",
+            (workflow, step, key, text, seconds),
         )
 
     def fail(self, workflow: str, step: str, key: str) -> None:
         """Remember a failure; the last success stays."""
+        row = self._of(workflow).get(step) or (None, None, None)
+        self._of(workflow)[step] = row[0], row[1], key
         self._write(
-            "INSERT INTO steps VALUES (?,?,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
             "failed_key=excluded.failed_key",
             (workflow, step, key),
         )
 
+    def listing(self, digest: str) -> str | None:
+        """The text of a listing that is part of a step's last success."""
+        row = self._row("SELECT text FROM listings WHERE digest=?", digest)
+        return row[0] if row else None
+
+    def keep_listing(self, digest: str, text: str) -> None:
+        """Keep a listing as long as a step's last success has it."""
+        self._new_listings = True
+        self._write("INSERT OR IGNORE INTO listings VALUES (?,?)", (digest, text))
+
+    def recall(self, workflow: str) -> Recall:
+        """The stored results that this workflow looked at last time."""
+        if workflow not in self._recalls:
+            row = self._row("SELECT text FROM results WHERE workflow=?", workflow)
+            self._recalls[workflow] = Recall(row[0] if row else None)
+        return self._recalls[workflow]
+
     def close(self) -> None:
         """Write what was remembered, and close the file."""
-        self.memo.save()
+        if not self._readonly:
+            self.memo.save()
+            for workflow, recall in self._recalls.items():
+                text = recall.text()
+                if text is not None:
+                    self._write("INSERT OR REPLACE INTO results VALUES (?,?)", (workflow, text))
+            if self._new_listings:
+                self._drop_listings()
         self._db.close()
 
-    def _row(self, query: str, *values: str) -> tuple[str | None, ...] | None:
+    def _drop_listings(self) -> None:
+        """Those that no success needs any more."""
+        with suppress(sqlite3.Error):
+            query = f"SELECT parts FROM steps WHERE parts LIKE '%{KIND}%'"  # noqa: S608 - a constant
+            texts = [str(row[0]) for row in self._db.execute(query)]
+            digests = [str(row[0]) for row in self._db.execute("SELECT digest FROM listings")]
+            unused = [(one,) for one in digests if not any(one in text for text in texts)]
+            with self._db:
+                self._db.executemany("DELETE FROM listings WHERE digest=?", unused)
+
+    def _of(self, workflow: str) -> dict[str, Row]:
+        if workflow not in self._steps:
+            query = "SELECT step, key, parts, failed_key FROM steps WHERE workflow=?"
+            found: dict[str, Row] = {}
+            with suppress(sqlite3.Error):
+                rows = self._db.execute(query, (workflow,))
+                found = {step: (key, parts, failed) for step, key, parts, failed in rows}
+            self._steps[workflow] = found
+        return self._steps[workflow]
+
+    def _row(self, query: str, *values: str) -> tuple[str, ...] | None:
         try:
-            row: tuple[str | None, ...] | None = self._db.execute(query, values).fetchone()
-        except sqlite3.Error:
+            row: tuple[str, ...] | None = self._db.execute(query, values).fetchone()
+        except (sqlite3.Error, UnicodeEncodeError):
             return None
         return row
 
     def _write(self, statement: str, values: tuple[str | float, ...]) -> None:
+        if self._readonly:
+            return
         try:
             with self._db:
                 self._db.execute(statement, values)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             self.warning = f"the state of this repository was not written ({error})"
 
 
@@ -99,24 +164,37 @@ class _Rows:
         self._db, self._readonly = db, readonly
 
     def read(self, directory: str) -> str | None:
-        query = "SELECT files FROM memo WHERE directory=?"
-        try:
-            row = self._db.execute(query, (directory,)).fetchone()
-        except (sqlite3.Error, UnicodeEncodeError):
-            return None
+        row = self._one("SELECT files FROM memo WHERE directory=?", directory)
         return str(row[0]) if row else None
 
-    def write(self, rows: list[tuple[str, str]]) -> None:
+    def seen(self, directory: str) -> tuple[bytes, str] | None:
+        row = self._one("SELECT seen, listing FROM memo WHERE directory=?", directory)
+        if row and isinstance(row[0], bytes) and isinstance(row[1], str):
+            return row[0], row[1]
+        return None
+
+    def write(self, rows: list[tuple[str, str, bytes | None, str]]) -> None:
         if self._readonly:
             return
+        ordered = [(place, seen, listing, text) for place, text, seen, listing in rows]
         with suppress(sqlite3.Error, UnicodeEncodeError), self._db:
-            self._db.executemany("INSERT OR REPLACE INTO memo VALUES (?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO memo VALUES (?,?,?,?)", ordered)
+
+    def _one(self, query: str, directory: str) -> tuple[object, ...] | None:
+        try:
+            row: tuple[object, ...] | None = self._db.execute(query, (directory,)).fetchone()
+        except (sqlite3.Error, UnicodeEncodeError):
+            return None
+        return row
 
 
 def _open_readonly(path: Path) -> sqlite3.Connection:
     if not path.exists():
         return _open(":memory:")
     db = sqlite3.connect(f"{path.as_uri()}?mode=ro", timeout=10, uri=True)
+    if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+        db.close()
+        return _open(":memory:")
     db.execute("SELECT 1 FROM steps").fetchone()
     return db
 
@@ -127,5 +205,15 @@ def _open(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=NORMAL")
-    db.executescript(SCHEMA)
+    if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+        _create(db)
     return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    try:
+        db.executescript(SCHEMA)
+    except sqlite3.OperationalError:
+        db.rollback()
+        if db.execute("PRAGMA user_version").fetchone() != (VERSION,):
+            raise  # else another process was first

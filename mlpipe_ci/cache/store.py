@@ -17,6 +17,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from mlpipe_ci.cache.codec import decode_result, encode_result
+from mlpipe_ci.cache.recall import Recall
 from mlpipe_ci.contents import CHUNK
 from mlpipe_ci.result import Result
 
@@ -32,9 +33,11 @@ class DamagedError(Exception):
 class Store:
     """A directory of objects and results, shared by all clones. Safe beside other processes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, recall: Recall | None = None) -> None:
         self.directory = directory
         self._top = directory / "v1"
+        self._recall = recall or Recall()
+        self._looked_at: dict[str, list[tuple[str, float]]] = {}
 
     def save(self, source: Path) -> tuple[str, int]:
         """Keep a copy of a regular file. Returns digest and size in bytes. Raises OSError."""
@@ -51,7 +54,7 @@ class Store:
         """True if the object is there with the right size. Its bytes are verified by restore."""
         try:
             name = digest.removeprefix("blake3:")
-            return os.stat(f"{self._top}/objects/{name[:2]}/{name[2:]}").st_size == size  # noqa: PTH116
+            return os.stat(f"{self._top}/objects/{name[:2]}/{name[2:]}").st_size == size
         except OSError:
             return False
 
@@ -80,23 +83,16 @@ class Store:
 
     def results(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
         """All results for a key, by scope in order. What cannot be read is as if it were not."""
-        found = []
-        for scope in scopes:
-            folder = f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
-            for name in _names(folder):
-                result = _read_result(Path(f"{folder}/{name}"))
-                if result and result.key == key:
-                    found.append(result)
-        return tuple(found)
+        found = [one for scope in scopes for one in self._recall.results(self._folder(scope, key))]
+        self._looked_at[key] = [(path, used) for path, used, _ in found]
+        return tuple(result for _, _, result in found if result.key == key)
 
-    def used(self, key: str, scopes: tuple[str, ...]) -> None:
-        """A result was reused, so it is among the last to be collected. A fault is passed over."""
-        for scope in scopes:
-            folder = f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
-            for name in _names(folder):
+    def used(self, key: str) -> None:
+        """Results of a key that were looked up are among the last to be collected."""
+        for path, used in self._looked_at.get(key, ()):
+            if time.time() - used > DAY:
                 with suppress(OSError):
-                    if time.time() - os.stat(f"{folder}/{name}").st_mtime > DAY:  # noqa: PTH116
-                        os.utime(f"{folder}/{name}")
+                    os.utime(path)
 
     def add(self, result: Result, scope: str) -> Result | None:
         """Keep a result. Returns the one that was there first, if it has the same inputs.
@@ -104,7 +100,7 @@ class Store:
         The first writer wins (a link is created only where there is none). Raises OSError.
         """
         discovered = blake3(repr(result.discovered).encode("utf-8", "surrogateescape")).hexdigest()
-        path = self._results(scope, result.key) / f"{discovered[:16]}.json"
+        path = Path(self._folder(scope, result.key)) / f"{discovered[:16]}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._temporary()
         try:
@@ -148,8 +144,8 @@ class Store:
         name = digest.removeprefix("blake3:")
         return self._top / "objects" / name[:2] / name[2:]
 
-    def _results(self, scope: str, key: str) -> Path:
-        return self._top / "results" / scope / key[:2] / key[2:]
+    def _folder(self, scope: str, key: str) -> str:
+        return f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
 
 
 def _copy(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> tuple[str, int]:
@@ -159,13 +155,6 @@ def _copy(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> tup
         write(chunk)
         size += len(chunk)
     return f"blake3:{hasher.hexdigest()}", size
-
-
-def _names(folder: str) -> list[str]:
-    try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(".json"))  # noqa: PTH208
-    except OSError:
-        return []
 
 
 def _read_result(path: Path) -> Result | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from mlpipe_ci.decide import make_plan
-from mlpipe_ci.report.explain import explain_json, explain_lines
+from mlpipe_ci.report.explain import explain_json, explain_lines, explained
 from mlpipe_ci.screen import Screen
 from mlpipe_ci.workspace import Options, named_steps, open_workspace, provide
 
@@ -16,16 +16,19 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     screen = Screen(err, env, quiet=options.quiet)
     workspace = open_workspace(provide(options, env, screen.say), options, env, readonly=True)
     wanted = named_steps(workspace.workflow, options.steps, "explain")
-    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
-    chosen = [decision for decision in plan.decisions if decision.step.id in wanted]
-    file = workspace.workflow.file
-    pairs = [(decision, workspace.state.previous(file, decision.step.id)) for decision in chosen]
+    gatherer = workspace.gatherer(time.time())
+    plan = make_plan(workspace.workflow, gatherer)
+    chosen = [
+        explained(decision, *gatherer.compared(decision.step, decision.parts))
+        for decision in plan.decisions
+        if decision.step.id in wanted
+    ]
     workspace.state.close()
     if options.json:
-        told = [explain_json(decision, previous) for decision, previous in pairs]
+        told = [explain_json(one) for one in chosen]
         json.dump({"version": 1, "workflow": plan.workflow.name, "steps": told}, out, indent=2)
         print(file=out)
         return 0
-    for decision, previous in pairs:
-        print(*explain_lines(decision, previous), sep="\n", file=out)
+    for one in chosen:
+        print(*explain_lines(one), sep="\n", file=out)
     return 0

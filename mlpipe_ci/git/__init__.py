@@ -14,8 +14,9 @@ from mlpipe_ci.git.checkout import (
 from mlpipe_ci.git.command import HEX_ID, clear_local_environment, is_null
 from mlpipe_ci.git.commits import SUBMODULE, Difference
 from mlpipe_ci.git.history import Common, History
+from mlpipe_ci.git.index import SYMLINK, Entry, Index
 from mlpipe_ci.git.remote import Remote
-from mlpipe_ci.git.repository import SYMLINK, Entry, Git, Snapshot, open_git
+from mlpipe_ci.git.repository import Git, Snapshot, open_git
 
 __all__ = [
     "HEX_ID",
@@ -27,6 +28,7 @@ __all__ = [
     "Entry",
     "Git",
     "History",
+    "Index",
     "Remote",
     "Snapshot",
     "Wanted",

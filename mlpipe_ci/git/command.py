@@ -56,6 +56,10 @@ class Command:
 
     def run(self, *arguments: str) -> bytes:
         """What git prints. Raises GitError, and NoGitError if there is no git."""
+        return self.both(*arguments)[0]
+
+    def both(self, *arguments: str) -> tuple[bytes, str]:
+        """What git prints, and what it complains about although it succeeds. Raises as `run`."""
         try:
             done = subprocess.run(  # noqa: S603
                 ["git", *arguments],  # noqa: S607 - the user's own
@@ -72,7 +76,7 @@ class Command:
         if done.returncode:
             said = done.stderr.decode("utf-8", "replace").strip() or f"exit {done.returncode}"
             raise GitError(f"git {_name(arguments)} failed: {without_user(said)}")
-        return done.stdout
+        return done.stdout, os.fsdecode(done.stderr)
 
     def by_library(self, *arguments: str) -> bytes:
         """The same through GitPython."""

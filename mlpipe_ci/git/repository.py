@@ -2,37 +2,27 @@
 
 import os
 import re
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.git.command import Command, valid
 from mlpipe_ci.git.commits import RAW, SUBMODULE, Commits, Difference, differences
+from mlpipe_ci.git.index import Index
 from mlpipe_ci.git.remote import NAME, without_password
 
 BATCH = 500
 """Paths for one git command: far below the limit on a command line's length."""
-SYMLINK = "120000"
+TICK = 200_000_000
+"""Nanoseconds: two writes of a file within them may leave the same times."""
 NOTHING = b"000000"
 """Mode of a path that is not there."""
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
+CLOSED = re.compile(r"^warning: could not open directory '(.*)': .*$", re.MULTILINE)
 OWNED_BY_OTHER = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One tracked path as the index has it: mode (`100644` …), object id, and if it is as usual.
-
-    Not `plain`: in a merge conflict, or hidden from status by a flag. `sparse`: a sparse checkout
-    leaves it out.
-    """
-
-    mode: str
-    oid: str
-    plain: bool
-    sparse: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +30,20 @@ class Snapshot:
     """The work tree at one moment. `branch`: full name, empty if detached.
 
     `changes`: in which tracked paths it differs from HEAD, None if HEAD cannot be read; `modified`:
-    paths of `changes`, and those in conflict; `untracked`: what git neither tracks nor ignores.
+    paths of `changes`, and those in conflict; `unstaged`: those of them that differ from the index;
+    `untracked`: what git neither tracks nor ignores; `ignored`: what it does, whole directories
+    with `/`; `unreadable`: directories that cannot be listed. `taken`: nanoseconds since 1970.
     """
 
     head: str | None
     branch: str
     changes: tuple[Difference, ...] | None
     modified: frozenset[str]
+    unstaged: frozenset[str]
     untracked: frozenset[str]
+    ignored: tuple[str, ...]
+    taken: int
+    unreadable: tuple[str, ...] = ()
 
 
 class Git:
@@ -57,6 +53,7 @@ class Git:
         self.root, self.directory, self.common = root, directory, common
         self.command, self.commits = command, Commits(command)
         self._snapshot: Snapshot | None = None
+        self._index: tuple[object, Index] | None = None
 
     def look(self) -> Snapshot:
         """What is checked out and changed now; remembered until `forget`."""
@@ -92,30 +89,31 @@ class Git:
         command = Command(self.root, self.command.env | dict(env or {}))
         return differences(command.run(*words))
 
-    def index(self) -> dict[str, Entry]:
-        """All tracked paths, without reading any file."""
-        entries: dict[str, Entry] = {}
-        for record in self.command.run("ls-files", "-s", "-v", "-z").split(b"\0"):
-            if record:
-                meta, path = record.split(b"\t", 1)
-                flag, mode, oid, stage = meta.decode("ascii").split()
-                plain = flag == "H" and stage == "0" and oid.strip("0") != ""
-                entries[os.fsdecode(path)] = Entry(mode, oid, plain, flag in {"S", "s"})
-        return entries
+    def index(self) -> Index:
+        """All tracked paths, without reading any file; read anew if git has written them anew."""
+        now = _written(self.directory / "index")
+        if self._index is None or now is None or self._index[0] != now:
+            self._index = now, Index(self.command.run("ls-files", "-s", "-v", "-z"))
+        return self._index[1]
 
     def _looked(self) -> Snapshot:
         words = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames"]
-        words += ["--untracked-files=all", "--ignore-submodules=dirty"]
+        words += ["--untracked-files=all", "--ignored=matching", "--ignore-submodules=dirty"]
+        taken = time.time_ns()
         try:
-            return _snapshot(self.command.run("status", *words))
+            raw, complaints = self.command.both("status", *words)
+            closed = tuple(CLOSED.findall(complaints))
+            return replace(_snapshot(raw, taken), unreadable=closed)
         except NoGitError:
             raise
         except GitError:  # HEAD's objects cannot be read; the index needs none
-            return self._looked_by_index()
+            return self._looked_by_index(taken)
 
-    def _looked_by_index(self) -> Snapshot:
+    def _looked_by_index(self, taken: int) -> Snapshot:
         modified = self.command.run("diff-files", "--name-only", "-z", "--ignore-submodules=dirty")
-        others = self.command.run("ls-files", "--others", "--exclude-standard", "-z")
+        words = ("ls-files", "--others", "--exclude-standard", "-z")
+        others = self.command.run(*words)
+        ignored = self.command.run(*words, "--ignored", "--directory")
         name = self.command.attempt("symbolic-ref", "--quiet", "HEAD")
         branch = os.fsdecode(name or b"").strip()
         head = self.commits.commit("HEAD")
@@ -124,15 +122,11 @@ class Git:
             branch=branch,
             changes=None,
             modified=_paths(modified),
+            unstaged=_paths(modified),
             untracked=_paths(others),
+            ignored=tuple(sorted(_paths(ignored))),
+            taken=taken,
         )
-
-    def ignored(self, directory: str) -> tuple[str, ...]:
-        """Untracked paths in or above a directory that git ignores; whole directories as `d/`."""
-        words = ("--others", "--ignored", "--exclude-standard", "--directory", "-z")
-        place = f":(top,literal){directory or '.'}"
-        raw = self.command.attempt("ls-files", *words, "--", place)
-        return tuple(os.fsdecode(path) for path in (raw or b"").split(b"\0") if path)
 
     def hash_files(self, paths: tuple[str, ...]) -> dict[str, str]:
         """Blob ids that files would have if they were committed now (filters applied)."""
@@ -215,18 +209,33 @@ def _paths(raw: bytes) -> frozenset[str]:
     return frozenset(os.fsdecode(path) for path in raw.split(b"\0") if path)
 
 
-def _snapshot(raw: bytes) -> Snapshot:
+def _written(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file is written; None if it was just written, or is not there."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    if time.time_ns() - now.st_mtime_ns < TICK:
+        return None
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
+def _snapshot(raw: bytes, taken: int) -> Snapshot:
     """Read `git status --porcelain=v2 --branch -z` (git-status, Porcelain Format Version 2)."""
     head, branch = None, ""
     changes: list[Difference] = []
-    modified, untracked = set(), set()
+    modified, unstaged, untracked, ignored = set(), set(), set(), []
     for record in raw.split(b"\0"):
         if record.startswith(b"? "):
             untracked.add(os.fsdecode(record[2:]))
+        elif record.startswith(b"! "):
+            ignored.append(os.fsdecode(record[2:]))
         elif record.startswith(b"1 "):
-            _, _, _, before, _, now, _, _, name = record.split(b" ", 8)
+            _, state, _, before, _, now, _, _, name = record.split(b" ", 8)
             path = os.fsdecode(name)
             modified.add(path)
+            if not state.endswith(b"."):
+                unstaged.add(path)
             gone, new = now == NOTHING, before == NOTHING
             if not (gone and new):
                 change = "deleted" if gone else "added" if new else "modified"
@@ -235,6 +244,7 @@ def _snapshot(raw: bytes) -> Snapshot:
         elif record.startswith(b"u "):
             path = os.fsdecode(record.split(b" ", 10)[10])
             modified.add(path)
+            unstaged.add(path)
             changes.append(Difference(path, "modified"))
         elif record.startswith(b"# branch.oid ") and b"(" not in record:
             head = record.split(b" ")[2].decode("ascii")
@@ -245,5 +255,8 @@ def _snapshot(raw: bytes) -> Snapshot:
         branch=branch,
         changes=tuple(sorted(changes)),
         modified=frozenset(modified),
+        unstaged=frozenset(unstaged),
         untracked=frozenset(untracked),
+        ignored=tuple(ignored),
+        taken=taken,
     )

@@ -1,6 +1,7 @@
 """Why a step runs or does not: the parts of its key, and what differs from its last success."""
 
 import difflib
+from dataclasses import dataclass
 from typing import Any
 
 from mlpipe_ci.decide import Decision
@@ -13,30 +14,46 @@ SHOWN_INPUTS = 20
 DIGITS = 12
 
 
-def explain_lines(decision: Decision, previous: KeyParts | None) -> list[str]:
-    """The explanation as lines of a terminal. `previous`: parts of the last success here."""
-    step, parts = decision.step, decision.parts
-    lines = [f"{shown(step.name)}: {decision.action}, {reasons(decision.reasons)}"]
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """A decision, the parts of the step's last success here, and what differs since, in words.
+
+    `found` is None if that is not known: it has not succeeded here, or its key is not known yet.
+    """
+
+    decision: Decision
+    previous: KeyParts | None
+    found: tuple[str, ...] | None
+
+
+def explained(decision: Decision, previous: KeyParts | None, now: KeyParts | None) -> Explained:
+    """Hold the last success against now; both with the files of the listings that differ."""
+    found = differences(previous, now) if previous and now else None
+    return Explained(decision=decision, previous=previous, found=found)
+
+
+def explain_lines(one: Explained) -> list[str]:
+    """The explanation as lines of a terminal."""
+    decision, parts = one.decision, one.decision.parts
+    lines = [f"{shown(decision.step.name)}: {decision.action}, {reasons(decision.reasons)}"]
     lines += [f"  {shown(note)}" for note in decision.notes]
     if decision.result:
         lines += _result_lines(decision.result)
     if parts is None:
         return [*lines, "  its key is not known yet"]
     lines += _part_lines(decision.key or "", parts)
-    if previous is None:
+    if one.previous is None or one.found is None:
         return [*lines, "  it has not succeeded here yet"]
-    found = differences(previous, parts)
-    if not found:
+    if not one.found:
         return [*lines, "  its last success here had the same key"]
     lines.append("  since its last success here:")
-    lines += [f"    {shown(text)}" for text in found]
-    return lines + [f"    {line}" for line in _command_lines(previous.run, parts.run)]
+    lines += [f"    {shown(text)}" for text in one.found]
+    return lines + [f"    {line}" for line in _command_lines(one.previous.run, parts.run)]
 
 
-def explain_json(decision: Decision, previous: KeyParts | None) -> dict[str, Any]:
+def explain_json(one: Explained) -> dict[str, Any]:
     """The explanation as values that `json.dumps` takes."""
-    parts = decision.parts
-    both = parts is not None and previous is not None
+    decision, parts, previous = one.decision, one.decision.parts, one.previous
     return {
         "id": decision.step.id,
         "name": shown(decision.step.name),
@@ -46,7 +63,7 @@ def explain_json(decision: Decision, previous: KeyParts | None) -> dict[str, Any
         "key": decision.key,
         "parts": as_record(parts) if parts else None,
         "previous": as_record(previous) if previous else None,
-        "differences": [shown(t) for t in differences(previous, parts)] if both else None,  # type: ignore[arg-type]
+        "differences": None if one.found is None else [shown(text) for text in one.found],
     }
 
 

@@ -1,0 +1,81 @@
+"""What git tracks: the index, each entry read when it is asked for."""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from mlpipe_ci.git.commits import SUBMODULE
+
+SYMLINK = "120000"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tracked path as the index has it: mode (`100644` …), object id, and if it is as usual.
+
+    Not `plain`: in a merge conflict, or hidden from status by a flag. `sparse`: a sparse checkout
+    leaves it out.
+    """
+
+    mode: str
+    oid: str
+    plain: bool
+    sparse: bool = False
+
+
+class Index:
+    """All tracked paths. `raw`: what `git ls-files -s -v -z` prints."""
+
+    def __init__(self, raw: bytes = b"") -> None:
+        records = os.fsdecode(raw).split("\0")[:-1]
+        self._found = {path: about for about, _, path in (r.partition("\t") for r in records)}
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def get(self, path: str) -> Entry | None:
+        """The entry of a path, None if it is not tracked."""
+        about = self._found.get(path)
+        if about is None:
+            return None
+        flag, mode, oid, stage = about.split()
+        plain = flag == "H" and stage == "0" and oid.strip("0") != ""
+        return Entry(mode, oid, plain, flag in {"S", "s"})
+
+    def plain_file(self, path: str) -> tuple[str, bool] | None:
+        """Object id of an ordinary file, and if it is executable; None for all else."""
+        about = self._found[path]
+        usual = about.startswith("H 100") and about.endswith(" 0")
+        if usual and not about.startswith("00000000", 9):
+            return about[9:-2], about[5] == "7"
+        return None
+
+    def under(self, prefix: str) -> list[str]:
+        """Tracked paths that begin with a prefix that ends in `/`, sorted; all for an empty one."""
+        if not prefix:
+            return self._sorted
+        end = prefix[:-1] + "0"  # the character after `/`
+        return self._sorted[bisect_left(self._sorted, prefix) : bisect_left(self._sorted, end)]
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._found)
+
+    @cached_property
+    def submodules(self) -> tuple[str, ...]:
+        """Paths at which another repository belongs."""
+        mark = f" {SUBMODULE} "
+        return tuple(path for path, about in self._found.items() if mark in about)
+
+    @cached_property
+    def sparse(self) -> tuple[str, ...]:
+        """Paths that a sparse checkout leaves out."""
+        return tuple(path for path, about in self._found.items() if about[0] in "Ss")
