@@ -112,7 +112,7 @@ def _results(top: Path) -> Iterator[Stored]:
 
 def _fault(top: Path, stored: Stored) -> str:
     if stored.result is None:
-        return "it cannot be read"
+        return "it is damaged, or of another version of mlpipe"
     if stored.path.parent.parent.name + stored.path.parent.name != stored.result.key:
         return "it is the result of another key"
     lost = [n for n in _objects(stored.result) if not (top / "objects" / n[:2] / n[2:]).exists()]

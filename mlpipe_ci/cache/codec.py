@@ -1,4 +1,8 @@
-"""A `Result` as JSON, and back. What does not parse is no result."""
+"""A `Result` as a file, and back. What does not verify or parse is no result.
+
+The first line is the BLAKE3 of the rest, 64 hexadecimal digits; the second is JSON. A flipped digit
+of a number would still be JSON, and a lie.
+"""
 
 import json
 import math
@@ -6,24 +10,33 @@ import re
 from dataclasses import asdict
 from typing import Any
 
+from blake3 import blake3
+
 from mlpipe_ci.keys import Input, KeyParts, as_record
 from mlpipe_ci.paths import normal, path_fault
 from mlpipe_ci.result import Output, Producer, Result
 
-VERSION = 2
+VERSION = 3
 KINDS = ("file", "link", "directory")
 DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
+SEAL = 65
+"""Bytes of the first line."""
 
 
 def encode_result(result: Result) -> bytes:
-    """The result as one line of JSON, ASCII, sorted keys."""
-    return json.dumps({"version": VERSION, **asdict(result)}, sort_keys=True).encode("ascii")
+    """The result as one line of JSON (ASCII, sorted keys), below the line that vouches for it."""
+    record = {"version": VERSION, **asdict(result)}
+    text = json.dumps(record, sort_keys=True).encode("ascii")
+    return _seal(text) + text
 
 
 def decode_result(data: bytes) -> Result | None:
     """The result, or None if the bytes are damaged or of another version."""
+    seal, text = data[:SEAL], data[SEAL:]
+    if seal != _seal(text):
+        return None
     try:
-        record = json.loads(data)
+        record = json.loads(text)
         if record.pop("version") != VERSION:
             return None
         record["parts"] = decode_parts(record["parts"])
@@ -38,6 +51,10 @@ def decode_result(data: bytes) -> Result | None:
         return Result(**record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def _seal(text: bytes) -> bytes:
+    return blake3(text).hexdigest().encode("ascii") + b"\n"
 
 
 def _text(value: object) -> str:
