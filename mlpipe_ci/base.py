@@ -3,16 +3,15 @@
 Each answer says which it was, and why those above it did not hold.
 """
 
-from dataclasses import dataclass
-
 from mlpipe_ci.errors import UsageError
 from mlpipe_ci.events import Event
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import HEX_ID, Common, History, is_null
 
 MERGE_PARENTS = 2
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Base:
     """Commit (or tree) compared against, None if not known; `how` says how it was chosen, or why
     it is not known. `others`: further ones, where the best common ancestor is not one commit.

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +11,7 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.files import Tree
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Producer
 from mlpipe_ci.workflow import Step, Workflow
@@ -27,7 +27,7 @@ class Witness(Protocol):
         """The step's inputs as they are now."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Bench:
     """What a run works with. `env`: the environment of all steps; `scopes`: where results are read;
     new ones go to the first. `sleep` waits so many seconds before a command is tried again;

@@ -3,11 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipe_ci.errors import GitError, UsageError
 from mlpipe_ci.events import in_actions
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import (
     HEX_ID,
     OURS,
@@ -29,7 +29,7 @@ HISTORY_SECONDS, CHECKOUT_SECONDS = 60.0, 3600.0
 """The most that is spent on finding out what changed, and on a checkout that does not stall."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Asked:
     """What the user asked for: address of a repository, a ref of it, its submodules."""
 
@@ -38,7 +38,7 @@ class Asked:
     submodules: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Request:
     """What is to be checked out, and where. `clean`: what an earlier run left may be removed."""
 

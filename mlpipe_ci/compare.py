@@ -1,13 +1,14 @@
 """What differs between base and head, and which commits did it. It explains; keys decide."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from mlpipe_ci import base as bases
 from mlpipe_ci.base import Base
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.events import Event
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Difference, Git, History
 from mlpipe_ci.run import Change, Comparison
 
@@ -118,7 +119,7 @@ def _now(base: Base, event: Event, path: str, git: Git, history: History) -> str
     return place.read_text("utf-8", "replace")
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Authors:
     """Names the commit that gave a path its present content, where history can tell."""
 

@@ -1,7 +1,6 @@
 """The `if` of a step: its value, or what has to end before it has one. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlpipe_ci.decide import Facts, Written
@@ -18,12 +17,13 @@ from mlpipe_ci.expressions import (
     parse,
     text,
 )
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import Step, Workflow
 
 STRICT = frozenset({"params", "matrix"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Surroundings:
     """What an `if` may ask. `hash_files`: digest of the files that patterns mean, or ''."""
 
@@ -33,7 +33,7 @@ class Surroundings:
     hash_files: Callable[[tuple[str, ...]], str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Condition:
     """The value of an `if`; with `waits_for`, why it is not known yet."""
 

@@ -1,6 +1,7 @@
 """What is in one file: its digest, or the pointer that stands for it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from blake3 import blake3
@@ -40,14 +41,19 @@ def _hash(place: int) -> str:
     return str(hasher.hexdigest())
 
 
-def lfs_pointers(root: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
+def lfs_pointers(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
     """Those of the paths at which a Git LFS pointer lies in the place of a file's content."""
-    return tuple(path for path in paths if _is_pointer(root / path))
+    return tuple(path for path in paths if _is_pointer(f"{root}/{path}"))
 
 
-def _is_pointer(path: Path) -> bool:
+def _is_pointer(path: str) -> bool:
     try:
-        small = path.is_file() and path.stat().st_size < LFS_POINTER_BYTES
-        return small and path.read_bytes().startswith(LFS_POINTER)
+        if not 0 < os.stat(path).st_size < LFS_POINTER_BYTES:
+            return False
+        place = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return os.read(place, len(LFS_POINTER)) == LFS_POINTER
+        finally:
+            os.close(place)
     except OSError:
         return False  # who reads it will say what is wrong with it

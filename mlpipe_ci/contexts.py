@@ -1,7 +1,7 @@
 """Which names an expression may use, by the key of the file that it stands in. Pure."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,6 +15,7 @@ from mlpipe_ci.expressions import (
     names,
     parse,
 )
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import GITHUB
 
 AVAILABLE = {
@@ -31,7 +32,7 @@ OF_STEP = ("outcome", "conclusion", "metrics")
 ALL = ("params", "matrix", "env", "steps", "github", "secrets", "metrics", "base")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Known:
     """What can be named in one step.
 

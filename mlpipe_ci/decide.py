@@ -1,11 +1,11 @@
 """The decision: for each step RUN, REUSE, SKIP or MAYBE, with its reasons."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Any, Protocol
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import KeyParts, differences
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.workflow import Step, Workflow
@@ -29,7 +29,7 @@ class Action(StrEnum):
     MAYBE = "maybe"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Evidence:
     """All that is known about one step at the moment of its decision.
 
@@ -62,7 +62,7 @@ class Evidence:
     now: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Decision:
     """One step's action with its reasons, and for REUSE the result that is reused."""
 
@@ -80,7 +80,7 @@ class Decision:
         return self.result.seconds if self.result else 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Plan:
     """One decision for each step, in the workflow's order."""
 

@@ -54,8 +54,8 @@ class Digests:
         self._found = {}
         self._fresh = True
 
-    def known(self, path: str) -> Input | None:
-        """The digest of one file, if it can be told without asking git; else None."""
+    def file(self, path: str) -> Input | None:
+        """The digest of a regular file, without asking git where it can; None for all else."""
         try:
             now = os.lstat(self._disk.at(path))
         except OSError:
@@ -65,23 +65,28 @@ class Digests:
         if self.is_output(path):
             return self._read(path, now)
         found = self._settled.get(path)
-        return found[1] if found and found[0] == signature(now) else None
+        if found and found[0] == signature(now):
+            return found[1]
+        self.look()
+        self._find([(path, now)])
+        return self._found[path]
 
     def of(self, paths: Iterable[str], step: str) -> list[Input]:
         """Digests of paths that are there. Raises PathError."""
         wanted = list(paths)
-        self._find([path for path in wanted if path not in self._found], step)
+        new = [path for path in wanted if path not in self._found]
+        self._find([(path, self._disk.lstat(path, step)) for path in new])
         return [self._found[path] for path in wanted]
 
     def is_output(self, path: str) -> bool:
         """True if a step declares to write the path, or a directory that it lies in."""
         return path in self.outputs or any(place in self.outputs for place in above(path))
 
-    def _find(self, paths: list[str], step: str) -> None:
+    def _find(self, paths: list[tuple[str, os.stat_result]]) -> None:
         """Fill in the digests of paths, those that git must hash in one go."""
         for_git: list[tuple[str, os.stat_result]] = []
-        for path in paths:
-            status, entry = self._disk.lstat(path, step), self.index.get(path)
+        for path, status in paths:
+            entry = self.index.get(path)
             if entry and entry.mode == SUBMODULE:
                 found = Input(path=path, digest=f"commit:{entry.oid}")
             elif entry and self._clean(path, entry):

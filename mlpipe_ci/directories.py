@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from mlpipe_ci.digests import Digests
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.keys import Input
-from mlpipe_ci.listings import MOST, files, line, listing, text_digest
+from mlpipe_ci.listings import MOST, files, listing, text_digest
 from mlpipe_ci.memo import SKIPPED, Memo
 from mlpipe_ci.paths import is_under
 from mlpipe_ci.walk import Disk, unreadable
+
+MARK = {"6": "", "4": "", "7": "x"}
+"""What a listing says of an executable file, by the fourth digit of git's mode (`100755`)."""
 
 
 class Directories:
@@ -122,11 +125,11 @@ class Directories:
             known = places.get(place)
             if known is None:
                 known = places[place] = [], []
-            plain = plain_file(path) if path not in unstaged else None
-            if plain is None:
+            about = plain_file(path)
+            if about is None or path in unstaged:
                 known[1].append(path)
             else:
-                known[0].append(line(name, f"git:{plain[0]}", executable=plain[1]))
+                known[0].append(f"{name}\0git:{about[9:-2]}\0{MARK[about[5]]}\0")
         for path in digests.untracked:
             if path.startswith(prefix) and not path.endswith("/") and not digests.is_output(path):
                 places.setdefault(path.rpartition("/")[0], ([], []))[1].append(path)

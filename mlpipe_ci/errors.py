@@ -11,7 +11,7 @@ MlpipeError               exit code 2 unless a class says otherwise
 └── InterruptedRunError   SIGINT, SIGTERM or SIGHUP; exit code 130
 """
 
-from dataclasses import dataclass
+from mlpipe_ci.frozen import frozen
 
 
 class MlpipeError(Exception):
@@ -24,7 +24,7 @@ class UsageError(MlpipeError):
     """The command line is wrong."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Fault:
     """One thing that is wrong in a workflow file. Line and column count from 1.
 

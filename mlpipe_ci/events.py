@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from blake3 import blake3
 
 from mlpipe_ci.errors import UsageError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, is_null
 from mlpipe_ci.workflow import GITHUB
 
@@ -20,7 +20,7 @@ UNTRUSTED = ("pull_request_target", "issue_comment", "workflow_run")
 """Events that run with the base repository's rights on behalf of anybody."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Event:
     """What is known about the run from outside.
 
@@ -159,6 +159,8 @@ def _scopes(name: str, ref: str, payload: Mapping[str, Any]) -> tuple[str, ...]:
         return ("main",)
     kind = "tag" if ref.startswith("refs/tags/") else "branch"
     raw = (_short(ref) or "unknown").encode("utf-8", "surrogateescape")
+    from urllib.parse import quote  # noqa: PLC0415 - 2 ms, which few runs need
+
     name = quote(raw, safe="").replace(".", "%2E")
     if len(name) > MAX_SCOPE:
         name = f"{name[:MAX_SCOPE]}-{blake3(ref.encode('utf-8', 'replace')).hexdigest()[:16]}"

@@ -1,7 +1,7 @@
 """Gathers what is known about a step: from the work tree, the cache, and the state."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts, changed_inputs, key_parts, step_key
 from mlpipe_ci.listings import is_listing, opened
 from mlpipe_ci.paths import is_glob, is_under, literal_prefix
@@ -26,7 +27,7 @@ NAMED = 3
 """Changed inputs of a step whose commit is named in its reason."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Gatherer:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
     since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
@@ -209,10 +210,9 @@ class Gatherer:
         return tuple(fitting), tuple(dict.fromkeys(unusable)) if not fitting else ()
 
     def _has(self, output: Output) -> bool:
-        stored = self.store is not None and self.store.has(output.digest, output.size)
-        return (
-            output.kind != "file" or stored or is_right(self.root, output, self.state.memo.digest)
-        )
+        if self.store is not None and self.store.holds(output):
+            return True
+        return is_right(self.root, output, self.state.memo.digest)
 
     def _changes(self, step: Step) -> tuple[Change, ...]:
         """The changed paths that the step reads."""

@@ -30,6 +30,7 @@ class Tree:
         self._digests = Digests(self._disk, git, outputs, memo)
         self._directories = Directories(self._disk, self._digests, memo, with_git=git is not None)
         self._git = git
+        self._named: dict[str, str] = {}
 
     def forget(self) -> None:
         """Forget what was seen: a command has run, and may have written anything."""
@@ -41,10 +42,10 @@ class Tree:
         Many files of one directory may come as one listing.
         """
         if not is_glob(pattern):
-            self._disk.refuse_outside(pattern.rstrip("/"), step)
-            known = self._digests.known(pattern)
-            if known:
-                return (known,)
+            self._disk.refuse_outside(pattern.rpartition("/")[0], step)
+            file = self._digests.file(pattern)
+            if file:
+                return (file,)
         self._digests.look()
         return self._meant(pattern, step, frozenset())
 
@@ -54,6 +55,7 @@ class Tree:
         if directory is None:
             found = self._digests.of(self._expand(pattern, step), step)
         else:
+            self._named[pattern] = directory
             found = self._directories.inputs(directory, step)
         for item in tuple(found):
             if item.digest.startswith("link:") and item.path not in seen:
@@ -145,8 +147,8 @@ class Tree:
         return next((p for p in known if matches(wanted, unicodedata.normalize("NFC", p))), "")
 
     def left_out(self, pattern: str) -> tuple[str, ...]:
-        """What git ignores in a directory that is an input, and so does not count; or nothing."""
-        directory = None if is_glob(pattern.removesuffix("/**")) else self._named_directory(pattern)
+        """What git ignores in a directory that `inputs` was asked for, and so does not count."""
+        directory = self._named.get(pattern)
         return self._directories.left_out(directory) if directory is not None else ()
 
     def _all(self, pattern: str, step: str) -> Iterator[str]:

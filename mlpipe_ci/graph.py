@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
@@ -11,7 +11,7 @@ ASKED = re.compile(r"\bsteps\.([a-z0-9_-]+)", re.IGNORECASE)
 """Names a step in an `if`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Edge:
     """`after` needs `before` (ids of steps). `kind`: `data` through `paths`, `needs`, or `order`.
 

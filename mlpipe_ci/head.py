@@ -1,12 +1,13 @@
 """The part of a workflow file above its steps: params, env, defaults, inputs of all steps."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.contexts import Known
 from mlpipe_ci.expressions import Scope, has_expression, pieces
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.params import Params, ParamsError, merged, read_params, with_set
 from mlpipe_ci.paths import normal, normal_pattern
 from mlpipe_ci.steps import PLAIN, expression_spots
@@ -24,7 +25,7 @@ NOT_FILLED = ("name", "cache")
 """Keys of the file in which `${{` has no meaning."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Head:
     """Reads the part above the steps. `settings`: what `--set` was given."""
 

@@ -1,11 +1,11 @@
 """The key of a step: the hash of all that decides what it would do."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from blake3 import blake3
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import Step
 
 VERSION = 3
@@ -14,7 +14,7 @@ MOST_SHOWN = 40
 """Characters of a value in a reason."""
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@frozen(order=True)
 class Input:
     """One file that a step reads: path, digest (`git:…`, `blake3:…`), executable bit.
 
@@ -26,7 +26,7 @@ class Input:
     executable: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class KeyParts:
     """What goes into a key, kept with each result so that two keys can be told apart in words.
 

@@ -10,12 +10,12 @@ import json
 import os
 import time
 from array import array
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from blake3 import blake3
 
 from mlpipe_ci.contents import file_digest
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.listings import line, text_digest
 
 SECOND = 1_000_000_000
@@ -55,7 +55,7 @@ class Forgetful:
         """Nothing is kept."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Directory:
     """What lies in a directory: names of regular files, of directories, and of all else.
 

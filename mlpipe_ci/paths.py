@@ -3,12 +3,10 @@
 import posixpath
 from collections.abc import Iterator
 
-GLOB_CHARACTERS = "*?["
-
 
 def is_glob(pattern: str) -> bool:
     """True if the path holds a wildcard."""
-    return any(character in pattern for character in GLOB_CHARACTERS)
+    return "*" in pattern or "?" in pattern or "[" in pattern
 
 
 def normal(path: str) -> str:
@@ -40,6 +38,8 @@ def path_fault(path: str) -> str | None:
 
 def literal_prefix(pattern: str) -> str:
     """The directories before the first wildcard of a pattern: `data/*/x.csv` gives `data`."""
+    if not is_glob(pattern):
+        return pattern.rstrip("/")
     parts = pattern.rstrip("/").split("/")
     kept = [part for index, part in enumerate(parts) if not is_glob("/".join(parts[: index + 1]))]
     return "/".join(kept)
@@ -47,7 +47,8 @@ def literal_prefix(pattern: str) -> str:
 
 def is_under(path: str, output: str) -> bool:
     """True if `path` is the declared output, or lies inside of it if that is a directory."""
-    return path.rstrip("/") == output.rstrip("/") or path.startswith(output.rstrip("/") + "/")
+    plain = output.rstrip("/")
+    return path.startswith(plain) and (path.rstrip("/") == plain or path.startswith(plain + "/"))
 
 
 def above(path: str) -> Iterator[str]:

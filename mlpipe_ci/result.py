@@ -1,15 +1,16 @@
 """What a step left behind for one key: the value that the cache keeps."""
 
-from dataclasses import dataclass
-
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@frozen(order=True)
 class Output:
     """One path that a step wrote. `kind` is `file`, `link` or `directory` (an empty one).
 
     `digest` is `blake3:…` of a file's content; of a link, the text of its target. `size` in bytes.
+    `pack`: digest of the object that holds the content among others, from byte `offset` on; empty
+    where it is an object of its own.
     """
 
     path: str
@@ -17,9 +18,11 @@ class Output:
     digest: str
     size: int
     executable: bool = False
+    pack: str = ""
+    offset: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Producer:
     """Where a result was made: named when it is reused, and when it turns out to be damaged."""
 
@@ -31,7 +34,7 @@ class Producer:
     version: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Result:
     """One success of a step. `seconds` it took; `finished` in seconds since 1970 (UTC).
 

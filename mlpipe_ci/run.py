@@ -1,9 +1,9 @@
 """The record of one execution of a plan: one outcome for each step."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import Step, Workflow
 
 
@@ -28,7 +28,7 @@ OUTCOMES = {
 """As GitHub calls them in `steps.<id>.outcome`; the rest is skipped."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class StepOutcome:
     """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
 
@@ -65,7 +65,7 @@ class StepOutcome:
         return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Change:
     """One changed path. `change` is `added`, `modified`, `deleted` or `untracked`.
 
@@ -80,7 +80,7 @@ class Change:
     pointer: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Comparison:
     """What is compared: head, base (None: not known), how the base was chosen, what changed.
 
@@ -95,7 +95,7 @@ class Comparison:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Run:
     """One run: the workflow, what was compared, an outcome for each step, seconds in all."""
 

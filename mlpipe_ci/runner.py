@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.bench import Bench
-from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.outputs import MissingOutputError
-from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
+from mlpipe_ci.cache.restore import restore
+from mlpipe_ci.cache.store import Store
 from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Action, Decision, Facts, decide
 from mlpipe_ci.errors import GitError, MlpipeError, PathError
@@ -73,9 +74,10 @@ def _step(
             yield decision
         outcome = outcome or _execute(bench, decision)
     except MlpipeError as error:
-        outcome = replace(_outcome(decision, Status.FAILED), notes=(str(error),))
+        outcome = _outcome(decision, Status.FAILED, notes=(str(error),))
     allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
-    yield replace(outcome, notes=decision.notes + outcome.notes + allowed)
+    notes = decision.notes + outcome.notes + allowed
+    yield outcome if notes == outcome.notes else replace(outcome, notes=notes)
 
 
 def _without_command(bench: Bench, decision: Decision, *, blocked: bool) -> StepOutcome | None:
@@ -96,7 +98,7 @@ def _must_run(decision: Decision, error: DamagedError) -> Decision:
 
 def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> StepOutcome:
     step = decision.step
-    restored, moved = outputs.restore(
+    restored, moved = restore(
         bench.root, step, result.outputs, store, bench.aside, bench.state.memo.digest
     )
     if restored or moved:
@@ -104,8 +106,9 @@ def _reuse(bench: Bench, decision: Decision, result: Result, store: Store) -> St
     store.used(result.key)
     _remember(bench, decision, result.seconds)
     notes = (f"{restored} file(s) restored from the cache",) if restored else ()
-    return replace(
-        _outcome(decision, Status.REUSED),
+    return _outcome(
+        decision,
+        Status.REUSED,
         saved_seconds=result.seconds,
         outputs=tuple(output.path for output in result.outputs),
         metrics=_metrics_of_reused(bench, step, result),
@@ -141,7 +144,7 @@ def _moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, 
 
 def _execute(bench: Bench, decision: Decision) -> StepOutcome:
     step = decision.step
-    outputs.refuse_links(bench.root, step)
+    refuse_links(bench.root, step)
     _fetch_pointers(bench, decision)
     for attempt in range(1, step.retries + 2):
         outcome = _ended(bench, decision, _attempt(bench, step, attempt))
@@ -208,8 +211,9 @@ def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
     wrote, notes = keep_result(bench, decision, ended, metrics)
     moved = bench.aside.drop(step, wrote)
     _remember(bench, decision, ended.seconds)
-    return replace(
-        _outcome(decision, Status.SUCCEEDED),
+    return _outcome(
+        decision,
+        Status.SUCCEEDED,
         seconds=ended.seconds,
         exit_code=0,
         outputs=tuple(output.path for output in wrote),
@@ -232,8 +236,9 @@ def _failed(bench: Bench, decision: Decision, ended: Outcome, why: str) -> StepO
     notes: tuple[str, ...] = (why,)
     if stale:
         notes += (f"put back from before, so stale: {', '.join(stale)}",)
-    return replace(
-        _outcome(decision, Status.FAILED),
+    return _outcome(
+        decision,
+        Status.FAILED,
         seconds=ended.seconds,
         exit_code=ended.exit_code,
         notes=notes,
@@ -256,5 +261,5 @@ def _tail(log: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if line.strip())[-TAIL_LINES:]
 
 
-def _outcome(decision: Decision, status: Status) -> StepOutcome:
-    return StepOutcome(step=decision.step, status=status, reasons=decision.reasons)
+def _outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
+    return StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)

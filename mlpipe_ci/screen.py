@@ -55,6 +55,8 @@ class Screen:
     def end(self, outcome: StepOutcome) -> None:
         """A step has ended."""
         self.resume()
+        if self._quiet and not outcome.broke:
+            return
         for line in terminal.outcome_lines(outcome, colour=self._colour):
             self._print(line, always=outcome.broke)
 

@@ -1,12 +1,14 @@
 """Where a workflow comes from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from mlpipe_ci.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True)
+
+@frozen
 class Source:
     """A workflow file, and what is known around it.
 

@@ -1,16 +1,16 @@
 """What a workflow file says, held against the files that are there: faults and warnings."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from mlpipe_ci.errors import Fault, PathError
 from mlpipe_ci.files import Tree
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.paths import is_glob
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Survey:
     """Looks at the work tree for `validate`. Nothing is hashed, and nothing is run."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mlpipe_ci.expressions import (
@@ -15,6 +14,7 @@ from mlpipe_ci.expressions import (
     pieces,
     text,
 )
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.matrix import Combination
 
 STRICT = frozenset({"params", "matrix", "env"})
@@ -34,7 +34,7 @@ class ExpandError(Exception):
         super().__init__(message)
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Variable:
     """An environment variable of the file: its value, with `${{ secrets.NAME }}` left in.
 
@@ -46,7 +46,7 @@ class Variable:
     parts: tuple[tuple[bool, str], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Surroundings:
     """What is the same for all steps. `github` is None where no event is known (`validate`).
 

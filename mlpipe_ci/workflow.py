@@ -3,8 +3,11 @@
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import cached_property
 from typing import Any
+
+from mlpipe_ci.frozen import frozen
 
 SHELLS = {
     "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"),
@@ -20,7 +23,7 @@ GITHUB = (
 """Names in the context `github` of expressions; at a desk most of them are empty."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Instance:
     """Which combination of a matrix a step is. `group`: the id that all its instances share.
 
@@ -34,7 +37,7 @@ class Instance:
     max_parallel: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Plot:
     """A table or a picture that a step writes, and how it is drawn. `y`: names of columns."""
 
@@ -46,7 +49,7 @@ class Plot:
     y_label: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Resources:
     """What a step takes of the machine. `memory` in bytes; None: not said."""
 
@@ -55,7 +58,7 @@ class Resources:
     gpus: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class SecretVariable:
     """An environment variable with secrets in it. `parts`: texts, and (True) names of secrets."""
 
@@ -63,7 +66,7 @@ class SecretVariable:
     parts: tuple[tuple[bool, str], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Step:
     """One command with its inputs and outputs. Paths are relative to the root, with `/`.
 
@@ -97,12 +100,12 @@ class Step:
     line: int = 1
     position: int = 0
 
-    @property
+    @cached_property
     def reads(self) -> tuple[str, ...]:
         """All that the step declares to read. The workflow's inputs alone declare nothing."""
         return tuple(dict.fromkeys(self.shared + self.inputs)) if self.inputs else ()
 
-    @property
+    @cached_property
     def writes(self) -> tuple[str, ...]:
         """All paths that the step declares to write: its outputs, metrics and plots.
 
@@ -124,7 +127,7 @@ class Step:
         return self.strategy.group if self.strategy else self.id
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class CacheSettings:
     """The workflow's `cache`: URL of a remote store, how files are restored, what is promoted."""
 
@@ -133,7 +136,7 @@ class CacheSettings:
     promote: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Workflow:
     """An ordered list of steps. `file` is the path of its file, as the user would name it.
 
@@ -148,7 +151,7 @@ class Workflow:
     tracing: str = "auto"
     cache: CacheSettings = CacheSettings()
 
-    @property
+    @cached_property
     def writes(self) -> tuple[str, ...]:
         """All paths that any step declares to write."""
         return tuple(path for step in self.steps for path in step.writes)

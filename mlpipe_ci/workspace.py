@@ -2,12 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from blake3 import blake3
-from platformdirs import user_cache_path
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cache.state import State
@@ -18,6 +16,7 @@ from mlpipe_ci.errors import NoGitError, UsageError
 from mlpipe_ci.events import Event, in_actions, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History, Remote, open_git
 from mlpipe_ci.graph import with_dependent, with_needed
 from mlpipe_ci.load import load
@@ -32,7 +31,7 @@ HERE = "."
 DEFAULT_FILE = "mlpipe.yml"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Options:
     """What the user asked for on the command line."""
 
@@ -57,7 +56,7 @@ class Options:
     comment: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Workspace:
     """The opened parts. `private`: a directory of this work tree alone, for lock, logs, aside."""
 
@@ -94,7 +93,7 @@ class Workspace:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Place:
     """Where a command works, before anything of it is read."""
 
@@ -174,7 +173,9 @@ def open_workspace(
         comparison=comparison,
         workflow=workflow,
         tree=Tree(place.root, place.git, workflow.writes, state.memo),
-        store=Store(place.cache, state.recall(workflow.file)),
+        store=Store(
+            place.cache, state.recall(workflow.file), links=workflow.cache.restore == "link"
+        ),
         state=state,
         private=place.private,
         producer=_producer(event),
@@ -197,6 +198,8 @@ def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> fr
         meant = {s.id for s in workflow.steps if name in {s.id, s.name, s.group}}
         if not meant:
             known = {word for s in workflow.steps for word in (s.id, s.name, s.group) if word}
+            from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
             near = get_close_matches(name, sorted(known), 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise UsageError(f"{asked_by} {name}: there is no such step{hint}")
@@ -253,7 +256,11 @@ def cache_directory(env: Mapping[str, str]) -> Path:
     """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory. Raises UsageError."""
     chosen = env.get("MLPIPE_CACHE_DIR")
     try:
-        return Path(chosen).expanduser().resolve() if chosen else user_cache_path("mlpipe")
+        if chosen:
+            return Path(chosen).expanduser().resolve()
+        from platformdirs import user_cache_path  # noqa: PLC0415 - 3 ms, if it is not said
+
+        return user_cache_path("mlpipe")
     except (RuntimeError, KeyError) as error:
         text = f"no place for the cache: {error}; set MLPIPE_CACHE_DIR to a directory"
         raise UsageError(text) from error

@@ -1,13 +1,12 @@
 """Which step declares to write what, found without looking at every step. Pure."""
 
-from dataclasses import dataclass
-
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.paths import above, is_glob, literal_prefix
 from mlpipe_ci.patterns import may_match
 from mlpipe_ci.workflow import Step
 
 
-@dataclass(frozen=True, order=True)
+@frozen(kw_only=False, order=True)
 class Write:
     """One declared output: index of its step in the workflow, and the path as declared."""
 

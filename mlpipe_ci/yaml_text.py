@@ -4,7 +4,6 @@ import re
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -12,6 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.yaml_faults import in_words
 
 MAX_BYTES = 1 << 20
@@ -29,7 +29,7 @@ ONLY_SLOWLY = re.compile(
 PATH = Sequence[str | int]
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Spot:
     """Something wrong at a place of the text. Line and column count from 1.
 
@@ -51,7 +51,7 @@ class YamlError(Exception):
         super().__init__("; ".join(spot.message for spot in spots))
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Document:
     """A parsed text: its plain value, and the place of each part of it."""
 

@@ -10,7 +10,8 @@ from conftest import Repo
 from fakes import result, step
 
 from mlpipe_ci.cache import care
-from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.store import Store
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Output, Producer, Result
 

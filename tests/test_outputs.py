@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from fakes import step
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
-from mlpipe_ci.cache.store import DamagedError, Store
+from mlpipe_ci.cache.restore import restore
+from mlpipe_ci.cache.store import Store
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
@@ -61,9 +64,9 @@ def test_everything_comes_back_and_nothing_else(root: Path, store: Store, aside:
     for name in ("plots", "model.pkl", "m.json"):
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert outputs.restore(root, STEP, found, store, aside) == (len(found), ())
+    assert restore(root, STEP, found, store, aside) == (len(found), ())
     assert listing(root) == before
-    assert outputs.restore(root, STEP, found, store, aside) == (0, ())
+    assert restore(root, STEP, found, store, aside) == (0, ())
 
 
 def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
@@ -80,7 +83,7 @@ def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
     (root / "m.json").mkdir()
     (root / "m.json" / "mine").write_text("mine")
     moved = ("plots/stale.svg", "m.json/mine")
-    assert outputs.restore(root, STEP, found, store, aside) == (4, moved)
+    assert restore(root, STEP, found, store, aside) == (4, moved)
     assert listing(root) == before
     replaced = listing(aside.directory / "replaced" / "train")
     assert replaced["m.json/mine"] == "mine"
@@ -120,7 +123,7 @@ def test_a_result_that_cannot_be_restored_is_damage(
 ) -> None:
     before = listing(root)
     with pytest.raises(DamagedError, match=message):
-        outputs.restore(root, STEP, (output,), store, aside)
+        restore(root, STEP, (output,), store, aside)
     assert listing(root) == before, "nothing is touched before all contents are there"
 
 
@@ -133,11 +136,11 @@ def test_one_damaged_object_among_many_leaves_the_work_tree_as_it_is(
     (root / "plots/more.svg").write_text("newer")
     before = listing(root)
     damaged = next(o for o in found if o.path == "plots/roc.svg")
-    path = store._object(damaged.digest)
+    path = Path(store._object(damaged.digest))
     path.chmod(0o644)
     path.write_text("<gvs>")
     with pytest.raises(DamagedError):
-        outputs.restore(root, STEP, found, store, aside)
+        restore(root, STEP, found, store, aside)
     assert listing(root) == before
 
 
@@ -150,7 +153,7 @@ def test_nothing_is_written_or_removed_through_a_link(
     (tmp_path / "outside" / "b" / "mine").write_text("mine")
     (root / "a").symlink_to(tmp_path / "outside")
     with pytest.raises(PathError, match="leads through the link 'a'"):
-        outputs.restore(root, deep, (), store, aside)
+        restore(root, deep, (), store, aside)
     assert listing(tmp_path / "outside") == {"b": "/", "b/mine": "mine"}
 
 
@@ -242,3 +245,90 @@ def test_a_damaged_journal_is_no_journal(root: Path, tmp_path: Path) -> None:
         (tmp_path / "aside" / "journal.json").write_text(text)
         assert aside.put_back() is None
         assert listing(root) == before
+
+
+MANY = step("many", inputs=("a",), outputs=("parts/", "one.txt"))
+
+
+@pytest.fixture
+def many(root: Path) -> Path:
+    """Many small files, a large one, a link, an executable one, an empty directory."""
+    for number in range(outputs.MANY + 20):
+        place = root / "parts" / f"{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:03}").write_text(f"part {number}\n" * number)
+    (root / "parts/0/000").chmod(0o755)
+    (root / "parts/large").write_bytes(b"x" * outputs.SMALL)
+    (root / "parts/link").symlink_to("0/000")
+    (root / "parts/empty").mkdir()
+    (root / "one.txt").write_text("one")
+    return root
+
+
+def objects(store: Store) -> list[Path]:
+    return [path for path in (store.directory / "v1/objects").rglob("*") if path.is_file()]
+
+
+def test_many_small_files_are_one_object(many: Path, store: Store, aside: Aside) -> None:
+    found, before = outputs.save(many, MANY, store), listing(many)
+    assert len(objects(store)) == 2, "the pack and the large one"
+    assert outputs.save(many, MANY, None) == tuple(replace(o, pack="", offset=0) for o in found)
+    for gone in ("parts", "parts/1", "parts/2/002", "one.txt"):
+        place = many / gone
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+        assert restore(many, MANY, found, store, aside)[0] > 0
+        assert listing(many) == before
+        assert restore(many, MANY, found, store, aside) == (0, ())
+    assert all(store.holds(output) for output in found)
+
+
+def test_a_pack_ends_when_it_is_large(
+    many: Path, store: Store, aside: Aside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "PACK", 4000)
+    found, before = outputs.save(many, MANY, store), listing(many)
+    assert len({output.pack for output in found if output.pack}) > 5
+    shutil.rmtree(many / "parts")
+    restore(many, MANY, found, store, aside)
+    assert listing(many) == before
+
+
+def test_damage_in_a_pack_is_found_and_nothing_is_changed(
+    many: Path, store: Store, aside: Aside
+) -> None:
+    found = outputs.save(many, MANY, store)
+    (pack,) = (path for path in objects(store) if path.stat().st_size != outputs.SMALL)
+    content = bytearray(pack.read_bytes())
+    content[len(content) // 2] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(content)
+    (many / "one.txt").unlink()
+    shutil.rmtree(many / "parts/1")
+    before = listing(many)
+    with pytest.raises(DamagedError, match="is not what was stored"):
+        restore(many, MANY, found, store, aside)
+    assert listing(many) == before
+    assert not pack.exists(), "and it is not asked again"
+    assert not all(store.holds(output) for output in found)
+    pack.write_bytes(content[:-1])
+    assert not all(store.holds(output) for output in found), "one that is cut short is seen at once"
+
+
+def test_links_to_the_store_only_where_that_is_asked_for(
+    root: Path, store: Store, aside: Aside
+) -> None:
+    found, before = outputs.save(root, STEP, store), listing(root)
+    for linking in (False, True):
+        shutil.rmtree(root / "plots")
+        (root / "model.pkl").unlink()
+        restore(root, STEP, found, Store(store.directory, links=linking), aside)
+        assert listing(root) == before
+        assert (root / "model.pkl").stat().st_nlink == (2 if linking else 1)
+        assert (root / "plots/run.sh").stat().st_nlink == 1, "an executable one is a copy"
+    (path,) = (path for path in objects(store) if path.read_bytes() == b"model")
+    assert path.samefile(root / "model.pkl")
+    path.chmod(0o644)
+    path.write_text("spoilt")
+    (root / "model.pkl").unlink()
+    with pytest.raises(DamagedError):
+        restore(root, STEP, found, Store(store.directory, links=True), aside)

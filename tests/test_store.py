@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlpipe_ci.cache.codec import decode_result, encode_result
-from mlpipe_ci.cache.store import DamagedError, Store, sweep
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.store import Store, sweep
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Output, Producer, Result
 

@@ -56,11 +56,11 @@ class Aside:
         """The step has succeeded. Returns old files that it did not write again, moved away."""
         written, kept = {output.path for output in outputs}, self.directory / "kept"
         lost = [
-            path.relative_to(kept).as_posix()
+            path
             for declared in step.writes
             if os.path.lexists(plain_path(kept / declared))
-            for path in contents(plain_path(kept / declared))
-            if path.is_symlink() or not path.is_dir()
+            for path in contents(kept, declared.rstrip("/"))
+            if (kept / path).is_symlink() or not (kept / path).is_dir()
         ]
         lost = [path for path in lost if path not in written]
         if lost:

@@ -7,19 +7,19 @@ again, objects younger than an hour are never collected, and a missing object is
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.result import Result
 
 YOUNG = 3600.0
 """Seconds: a process may just have stored an object, and not yet the result that names it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Contents:
     """What a store holds: numbers, and sizes in bytes."""
 
@@ -30,7 +30,7 @@ class Contents:
     unfinished: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Stored:
     """One result's file. `used` in seconds since 1970; `result` None: it cannot be read."""
 
@@ -121,7 +121,8 @@ def _fault(top: Path, stored: Stored) -> str:
 
 def _objects(result: Result) -> Iterator[str]:
     """Names of the objects that a result needs."""
-    digests = [output.digest for output in result.outputs if output.kind == "file"]
+    files = (output for output in result.outputs if output.kind == "file")
+    digests = {output.pack or output.digest: None for output in files}
     for digest in (*digests, result.log):
         if digest:
             yield digest.removeprefix("blake3:")

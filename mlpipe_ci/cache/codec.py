@@ -85,11 +85,15 @@ def _input(item: dict[str, Any]) -> Input:
 
 def _output(item: dict[str, Any]) -> Output:
     output = Output(**item)
-    _text(output.path), _text(output.kind), _text(output.digest), _number(output.size)
+    _text(output.path), _text(output.kind), _text(output.digest), _text(output.pack)
+    if type(output.size) is not int or type(output.offset) is not int or output.offset < 0:
+        raise TypeError(output.size)
     if output.kind not in KINDS or path_fault(output.path) or normal(output.path) != output.path:
         raise ValueError(output.path)
     if output.kind == "file" and not DIGEST.fullmatch(output.digest):
         raise ValueError(output.digest)
+    if output.pack and not DIGEST.fullmatch(output.pack):
+        raise ValueError(output.pack)
     return output
 
 

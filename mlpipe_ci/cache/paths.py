@@ -7,16 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def contents(path: Path) -> Iterator[Path]:
-    """All files and links in a path, and directories that are empty; or the path itself."""
-    if path.is_symlink() or not path.is_dir():
+def contents(root: Path | str, path: str) -> Iterator[str]:
+    """All files and links in a path, and directories that are empty; or the path itself.
+
+    In order, and relative to `root`, as `path` is.
+    """
+    place = f"{root}/{path}"
+    if os.path.islink(place) or not os.path.isdir(place):
         yield path
         return
-    entries = sorted(path.iterdir())
+    with os.scandir(place) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
     if not entries:
         yield path
     for entry in entries:
-        yield from contents(entry)
+        if entry.is_dir(follow_symlinks=False):
+            yield from contents(root, f"{path}/{entry.name}")
+        else:
+            yield f"{path}/{entry.name}"
 
 
 def remove(path: Path) -> None:

@@ -102,7 +102,10 @@ def _record(result: Result) -> Record:
     return [
         [result.key, result.step, result.log, result.seconds, result.finished],
         [[i.path, i.digest, i.executable] for i in result.discovered],
-        [[o.path, o.kind, o.digest, o.size, o.executable] for o in result.outputs],
+        [
+            [o.path, o.kind, o.digest, o.size, o.executable, o.pack, o.offset]
+            for o in result.outputs
+        ],
         [list(pair) for pair in result.metrics],
         [by.repository, by.commit, by.ref, by.event, by.run_url, by.version],
     ]
@@ -117,8 +120,16 @@ def _result(record: Record) -> Result:
         parts=None,
         discovered=tuple(Input(path=p, digest=d, executable=x) for p, d, x in discovered),
         outputs=tuple(
-            Output(path=path, kind=kind, digest=digest, size=size, executable=mark)
-            for path, kind, digest, size, mark in outputs
+            Output(
+                path=path,
+                kind=kind,
+                digest=digest,
+                size=size,
+                executable=mark,
+                pack=pack,
+                offset=offset,
+            )
+            for path, kind, digest, size, mark, pack, offset in outputs
         ),
         metrics=tuple((name, value) for name, value in metrics),
         log=log,

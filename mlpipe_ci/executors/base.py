@@ -1,13 +1,14 @@
 """What an executor is: it is pulled (`start`, `wait`), and never calls back."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.tracing.base import Trace
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Job:
     """One command to run: the shell's words, its directory, its whole environment.
 
@@ -26,7 +27,7 @@ class Job:
     timeout: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Outcome:
     """How a job ended: exit code (minus the signal's number if one ended it), wall seconds."""
 

@@ -1,7 +1,7 @@
 """Value of an expression, from the contexts that it is given. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from math import inf, nan
 from typing import Any
@@ -27,6 +27,7 @@ from mlpipe_ci.expressions.values import (
     text,
     truth,
 )
+from mlpipe_ci.frozen import frozen
 
 LITERALS: dict[str, Value] = {
     "true": True,
@@ -47,7 +48,7 @@ MAX_DIGITS = 300
 MOST_NAMED = 10
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Scope:
     """What an expression may see. A key that is missing in a context of `strict` is an error.
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from mlpipe_ci.frozen import frozen
 
 GRAMMAR = r"""
 ?start: or_
@@ -38,7 +39,7 @@ class ExpressionError(Exception):
     """The expression cannot be parsed or evaluated; the message says why and where."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Name:
     """A context that is named, and the keys after it as far as they are written out.
 
@@ -51,7 +52,7 @@ class Name:
     whole: bool
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Call:
     """A function that is called, and with how many values."""
 

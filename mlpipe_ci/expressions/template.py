@@ -1,16 +1,16 @@
 """Texts with `${{ }}` in them. Pure."""
 
 import re
-from dataclasses import dataclass
 
 from mlpipe_ci.expressions.syntax import ExpressionError
+from mlpipe_ci.frozen import frozen
 
 OPEN, CLOSE = "${{", "}}"
 INSIDE = re.compile(r"(?:'(?:[^']|'')*'|(?!\}\})[^'])*+\}\}")
 """From after `${{` to its `}}`; one inside of a text in quotes does not count."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Piece:
     """A part of a text: as it is, or (`expression`) to be evaluated. `start`: its place in it."""
 

@@ -2,10 +2,10 @@
 
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipe_ci.errors import GitError, UsageError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import HEX_ID, Command
 from mlpipe_ci.git.commits import Commits
 from mlpipe_ci.git.remote import NAME, VIA, Deadline, Remote, without_password
@@ -21,7 +21,7 @@ NO_LFS = {"GIT_LFS_SKIP_SMUDGE": "1"}
 """Large files stay pointers until a step that reads them runs."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Wanted:
     """What to check out: a full ref (`refs/heads/main`), or a commit, or a commit known by a ref.
 

@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import HEX_ID, Command, valid
 
 SUBMODULE = "160000"
@@ -13,7 +13,7 @@ RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
 """A rename is a deletion and an addition, as it is for whoever reads one of the two paths."""
 
 
-@dataclass(frozen=True, order=True)
+@frozen(kw_only=False, order=True)
 class Difference:
     """One path that differs: `change` is `added`, `modified` or `deleted`."""
 
@@ -22,7 +22,7 @@ class Difference:
     submodule: bool = False
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Touched:
     """One commit: id, subject, and the paths that it changed."""
 

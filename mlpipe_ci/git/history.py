@@ -7,10 +7,10 @@ fetched can be without file contents: who compares two commits needs their trees
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlpipe_ci.errors import GitError, NoGitError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import scratch
 from mlpipe_ci.git.commits import Commits, Difference
 from mlpipe_ci.git.remote import NAME, VIA, Deadline, Remote
@@ -27,7 +27,7 @@ PRIVATE = "refs/mlpipe/"
 FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no")
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Common:
     """Best common ancestors of a commit and a branch. `tip` is the branch's, None if unknown.
 

@@ -3,15 +3,15 @@
 import os
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.commits import SUBMODULE
 
 SYMLINK = "120000"
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Entry:
     """One tracked path as the index has it: mode (`100644` …), object id, and if it is as usual.
 
@@ -50,12 +50,11 @@ class Index:
         plain = flag == "H" and stage == "0" and oid.strip("0") != ""
         return Entry(mode, oid, plain, flag in {"S", "s"})
 
-    def plain_file(self, path: str) -> tuple[str, bool] | None:
-        """Object id of an ordinary file, and if it is executable; None for all else."""
+    def plain_file(self, path: str) -> str | None:
+        """`H 100644 <object id> 0` of an ordinary file; None for all else. Asked for each file."""
         about = self._found[path]
-        usual = about.startswith("H 100") and about.endswith(" 0")
-        if usual and not about.startswith("00000000", 9):
-            return about[9:-2], about[5] == "7"
+        if about[:5] == "H 100" and about[-2:] == " 0" and about[9:17] != "00000000":
+            return about
         return None
 
     def under(self, prefix: str) -> list[str]:

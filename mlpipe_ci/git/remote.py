@@ -4,10 +4,10 @@ import base64
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import field
 
 from mlpipe_ci.errors import GitError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import Command, Settings
 
 DEFAULT_SERVER = "https://github.com"
@@ -30,7 +30,7 @@ QUIET = (("core.hooksPath", "/dev/null"), ("gc.auto", "0"), ("maintenance.auto",
 """No hook of the user's runs in what mlpipe fetches, and nothing goes on in the background."""
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Remote:
     """One address. `settings` are git's; `seconds`: the most that one deadline gives.
 
@@ -63,7 +63,7 @@ class Remote:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-@dataclass(frozen=True)
+@frozen(kw_only=False)
 class Deadline:
     """A moment on the monotonic clock, in seconds."""
 
@@ -85,6 +85,8 @@ def token_settings(env: Mapping[str, str]) -> Settings:
     token, server = env.get("MLPIPE_TOKEN"), env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
     if not token:
         return ()
+    from urllib.parse import urlsplit  # noqa: PLC0415 - 2 ms, which few runs need
+
     parts = urlsplit(server)
     name = f"http.{parts.scheme}://{parts.netloc}/.extraheader"
     basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()

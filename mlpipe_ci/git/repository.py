@@ -4,11 +4,12 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from mlpipe_ci.errors import GitError, NoGitError
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import Command, valid
 from mlpipe_ci.git.commits import RAW, SUBMODULE, Commits, Difference, differences
 from mlpipe_ci.git.index import Index
@@ -25,7 +26,7 @@ CLOSED = re.compile(r"^warning: could not open directory '(.*)': .*$", re.MULTIL
 OWNED_BY_OTHER = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Snapshot:
     """The work tree at one moment. `branch`: full name, empty if detached.
 

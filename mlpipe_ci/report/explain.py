@@ -1,10 +1,10 @@
 """Why a step runs or does not: the parts of its key, and what differs from its last success."""
 
 import difflib
-from dataclasses import dataclass
 from typing import Any
 
 from mlpipe_ci.decide import Decision
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts, as_record, differences
 from mlpipe_ci.report.terminal import reasons
 from mlpipe_ci.report.words import shown
@@ -14,7 +14,7 @@ SHOWN_INPUTS = 20
 DIGITS = 12
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Explained:
     """A decision, the parts of the step's last success here, and what differs since, in words.
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from mlpipe_ci import __version__
 from mlpipe_ci.errors import Fault
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.report.words import shown
 
 VERSION = 1
@@ -31,7 +31,7 @@ INFORMATION = "https://github.com/org/mlpipe"
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-@dataclass(frozen=True, kw_only=True)
+@frozen
 class Checked:
     """One file that was checked: its name, number of steps (None: it could not be read), faults."""
 

@@ -15,6 +15,8 @@ SHOWN_METRICS = 5
 
 def shown(text: str) -> str:
     r"""A text with undecodable bytes written as `\xe9`, and control characters as `\x1b`."""
+    if text.isprintable():
+        return text
     whole = LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     plain = whole.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)

@@ -1,10 +1,11 @@
 """What a tracer is, and what it tells."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from mlpipe_ci.frozen import frozen
 
-@dataclass(frozen=True, kw_only=True)
+
+@frozen
 class Trace:
     """Paths that a command read and wrote, as bytes of the file system would name them.
 

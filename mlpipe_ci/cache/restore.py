@@ -1,0 +1,130 @@
+"""Puts the outputs of a result into the work tree, and moves what else lies in their place."""
+
+import os
+from pathlib import Path
+
+from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.outputs import Digest, is_right, read, refuse_links
+from mlpipe_ci.cache.paths import contents, move, remove
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.paths import above, is_under
+from mlpipe_ci.result import Output
+from mlpipe_ci.workflow import Step
+
+
+def restore(
+    root: Path,
+    step: Step,
+    outputs: tuple[Output, ...],
+    store: Store,
+    aside: Aside,
+    digest: Digest = read,
+) -> tuple[int, tuple[str, ...]]:
+    """Make the work tree hold exactly these outputs; what is right already is not touched.
+
+    All contents are fetched and verified before anything in the work tree is changed. Files in the
+    way that the result does not have are moved aside. Returns the number of files written, and the
+    paths that were moved aside. Raises DamagedError if the store does not have the contents; then
+    the step has to run. Raises PathError where the work tree cannot be written.
+    """
+    _refuse_undeclared(step, outputs)
+    refuse_links(root, step)
+    wrong = [output for output in outputs if not is_right(root, output, digest)]
+    if not wrong and not any(declared.endswith("/") for declared in step.writes):
+        return 0, ()
+    try:
+        whole = _whole_directories(root, step)
+        moves = _stage(root, wrong, whole, store, aside) if wrong else []
+        moved = _move_others(root, step, outputs, aside)
+        for staged, path in moves:
+            _place(root, staged, path)
+    except OSError as error:
+        raise PathError(f"'{error.filename}' cannot be written: {error.strerror}") from error
+    return len(wrong), moved
+
+
+def _refuse_undeclared(step: Step, outputs: tuple[Output, ...]) -> None:
+    for output in outputs:
+        if not any(is_under(output.path, declared) for declared in step.writes):
+            raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
+
+
+def _whole_directories(root: Path, step: Step) -> tuple[str, ...]:
+    """Declared directories of which nothing is there: they come with one rename."""
+    declared = (path.rstrip("/") for path in step.writes if path.endswith("/"))
+    return tuple(path for path in declared if not os.path.lexists(f"{root}/{path}"))
+
+
+def _stage(
+    root: Path,
+    wrong: list[Output],
+    whole: tuple[str, ...],
+    store: Store,
+    aside: Aside,
+) -> list[tuple[Path, str]]:
+    """Make all of it in a directory of mlpipe's own; returns what goes where."""
+    top = aside.fresh_staging()
+    moves: list[tuple[Path, str]] = []
+    packed: list[tuple[Output, str]] = []
+    made = {str(top)}
+    for number, output in enumerate(wrong):
+        directory = next((path for path in whole if is_under(output.path, path)), None)
+        if directory is None:
+            place = f"{top}/{number}"
+            moves.append((Path(place), output.path))
+        else:
+            place = f"{top}/whole/{output.path}"
+            _make_directory(os.path.dirname(place), made)
+        if output.pack:
+            packed.append((output, place))
+        else:
+            _make(root, output, place, store)
+    store.fetch_packed(packed)
+    places = ((top / "whole" / path, path) for path in whole)
+    return moves + [(place, path) for place, path in places if place.is_dir()]
+
+
+def _make_directory(path: str, made: set[str]) -> None:
+    if path not in made:
+        os.makedirs(path, exist_ok=True)
+        made.add(path)
+
+
+def _make(root: Path, output: Output, place: str, store: Store) -> None:
+    if output.kind == "file":
+        store.fetch(output.digest, place, executable=output.executable)
+    elif output.kind == "link":
+        text = output.digest.removeprefix("link:")
+        target = (root / output.path).parent / text
+        if not target.resolve().is_relative_to(root.resolve()):
+            raise DamagedError(f"the stored link '{output.path}' leaves the repository")
+        os.symlink(text, place)
+    else:
+        os.makedirs(place, exist_ok=True)
+
+
+def _move_others(
+    root: Path, step: Step, outputs: tuple[Output, ...], aside: Aside
+) -> tuple[str, ...]:
+    """Move away what lies in the declared outputs and is not part of the result."""
+    wanted = {output.path for output in outputs}
+    wanted |= {place for path in wanted for place in above(path)}
+    others = [
+        path
+        for declared in step.writes
+        if os.path.lexists(f"{root}/{declared}".rstrip("/"))
+        for path in contents(root, declared.rstrip("/"))
+        if path not in wanted
+    ]
+    return aside.replace(step, tuple(others))
+
+
+def _place(root: Path, staged: Path, relative: str) -> None:
+    path = root / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_directory = path.is_dir() and not path.is_symlink()
+    if is_directory or (os.path.lexists(path) and staged.is_dir() and not staged.is_symlink()):
+        remove(path)
+    move(staged, path)
