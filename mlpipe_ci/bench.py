@@ -32,7 +32,7 @@ class Bench:
     """What a run works with. `env`: the environment of all steps; `scopes`: where results are read;
     new ones go to the first. `sleep` waits so many seconds before a command is tried again;
     `fetch_large` puts the content of Git LFS files in the place of their pointers (None: that is
-    left to the user).
+    left to the user); `needed_only`: outputs of reused steps come back only if a step reads them.
     """
 
     root: Path
@@ -49,3 +49,4 @@ class Bench:
     producer: Producer
     sleep: Callable[[float], None] = time.sleep
     fetch_large: Callable[[tuple[str, ...]], None] | None = None
+    needed_only: bool = False

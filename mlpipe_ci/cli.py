@@ -126,10 +126,10 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     if name == "cache":
         help_ = "what is in it; what is damaged; remove what was used longest ago"
         add("action", choices=("status", "verify", "gc"), help=help_)
-        help_ = "gc: keep so much, as in 500M or 20G (default: 20G)"
-        add("--max-size", metavar="SIZE", default="20G", help=help_)
-        help_ = "gc: keep what was used in so many days (default: 90)"
-        add("--max-age", metavar="DAYS", type=float, default=90.0, help=help_)
+        help_ = "gc: keep so much, as in 500M (default: MLPIPE_CACHE_MAX_SIZE, else 20G)"
+        add("--max-size", metavar="SIZE", help=help_)
+        help_ = "gc: keep what was used in so many days (default: MLPIPE_CACHE_MAX_AGE, else 90)"
+        add("--max-age", metavar="DAYS", type=float, help=help_)
         return
     if name == "validate":
         help_ = "workflow files (default: mlpipe.yml at the root)"
@@ -156,6 +156,8 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
         help_ = "the named steps and all that need them, without what they need themselves"
         add("--downstream", action="store_true", help=help_)
     if name == "run":
+        help_ = "bring back all outputs of reused steps, or only those that running steps need"
+        add("--outputs", choices=("all", "needed"), default="all", help=help_)
         help_ = "run steps also on an event that gives a stranger's change this repository's rights"
         add("--allow-untrusted", action="store_true", help=help_)
         help_ = "post no comment on the pull request"

@@ -45,8 +45,9 @@ class Options:
     steps: tuple[str, ...] = ()
     format: str = "text"
     action: str = ""
-    max_size: str = "20G"
-    max_age: float = 90.0
+    max_size: str | None = None
+    max_age: float | None = None
+    outputs: str = "all"
     asked: Asked = NOTHING
     force: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -74,6 +75,7 @@ class Workspace:
     large_files: Remote | None
     forced: frozenset[str]
     chosen: frozenset[str] | None
+    needed_only: bool
 
     def gatherer(self, now: float) -> Gatherer:
         """The witness for plan and run. `now` in seconds since 1970."""
@@ -182,6 +184,7 @@ def open_workspace(
         authors=Authors(event, comparison, place.git, history),
         chosen=_chosen(workflow, options),
         forced=named_steps(workflow, options.force, "--force"),
+        needed_only=options.outputs == "needed",
         large_files=large_files(env, place.git, options.asked),
     )
 

@@ -4,12 +4,14 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Repo
 
-from mlpipe_ci.commands.cache import size
 from mlpipe_ci.errors import UsageError
+from mlpipe_ci.lock import hold_if_free
+from mlpipe_ci.tidy import size
 
 FILE = """
 steps:
@@ -134,3 +136,57 @@ def test_sizes(text: str, count: int | None) -> None:
             size(text)
     else:
         assert size(text) == count
+
+
+def mark(store: Path, hours: float) -> None:
+    when = time.time() - hours * HOURS
+    os.utime(store / "collected", (when, when))
+
+
+def test_a_run_collects_once_a_day(ready: Repo, store: Path) -> None:
+    assert (store / "collected").exists()
+    age(store, 24 * 91)
+    mark(store, 23)
+    assert "removed from the cache" not in ready.mlpipe("run").stdout
+    ready.write({"raw": "two\n"})
+    age(store, 24 * 91)
+    mark(store, 25)
+    done = ready.mlpipe("run", "--only", "a").stdout
+    assert "removed from the cache, as not used for long: " in done
+    assert told(ready, "status")["results"] == 1, "what was just made stays"
+    age(store, 24 * 91)
+    assert "removed" not in ready.mlpipe("run").stdout, "once a day"
+    assert ready.read("a.out") == "two\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [("SIZE", "much", "is no size of a cache"), ("AGE", "old", "not a number of days")],
+)
+def test_wrong_limits_stop_no_run(
+    ready: Repo, store: Path, name: str, value: str, word: str
+) -> None:
+    mark(store, 25)
+    setting: dict[str, Any] = {f"MLPIPE_CACHE_MAX_{name}": value}
+    warned = ready.mlpipe("run", **setting).stdout
+    assert "warning: the cache was not tidied: " in warned
+    assert word in warned
+    assert word in ready.mlpipe("cache", "gc", code=2, **setting).stderr
+    age(store, 48)
+    removed = told(ready, "gc", "--max-size", "0", "--max-age", "0")["removed"]
+    assert removed > 0, "the command line comes first"
+
+
+def test_limits_come_from_the_environment(ready: Repo, store: Path) -> None:
+    ready.write({"raw": "two\n"})
+    age(store, 48)
+    mark(store, 25)
+    assert "removed" in ready.mlpipe("run", MLPIPE_CACHE_MAX_AGE="1").stdout
+
+
+def test_two_do_not_collect_at_once(ready: Repo, store: Path) -> None:
+    age(store, 24 * 91)
+    mark(store, 25)
+    with hold_if_free(store / "locks" / "gc") as held:
+        assert held
+        assert "removed" not in ready.mlpipe("run").stdout

@@ -13,7 +13,7 @@ from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
-from mlpipe_ci.cache.restore import restore
+from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.result import Output
@@ -43,6 +43,12 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def aside(root: Path, tmp_path: Path) -> Aside:
     return Aside(root, tmp_path / "aside")
+
+
+def restore(
+    root: Path, step: Step, found: tuple[Output, ...], store: Store, aside: Aside
+) -> tuple[int, tuple[str, ...]]:
+    return Restorer(root, store, aside).all(step, found)
 
 
 def listing(root: Path) -> dict[str, str]:

@@ -14,35 +14,62 @@ from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
 
 
-def restore(
-    root: Path,
-    step: Step,
-    outputs: tuple[Output, ...],
-    store: Store,
-    aside: Aside,
-    digest: Digest = read,
-) -> tuple[int, tuple[str, ...]]:
-    """Make the work tree hold exactly these outputs; what is right already is not touched.
+class Restorer:
+    """Restores from a store. `digest`: how a file of the work tree is read."""
 
-    All contents are fetched and verified before anything in the work tree is changed. Files in the
-    way that the result does not have are moved aside. Returns the number of files written, and the
-    paths that were moved aside. Raises DamagedError if the store does not have the contents; then
-    the step has to run. Raises PathError where the work tree cannot be written.
-    """
-    _refuse_undeclared(step, outputs)
-    refuse_links(root, step)
-    wrong = [output for output in outputs if not is_right(root, output, digest)]
-    if not wrong and not any(declared.endswith("/") for declared in step.writes):
-        return 0, ()
-    try:
-        whole = _whole_directories(root, step)
-        moves = _stage(root, wrong, whole, store, aside) if wrong else []
-        moved = _move_others(root, step, outputs, aside)
+    def __init__(
+        self, root: Path, store: Store | None, aside: Aside, digest: Digest = read
+    ) -> None:
+        self._root, self._store, self._aside, self._digest = root, store, aside, digest
+
+    def all(self, step: Step, outputs: tuple[Output, ...]) -> tuple[int, tuple[str, ...]]:
+        """Make the work tree hold exactly these outputs; what is right already is not touched.
+
+        All contents are fetched and verified before anything in the work tree is changed. Files in
+        the way that the result does not have are moved aside. Returns the number of files written,
+        and the paths that were moved aside. Raises DamagedError if the store does not have the
+        contents; then the step has to run. Raises PathError where the work tree cannot be written.
+        """
+        wrong = self._wrong(step, outputs)
+        if not wrong and not any(declared.endswith("/") for declared in step.writes):
+            return 0, ()
+        try:
+            moves = self._staged(step, wrong)
+            moved = _move_others(self._root, step, outputs, self._aside)
+            self._place(moves)
+        except OSError as error:
+            raise _unwritable(error) from error
+        return len(wrong), moved
+
+    def some(self, step: Step, outputs: tuple[Output, ...]) -> int:
+        """Restore only these, files alone; nothing else is touched. Returns how many. Raises so."""
+        wrong = [output for output in self._wrong(step, outputs) if output.kind == "file"]
+        try:
+            self._place(self._staged(step, wrong))
+        except OSError as error:
+            raise _unwritable(error) from error
+        return len(wrong)
+
+    def _wrong(self, step: Step, outputs: tuple[Output, ...]) -> list[Output]:
+        _refuse_undeclared(step, outputs)
+        refuse_links(self._root, step)
+        return [output for output in outputs if not is_right(self._root, output, self._digest)]
+
+    def _staged(self, step: Step, wrong: list[Output]) -> list[tuple[Path, str]]:
+        if not wrong:
+            return []
+        if self._store is None:
+            raise DamagedError("there is no cache")
+        whole = _whole_directories(self._root, step)
+        return _stage(self._root, wrong, whole, self._store, self._aside)
+
+    def _place(self, moves: list[tuple[Path, str]]) -> None:
         for staged, path in moves:
-            _place(root, staged, path)
-    except OSError as error:
-        raise PathError(f"'{error.filename}' cannot be written: {error.strerror}") from error
-    return len(wrong), moved
+            _place(self._root, staged, path)
+
+
+def _unwritable(error: OSError) -> PathError:
+    return PathError(f"'{error.filename}' cannot be written: {error.strerror}")
 
 
 def _refuse_undeclared(step: Step, outputs: tuple[Output, ...]) -> None:

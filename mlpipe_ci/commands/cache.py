@@ -1,27 +1,27 @@
 """`mlpipe cache`: what the local cache holds, what is damaged, and what may go."""
 
 import json
-import re
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from mlpipe_ci.cache import care
-from mlpipe_ci.errors import UsageError
 from mlpipe_ci.lock import hold
 from mlpipe_ci.report.words import shown
+from mlpipe_ci.tidy import Limits, limits
 from mlpipe_ci.workspace import Options, cache_directory
-
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-DAY = 86_400.0
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if `verify` found damage. Raises UsageError."""
     top = cache_directory(env) / "v1"
-    told, code = {"status": _status, "verify": _verify, "gc": _gc}[options.action](
-        options, top, err
-    )
+    asked = limits(env, options.max_size, options.max_age)
+    if options.action == "gc":
+        told, code = _gc(asked, top, err)
+    elif options.action == "verify":
+        told, code = _verify(options, top, err)
+    else:
+        told, code = vars(care.look(top)), 0
     if options.json:
         json.dump({"version": 1, "directory": shown(str(top.parent))} | told, out, indent=2)
         print(file=out)
@@ -30,10 +30,6 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
             print(line, file=out)
         print(shown(str(top.parent)), file=out)
     return code
-
-
-def _status(_options: Options, top: Any, _err: TextIO) -> tuple[dict[str, Any], int]:
-    return vars(care.look(top)), 0
 
 
 def _verify(options: Options, top: Any, err: TextIO) -> tuple[dict[str, Any], int]:
@@ -45,20 +41,13 @@ def _verify(options: Options, top: Any, err: TextIO) -> tuple[dict[str, Any], in
     return {**vars(care.look(top)), "damaged": damaged}, int(damaged > 0)
 
 
-def _gc(options: Options, top: Any, err: TextIO) -> tuple[dict[str, Any], int]:
-    limit, age = size(options.max_size), options.max_age * DAY
+def _gc(asked: Limits, top: Any, err: TextIO) -> tuple[dict[str, Any], int]:
     with hold(top / "locks" / "gc", lambda text: print(text, file=err)):
-        removed, freed = care.collect(top, time.time(), max_bytes=limit, max_age=age)
+        removed, freed = care.collect(
+            top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
+        )
     told = {"removed": removed, "removed_bytes": freed}
     return {**vars(care.look(top)), **told}, 0
-
-
-def size(text: str) -> int:
-    """Bytes of a size such as `500M`, `20G` or `1.5T`. Raises UsageError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip().upper())
-    if not found:
-        raise UsageError(f"--max-size {text}: not a size; write 500M, 20G or 1.5T")
-    return int(float(found[1]) * UNITS[found[2]])
 
 
 def _lines(told: dict[str, Any]) -> list[str]:

@@ -23,6 +23,7 @@ from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.screen import Screen, print_or_drop
+from mlpipe_ci.tidy import tidy
 from mlpipe_ci.workflow import Workflow
 from mlpipe_ci.workspace import (
     DEFAULT_FILE,
@@ -61,6 +62,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         print_or_drop(json.dumps(run_json(run), indent=2), out)
     token = env.get("MLPIPE_TOKEN", "") if options.comment else ""
     publish(run, workspace.event, env, token, screen.say)
+    tidy(place.cache, env, screen.say)
     return exit_code(run)
 
 
@@ -134,6 +136,7 @@ def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor:
         scopes=workspace.event.scopes,
         producer=workspace.producer,
         fetch_large=_large_files(workspace),
+        needed_only=workspace.needed_only,
     )
 
 
@@ -154,7 +157,7 @@ def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutc
                 current = item
                 screen.start(item)
             else:
-                outcomes.append(item)
+                _add(outcomes, item)
                 screen.end(item)
     except KeyboardInterrupt:
         _ignore_signals()
@@ -171,6 +174,15 @@ def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutc
         bench.executor.close()
         bench.aside.put_back()
     return tuple(outcomes), False
+
+
+def _add(outcomes: list[StepOutcome], new: StepOutcome) -> None:
+    """A step that was reused may have to run after all: its second outcome counts."""
+    places = [place for place, one in enumerate(outcomes) if one.step.id == new.step.id]
+    if places:
+        outcomes[places[0]] = new
+    else:
+        outcomes.append(new)
 
 
 def _cancelled(

@@ -1,0 +1,45 @@
+"""What all endings of a step share: the outcome, what is remembered, metrics, notes."""
+
+from typing import Any
+
+from mlpipe_ci.bench import Bench
+from mlpipe_ci.cache.outputs import MissingOutputError
+from mlpipe_ci.decide import Decision
+from mlpipe_ci.listings import is_listing
+from mlpipe_ci.metrics import read_metrics
+from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.workflow import Step
+
+
+def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
+    """The outcome of a step; `more`: further fields of it."""
+    return StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)
+
+
+def remember(bench: Bench, decision: Decision, seconds: float) -> None:
+    """Remember a success with the names of its inputs: the next run can say what changed."""
+    key, parts, file = decision.key, decision.parts, bench.workflow.file
+    if key is None or parts is None or bench.state.knows(file, decision.step.id, key):
+        return
+    for item in filter(is_listing, parts.inputs):
+        bench.state.keep_listing(item.digest, bench.tree.listing(item.digest) or "")
+    bench.state.succeeded(file, decision.step.id, parts, seconds)
+
+
+def read_all_metrics(bench: Bench, step: Step) -> tuple[tuple[str, float], ...]:
+    """From the files of a step. Raises MissingOutputError, MetricsError."""
+    found: list[tuple[str, float]] = []
+    for path in step.metrics:
+        if not (bench.root / path).exists():
+            raise MissingOutputError(f"the command ended well, but did not write '{path}'")
+        found += read_metrics(bench.root / path, path)
+    return tuple(found)
+
+
+def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, ...]:
+    """A word about files that lay in the outputs of a step and were moved away."""
+    if not moved:
+        return ()
+    some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
+    place = bench.aside.directory / "replaced" / step.id
+    return (f"in its outputs, but not written by it, so moved to {place}: {some}",)

@@ -1,0 +1,89 @@
+"""Reuses a step's result: its outputs come back now, or once a step that runs needs them."""
+
+from collections.abc import Iterator
+
+from mlpipe_ci.bench import Bench
+from mlpipe_ci.cache.outputs import MissingOutputError
+from mlpipe_ci.cache.restore import Restorer
+from mlpipe_ci.decide import Decision, Written
+from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
+from mlpipe_ci.metrics import MetricsError
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.result import Result
+from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.workflow import Step
+
+NOTHING: tuple[str, ...] = ()
+
+
+class Reuse:
+    """Reuses results. What is not brought back yet is `written` as well: its digests are known.
+
+    Only with `--outputs needed` anything is left in the cache.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._held: dict[str, Decision] = {}
+
+    @property
+    def written(self) -> Written:
+        """What reused steps wrote that is not in the work tree."""
+        return {id_: held.result.outputs for id_, held in self._held.items() if held.result}
+
+    def take(self, decision: Decision, result: Result) -> StepOutcome:
+        """Reuse a result. Raises DamagedError if the step has to run, PathError."""
+        bench, step = self._bench, decision.step
+        if bench.needed_only:
+            self._held[step.id] = decision
+            metrics = tuple(o for o in result.outputs if o.path in step.metrics)
+            restored, moved = self._restorer.some(step, metrics), NOTHING
+        else:
+            restored, moved = self._restorer.all(step, result.outputs)
+        if restored or moved:
+            bench.tree.forget()
+        if bench.store:
+            bench.store.used(result.key)
+        remember(bench, decision, result.seconds)
+        notes = (f"{restored} file(s) restored from the cache",) if restored else ()
+        return make_outcome(
+            decision,
+            Status.REUSED,
+            saved_seconds=result.seconds,
+            outputs=tuple(output.path for output in result.outputs),
+            metrics=self._metrics(step, result),
+            notes=notes + moved_note(bench, step, moved),
+        )
+
+    def held(self) -> Iterator[Decision]:
+        """Reused steps whose outputs are not in the work tree."""
+        yield from self._held.values()
+
+    def needed_by(self, step: Step) -> Iterator[Decision]:
+        """Reused steps of which a step that runs may read something that is not there yet."""
+        for decision in tuple(self._held.values()):
+            other, result = decision.step, decision.result
+            named = other.group in step.needs or not step.inputs
+            reads = [pattern for pattern in step.reads if not pattern.startswith("!")]
+            paths = [output.path for output in result.outputs] if result else []
+            if named or any(matches(pattern, path) for pattern in reads for path in paths):
+                yield decision
+
+    def bring(self, decision: Decision) -> None:
+        """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
+        del self._held[decision.step.id]
+        if decision.result:
+            self._restorer.all(decision.step, decision.result.outputs)
+            self._bench.tree.forget()
+
+    @property
+    def _restorer(self) -> Restorer:
+        bench = self._bench
+        return Restorer(bench.root, bench.store, bench.aside, bench.state.memo.digest)
+
+    def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
+        """From the files: that they are metrics is no part of the key; the result may not know."""
+        try:
+            return read_all_metrics(self._bench, step)
+        except (MissingOutputError, MetricsError):
+            return result.metrics
