@@ -13,7 +13,7 @@ from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.keys import Input, KeyParts, changed_inputs, key_parts, step_key
+from mlpipe_ci.keys import Input, KeyParts, changed_inputs, differences, key_parts, step_key
 from mlpipe_ci.listings import is_listing, opened
 from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches, may_match
@@ -122,6 +122,13 @@ class Gatherer:
         )
         found = conditions.look(step, around, written, failed)
         return found.value, found.waits_for
+
+    def nearest(self, step: Step, parts: KeyParts | None) -> Result | None:
+        """The stored result of the step that differs least from this; of those the newest."""
+        if self.store is None or parts is None:
+            return None
+        known = [one for one in self.store.of_step(step.name, self.scopes) if one.parts]
+        return min(known, key=lambda one: len(differences(one.parts, parts)), default=None)  # type: ignore[arg-type]
 
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""

@@ -7,6 +7,8 @@ import jsonschema
 from blake3 import blake3
 from conftest import ROOT, Repo
 
+from mlpipe_ci.listings import MOST
+
 DOCUMENT = ROOT / "docs/reference/cache-key.md"
 
 
@@ -57,7 +59,8 @@ def test_what_differs_is_told_to_the_line(repo: Repo) -> None:
     again = repo.mlpipe("explain", "train").stdout
     assert "train: reuse, same inputs as" in again
     assert "its last success here had the same key" in again
-    assert "the result was made by commit" in again
+    made = r"the result was made [\d.]+ s ago by commit \w+, refs/heads/main, in 0\.\d+ s"
+    assert re.search(made, again)
     changed = FILE.replace("0.1", "0.2").replace("echo one", "echo two").replace("fast", "slow")
     repo.commit({"mlpipe.yml": changed, "data/a": "2"}, "Week 2")
     told = repo.mlpipe("explain", "train").stdout
@@ -102,3 +105,36 @@ def test_many_inputs_are_cut_and_told_in_json(repo: Repo) -> None:
     assert "  input      and 71 more" in repo.mlpipe("explain", "train").stdout
     told = json.loads(repo.mlpipe("explain", "train", "--json").stdout)
     assert len(told["steps"][0]["parts"]["inputs"]) == 91
+
+
+def test_in_a_new_clone_the_nearest_stored_result_is_told(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": FILE, "data/a": "1", "data/b": "1"})
+    repo.mlpipe("run", "train")
+    repo.commit({"data/a": "2", "data/b": "2"})
+    repo.mlpipe("run", "train")
+    repo.commit({"data/b": "3"})
+    repo.git("clone", "-q", str(repo.root), str(repo.root.parent / "clone"))
+    clone = Repo(repo.root.parent / "clone")
+    told = clone.mlpipe("explain", "train").stdout
+    nearest = r"^  since the nearest stored result, made [\d.]+ s ago by commit"
+    assert re.search(nearest, told, re.MULTILINE)
+    assert told.splitlines()[-1] == "    data/b changed"
+    (step,) = json.loads(clone.mlpipe("explain", "train", "--json").stdout)["steps"]
+    assert step["differences"] == ["data/b changed"]
+
+
+def test_of_many_files_those_that_changed_are_named(repo: Repo) -> None:
+    repo.write({f"data/{n:03}": "1" for n in range(MOST + 10)})
+    repo.commit({"mlpipe.yml": FILE, "data/a": "1"})
+    repo.mlpipe("run", "train")
+    (repo.root / "data/007").unlink()
+    repo.write({"data/005": "2", "data/new": "1"})
+    told = repo.mlpipe("explain", "train").stdout
+    assert f"  input      data/  listing:{MOST + 11}:" in told
+    assert [line.strip() for line in told.splitlines()[-3:]] == [
+        "data/005 changed",
+        "data/007 removed",
+        "data/new added",
+    ]
+    ran = repo.mlpipe("run", "train").stdout
+    assert "data/005 changed, data/007 removed, data/new added" in ran

@@ -10,6 +10,7 @@ that a process killed at any moment leaves nothing half-written in its place.
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from mlpipe_ci.cache.recall import Recall
 from mlpipe_ci.result import Result
 
 DAY = 86_400.0
+MOST_EXPLAINED = 2000
+"""Results that are read to find the one that is nearest to a key."""
 
 
 class Store(Objects):
@@ -45,6 +48,21 @@ class Store(Objects):
             if time.time() - used > DAY:
                 with suppress(OSError):
                     os.utime(path)
+
+    def of_step(self, name: str, scopes: tuple[str, ...]) -> Iterator[Result]:
+        """Results of the step of this name, whatever their key; the newest first, of the last few.
+
+        To explain: all of a large cache is not looked at.
+        """
+        found: list[tuple[float, Path]] = []
+        for scope in scopes:
+            for path in Path(f"{self._top}/results/{scope}").glob("*/*/*.json"):
+                with suppress(OSError):
+                    found.append((path.stat().st_mtime, path))
+        for _, path in sorted(found, reverse=True)[:MOST_EXPLAINED]:
+            result = _read_result(str(path))
+            if result and result.step == name:
+                yield result
 
     def add(self, result: Result, scope: str) -> Result | None:
         """Keep a result. Returns the one that was there first, if it has the same inputs.

@@ -5,8 +5,9 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from mlpipe_ci.decide import make_plan
-from mlpipe_ci.report.explain import explain_json, explain_lines, explained
+from mlpipe_ci.decide import Decision, make_plan
+from mlpipe_ci.evidence import Gatherer
+from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
 from mlpipe_ci.screen import Screen
 from mlpipe_ci.workspace import Options, named_steps, open_workspace, provide
 
@@ -18,11 +19,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     wanted = named_steps(workspace.workflow, options.steps, "explain")
     gatherer = workspace.gatherer(time.time())
     plan = make_plan(workspace.workflow, gatherer)
-    chosen = [
-        explained(decision, *gatherer.compared(decision.step, decision.parts))
-        for decision in plan.decisions
-        if decision.step.id in wanted
-    ]
+    chosen = [_explained(d, gatherer) for d in plan.decisions if d.step.id in wanted]
     workspace.state.close()
     if options.json:
         told = [explain_json(one) for one in chosen]
@@ -30,5 +27,14 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         print(file=out)
         return 0
     for one in chosen:
-        print(*explain_lines(one), sep="\n", file=out)
+        print(*explain_lines(one, gatherer.now), sep="\n", file=out)
     return 0
+
+
+def _explained(decision: Decision, gatherer: Gatherer) -> Explained:
+    """Held against the last success here; where there is none, against the nearest result."""
+    previous, now = gatherer.compared(decision.step, decision.parts)
+    nearest = None if previous else gatherer.nearest(decision.step, decision.parts)
+    if nearest:
+        previous, now = nearest.parts, decision.parts
+    return explained(decision, previous, now, nearest)

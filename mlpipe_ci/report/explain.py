@@ -3,7 +3,7 @@
 import difflib
 from typing import Any
 
-from mlpipe_ci.decide import Decision
+from mlpipe_ci.decide import Decision, in_words
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts, as_record, differences
 from mlpipe_ci.report.terminal import reasons
@@ -16,37 +16,45 @@ DIGITS = 12
 
 @frozen
 class Explained:
-    """A decision, the parts of the step's last success here, and what differs since, in words.
+    """A decision, what it is held against, and what differs since, in words.
 
-    `found` is None if that is not known: it has not succeeded here, or its key is not known yet.
+    `previous`: the parts of the step's last success here, or those of `nearest`, the stored result
+    that differs least. `found` is None if it is not known what differs.
     """
 
     decision: Decision
     previous: KeyParts | None
     found: tuple[str, ...] | None
+    nearest: Result | None = None
 
 
-def explained(decision: Decision, previous: KeyParts | None, now: KeyParts | None) -> Explained:
-    """Hold the last success against now; both with the files of the listings that differ."""
+def explained(
+    decision: Decision,
+    previous: KeyParts | None,
+    now: KeyParts | None,
+    nearest: Result | None = None,
+) -> Explained:
+    """Hold earlier parts against now; both with the files of the listings that differ."""
     found = differences(previous, now) if previous and now else None
-    return Explained(decision=decision, previous=previous, found=found)
+    return Explained(decision=decision, previous=previous, found=found, nearest=nearest)
 
 
-def explain_lines(one: Explained) -> list[str]:
-    """The explanation as lines of a terminal."""
+def explain_lines(one: Explained, now: float) -> list[str]:
+    """The explanation as lines of a terminal. `now` in seconds since 1970."""
     decision, parts = one.decision, one.decision.parts
     lines = [f"{shown(decision.step.name)}: {decision.action}, {reasons(decision.reasons)}"]
     lines += [f"  {shown(note)}" for note in decision.notes]
     if decision.result:
-        lines += _result_lines(decision.result)
+        lines.append(f"  the result was made {_made(decision.result, now)}")
     if parts is None:
         return [*lines, "  its key is not known yet"]
     lines += _part_lines(decision.key or "", parts)
     if one.previous is None or one.found is None:
         return [*lines, "  it has not succeeded here yet"]
+    what = f"the nearest stored result, made {_made(one.nearest, now)}" if one.nearest else ""
     if not one.found:
-        return [*lines, "  its last success here had the same key"]
-    lines.append("  since its last success here:")
+        return [*lines, f"  {what or 'its last success here'} had the same key"]
+    lines.append(f"  since {what or 'its last success here'}:")
     lines += [f"    {shown(text)}" for text in one.found]
     return lines + [f"    {line}" for line in _command_lines(one.previous.run, parts.run)]
 
@@ -67,11 +75,13 @@ def explain_json(one: Explained) -> dict[str, Any]:
     }
 
 
-def _result_lines(result: Result) -> list[str]:
+def _made(result: Result, now: float) -> str:
+    """`3 days ago by commit 1a2b3c4, main, https://…, in 41 min`."""
     by = result.producer
     where = [f"commit {by.commit[:7]}" if by.commit else "", shown(by.ref), shown(by.run_url)]
-    made = ", ".join(word for word in where if word) or "here"
-    return [f"  the result was made by {made}, in {result.seconds:.1f} s"]
+    made = ", ".join(word for word in where if word)
+    ago = in_words(max(0.0, now - result.finished))
+    return f"{ago} ago{' by ' * bool(made)}{made}, in {in_words(result.seconds)}"
 
 
 def _part_lines(key: str, parts: KeyParts) -> list[str]:
