@@ -1,14 +1,21 @@
 """Keys: what is in them, and nothing else."""
 
-from dataclasses import replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, fields, replace
+from random import Random
+from typing import TypeVar
 
 import pytest
+from conftest import Repo
 from fakes import step
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from world import call
 
 from mlpipe_ci.keys import Input, KeyParts, differences, encode, json_text, key_parts, step_key
 
+T = TypeVar("T")
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=8)  # surrogates too
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | texts,
@@ -34,6 +41,71 @@ B = Input(path="b", digest="git:2")
 def test_two_keys_are_equal_only_if_all_parts_are(one: KeyParts, other: KeyParts) -> None:
     assert (step_key(one) == step_key(other)) == (one == other)
     assert (differences(one, other) == ()) == (one == other)
+
+
+@given(parts, parts, st.sampled_from(fields(KeyParts)))
+def test_a_key_changes_if_and_only_if_one_part_does(
+    one: KeyParts, other: KeyParts, part: Field[object]
+) -> None:
+    """Two parts drawn at random differ in all: here they differ in one at most."""
+    changed = replace(one, **{part.name: getattr(other, part.name)})
+    assert (step_key(changed) == step_key(one)) == (changed == one)
+    assert (differences(one, changed) == ()) == (changed == one)
+
+
+@given(parts, st.data())
+def test_a_key_changes_with_each_field_of_each_input(one: KeyParts, data: st.DataObject) -> None:
+    number = data.draw(st.integers(0, max(0, len(one.inputs) - 1)))
+    field = data.draw(st.sampled_from(fields(Input)))
+    drawn = data.draw(inputs)
+    new = tuple(
+        replace(item, **{field.name: getattr(drawn, field.name)}) if n == number else item
+        for n, item in enumerate(one.inputs)
+    )
+    assert (step_key(replace(one, inputs=new)) == step_key(one)) == (new == one.inputs)
+
+
+@given(parts, st.randoms(use_true_random=False))
+def test_the_order_of_lists_changes_no_key(one: KeyParts, chance: Random) -> None:
+    def shuffled(items: Sequence[T]) -> tuple[T, ...]:
+        return tuple(chance.sample(items, len(items)))
+
+    def key(env: tuple[tuple[str, str], ...], out: tuple[str, ...], read: Sequence[Input]) -> str:
+        made = step("a", run=one.run, env=env, outputs=out, params=one.params)
+        return step_key(key_parts(made, tuple(read)))
+
+    mixed = key(shuffled(one.env), shuffled(one.outputs), shuffled(one.inputs))
+    assert mixed == key(one.env, one.outputs, one.inputs)
+
+
+LISTS = {
+    "inputs": ["a", "b", "data/", "more/*.txt", "!more/b.txt"],
+    "outputs": ["x", "y", "z/"],
+    "metrics": ["m.json", "n.json"],
+    "params": ["train", "rate", "seed"],
+}
+ENV = {"A": "1", "B": "${{ params.seed }}", "C": "2"}
+
+
+@given(st.fixed_dictionaries({n: st.permutations(v) for n, v in LISTS.items()}), st.data())
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_order_of_lists_in_a_file_changes_no_key(
+    repo: Repo, lists: dict[str, list[str]], data: st.DataObject
+) -> None:
+    def key(step: Mapping[str, object], env: dict[str, str]) -> str:
+        params = {"seed": 1, "rate": 0.1, "train": {"b": 1, "a": 2}}
+        text = json.dumps({"params": params, "steps": [{**step, "env": env}]})
+        repo.write({"mlpipe.yml": text})
+        planned = json.loads(call(repo.root, "plan")[1])
+        return str(planned["steps"][0]["key"])
+
+    head: dict[str, object] = {"name": "one", "run": "echo ${{ params.rate }}"}
+    repo.write({"a": "1", "b": "2", "more/b.txt": "3", "more/c.txt": "4", "data/d": "5"})
+    usual = key(head | LISTS, ENV)
+    assert len(usual) == 64
+    mixed = dict(data.draw(st.permutations(list(ENV.items()))))
+    assert key(dict(reversed((head | lists).items())), mixed) == usual
+    assert key(head | LISTS, ENV | {"C": "3"}) != usual
 
 
 @given(parts)
