@@ -116,20 +116,19 @@ class Directories:
         """
         prefix = f"{top}/" if top not in {"", "."} else ""
         digests, places = self._digests, dict[str, tuple[list[str], list[str]]]()
-        unstaged, plain_file = digests.unstaged, digests.index.plain_file
+        unstaged = digests.unstaged
         outputs = any(output.startswith(prefix) for output in digests.outputs)
-        for path in digests.index.under(prefix):
+        for path, about in digests.index.plain_files(prefix):
             if outputs and digests.is_output(path):
                 continue
             place, _, name = path.rpartition("/")
             known = places.get(place)
             if known is None:
                 known = places[place] = [], []
-            about = plain_file(path)
-            if about is None or path in unstaged:
-                known[1].append(path)
-            else:
+            if about and path not in unstaged:
                 known[0].append(f"{name}\0git:{about[9:-2]}\0{MARK[about[5]]}\0")
+            else:
+                known[1].append(path)
         for path in digests.untracked:
             if path.startswith(prefix) and not path.endswith("/") and not digests.is_output(path):
                 places.setdefault(path.rpartition("/")[0], ([], []))[1].append(path)

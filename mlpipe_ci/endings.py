@@ -21,8 +21,10 @@ def remember(bench: Bench, decision: Decision, seconds: float) -> None:
     key, parts, file = decision.key, decision.parts, bench.workflow.file
     if key is None or parts is None or bench.state.knows(file, decision.step.id, key):
         return
-    for item in filter(is_listing, parts.inputs):
-        bench.state.keep_listing(item.digest, bench.tree.listing(item.digest) or "")
+    listings = [item.digest for item in parts.inputs if is_listing(item)]
+    if listings:
+        texts = ((digest, bench.tree.listing(digest) or "") for digest in listings)
+        bench.state.keep_listings(texts)
     bench.state.succeeded(file, decision.step.id, parts, seconds)
 
 

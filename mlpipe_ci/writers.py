@@ -29,12 +29,16 @@ class Writers:
 
     def holding(self, path: str) -> list[Write]:
         """Outputs that `path` is, or lies inside of."""
-        plain = path.rstrip("/")
-        return [write for place in (plain, *above(plain)) for write in self._at.get(place, ())]
+        place, found = path.rstrip("/"), list[Write]()
+        while place:  # each directory above; asked several times for each input
+            found += self._at.get(place, ())
+            place = place.rpartition("/")[0]
+        return found
 
     def touching(self, path: str) -> list[Write]:
         """Outputs that `path` is, lies inside of, or holds; in the workflow's order."""
-        return sorted({*self.holding(path), *self._inside.get(path.rstrip("/"), ())})
+        inside = self._inside.get(path.rstrip("/"))
+        return sorted({*self.holding(path), *inside} if inside else self.holding(path))
 
     def meant_by(self, pattern: str) -> list[Write]:
         """Outputs that an input pattern may mean, in the workflow's order."""

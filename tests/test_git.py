@@ -116,7 +116,7 @@ def test_hidden_and_unmerged_entries_are_not_plain(repo: Repo) -> None:
     subprocess.run(["git", "merge", "-q", "other"], cwd=repo.root, check=False, capture_output=True)
     entries = opened(repo).index()
     assert {name for name in entries if (entry := entries.get(name)) and entry.plain} == {"plain"}
-    assert [name for name in entries if entries.plain_file(name)] == ["plain"]
+    assert [name for name, about in entries.plain_files("") if about] == ["plain"]
     assert opened(repo).look().modified == {"both"}
 
 

@@ -6,6 +6,7 @@ same.
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -96,10 +97,13 @@ class State:
         row = self._row("SELECT text FROM listings WHERE digest=?", digest)
         return row[0] if row else None
 
-    def keep_listing(self, digest: str, text: str) -> None:
-        """Keep a listing as long as a step's last success has it."""
+    def keep_listings(self, texts: Iterable[tuple[str, str]]) -> None:
+        """Keep listings, by digest, as long as a step's last success has them."""
+        if self._readonly:
+            return
         self._new_listings = True
-        self._write("INSERT OR IGNORE INTO listings VALUES (?,?)", (digest, text))
+        with suppress(sqlite3.Error, UnicodeEncodeError), self._db:  # they only explain
+            self._db.executemany("INSERT OR IGNORE INTO listings VALUES (?,?)", texts)
 
     def recall(self, workflow: str) -> Recall:
         """The stored results that this workflow looked at last time."""

@@ -149,7 +149,7 @@ def _large_files(workspace: Workspace) -> Callable[[tuple[str, ...]], None] | No
 
 def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
     """Outcomes of all steps, also of those that an interruption kept from running."""
-    outcomes: list[StepOutcome] = []
+    outcomes: dict[str, StepOutcome] = {}  # a step that was reused may have to run after all
     current: Decision | None = None
     try:
         for item in runner.run(bench, plan.decisions):
@@ -157,7 +157,7 @@ def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutc
                 current = item
                 screen.start(item)
             else:
-                _add(outcomes, item)
+                outcomes[item.step.id] = item
                 screen.end(item)
     except KeyboardInterrupt:
         _ignore_signals()
@@ -166,32 +166,23 @@ def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutc
         bench.executor.close()
         back = bench.aside.put_back()
         for outcome in _cancelled(bench, current, outcomes, back[1] if back else ()):
-            outcomes.append(outcome)
+            outcomes[outcome.step.id] = outcome
             screen.end(outcome)
-        return tuple(outcomes), True
+        return tuple(outcomes.values()), True
     finally:
         screen.resume()
         bench.executor.close()
         bench.aside.put_back()
-    return tuple(outcomes), False
-
-
-def _add(outcomes: list[StepOutcome], new: StepOutcome) -> None:
-    """A step that was reused may have to run after all: its second outcome counts."""
-    places = [place for place, one in enumerate(outcomes) if one.step.id == new.step.id]
-    if places:
-        outcomes[places[0]] = new
-    else:
-        outcomes.append(new)
+    return tuple(outcomes.values()), False
 
 
 def _cancelled(
     bench: Bench,
     current: Decision | None,
-    outcomes: list[StepOutcome],
+    outcomes: Mapping[str, StepOutcome],
     back: tuple[str, ...],
 ) -> list[StepOutcome]:
-    left = bench.workflow.steps[len(outcomes) :]
+    left = [step for step in bench.workflow.steps if step.id not in outcomes]
     running = current.step if current and current.action is Action.RUN else None
     return [
         StepOutcome(

@@ -55,6 +55,7 @@ class Git:
         self.command, self.commits = command, Commits(command)
         self._snapshot: Snapshot | None = None
         self._index: tuple[object, Index] | None = None
+        self._index_holds = False
 
     def look(self) -> Snapshot:
         """What is checked out and changed now; remembered until `forget`."""
@@ -64,7 +65,7 @@ class Git:
 
     def forget(self) -> None:
         """Something may have changed: look anew when asked next."""
-        self._snapshot = None
+        self._snapshot, self._index_holds = None, False
 
     def head(self) -> str | None:
         """Id of the commit that is checked out; None before the first, or if it is damaged.
@@ -91,10 +92,15 @@ class Git:
         return differences(command.run(*words))
 
     def index(self) -> Index:
-        """All tracked paths, without reading any file; read anew if git has written them anew."""
-        now = _written(self.directory / "index")
-        if self._index is None or now is None or self._index[0] != now:
-            self._index = now, Index(self.command.run("ls-files", "-s", "-v", "-z"))
+        """All tracked paths, without reading any file.
+
+        Remembered until `forget`, and then as long as git has not written them anew.
+        """
+        if self._index is None or not self._index_holds:
+            now = _written(self.directory / "index")
+            if self._index is None or now is None or self._index[0] != now:
+                self._index = now, Index(self.command.run("ls-files", "-s", "-v", "-z"))
+            self._index_holds = True
         return self._index[1]
 
     def _looked(self) -> Snapshot:
