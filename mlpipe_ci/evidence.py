@@ -156,7 +156,7 @@ class Gatherer:
         if any(is_listing(item) for item in found.values()):
             places = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
             for item in [item for item in found.values() if is_listing(item)]:
-                here = item.path.rstrip("/").removeprefix(".") in places
+                here = item.path.removeprefix("./").rstrip("/") in places
                 if here or any(may_match(exclude, item.path) for exclude in excludes):
                     del found[item.path]
                     files = self.tree.opened(item)
