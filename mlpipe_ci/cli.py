@@ -5,7 +5,6 @@ import errno
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -86,6 +85,8 @@ def _output_gone(error: OSError) -> int:
 
 
 def _bug() -> int:
+    import traceback  # noqa: PLC0415 - 2 ms, which no run should need
+
     traceback.print_exc()
     print("mlpipe: this is a fault of mlpipe; please report it", file=sys.stderr)
     return BUG
