@@ -19,6 +19,8 @@ ADDED = {"line", "position", "shared", "secret_env"}
 """Fields of a step that are no keys of it."""
 INTO_STEPS = {"env", "inputs", "defaults", "version"}
 """Keys of the file that go into each step, or are the same in all files."""
+HEAD = "| expected | here | shown by |"
+"""The first row of a table of decisions."""
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -73,10 +75,11 @@ def test_every_object_of_a_schema_is_closed(name: str) -> None:
         assert "additionalProperties" in found, found
 
 
-def test_what_the_decisions_show_by_a_test_is_there() -> None:
-    """Each case and test that docs/decisions/0008 names exists."""
-    text = (ROOT / "docs/decisions/0008-params-and-matrix.md").read_text()
-    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+@pytest.mark.parametrize("table", ["0008-params-and-matrix", "0010-steps-keys-and-store"])
+def test_what_the_decisions_show_by_a_test_is_there(table: str) -> None:
+    """Each case and test that a table of docs/decisions names exists."""
+    text = (ROOT / f"docs/decisions/{table}.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line != HEAD]
     tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     for row in rows:
         shown = re.findall(r"`((?:valid|invalid)/[\w-]+|test_\w+)`", row.split("|")[3])
