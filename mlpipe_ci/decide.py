@@ -73,6 +73,7 @@ class Decision:
     parts: KeyParts | None = None
     result: Result | None = None
     notes: tuple[str, ...] = ()
+    forced: bool = False
 
     @property
     def saved_seconds(self) -> float:
@@ -105,6 +106,7 @@ def decide(step: Step, evidence: Evidence) -> Decision:
         key=evidence.key,
         parts=evidence.parts,
         notes=evidence.notes,
+        forced=evidence.forced,
         result=evidence.results[0] if action is Action.REUSE else None,
     )
 

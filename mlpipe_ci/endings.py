@@ -1,12 +1,17 @@
 """What all endings of a step share: the outcome, what is remembered, metrics, notes."""
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from mlpipe_ci.bench import Bench
+from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
+from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.listings import is_listing
-from mlpipe_ci.metrics import read_metrics
+from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics
+from mlpipe_ci.result import Result
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
@@ -45,3 +50,13 @@ def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, .
     some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
     place = bench.aside.directory / "replaced" / step.id
     return (f"in its outputs, but not written by it, so moved to {place}: {some}",)
+
+
+def metrics_now(step: Step, result: Result, store: Store) -> Result:
+    """A result made when what are metrics now were plain outputs."""
+    found: list[tuple[str, float]] = []
+    for output in result.outputs:
+        if output.path in step.metrics and output.kind == "file" and not output.pack:
+            with suppress(DamagedError, MetricsError):
+                found += parse_metrics(store.read(output.digest), output.path)
+    return replace(result, metrics=tuple(found))

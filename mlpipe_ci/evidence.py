@@ -6,23 +6,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cache.outputs import is_right
+from mlpipe_ci.cache.outputs import has_links, is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
+from mlpipe_ci.endings import metrics_now
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts, changed_inputs, differences, key_parts, step_key
 from mlpipe_ci.listings import is_listing, opened
-from mlpipe_ci.paths import is_glob, is_under, literal_prefix
+from mlpipe_ci.paths import is_glob
 from mlpipe_ci.patterns import matches, may_match
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
+from mlpipe_ci.touched import in_words, is_meant
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
-CHANGE_WORDS = {"added": "added", "untracked": "added", "deleted": "removed"}
 NAMED = 3
 """Changed inputs of a step whose commit is named in its reason."""
 
@@ -134,21 +135,25 @@ class Gatherer:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""
         found: dict[str, Input] = {}
         waits = dict.fromkeys(self._unknown_writers(written))
+        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
         for pattern in step.reads:
             if pattern.startswith("!"):
                 continue
             writers = [
                 self.workflow.steps[write.step]
                 for write in self.writers.meant_by(pattern)
-                if write.step < self.places[step.id]
+                if write.step < self.places[step.id] and not is_excluded(write.path, excludes)
             ]
             unknown = [s for s in writers if s.id in written and written[s.id] is None]
             waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
-            present = self._present(pattern, step, writers, written)
-            if not present and not waits and not self._is_empty_directory(pattern):
+            linked = [other for other in writers if has_links(written.get(other.id))]
+            away = [other for other in linked if not self._is_here(written[other.id])]
+            waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
+            told = {id_: w for id_, w in written.items() if id_ not in {o.id for o in linked}}
+            present = self._present(pattern, step, writers, told)
+            if not present and not waits and not self._is_empty(pattern, writers, told):
                 raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)
-        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
         return self.tree.grouped(self._without(excludes, found)), tuple(waits)
 
     def _without(self, excludes: list[str], found: dict[str, Input]) -> list[Input]:
@@ -187,8 +192,16 @@ class Gatherer:
         """True if a step of this run has the word about this path, and not the disk."""
         return any(self.workflow.steps[w.step].id in written for w in self.writers.holding(path))
 
-    def _is_empty_directory(self, pattern: str) -> bool:
-        return not is_glob(pattern) and self.tree.exists(pattern)
+    def _is_empty(self, pattern: str, writers: list[Step], written: Written) -> bool:
+        """True for a directory that is there, or will be, with nothing in it."""
+        known = (output for other in writers for output in written.get(other.id) or ())
+        if any(output.kind == "directory" and matches(pattern, output.path) for output in known):
+            return True
+        return not is_glob(pattern) and self.tree.is_directory(pattern)
+
+    def _is_here(self, outputs: tuple[Output, ...] | None) -> bool:
+        digest = self.state.memo.digest
+        return all(is_right(self.root, output, digest) for output in outputs or ())
 
     def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:
         what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
@@ -214,6 +227,8 @@ class Gatherer:
                 unusable.append(f"its stored result lacks {lost[0]}")
             else:
                 fitting.append(result)
+        if fitting and step.metrics and not fitting[0].metrics:
+            fitting[0] = metrics_now(step, fitting[0], self.store)
         return tuple(fitting), tuple(dict.fromkeys(unusable)) if not fitting else ()
 
     def _has(self, output: Output) -> bool:
@@ -257,19 +272,10 @@ class Gatherer:
         return tuple(notes)
 
 
+def is_excluded(output: str, excludes: list[str]) -> bool:
+    """True if nothing at a declared output can count."""
+    return any(matches(exclude, output.rstrip("/")) for exclude in excludes)
+
+
 def _as_input(output: Output) -> Input:
     return Input(path=output.path, digest=output.digest, executable=output.executable)
-
-
-def is_meant(pattern: str, change: Change) -> bool:
-    """True if a change touches what a pattern means; a submodule holds all that is below it."""
-    if matches(pattern, change.path):
-        return True
-    return change.submodule and is_under(literal_prefix(pattern), change.path)
-
-
-def in_words(change: Change) -> str:
-    """A change as a reason tells it: `data/a.csv removed`."""
-    text = f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}"
-    text += f" (says {change.pointer})" if change.pointer else ""
-    return f"{text} (from the default branch)" if change.from_base else text

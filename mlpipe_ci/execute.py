@@ -25,10 +25,11 @@ def execute(bench: Bench, decision: Decision) -> StepOutcome:
     step = decision.step
     refuse_links(bench.root, step)
     _fetch_pointers(bench, decision)
+    notes = moved_note(bench, step, bench.aside.clear_way(step))
     for attempt in range(1, step.retries + 2):
         outcome = _ended(bench, decision, _attempt(bench, step, attempt))
         if outcome.exit_code == 0 or attempt > step.retries:
-            return replace(outcome, attempts=attempt)
+            return replace(outcome, attempts=attempt, notes=outcome.notes + notes)
         bench.sleep(2 ** (attempt - 1))
     raise AssertionError("unreachable: the last attempt returns")
 

@@ -2,7 +2,8 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.digests import Digests
@@ -75,6 +76,17 @@ class Tree:
         text = self.listing(item.digest) if is_listing(item) else None
         return (item,) if text is None else files(item, text)
 
+    def written_between(self, paths: Iterable[str], start: float, end: float) -> str:
+        """The first of the paths that was written then (seconds since 1970); empty if none was.
+
+        By the time of its content: a new hard link to a file changes another.
+        """
+        for path in paths:
+            with suppress(OSError):
+                if start < os.lstat(self._disk.at(path)).st_mtime <= end:
+                    return path
+        return ""
+
     def grouped(self, inputs: list[Input]) -> tuple[Input, ...]:
         """Inputs as they go into a key: sorted, many files of one directory as a listing."""
         found, texts = grouped(inputs)
@@ -124,6 +136,10 @@ class Tree:
     def exists(self, path: str) -> bool:
         """True if there is something at this path, be it an empty directory."""
         return self._disk.exists(path)
+
+    def is_directory(self, path: str) -> bool:
+        """True if there is a directory at this path, or a link to one."""
+        return os.path.isdir(self._disk.at(path))
 
     def why_absent(self, pattern: str) -> str:
         """Why git has not put a tracked path on the disk, and what does; empty if it has."""

@@ -35,7 +35,7 @@ def keep_result(
     git = next((output.path for output in wrote if path_fault(output.path)), None)
     if git:
         return wrote, (f"the result was not stored: {path_fault(git)}",)
-    changed = _changed_meanwhile(bench, decision)
+    changed = _changed_meanwhile(bench, decision, ended)
     if changed:
         return wrote, (f"the result was not stored: {changed} changed while the step ran",)
     result = Result(
@@ -50,12 +50,12 @@ def keep_result(
         finished=time.time(),
         producer=bench.producer,
     )
-    return wrote, _add(keep, result, bench.scopes[0])
+    return wrote, _add(keep, result, bench.scopes[0], forced=decision.forced)
 
 
-def _add(store: Store, result: Result, scope: str) -> tuple[str, ...]:
+def _add(store: Store, result: Result, scope: str, *, forced: bool) -> tuple[str, ...]:
     try:
-        earlier = store.add(result, scope)
+        earlier = store.add(result, scope, instead=forced)
     except OSError as error:
         return (_not_stored(error),)
     if earlier is None or earlier.outputs == result.outputs:
@@ -69,11 +69,18 @@ def _not_stored(error: OSError) -> str:
     return f"the result was not stored: {error.strerror or error}{place}"
 
 
-def _changed_meanwhile(bench: Bench, decision: Decision) -> str:
+def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome) -> str:
+    """An input that is another now, or was written meanwhile and has its old content again.
+
+    As when a branch is checked out for a moment while a step runs: who knows what it has read.
+    """
     before = decision.parts.inputs if decision.parts else ()
     try:
         now = bench.witness.inputs(decision.step)
     except PathError:
         return "an input"
     differing = sorted({item.path for item in set(before) ^ set(now)})
-    return differing[0] if differing else ""
+    if differing:
+        return differing[0]
+    files = (one.path for item in now for one in bench.tree.opened(item))
+    return bench.tree.written_between(files, ended.started, time.time())

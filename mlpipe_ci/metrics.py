@@ -19,8 +19,16 @@ def read_metrics(path: Path, shown: str) -> tuple[tuple[str, float], ...]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise MetricsError(f"metrics file '{shown}' is larger than {MAX_BYTES >> 20} MiB")
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_metrics(path.read_bytes(), shown)
+    except OSError as error:
+        raise MetricsError(f"metrics file '{shown}' is not JSON: {error}") from error
+
+
+def parse_metrics(content: bytes, shown: str) -> tuple[tuple[str, float], ...]:
+    """The same from the bytes of a file. Raises MetricsError."""
+    try:
+        value = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise MetricsError(f"metrics file '{shown}' is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise MetricsError(f"metrics file '{shown}' is not a map of names to numbers")

@@ -7,7 +7,11 @@ from mlpipe_ci.paths import is_glob, is_under, literal_prefix
 
 
 def matches(pattern: str, path: str) -> bool:
-    """True if `path` is meant by `pattern`: it is the path, lies inside of it, or fits the glob."""
+    """True if `path` is meant by `pattern`: it fits, or lies in a directory that fits.
+
+    As in GitHub's own patterns (`hashFiles`, the paths of actions/cache): `data/*.parquet` may be
+    files, or directories of files.
+    """
     if not is_glob(pattern):
         return pattern in {".", "./"} or is_under(path, pattern)
     return any(expression.fullmatch(path) for expression in _compiled(pattern))
@@ -31,4 +35,4 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
 
     flags = glob.GLOBSTAR | glob.DOTGLOB | glob.FORCEUNIX | glob.CASE
     included, _ = glob.translate(pattern, flags=flags)
-    return tuple(re.compile(expression) for expression in included)
+    return tuple(re.compile(one.removesuffix("$") + "(?s:/.*)?$") for one in included)

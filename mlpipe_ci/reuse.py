@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mlpipe_ci.bench import Bench
-from mlpipe_ci.cache.outputs import MissingOutputError
+from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.decide import Decision, Written
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
@@ -34,7 +34,7 @@ class Reuse:
     def take(self, decision: Decision, result: Result) -> StepOutcome:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         bench, step = self._bench, decision.step
-        if bench.needed_only:
+        if bench.needed_only and not has_links(result.outputs):
             self._held[step.id] = decision
             metrics = tuple(o for o in result.outputs if o.path in step.metrics)
             restored, moved = self._restorer.some(step, metrics), NOTHING

@@ -83,7 +83,9 @@ class FakeExecutor:
         assert job is not None
         Path(job.log).parent.mkdir(parents=True, exist_ok=True)
         Path(job.log).write_text(f"log of {job.id}\n")
-        return Outcome(job=job, exit_code=self._act(job), seconds=1.0, trace=Trace())
+        return Outcome(
+            job=job, exit_code=self._act(job), started=time.time(), seconds=1.0, trace=Trace()
+        )
 
     def close(self) -> None:
         pass

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from mlpipe_ci.cache.paths import contents, move, plain_path
+from mlpipe_ci.paths import above
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
 
@@ -37,6 +38,12 @@ class Aside:
         for path in paths:
             move(self._root / path, self.directory / "replaced" / step.id / path)
         return paths
+
+    def clear_way(self, step: Step) -> tuple[str, ...]:
+        """Move files away that lie where a directory above an output belongs. Returns them."""
+        places = {place for path in step.writes for place in above(path.rstrip("/"))}
+        there = (place for place in places if os.path.lexists(self._root / place))
+        return self.replace(step, tuple(p for p in there if not (self._root / p).is_dir()))
 
     def move(self, step: Step) -> None:
         """Move the step's outputs aside, and make the directories that it will write to."""

@@ -73,6 +73,11 @@ def _packed(root: Path, small: list[Output], store: Store) -> dict[str, Output]:
     return found
 
 
+def has_links(outputs: tuple[Output, ...] | None) -> bool:
+    """True if a step wrote links: what they lead to is known once they are there."""
+    return any(output.kind == "link" for output in outputs or ())
+
+
 def refuse_links(root: Path, step: Step) -> None:
     """Raise PathError if an output of the step would be written through a symbolic link."""
     for declared in step.writes:

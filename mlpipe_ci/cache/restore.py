@@ -35,7 +35,8 @@ class Restorer:
             return 0, ()
         try:
             moves = self._staged(step, wrong)
-            moved = _move_others(self._root, step, outputs, self._aside)
+            moved = self._aside.clear_way(step) if wrong else ()
+            moved += _move_others(self._root, step, outputs, self._aside)
             self._place(moves)
         except OSError as error:
             raise _unwritable(error) from error
@@ -137,13 +138,13 @@ def _move_others(
 ) -> tuple[str, ...]:
     """Move away what lies in the declared outputs and is not part of the result."""
     wanted = {output.path for output in outputs}
-    wanted |= {place for path in wanted for place in above(path)}
+    directories = {place for path in wanted for place in above(path)}
     others = [
         path
         for declared in step.writes
         if os.path.lexists(f"{root}/{declared}".rstrip("/"))
         for path in contents(root, declared.rstrip("/"))
-        if path not in wanted
+        if path not in wanted and (path not in directories or not os.path.isdir(f"{root}/{path}"))
     ]
     return aside.replace(step, tuple(others))
 

@@ -64,10 +64,11 @@ class Store(Objects):
             if result and result.step == name:
                 yield result
 
-    def add(self, result: Result, scope: str) -> Result | None:
+    def add(self, result: Result, scope: str, *, instead: bool = False) -> Result | None:
         """Keep a result. Returns the one that was there first, if it has the same inputs.
 
-        The first writer wins (a link is created only where there is none). Raises OSError.
+        The first writer wins (a link is created only where there is none), unless the user wants
+        this one `instead`. Raises OSError.
         """
         discovered = blake3(repr(result.discovered).encode("utf-8", "surrogateescape")).hexdigest()
         folder = self._folder(scope, result.key)
@@ -80,9 +81,10 @@ class Store(Objects):
             os.link(temporary, path)
         except FileExistsError:
             earlier = _read_result(path)
-            if earlier and all(self.holds(output) for output in earlier.outputs):
-                return earlier
-            os.replace(temporary, path)
+            whole = earlier and all(self.holds(output) for output in earlier.outputs)
+            if instead or not whole:
+                os.replace(temporary, path)
+            return earlier if whole else None
         finally:
             Path(temporary).unlink(missing_ok=True)
         return None

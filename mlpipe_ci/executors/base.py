@@ -29,11 +29,15 @@ class Job:
 
 @frozen
 class Outcome:
-    """How a job ended: exit code (minus the signal's number if one ended it), wall seconds."""
+    """How a job ended: exit code (minus the signal's number if one ended it), wall seconds.
+
+    `started` in seconds since 1970.
+    """
 
     job: Job
     exit_code: int
     seconds: float
+    started: float
     trace: Trace
     timed_out: bool = False
 

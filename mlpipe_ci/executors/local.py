@@ -34,7 +34,7 @@ class LocalExecutor:
         self._watchman: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._job: Job | None = None
-        self._started = 0.0
+        self._started = self._since = 0.0
 
     def free(self) -> int:
         """1, or 0 while a job runs."""
@@ -44,7 +44,8 @@ class LocalExecutor:
         """Start a job. Raises OSError if its shell cannot be started."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
         log = job.log.open("ab" if job.append else "wb")
-        self._job, self._tracer, self._started = job, TRACERS["off"](), time.monotonic()
+        self._job, self._tracer = job, TRACERS["off"]()
+        self._started, self._since = time.monotonic(), time.time()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 self._tracer.command(job.argv),
@@ -86,6 +87,7 @@ class LocalExecutor:
             job=job,
             exit_code=code,
             seconds=seconds,
+            started=self._since,
             trace=self._tracer.trace(),
             timed_out=timed_out,
         )

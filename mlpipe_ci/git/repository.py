@@ -22,6 +22,8 @@ TICK = 200_000_000
 NOTHING = b"000000"
 """Mode of a path that is not there."""
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
+SHARP = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
+"""Settings with which no edit hides: a user may have told git to look at less."""
 CLOSED = re.compile(r"^warning: could not open directory '(.*)': .*$", re.MULTILINE)
 OWNED_BY_OTHER = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
 
@@ -108,7 +110,7 @@ class Git:
         words += ["--untracked-files=all", "--ignored=matching", "--ignore-submodules=dirty"]
         taken = time.time_ns()
         try:
-            raw, complaints = self.command.both("status", *words)
+            raw, complaints = self.command.both(*SHARP, "status", *words)
             closed = tuple(CLOSED.findall(complaints))
             return replace(_snapshot(raw, taken), unreadable=closed)
         except NoGitError:
