@@ -1,153 +1,133 @@
-"""Measures whole processes, in turn (A B C A B C …), and writes benchmarks/results.md.
+"""Measures mlpipe beside other tools on the same work, and writes benchmarks/results.md.
 
-python benchmarks/bench.py [RUNS]: wall and CPU seconds of each command, with the ratio to a bare
-interpreter taken round by round, so that a machine that slows down does so for all.
+python benchmarks/bench.py --works noop-10,leaf-1000 --runs 7 --tools mlpipe,doit,make: a part; the
+report has the other parts as they were measured last.
 """
 
+import argparse
+import contextlib
+import itertools
 import os
-import platform
-import resource
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "benchmarks" / "results.md"
-FLOOR = "bare interpreter"
-STEPS = 1000
-PARTS = """
-import sys, time
-from mlpipe_ci import yaml_text
-from mlpipe_ci.load import load
-from mlpipe_ci.source import Source
-from mlpipe_ci.schema_faults import schema_spots
-from pathlib import Path
-path = Path("mlpipe.yml")
-text = path.read_text()
-marks = [time.process_time()]
-document = yaml_text.parse(text)
-marks.append(time.process_time())
-assert not list(schema_spots(document))
-marks.append(time.process_time())
-load(Source(path=path, shown="mlpipe.yml", root=Path("."), name="thousand"))
-marks.append(time.process_time())
-yaml, schema, whole = (b - a for a, b in zip(marks, marks[1:]))
-print(yaml, schema, whole - yaml - schema)
-"""
-"""Seconds of CPU of the parts of reading a file: YAML, schema, and all the rest."""
-NOBODY = {
-    "GIT_AUTHOR_NAME": "A",
-    "GIT_AUTHOR_EMAIL": "a@example.invalid",
-    "GIT_COMMITTER_NAME": "A",
-    "GIT_COMMITTER_EMAIL": "a@example.invalid",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-}
+import parts
+import report
+import store
+from catalog import WORKS
+from growth import GROWTHS, measure_growth
+from measure import MeasureError
+from places import Place, Tool
+from rivals import TOOLS
+from session import Work, places, take_turns, warm_up
+
+OURS = "mlpipe"
+QUICK_RUNS = 2
 
 
-def main() -> None:
-    """Set the work up, measure, write the tables."""
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 15
-    mlpipe = [sys.executable, "-m", "mlpipe_ci"]
-    with tempfile.TemporaryDirectory() as folder:
-        example, thousand = _example(Path(folder)), _thousand(Path(folder))
-        commands = {
-            FLOOR: ([sys.executable, "-c", "pass"], example),
-            "`git status` in the example": (["git", "status", "--porcelain"], example),
-            "`mlpipe --version`": ([*mlpipe, "--version"], example),
-            "`mlpipe validate`, the example": ([*mlpipe, "validate"], example),
-            "`mlpipe plan`, the example, up to date": ([*mlpipe, "plan"], example),
-            "`mlpipe run`, the example, up to date": ([*mlpipe, "run"], example),
-            f"`mlpipe validate`, {STEPS:,} steps": ([*mlpipe, "validate"], thousand),
-            f"`mlpipe plan`, {STEPS:,} steps": ([*mlpipe, "plan"], thousand),
-        }
-        rounds = [{n: _measure(*c) for n, c in commands.items()} for _ in range(runs + 1)]
-        parts = _parts(thousand, runs)
-    text = _table(rounds[1:]) + parts  # the first round warms up
-    RESULTS.write_text(text, "utf-8")
-    print(text)
-
-
-def _thousand(folder: Path) -> Path:
-    """A repository with a workflow of many steps, in chains of ten."""
-    place = folder / "thousand"
-    (place / "src").mkdir(parents=True)
-    lines = ["name: thousand", "steps:"]
-    for number in range(STEPS):
-        (place / "src" / f"s{number}.py").write_text(f"print({number})\n")
-        before = f", out/{number}.txt" if number % 10 else ""
-        lines += [
-            f"  - name: step {number}",
-            f"    run: python src/s{number}.py --in out/{number}.txt --out out/{number + 1}.txt",
-            f"    inputs: [src/s{number}.py{before}]",
-            f"    outputs: [out/{number + 1}.txt]",
-        ]
-    (place / "mlpipe.yml").write_text("\n".join(lines) + "\n")
-    _commit_all(place)
-    return place
-
-
-def _parts(thousand: Path, runs: int) -> str:
-    """The CPU seconds of the parts of reading the file, as medians."""
-    command = [sys.executable, "-c", PARTS]
-    printed = [
-        subprocess.run(command, cwd=thousand, check=True, capture_output=True, text=True).stdout
-        for _ in range(runs)
-    ]
-    values = [[float(word) for word in line.split()] for line in printed]
-    yaml, schema, rest = (statistics.median(column) for column in zip(*values, strict=True))
-    return (
-        f"\nOf reading the file of {STEPS:,} steps (CPU seconds): YAML {yaml:.3f}, "
-        f"JSON Schema {schema:.3f}, expressions, paths and order {rest:.3f}.\n"
-    )
-
-
-def _example(folder: Path) -> Path:
-    example = folder / "fraud-detection"
-    shutil.copytree(ROOT / "examples" / "fraud-detection", example)
-    os.environ |= {"MLPIPE_CACHE_DIR": str(folder / "cache"), **NOBODY}
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Install the tools, measure each work, write the report."""
+    asked = _arguments(arguments)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    _commit_all(example)
-    subprocess.run([sys.executable, "-m", "mlpipe_ci", "run", "-q"], cwd=example, check=True)
-    return example
+    chosen = [work for work in WORKS if not asked.works or work.name in asked.works]
+    if asked.tools:
+        chosen = [parts.reduced(work, {OURS, *asked.tools}) for work in chosen]
+    if asked.quick:
+        chosen = [parts.quick(work) for work in chosen if not work.tree.size]
+    missing, versions = install({tool.name: tool for work in chosen for tool in work.tools})
+    for _, same in itertools.groupby(chosen, lambda work: work.tree.name):
+        with _workdir(asked.workdir) as base:
+            measure_tree(list(same), base, asked.runs, missing, versions)
+    for growth in GROWTHS:
+        if growth.name in asked.works or not (asked.works or asked.quick):
+            with _workdir(asked.workdir) as base:
+                session = measure_growth(growth, TOOLS[OURS], base, asked.runs, say)
+            store.keep(growth.name, store.dressed(session, versions, {}))
+    report.write()
+    say(f"written: {report.RESULTS}")
 
 
-def _commit_all(place: Path) -> None:
-    for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "all"]):
-        subprocess.run(["git", *words], cwd=place, check=True)
+def install(tools: dict[str, Tool]) -> tuple[dict[str, str], dict[str, str]]:
+    """Install what is not there yet: why tools are missing, and the versions of the others."""
+    missing, versions = {}, {}
+    for name, tool in tools.items():
+        if why := tool.install():
+            missing[name] = why
+        else:
+            versions[name] = tool.version()
+        say(f"{name}: {missing.get(name) or versions[name] or 'here'}")
+    return missing, versions
 
 
-def _measure(command: list[str], directory: Path) -> tuple[float, float]:
-    """Wall and CPU (user + system, with children) seconds of one process."""
-    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
-        command, cwd=directory, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def measure_tree(
+    works: Sequence[Work],
+    base: Path,
+    runs: int,
+    missing: dict[str, str],
+    versions: dict[str, str],
+) -> None:
+    """Measure the works that share a tree, one after the other."""
+    tools = {t.name: t for work in works for t in work.tools if t.name not in missing}
+    made = places(works[0].tree, tools.values(), base)
+    broken = dict(missing)
+    for name, place in made.items():
+        if works[0].warm and not works[0].version:
+            say(f"{works[0].tree.name}: {name} runs for the first time")
+            try:
+                warm_up(place, twice=name not in works[0].few)
+            except MeasureError as error:
+                broken[name] = str(error)
+                say(f"{works[0].tree.name}: {name}: {error}")
+    for work in works:
+        columns = dict(_columns(work, made, broken))
+        session = take_turns(work, columns, runs, say)
+        names = {tool.name for tool in work.tools}
+        wrong = {name: why for name, why in broken.items() if name in names}
+        kept = store.dressed(session, versions, wrong)
+        kept.notes += parts.notes(work, made[OURS])
+        store.keep(work.name, kept)
 
 
-def _table(rounds: list[dict[str, tuple[float, float]]]) -> str:
-    how = (
-        "Written by `make bench`. Medians of whole processes, measured in turn; the ratio is the "
-        "median of the ratios to the bare interpreter in the same round (CPU seconds)."
-    )
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    machine += f", Python {platform.python_version()}, {len(rounds)} rounds."
-    lines = ["# Results", "", how, "", machine, ""]
-    lines += ["| command | wall s | CPU s | CPU min | CPU max | × bare |"]
-    lines += ["|---|--:|--:|--:|--:|--:|"]
-    for name in rounds[0]:
-        wall = statistics.median(r[name][0] for r in rounds)
-        cpu = [r[name][1] for r in rounds]
-        ratio = statistics.median(r[name][1] / r[FLOOR][1] for r in rounds)
-        figures = f"{wall:.3f} | {statistics.median(cpu):.3f} | {min(cpu):.3f} | {max(cpu):.3f}"
-        lines.append(f"| {name} | {figures} | {ratio:.1f} |")
-    return "\n".join(lines) + "\n"
+def say(text: str) -> None:
+    """Tell who waits how far it is."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _columns(
+    work: Work, made: dict[str, Place], broken: dict[str, str]
+) -> Iterator[tuple[str, tuple[Tool, Place]]]:
+    for tool in work.tools:
+        if tool.name not in broken:
+            yield tool.name, (tool, made[tool.name if tool.own and not work.version else OURS])
+
+
+@contextlib.contextmanager
+def _workdir(directory: str | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(
+        dir=directory, prefix="bench-", ignore_cleanup_errors=True
+    ) as base:
+        yield Path(base)
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = [*(work.name for work in WORKS), *(growth.name for growth in GROWTHS)]
+    parser = argparse.ArgumentParser(description=__doc__, epilog=f"works: {', '.join(names)}")
+    parser.add_argument("--works", type=_listed, default=[], help="these alone")
+    parser.add_argument("--tools", type=_listed, default=[], help="mlpipe and these alone")
+    parser.add_argument("--runs", type=int, help="rounds of each work (5)")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of what takes seconds")
+    parser.add_argument("--workdir", help="where the data is generated; up to 30 GB are needed")
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.works) - set(names):
+        parser.error(f"there is no work called {', '.join(sorted(unknown))}")
+    asked.runs = asked.runs or (QUICK_RUNS if asked.quick else 5)
+    return asked
+
+
+def _listed(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
 
 
 if __name__ == "__main__":
