@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import itertools
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Install the tools, measure each work, write the report."""
     asked = _arguments(arguments)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the data is deleted
     chosen = [work for work in WORKS if not asked.works or work.name in asked.works]
     if asked.tools:
         chosen = [parts.reduced(work, {OURS, *asked.tools}) for work in chosen]

@@ -135,7 +135,7 @@ WORKS = [
         payload_tree(files=10_000),
         (
             *_tools("mlpipe", "mlpipe, links", "dvc", "turbo"),
-            Plain("cp -r", "cp", "-r", "../../shared", "steps/all/out", own=True),
+            Plain("cp -r", "cp", "-r", "../../shared", "steps/one/out", own=True),
         ),
         target="1.3 × `cp -r`",
         moment=removed,
@@ -148,7 +148,7 @@ WORKS = [
         payload_tree(size=2 * GIGA),
         (
             *_tools("mlpipe", "mlpipe, links", "dvc", "turbo"),
-            Plain("cp -r", "cp", "-r", "../../shared", "steps/all/out", own=True),
+            Plain("cp -r", "cp", "-r", "../../shared", "steps/one/out", own=True),
         ),
         target="1.3 × `cp -r`",
         moment=removed,

@@ -1,6 +1,7 @@
 """Parts of works, and what is measured once beside them."""
 
 import dataclasses
+import re
 import shutil
 import statistics
 import subprocess
@@ -70,11 +71,17 @@ def opened(place: Place) -> str:
         return "Whether files are read was not seen: there is no strace on this machine."
     cloned(place, 0)
     seen = place.base / "strace.txt"
-    traced = ["strace", "-f", "-qq", "-e", "trace=open,openat,openat2", "-o", str(seen)]
+    traced = ["strace", "-f", "-qq", "-e", "trace=execve,open,openat,openat2", "-o", str(seen)]
     place.call(*traced, *place.tool.command(place))
-    calls = [line for line in seen.read_text(errors="replace").splitlines() if "open" in line]
-    data = [line for line in calls if '.bin"' in line]
-    return f"strace saw mlpipe open {len(data)} of the data files ({len(calls):,} opens in all)."
+    calls = [line.split(" ", 1) for line in seen.read_text(errors="replace").splitlines()]
+    git = {process for process, call in calls if re.match(r'execve\("[^"]*/git".* = 0', call)}
+    files = [process for process, call in calls if call.startswith("open") and '.bin"' in call]
+    theirs = sum(process in git for process in files)
+    return (
+        f"strace saw mlpipe open {len(files) - theirs} of the data files itself, and `git status`, "
+        f"which it asks, {theirs}: git looks again at what was written in the same second as its "
+        "index, which is the last second of the clone."
+    )
 
 
 def _seconds(place: Place) -> list[float]:

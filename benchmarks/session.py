@@ -167,7 +167,7 @@ def check(place: Place, ran: int, expected: int, *, whole: bool) -> None:
     if missing:
         raise MeasureError(f"{len(missing)} outputs are missing, such as {missing[0]}")
     if place.tree.payload:
-        found, right = count(place.repo / "steps/all/out"), count(place.shared)
+        found, right = count(place.repo / "steps/one/out"), count(place.shared)
         if found != right:
             raise MeasureError(f"{found} files and bytes in the output, not {right}")
 

@@ -15,7 +15,7 @@ CHAIN = 10
 FOLDER = 1000
 """Small files in one directory."""
 BLOCK = 1 << 24
-DATA = "steps/all/data"
+DATA = "steps/one/data"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,22 +69,22 @@ def chain_tree(count: int) -> Tree:
 
 def folder_tree(files: int, *, tracked: bool = False) -> Tree:
     """One step that reads a directory of small files."""
-    step = Step("all", (f"{DATA}/",), ("steps/all/out.txt",), f"ls {DATA} > steps/all/out.txt")
+    step = Step("one", (f"{DATA}/",), ("steps/one/out.txt",), f"ls {DATA} > steps/one/out.txt")
     name = "tracked" if tracked else "folder"
     return Tree(f"{name}-{files}", (step,), files=files, tracked=tracked)
 
 
 def big_tree(size: int) -> Tree:
     """One step that reads a large file."""
-    command = f"head -c 64 {DATA}/big.bin > steps/all/out.txt"
-    step = Step("all", (f"{DATA}/big.bin",), ("steps/all/out.txt",), command)
+    command = f"head -c 64 {DATA}/big.bin > steps/one/out.txt"
+    step = Step("one", (f"{DATA}/big.bin",), ("steps/one/out.txt",), command)
     return Tree("big", (step,), size=size)
 
 
 def payload_tree(*, files: int = 0, size: int = 0) -> Tree:
     """One step that writes a directory: many small files, or a large one."""
-    command = "mkdir -p steps/all/out && cp -r ../../shared/. steps/all/out"
-    step = Step("all", ("steps/all/in.txt",), ("steps/all/out/",), command)
+    command = "mkdir -p steps/one/out && cp -r ../../shared/. steps/one/out"
+    step = Step("one", ("steps/one/in.txt",), ("steps/one/out/",), command)
     name = f"payload-{files}-files" if files else "payload-big"
     return Tree(name, (step,), files=files, size=size, payload=True)
 

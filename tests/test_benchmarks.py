@@ -65,7 +65,7 @@ def test_missing_output_is_refused(tmp_path: Path) -> None:
     idle = Plain("idle", "true", own=True)
     tree = payload_tree(files=3)
     made = places(tree, [idle], tmp_path / "base")
-    with pytest.raises(MeasureError, match="1 outputs are missing, such as steps/all/out/"):
+    with pytest.raises(MeasureError, match="1 outputs are missing, such as steps/one/out/"):
         sample(small(tree=tree, tools=(idle,)), idle, made["idle"], 0)
 
 
