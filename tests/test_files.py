@@ -249,7 +249,9 @@ def test_a_directory_that_git_cannot_list_is_an_error(repo: Repo, tmp_path: Path
     real, fake = shutil.which("git"), tmp_path / "bin" / "git"
     warning = "warning: could not open directory 'src/locked/': Permission denied"
     fake.parent.mkdir()
-    fake.write_text(f'#!/bin/sh\n[ "$1" = status ] && echo "{warning}" >&2\nexec {real} "$@"\n')
+    fake.write_text(
+        f'#!/bin/sh\necho "$*" | grep -q status && echo "{warning}" >&2\nexec {real} "$@"\n'
+    )
     fake.chmod(0o755)
     repo.commit({"src/a.py": "1", "docs/b": "1"})
     with pytest.MonkeyPatch.context() as patch:
@@ -274,7 +276,7 @@ def test_many_files_of_a_directory_are_one_listing(repo: Repo) -> None:
             mixed = found.grouped([*found.inputs(pattern, "s")])
             (listing,) = (item for item in mixed if is_listing(item))
             assert (listing.path, len(mixed)) == (f"{top}/", 1 + MOST)
-            alone = found.inputs(f"{top}/*", "s")
+            alone = found.inputs(f"{top}/[0-9]*", "s")
             assert len(alone) == MOST + 1
             assert found.opened(listing) == tuple(sorted(alone))
             assert [item.path for item in alone if item.executable] == ["src/007"] * (top == "src")
