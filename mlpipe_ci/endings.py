@@ -48,8 +48,8 @@ def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, .
     if not moved:
         return ()
     some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
-    place = bench.aside.directory / "replaced" / step.id
-    return (f"in its outputs, but not written by it, so moved to {place}: {some}",)
+    place = bench.aside.replaced(step)
+    return (f"in its outputs, but not as it wrote them, so moved to {place}: {some}",)
 
 
 def metrics_now(step: Step, result: Result, store: Store) -> Result:

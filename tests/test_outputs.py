@@ -88,12 +88,13 @@ def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
     (root / "m.json").unlink()
     (root / "m.json").mkdir()
     (root / "m.json" / "mine").write_text("mine")
-    moved = ("plots/stale.svg", "m.json/mine")
+    moved = ("plots/stale.svg", "m.json/mine", "model.pkl", "plots/latest")
     assert restore(root, STEP, found, store, aside) == (4, moved)
     assert listing(root) == before
     replaced = listing(aside.directory / "replaced" / "train")
     assert replaced["m.json/mine"] == "mine"
     assert replaced["plots/stale.svg"] == "from an earlier run"
+    assert replaced["model.pkl"] == "mode!"
     after = (root / "plots/roc.svg").stat()
     assert (after.st_ino, after.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
 

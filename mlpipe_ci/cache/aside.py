@@ -3,12 +3,16 @@
 import json
 import os
 import shutil
+import time
+from itertools import count
 from pathlib import Path
 
 from mlpipe_ci.cache.paths import contents, move, plain_path
 from mlpipe_ci.paths import above
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
+
+MONTH = 30 * 86_400.0
 
 
 class Aside:
@@ -17,12 +21,14 @@ class Aside:
     `directory/kept` holds them, `directory/journal.json` says for which step: if mlpipe is killed,
     `put_back` of the next run finds both. Nothing is deleted that the step may not have written
     itself: what a failed command wrote goes to `directory/failed/<step>`, and what lay in its
-    outputs and is not part of its result to `directory/replaced/<step>`; each until the next time.
+    outputs and is not part of its result to `directory/replaced/<step>`, `<step>.2` and so on. The
+    former is kept until the next time, the latter for a month.
     """
 
     def __init__(self, root: Path, directory: Path) -> None:
         self._root, self.directory = root, directory
         self._journal = directory / "journal.json"
+        self._replaced: dict[str, Path] = {}
 
     def fresh_staging(self) -> Path:
         """An empty directory for contents that are being restored."""
@@ -33,11 +39,23 @@ class Aside:
 
     def replace(self, step: Step, paths: tuple[str, ...]) -> tuple[str, ...]:
         """Move paths of the work tree to `replaced/<step>`. Returns them."""
-        if paths:
-            shutil.rmtree(self.directory / "replaced" / step.id, ignore_errors=True)
         for path in paths:
-            move(self._root / path, self.directory / "replaced" / step.id / path)
+            move(self._root / path, self.replaced(step) / path)
         return paths
+
+    def replaced(self, step: Step) -> Path:
+        """Where this run puts what it moves out of the way of a step: a place of its own."""
+        if step.id not in self._replaced:
+            top = self.directory / "replaced"
+            names = (step.id if number == 1 else f"{step.id}.{number}" for number in count(1))
+            for name in names:
+                place = top / name
+                if place.is_dir() and time.time() - place.stat().st_mtime > MONTH:
+                    shutil.rmtree(place, ignore_errors=True)
+                if not os.path.lexists(place):
+                    break
+            self._replaced[step.id] = place
+        return self._replaced[step.id]
 
     def clear_way(self, step: Step) -> tuple[str, ...]:
         """Move files away that lie where a directory above an output belongs. Returns them."""
@@ -70,10 +88,8 @@ class Aside:
             if (kept / path).is_symlink() or not (kept / path).is_dir()
         ]
         lost = [path for path in lost if path not in written]
-        if lost:
-            shutil.rmtree(self.directory / "replaced" / step.id, ignore_errors=True)
         for path in lost:
-            move(kept / path, self.directory / "replaced" / step.id / path)
+            move(kept / path, self.replaced(step) / path)
         self._forget()
         return tuple(lost)
 

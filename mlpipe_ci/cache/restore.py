@@ -1,6 +1,7 @@
 """Puts the outputs of a result into the work tree, and moves what else lies in their place."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlpipe_ci.cache.aside import Aside
@@ -37,10 +38,25 @@ class Restorer:
             moves = self._staged(step, wrong)
             moved = self._aside.clear_way(step) if wrong else ()
             moved += _move_others(self._root, step, outputs, self._aside)
+            moved += self._aside.replace(step, tuple(self._only_here(wrong)))
             self._place(moves)
         except OSError as error:
             raise _unwritable(error) from error
         return len(wrong), moved
+
+    def _only_here(self, wrong: list[Output]) -> Iterator[str]:
+        """Files that are to be written anew and that the cache does not know: edited by hand.
+
+        Of what comes out of packs that cannot be told: their files are no objects.
+        """
+        for output in wrong:
+            path = f"{self._root}/{output.path}"
+            if output.pack or self._store is None or not os.path.isfile(path):
+                continue
+            status = os.lstat(path)
+            known = self._store.has(self._digest(path, status), status.st_size)
+            if not known and not os.path.islink(path):
+                yield output.path
 
     def some(self, step: Step, outputs: tuple[Output, ...]) -> int:
         """Restore only these, files alone; nothing else is touched. Returns how many. Raises so."""

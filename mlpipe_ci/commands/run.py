@@ -13,7 +13,7 @@ from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.decide import Action, Decision, Plan, make_plan
-from mlpipe_ci.errors import InterruptedRunError, PathError
+from mlpipe_ci.errors import InterruptedRunError, PathError, UsageError
 from mlpipe_ci.events import Event, read_event, refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
@@ -52,6 +52,11 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if event.idle:
         return _idle(event, options, screen, out)
     place = provide(options, env, screen.say)
+    if "MLPIPE_STEP" in env and env.get("MLPIPE_ROOT") == str(place.root):
+        raise UsageError(
+            f"step '{env['MLPIPE_STEP']}' runs mlpipe in its own work tree, which would wait for "
+            "itself; put those steps into this file, or run the other file on its own"
+        )
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(place.private / "lock", screen.say) as lock:
         workspace = open_workspace(place, options, env, readonly=False)

@@ -1,6 +1,7 @@
 """Links, leftovers, and settings of git: what is rare, and must be right all the same."""
 
 import os
+import sys
 import time
 
 import pytest
@@ -164,3 +165,33 @@ def test_a_file_of_the_user_behind_a_link_of_a_step_makes_no_wrong_result(lab: L
     assert lab.repo.read("y") == "raw\nraw\n"
     assert lab.ran() == []
     assert lab.repo.read("y") == "raw\nraw\n"
+
+
+def test_files_that_were_moved_out_of_the_way_are_all_kept(lab: Lab) -> None:
+    lab.start(step("a", "mkdir -p o; cp raw o/f", "raw", "o/"))
+    lab.ran()
+    kept = lab.repo.root / ".git/mlpipe/aside/replaced"
+    for name, place in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
+        lab.repo.write({f"o/{name}": f"years of work {place}"})
+        lab.ran()
+        assert f"aside/replaced/{place}: o/{name}" in lab.said
+    for name, place in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
+        assert (kept / place / "o" / name).read_text() == f"years of work {place}"
+
+
+def test_an_output_that_was_edited_by_hand_is_kept_and_told(lab: Lab) -> None:
+    lab.start(step("a", "cp raw x", "raw", "x"))
+    lab.ran()
+    lab.repo.write({"x": "corrected by hand"})
+    lab.ran()
+    assert lab.repo.read("x") == "raw\n"
+    kept = lab.repo.root / ".git/mlpipe/aside/replaced/a/x"
+    assert kept.read_text() == "corrected by hand"
+    assert "aside/replaced/a: x" in lab.said
+
+
+def test_a_run_inside_of_a_step_does_not_wait_for_itself(lab: Lab) -> None:
+    again = f"timeout 3 {sys.executable} -m mlpipe_ci run --file mlpipe.yml || echo $? > code"
+    lab.start(step("a", again, "raw"))
+    lab.ran()
+    assert lab.repo.read("code") == "2\n", "124: it had to be ended"
