@@ -150,7 +150,7 @@ class Gatherer:
             away = [other for other in linked if not self._is_here(written[other.id])]
             waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
             told = {id_: w for id_, w in written.items() if id_ not in {o.id for o in linked}}
-            present = self._present(pattern, step, writers, told)
+            present = [] if away else self._present(pattern, step, writers, told)
             if not present and not waits and not self._is_empty(pattern, writers, told):
                 raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)

@@ -37,7 +37,7 @@ def keep_result(
         return wrote, (f"the result was not stored: {path_fault(git)}",)
     changed = _changed_meanwhile(bench, decision, ended)
     if changed:
-        return wrote, (f"the result was not stored: {changed} changed while the step ran",)
+        return wrote, (f"the result was not stored: {changed} while the step ran",)
     result = Result(
         key=decision.key,
         step=step.name,
@@ -78,9 +78,10 @@ def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome) -> str:
     try:
         now = bench.witness.inputs(decision.step)
     except PathError:
-        return "an input"
+        return "an input went away"
     differing = sorted({item.path for item in set(before) ^ set(now)})
     if differing:
-        return differing[0]
+        return f"{differing[0]} changed"
     files = (one.path for item in now for one in bench.tree.opened(item))
-    return bench.tree.written_between(files, ended.started, time.time())
+    written = bench.tree.written_between(files, ended.started, time.time())
+    return f"{written} was written, though it is the same again," if written else ""

@@ -339,3 +339,13 @@ def test_links_to_the_store_only_where_that_is_asked_for(
     (root / "model.pkl").unlink()
     with pytest.raises(DamagedError):
         restore(root, STEP, found, Store(store.directory, links=True), aside)
+
+
+def test_a_directory_of_which_all_was_moved_away_goes_too(
+    root: Path, store: Store, aside: Aside
+) -> None:
+    found, before = outputs.save(root, STEP, store), listing(root)
+    (root / "plots/mine/deep").mkdir(parents=True)
+    (root / "plots/mine/deep/notes").write_text("mine")
+    assert restore(root, STEP, found, store, aside) == (0, ("plots/mine/deep/notes",))
+    assert listing(root) == before

@@ -162,7 +162,22 @@ def _move_others(
         for path in contents(root, declared.rstrip("/"))
         if path not in wanted and (path not in directories or not os.path.isdir(f"{root}/{path}"))
     ]
-    return aside.replace(step, tuple(others))
+    aside.replace(step, tuple(others))
+    for path in others:
+        _drop_empty(root, step, path, directories)
+    return tuple(others)
+
+
+def _drop_empty(root: Path, step: Step, moved: str, wanted: set[str]) -> None:
+    """Remove directories of an output that have nothing in them any more, and belong to nobody."""
+    for place in above(moved):
+        inside = any(is_under(place, path) for path in step.writes if path.endswith("/"))
+        if not inside or place in wanted:
+            return
+        try:
+            os.rmdir(f"{root}/{place}")
+        except OSError:
+            return  # there is something in it
 
 
 def _place(root: Path, staged: Path, relative: str) -> None:

@@ -83,7 +83,7 @@ def kill_and_run_again(
         if chance.random() < 0.3:
             (repo.root / "models/all").unlink(missing_ok=True)
         mlpipe = start(repo, cache)
-        time.sleep(chance.uniform(0, 0.9))
+        time.sleep(chance.uniform(0, 0.5))
         if mlpipe.poll() is None:
             landed += 1
             mlpipe.send_signal(number)
