@@ -9,6 +9,8 @@ from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
+from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
@@ -33,6 +35,7 @@ class Bench:
     new ones go to the first. `sleep` waits so many seconds before a command is tried again;
     `fetch_large` puts the content of Git LFS files in the place of their pointers (None: that is
     left to the user); `needed_only`: outputs of reused steps come back only if a step reads them.
+    `checker`: what discovered inputs are now; `later`: who writes what, after whom.
     """
 
     root: Path
@@ -47,6 +50,8 @@ class Bench:
     logs: Path
     scopes: tuple[str, ...]
     producer: Producer
+    checker: Checker
+    later: Later
     sleep: Callable[[float], None] = time.sleep
     fetch_large: Callable[[tuple[str, ...]], None] | None = None
     needed_only: bool = False

@@ -34,6 +34,11 @@ HELP = {
         "mlpipe cache status\n  mlpipe cache verify\n  mlpipe cache gc --max-size 5G",
     ),
     "graph": ("show which step needs which", "mlpipe graph\n  mlpipe graph --format mermaid"),
+    "trace": (
+        "show what steps were seen to read and write and do not declare",
+        "mlpipe trace\n  mlpipe trace train --write",
+    ),
+    "doctor": ("say what works on this machine: git, cache, tracers", "mlpipe doctor"),
 }
 
 
@@ -132,6 +137,8 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
         help_ = "gc: keep what was used in so many days (default: MLPIPE_CACHE_MAX_AGE, else 90)"
         add("--max-age", metavar="DAYS", type=float, help=help_)
         return
+    if name == "doctor":
+        return
     if name == "validate":
         help_ = "workflow files (default: mlpipe.yml at the root)"
         add("files", metavar="FILE", nargs="*", help=help_)
@@ -141,6 +148,10 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
     add("--set", dest="settings", metavar="KEY=VALUE", action="append", help=help_)
     if name == "explain":
         add("steps", metavar="STEP", nargs="+", help="ids or names of steps")
+    if name == "trace":
+        add("steps", metavar="STEP", nargs="*", help="ids or names of steps (default: all)")
+        add("--write", action="store_true", help="add the lines to the workflow file")
+        return
     if name != "graph":
         add("--base", metavar="REF", help="compare with this commit, branch or tag")
         help_ = "run this step even if its result is known; without a name: all"

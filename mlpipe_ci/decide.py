@@ -38,7 +38,9 @@ class Evidence:
     `unusable`: why a stored result cannot be. `previous`: the parts of its last success here;
     `opened`: those of now to hold against them, if `parts` leaves out names of files. `changed`:
     which of its inputs the change under test touches, in words that begin with the path; `commits`:
-    words for the commits that did the first few of them.
+    words for the commits that did the first few of them. `discovered`: how what it read without
+    declaring it differs from the newest result. `unwatched`: why nothing tells what it reads;
+    `unstored`: why its last run left no result.
     `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
     names of steps that did not succeed. `notes`: what the reader should know about its inputs.
     `now`: seconds since 1970.
@@ -54,6 +56,9 @@ class Evidence:
     opened: KeyParts | None = None
     changed: tuple[str, ...] = ()
     commits: tuple[str, ...] = ()
+    discovered: tuple[str, ...] = ()
+    unwatched: str = ""
+    unstored: str = ""
     forced: bool = False
     failed_before: bool = False
     left_out: bool = False
@@ -143,8 +148,8 @@ def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
         return Action.RUN, ("asked for by --force",)
     if step.cache is False:
         return Action.RUN, ("cache: false",)
-    if not step.inputs:
-        return Action.RUN, ("declares no inputs, so it runs each time",)
+    if evidence.unwatched:
+        return Action.RUN, (evidence.unwatched,)
     if evidence.waits_for:
         return Action.MAYBE, evidence.waits_for
     if evidence.results:
@@ -166,9 +171,11 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     if evidence.previous and now:
         changed = differences(evidence.previous, now)
     pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
-    changed = tuple(text + commit for text, commit in pairs)
+    changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
     failed = ("failed last time",) if evidence.failed_before else ()
-    return evidence.unusable + failed + changed or ("no result yet",)
+    if found := evidence.unusable + failed + changed:
+        return found
+    return (evidence.unstored or "no result yet",)
 
 
 def _why_reuse(result: Result, now: float) -> str:

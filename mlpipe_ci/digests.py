@@ -33,6 +33,16 @@ class Digests:
         self._found: dict[str, Input] = {}
         self._settled: dict[str, tuple[Signature, Input]] = {}
 
+    def add_outputs(self, paths: Iterable[str]) -> None:
+        """More that steps write; what was known of them is not so any more."""
+        new = {path.rstrip("/") for path in paths} - self.outputs
+        if new:
+            self.outputs |= new
+            self.places |= {path.rpartition("/")[0] for path in new}
+            for path in new:
+                self._found.pop(path, None)
+                self._settled.pop(path, None)
+
     def forget(self) -> None:
         """A command has run: look anew. A file that is the same to `stat` needs no git for that."""
         self._fresh = False

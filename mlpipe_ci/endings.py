@@ -8,6 +8,7 @@ from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import Store
+from mlpipe_ci.cache.traced import Traced
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.listings import is_listing
 from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics
@@ -21,16 +22,16 @@ def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome
     return StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)
 
 
-def remember(bench: Bench, decision: Decision, seconds: float) -> None:
+def remember(bench: Bench, decision: Decision, seconds: float, traced: Traced) -> None:
     """Remember a success with the names of its inputs: the next run can say what changed."""
     key, parts, file = decision.key, decision.parts, bench.workflow.file
-    if key is None or parts is None or bench.state.knows(file, decision.step.id, key):
+    if key is None or parts is None or bench.state.knows(file, decision.step.id, key, traced.made):
         return
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:
         texts = ((digest, bench.tree.listing(digest) or "") for digest in listings)
         bench.state.keep_listings(texts)
-    bench.state.succeeded(file, decision.step.id, parts, seconds)
+    bench.state.succeeded(file, decision.step.id, parts, seconds, traced)
 
 
 def read_all_metrics(bench: Bench, step: Step) -> tuple[tuple[str, float], ...]:

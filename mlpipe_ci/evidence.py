@@ -10,6 +10,8 @@ from mlpipe_ci.cache.outputs import has_links, is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
+from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.discovery.judging import Judge, Judged
 from mlpipe_ci.endings import metrics_now
 from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
@@ -33,7 +35,8 @@ class Gatherer:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
     since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
     `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
-    `author`: which commit changed a path, in words that follow the path's.
+    `watching`: why steps cannot be watched here, empty if they can; `checker`: what discovered
+    inputs are now; `author`: which commit changed a path, in words that follow the path's.
     """
 
     root: Path
@@ -41,23 +44,20 @@ class Gatherer:
     tree: Tree
     store: Store | None
     state: State
+    checker: Checker
     scopes: tuple[str, ...]
     github: Mapping[str, Any]
     now: float
     changed: tuple[Change, ...] = ()
     forced: frozenset[str] = frozenset()
     chosen: frozenset[str] | None = None
+    watching: str = ""
     author: Callable[[str], str] = lambda _path: ""
 
     @cached_property
     def writers(self) -> Writers:
         """Who declares to write what."""
         return Writers(self.workflow.steps)
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Each step's place in the order of the workflow, by its id."""
-        return {step.id: place for place, step in enumerate(self.workflow.steps)}
 
     @cached_property
     def undeclared(self) -> tuple[Step, ...]:
@@ -76,7 +76,8 @@ class Gatherer:
         inputs, waits_for = self._inputs(step, written)
         parts = key_parts(step, inputs)
         key = step_key(parts)
-        results, unusable = self._results(step, key) if not waits_for else ((), ())
+        judged = self._judged(step, key, written, waits_for)
+        results, waits_for = judged.fitting, judged.waits_for
         # What follows only explains why the step runs; a forced one is never asked.
         previous, now = (None, None) if results else self.compared(step, parts)
         changes = () if results else self._changes(step)
@@ -85,7 +86,10 @@ class Gatherer:
             parts=None if waits_for else parts,
             key=None if waits_for else key,
             results=results,
-            unusable=unusable,
+            unusable=judged.unusable,
+            discovered=judged.differing,
+            unwatched=self._unwatched(step),
+            unstored=self.state.traced(self.workflow.file, step.id).unstored,
             previous=previous,
             opened=now,
             forced=step.id in self.forced,
@@ -131,6 +135,11 @@ class Gatherer:
         known = [one for one in self.store.of_step(step.name, self.scopes) if one.parts]
         return min(known, key=lambda one: len(differences(one.parts, parts)), default=None)  # type: ignore[arg-type]
 
+    def newest(self, key: str | None) -> Result | None:
+        """The newest stored result of a key, whether it fits or not."""
+        known = self.store.results(key, self.scopes) if self.store and key else ()
+        return max(known, key=lambda one: one.finished, default=None)
+
     def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest."""
         found: dict[str, Input] = {}
@@ -142,7 +151,8 @@ class Gatherer:
             writers = [
                 self.workflow.steps[write.step]
                 for write in self.writers.meant_by(pattern)
-                if write.step < self.places[step.id] and not is_excluded(write.path, excludes)
+                if write.step < self.workflow.places[step.id]
+                and not is_excluded(write.path, excludes)
             ]
             unknown = [s for s in writers if s.id in written and written[s.id] is None]
             waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
@@ -186,7 +196,10 @@ class Gatherer:
             files = self.tree.inputs(pattern, step.name)
         kept = [file for file in files if not self._is_written(file.path, written)]
         known = [output for other in writers for output in written.get(other.id) or ()]
-        return kept + [_as_input(o) for o in known if matches(pattern, o.path) and o.digest]
+        known += [o for other in self.undeclared for o in written.get(other.id) or ()]
+        present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
+        there = {one.path for one in present}
+        return [one for one in kept if one.path not in there] + list(present)
 
     def _is_written(self, path: str, written: Written) -> bool:
         """True if a step of this run has the word about this path, and not the disk."""
@@ -215,21 +228,37 @@ class Gatherer:
             "generates or downloads it, or correct the path"
         )
 
-    def _results(self, step: Step, key: str) -> tuple[tuple[Result, ...], tuple[str, ...]]:
-        if self.store is None or step.cache is False or not step.inputs:
-            return (), ()
-        fitting, unusable = [], []
-        for result in self.store.results(key, self.scopes):
-            if result.discovered:
-                continue  # made with a tracer; whether it fits cannot be told without one
-            lost = [output.path for output in result.outputs if not self._has(output)]
-            if lost:
-                unusable.append(f"its stored result lacks {lost[0]}")
-            else:
-                fitting.append(result)
-        if fitting and step.metrics and not fitting[0].metrics:
-            fitting[0] = metrics_now(step, fitting[0], self.store)
-        return tuple(fitting), tuple(dict.fromkeys(unusable)) if not fitting else ()
+    def _unwatched(self, step: Step) -> str:
+        """Why nothing tells what a step reads that does not declare it."""
+        if step.inputs:
+            return ""
+        if self.workflow.tracing_of(step) == "off":
+            return "declares no inputs, and tracing is off, so it runs each time"
+        if self.watching:
+            return f"declares no inputs, and {self.watching}, so it runs each time"
+        return ""
+
+    def _judged(self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]) -> Judged:
+        """The stored results of a key, held against what is there now."""
+        nothing = Judged(waits_for=waits_for)
+        if self.store is None or step.cache is False or self._unwatched(step):
+            return nothing
+        if waits_for and step.reads:
+            return nothing
+        known = self.store.results(key, self.scopes)
+        if waits_for:  # by steps that may write anything, for one that may read anything
+            return nothing if known else Judged()
+        judge = Judge(self.checker, self.workflow, self.writers, self._lost, self.author)
+        found = judge.results(step, known, written)
+        if found.fitting and step.metrics and not found.fitting[0].metrics:
+            first = metrics_now(step, found.fitting[0], self.store)
+            return replace(found, fitting=(first, *found.fitting[1:]))
+        return found
+
+    def _lost(self, result: Result) -> str:
+        """An output that cannot be brought back; empty if all can."""
+        lost = (output.path for output in result.outputs if not self._has(output))
+        return next(lost, "")
 
     def _has(self, output: Output) -> bool:
         if self.store is not None and self.store.holds(output):

@@ -1,5 +1,6 @@
 """Carries out one command: its outputs aside, the command, its result kept or all put back."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, rememb
 from mlpipe_ci.errors import GitError, PathError
 from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.job import make_job
-from mlpipe_ci.keep import keep_result
+from mlpipe_ci.keep import keep_result, written_before
 from mlpipe_ci.metrics import MetricsError
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
+MOST_FAULTS = 10
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
@@ -23,21 +25,22 @@ TAIL_BYTES = 1 << 16
 def execute(bench: Bench, decision: Decision) -> StepOutcome:
     """Run the command, again if it may be, and keep or put back what it wrote. Raises PathError."""
     step = decision.step
-    refuse_links(bench.root, step)
+    refuse_links(bench.root, step, step.writes)
     _fetch_pointers(bench, decision)
     notes = moved_note(bench, step, bench.aside.clear_way(step))
+    more = written_before(bench, step)
     for attempt in range(1, step.retries + 2):
-        outcome = _ended(bench, decision, _attempt(bench, step, attempt))
+        outcome = _ended(bench, decision, _attempt(bench, step, attempt, more), more)
         if outcome.exit_code == 0 or attempt > step.retries:
             return replace(outcome, attempts=attempt, notes=outcome.notes + notes)
         bench.sleep(2 ** (attempt - 1))
     raise AssertionError("unreachable: the last attempt returns")
 
 
-def _attempt(bench: Bench, step: Step, attempt: int) -> Outcome:
+def _attempt(bench: Bench, step: Step, attempt: int, more: tuple[str, ...]) -> Outcome:
     try:
         job = make_job(bench, step, attempt)
-        bench.aside.move(step)
+        bench.aside.move(step, more)
         bench.executor.start(job)
         ended = bench.executor.wait()
     except (OSError, ValueError) as error:
@@ -50,15 +53,18 @@ def _attempt(bench: Bench, step: Step, attempt: int) -> Outcome:
     return ended
 
 
-def _ended(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
+def _ended(bench: Bench, decision: Decision, ended: Outcome, more: tuple[str, ...]) -> StepOutcome:
     try:
         if ended.timed_out:
             limit = decision.step.timeout_minutes or 0
             why = f"ended after {limit:g} min, its timeout-minutes"
             return replace(_failed(bench, decision, ended, why), status=Status.TIMED_OUT)
         if ended.exit_code != 0:
-            return _failed(bench, decision, ended, _exit_note(ended.exit_code))
-        return _succeeded(bench, decision, ended)
+            why = _exit_note(ended.exit_code)
+            return _failed(bench, decision, ended, why, strict_faults(bench, decision.step, ended))
+        if faults := strict_faults(bench, decision.step, ended):
+            return _failed(bench, decision, ended, faults[0], faults[1:])
+        return _succeeded(bench, decision, ended, more)
     except (MissingOutputError, MetricsError) as error:
         return _failed(bench, decision, ended, str(error))
 
@@ -85,29 +91,56 @@ def _fetch_pointers(bench: Bench, decision: Decision) -> None:
         )
 
 
-def _succeeded(bench: Bench, decision: Decision, ended: Outcome) -> StepOutcome:
+def _succeeded(
+    bench: Bench, decision: Decision, ended: Outcome, more: tuple[str, ...]
+) -> StepOutcome:
     step = decision.step
     metrics = read_all_metrics(bench, step)
-    wrote, notes = keep_result(bench, decision, ended, metrics)
-    moved = bench.aside.drop(step, wrote)
-    remember(bench, decision, ended.seconds)
+    kept = keep_result(bench, decision, ended, metrics)
+    moved = bench.aside.drop(step, kept.outputs, more)
+    remember(bench, decision, ended.seconds, kept.traced)
     return make_outcome(
         decision,
         Status.SUCCEEDED,
         seconds=ended.seconds,
         exit_code=0,
-        outputs=tuple(output.path for output in wrote),
+        outputs=tuple(output.path for output in kept.outputs),
         metrics=metrics,
-        notes=notes + moved_note(bench, step, moved),
+        notes=kept.notes + moved_note(bench, step, moved),
+        reads=kept.traced.reads,
+        writes=() if step.undeclared else kept.traced.writes,
+        variables=kept.traced.variables,
+        tracer=ended.trace.tracer,
     )
 
 
-def _failed(bench: Bench, decision: Decision, ended: Outcome, why: str) -> StepOutcome:
+def strict_faults(bench: Bench, step: Step, ended: Outcome) -> tuple[str, ...]:
+    """What the step read or wrote under `tracing: strict` and does not declare, with the remedy."""
+    if bench.workflow.tracing_of(step) != "strict":
+        return ()
+    trace = ended.trace
+    if not trace.complete:
+        why = "; ".join(trace.why) or "this system has no tracer"
+        return (f"tracing: strict, but what it reads cannot be watched: {why}",)
+    found = []
+    for whole, write in trace.refused:
+        path = os.path.relpath(whole, os.path.realpath(bench.root))
+        verb, key = ("write", "outputs") if write else ("read", "inputs")
+        found.append(
+            f"it may not {verb} {path}, which it does not declare; at {bench.workflow.file}:"
+            f"{step.line} add to its {key}: - {path}"
+        )
+    return tuple(found[:MOST_FAULTS])
+
+
+def _failed(
+    bench: Bench, decision: Decision, ended: Outcome, why: str, more: tuple[str, ...] = ()
+) -> StepOutcome:
     back = bench.aside.put_back()
     if decision.key:
         bench.state.fail(bench.workflow.file, decision.step.id, decision.key)
     stale = back[1] if back else ()
-    notes: tuple[str, ...] = (why,)
+    notes: tuple[str, ...] = (why, *more)
     if stale:
         notes += (f"put back from before, so stale: {', '.join(stale)}",)
     return make_outcome(

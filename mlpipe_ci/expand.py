@@ -136,6 +136,7 @@ def make_step(
         "retries": int(filler.value("retries", 0)),
         "continue_on_error": filler.value("continue-on-error", False),
         "cache": raw.get("cache"),
+        "tracing": raw.get("tracing"),
         "gates": tuple(bare(gate).strip() for gate in raw.get("gates", ())),
         "resources": _resources(filler.value("resources")),
     }

@@ -30,7 +30,7 @@ class Tree:
         self._disk = Disk(root)
         self._digests = Digests(self._disk, git, outputs, memo)
         self._directories = Directories(self._disk, self._digests, memo, with_git=git is not None)
-        self._git = git
+        self._git, self._memo = git, memo
         self._named: dict[str, str] = {}
 
     def forget(self) -> None:
@@ -70,6 +70,25 @@ class Tree:
         if is_glob(plain) or not os.path.isdir(self._disk.at(plain)):
             return None
         return None if self._disk.is_link(plain) and pattern == plain else plain
+
+    def known(self, path: str) -> Input | None:
+        """A file or link with its digest, None if there is neither; also an absolute path.
+
+        Raises PathError.
+        """
+        if path.startswith("/"):
+            return (
+                Input(path=path, digest=self._memo.digest(path)) if os.path.isfile(path) else None
+            )
+        found = self._digests.file(path)
+        if found is None and self._disk.is_link(path):
+            target = os.readlink(self._disk.at(path))
+            return Input(path=path, digest=f"link:{target}")
+        return found
+
+    def add_outputs(self, paths: Iterable[str]) -> None:
+        """Steps write these as well, which did not declare it."""
+        self._digests.add_outputs(paths)
 
     def opened(self, item: Input) -> tuple[Input, ...]:
         """The files of a listing, as they were when it was made; of all else, the input itself."""

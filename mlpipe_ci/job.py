@@ -1,12 +1,20 @@
 """A step as a job: shell, directory, environment with its secrets, time limit."""
 
 import os
+import re
+import sys
 from pathlib import Path
 
 from mlpipe_ci.bench import Bench
+from mlpipe_ci.discovery.noise import NOISE
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Job
+from mlpipe_ci.patterns import expressions
+from mlpipe_ci.tracing import Request, strict
 from mlpipe_ci.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
+
+TRACER = "MLPIPE_TRACER"
+"""Variable that names the only tracer that may be used: `notify`, `strace` or `none`."""
 
 
 def make_job(bench: Bench, step: Step, attempt: int) -> Job:
@@ -29,7 +37,35 @@ def make_job(bench: Bench, step: Step, attempt: int) -> Job:
         append=attempt > 1,
         secrets=tuple(bench.env[name] for name in sorted(names) if bench.env.get(name)),
         timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
+        watch=_watch(bench, step),
     )
+
+
+def _watch(bench: Bench, step: Step) -> Request | None:
+    """What is to be watched of a step; None where nothing can or should be."""
+    mode = bench.workflow.tracing_of(step)
+    preferred = bench.env.get(TRACER, "auto")
+    if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
+        return None
+    out = bench.logs / f"{step.id}.trace"
+    rules = _rules(bench, step) if mode == "strict" else ""
+    directory = bench.root / step.working_directory
+    return Request(root=bench.root, directory=directory, out=out, preferred=preferred, rules=rules)
+
+
+def _rules(bench: Bench, step: Step) -> str:
+    """Write down what strict tracing lets the step read and write; returns the file."""
+    place = str(bench.logs / f"{step.id}.rules")
+    params = [re.escape(path) for path in bench.workflow.params_files]
+    reads = [one for p in step.reads if not p.startswith("!") for one in expressions(p)]
+    excluded = [one for p in step.reads if p.startswith("!") for one in expressions(p[1:])]
+    strict.write(place, reads + params, excluded, step.writes, NOISE)
+    return place
+
+
+def asks_for_rights(run: str) -> bool:
+    """True for a command that calls `sudo`: below a filter it could gain no rights."""
+    return re.search(r"(?:^|[\s;&|(`])(?:sudo|doas|pkexec|su)(?=\s)", run) is not None
 
 
 def secret_names(workflow: Workflow) -> frozenset[str]:

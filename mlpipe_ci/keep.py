@@ -1,15 +1,35 @@
 """Keeps the result of a step that has succeeded, if it may be kept."""
 
 import time
+from itertools import chain
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.store import Store
+from mlpipe_ci.cache.traced import Traced
 from mlpipe_ci.decide import Decision
+from mlpipe_ci.discovery.checking import ABSENT, VARIABLE
+from mlpipe_ci.discovery.finding import Finder, Finding
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.paths import path_fault
 from mlpipe_ci.result import Output, Result
+from mlpipe_ci.tracing import Trace
+from mlpipe_ci.workflow import Step
+
+SHOWN = 3
+CONTENTS = ("git:", "blake3:", "link:")
+"""Digests of what is in a file."""
+
+
+@frozen
+class Kept:
+    """What became of a success: outputs, notes for the reader, and what was seen of the step."""
+
+    outputs: tuple[Output, ...]
+    notes: tuple[str, ...]
+    traced: Traced
 
 
 def keep_result(
@@ -17,32 +37,35 @@ def keep_result(
     decision: Decision,
     ended: Outcome,
     metrics: tuple[tuple[str, float], ...],
-) -> tuple[tuple[Output, ...], tuple[str, ...]]:
-    """Keep the outputs and the result of a step that succeeded. Returns outputs and notes.
+) -> Kept:
+    """Keep the outputs and the result of a step that succeeded.
 
     A fault of the cache is told in a note, and is no failure. Raises MissingOutputError.
     """
-    step, parts, store = decision.step, decision.parts, bench.store
-    keep = store if step.inputs and step.cache is not False else None
+    step, store = decision.step, bench.store
+    finding = _find(bench, step, ended)
+    more = finding.writes if step.undeclared else ()
+    _announce(bench, step, more)
+    why = why_unstored(step, ended.trace, finding)
+    keep = None if why or step.cache is False else store
+    notes = _tracing_notes(step, ended.trace, finding)
     try:
-        wrote = outputs.save(bench.root, step, keep)
+        wrote = outputs.save(bench.root, step, keep, more)
         log = keep.save(ended.job.log)[0] if keep else ""
     except OSError as error:
-        wrote = outputs.save(bench.root, step, None)
-        return wrote, (_not_stored(error),)
-    if keep is None or parts is None or decision.key is None:
-        return wrote, ()
-    git = next((output.path for output in wrote if path_fault(output.path)), None)
-    if git:
-        return wrote, (f"the result was not stored: {path_fault(git)}",)
-    changed = _changed_meanwhile(bench, decision, ended)
-    if changed:
-        return wrote, (f"the result was not stored: {changed} while the step ran",)
+        wrote = outputs.save(bench.root, step, None, more)
+        return Kept(outputs=wrote, notes=(_not_stored(error),), traced=_traced(wrote, finding))
+    if not why and keep:
+        git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
+        why = git or _changed_meanwhile(bench, decision, ended, finding)
+        notes += (f"the result was not stored: {why}",) if why else ()
+    if keep is None or why or decision.parts is None or decision.key is None:
+        return Kept(outputs=wrote, notes=notes, traced=_traced(wrote, finding, why))
     result = Result(
         key=decision.key,
         step=step.name,
-        parts=parts,
-        discovered=(),
+        parts=decision.parts,
+        discovered=finding.inputs,
         outputs=wrote,
         metrics=metrics,
         log=log,
@@ -50,7 +73,115 @@ def keep_result(
         finished=time.time(),
         producer=bench.producer,
     )
-    return wrote, _add(keep, result, bench.scopes[0], forced=decision.forced)
+    notes += _add(keep, result, bench.scopes[0], forced=decision.forced)
+    traced = _traced(wrote, finding, made=result.finished if _is_watched(step, result) else 0.0)
+    return Kept(outputs=wrote, notes=notes, traced=traced)
+
+
+def _find(bench: Bench, step: Step, ended: Outcome) -> Finding:
+    """What was seen; nothing if it was not all."""
+    if not ended.trace.complete:
+        return Finding()
+    place = bench.workflow.places[step.id]
+    env = dict(ended.job.env)
+    finder = Finder(str(bench.root), step, place, bench.checker, ended.started, env)
+    return finder.find(ended.trace, bench.workflow.params_files)
+
+
+def _announce(bench: Bench, step: Step, paths: tuple[str, ...]) -> None:
+    """From now on these are outputs: read by their bytes, and no news for those who list them."""
+    bench.tree.add_outputs(paths)
+    bench.later.add(bench.workflow.places[step.id], paths)
+
+
+def why_unstored(step: Step, trace: Trace, finding: Finding) -> str:
+    """Why a step's result must not be reused, if it does not declare what it reads; else empty."""
+    if step.inputs or step.cache is False:
+        return ""
+    if not trace.complete:
+        reason = "; ".join(trace.why) or "nothing watched it"
+        return f"declares no inputs, and what it reads is not known: {reason}"
+    if finding.rewrites:
+        return f"it changes {_some(finding.rewrites)}, which it also reads"
+    if finding.removes:
+        return f"it removes {_some(finding.removes)}"
+    if step.cache is True:
+        return ""
+    if trace.network:
+        return f"it talks to the network ({_some(trace.network)}), and does not say cache: true"
+    if not step.writes and not finding.writes:
+        return "it writes nothing in the repository, so it runs each time (cache: true reuses it)"
+    return ""
+
+
+def _tracing_notes(step: Step, trace: Trace, finding: Finding) -> tuple[str, ...]:
+    """What the reader should know about what was seen."""
+    notes: tuple[str, ...] = ()
+    if trace.why and step.inputs and trace.tracer:
+        notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
+    if step.inputs and finding.rewrites:
+        some = _some(finding.rewrites)
+        notes += (
+            f"it reads {some} and changes it, so that is not counted; declare it as an output",
+        )
+    return notes
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
+
+
+def _is_watched(step: Step, result: Result) -> bool:
+    return bool(result.discovered) or not step.inputs
+
+
+def _traced(
+    wrote: tuple[Output, ...], finding: Finding, why: str = "", made: float = 0.0
+) -> Traced:
+    paths = set(finding.writes)
+    return Traced(
+        made=made,
+        wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
+        reads=finding.reads,
+        writes=finding.writes,
+        variables=finding.variables,
+        unstored=why,
+    )
+
+
+def traced_of(step: Step, result: Result) -> Traced:
+    """What a stored result tells of the step that made it."""
+    if not _is_watched(step, result):
+        return Traced()
+    files = [one for one in result.discovered if one.digest.startswith(CONTENTS)]
+    wrote = [(o.path, o.digest) for o in result.outputs] if step.undeclared else []
+    return Traced(
+        made=result.finished,
+        wrote=tuple(wrote),
+        reads=tuple(one.path for one in files if not one.path.startswith("/")),
+        writes=tuple(path for path, _ in wrote),
+        variables=tuple(
+            one.path.removeprefix(VARIABLE)
+            for one in result.discovered
+            if one.path.startswith(VARIABLE) and one.digest != ABSENT
+        ),
+    )
+
+
+def written_before(bench: Bench, step: Step) -> tuple[str, ...]:
+    """What the step wrote last time without declaring it, where that is still as it wrote it.
+
+    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays.
+    """
+    if not step.undeclared:
+        return ()
+    found = []
+    for path, digest in bench.state.traced(bench.workflow.file, step.id).wrote:
+        if not path_fault(path) and not bench.tree.tracked(path):
+            now = bench.tree.known(path)
+            if now is not None and now.digest == digest:
+                found.append(path)
+    return tuple(found)
 
 
 def _add(store: Store, result: Result, scope: str, *, forced: bool) -> tuple[str, ...]:
@@ -69,7 +200,7 @@ def _not_stored(error: OSError) -> str:
     return f"the result was not stored: {error.strerror or error}{place}"
 
 
-def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome) -> str:
+def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome, finding: Finding) -> str:
     """An input that is another now, or was written meanwhile and has its old content again.
 
     As when a branch is checked out for a moment while a step runs: who knows what it has read.
@@ -78,10 +209,10 @@ def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome) -> str:
     try:
         now = bench.witness.inputs(decision.step)
     except PathError:
-        return "an input went away"
+        return "an input went away while the step ran"
     differing = sorted({item.path for item in set(before) ^ set(now)})
     if differing:
-        return f"{differing[0]} changed"
-    files = (one.path for item in now for one in bench.tree.opened(item))
+        return f"{differing[0]} changed while the step ran"
+    files = chain((one.path for item in now for one in bench.tree.opened(item)), finding.reads)
     written = bench.tree.written_between(files, ended.started, time.time())
-    return f"{written} was written, though it is the same again," if written else ""
+    return f"{written} was written while the step ran" if written else ""

@@ -29,6 +29,15 @@ def may_match(pattern: str, output: str) -> bool:
     )
 
 
+def expressions(pattern: str) -> tuple[str, ...]:
+    """Regular expressions, one of which a whole path fits if the pattern means it."""
+    if is_glob(pattern):
+        return tuple(one.pattern for one in _compiled(pattern))
+    if pattern in {".", "./"}:
+        return (".*",)
+    return (re.escape(pattern.rstrip("/")) + "(?s:/.*)?",)
+
+
 @lru_cache(maxsize=10_000)
 def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
     from wcmatch import glob  # noqa: PLC0415 - 10 ms, which a workflow without patterns saves

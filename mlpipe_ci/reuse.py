@@ -7,6 +7,7 @@ from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.decide import Decision, Written
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
+from mlpipe_ci.keep import traced_of
 from mlpipe_ci.metrics import MetricsError
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Result
@@ -44,7 +45,7 @@ class Reuse:
             bench.tree.forget()
         if bench.store:
             bench.store.used(result.key)
-        remember(bench, decision, result.seconds)
+        self._note(step, decision, result)
         notes = (f"{restored} file(s) restored from the cache",) if restored else ()
         return make_outcome(
             decision,
@@ -55,6 +56,15 @@ class Reuse:
             notes=notes + moved_note(bench, step, moved),
         )
 
+    def _note(self, step: Step, decision: Decision, result: Result) -> None:
+        """Remember a reused result; what it wrote without declaring it is known from now on."""
+        bench = self._bench
+        if step.undeclared:
+            paths = [output.path for output in result.outputs]
+            bench.tree.add_outputs(paths)
+            bench.later.add(bench.workflow.places[step.id], paths)
+        remember(bench, decision, result.seconds, traced_of(step, result))
+
     def held(self) -> Iterator[Decision]:
         """Reused steps whose outputs are not in the work tree."""
         yield from self._held.values()
@@ -63,7 +73,7 @@ class Reuse:
         """Reused steps of which a step that runs may read something that is not there yet."""
         for decision in tuple(self._held.values()):
             other, result = decision.step, decision.result
-            named = other.group in step.needs or not step.inputs
+            named = other.group in step.needs or not step.inputs or other.undeclared
             reads = [pattern for pattern in step.reads if not pattern.startswith("!")]
             paths = [output.path for output in result.outputs] if result else []
             if named or any(matches(pattern, path) for pattern in reads for path in paths):

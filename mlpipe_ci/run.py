@@ -33,6 +33,7 @@ class StepOutcome:
     """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
 
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
+    `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
     """
 
     step: Step
@@ -46,6 +47,10 @@ class StepOutcome:
     metrics: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
     log_tail: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    tracer: str = ""
 
     @property
     def broke(self) -> bool:

@@ -71,7 +71,8 @@ class Step:
     """One command with its inputs and outputs. Paths are relative to the root, with `/`.
 
     `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
-    `shared`: the workflow's inputs. `position`: which entry of the file's list it comes from.
+    `shared`: the workflow's inputs. `tracing`: None is the workflow's. `position`: which entry of
+    the file's list it comes from.
     """
 
     id: str
@@ -97,13 +98,14 @@ class Step:
     plots: tuple[Plot, ...] = ()
     gates: tuple[str, ...] = ()
     resources: Resources | None = None
+    tracing: str | None = None
     line: int = 1
     position: int = 0
 
     @cached_property
     def reads(self) -> tuple[str, ...]:
-        """All that the step declares to read. The workflow's inputs alone declare nothing."""
-        return tuple(dict.fromkeys(self.shared + self.inputs)) if self.inputs else ()
+        """All that the step declares to read, the workflow's inputs with it."""
+        return tuple(dict.fromkeys(self.shared + self.inputs))
 
     @cached_property
     def writes(self) -> tuple[str, ...]:
@@ -118,8 +120,11 @@ class Step:
 
     @property
     def undeclared(self) -> bool:
-        """True if the step says neither what it reads nor what it writes."""
-        return not self.inputs and not self.writes
+        """True if the step says neither what it reads nor what it writes.
+
+        The workflow's inputs, metrics and plots alone declare nothing: there may be more.
+        """
+        return not self.inputs and not self.outputs
 
     @property
     def group(self) -> str:
@@ -150,6 +155,15 @@ class Workflow:
     params_files: tuple[str, ...] = ()
     tracing: str = "auto"
     cache: CacheSettings = CacheSettings()
+
+    def tracing_of(self, step: Step) -> str:
+        """How a step is watched: `auto`, `strict` or `off`."""
+        return step.tracing or self.tracing
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each step's place in the order of the workflow, by its id."""
+        return {step.id: place for place, step in enumerate(self.steps)}
 
     @cached_property
     def writes(self) -> tuple[str, ...]:

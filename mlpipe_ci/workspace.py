@@ -1,6 +1,7 @@
 """Opens what a command works on: root, git, event, workflow, cache, state."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,8 @@ from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.checkout import Asked, directory_for, fulfil, large_files, remote_for, request
 from mlpipe_ci.compare import Authors, compare
+from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.errors import NoGitError, UsageError
 from mlpipe_ci.events import Event, in_actions, read_event
 from mlpipe_ci.evidence import Gatherer
@@ -29,6 +32,7 @@ from mlpipe_ci.workflow import Workflow
 NOTHING = Asked()
 HERE = "."
 DEFAULT_FILE = "mlpipe.yml"
+TRACER = "MLPIPE_TRACER"
 
 
 @frozen
@@ -55,6 +59,7 @@ class Options:
     downstream: bool = False
     allow_untrusted: bool = False
     comment: bool = True
+    write: bool = False
 
 
 @frozen
@@ -73,9 +78,12 @@ class Workspace:
     producer: Producer
     authors: Authors
     large_files: Remote | None
+    checker: Checker
+    later: Later
     forced: frozenset[str]
     chosen: frozenset[str] | None
     needed_only: bool
+    watching: str
 
     def gatherer(self, now: float) -> Gatherer:
         """The witness for plan and run. `now` in seconds since 1970."""
@@ -85,6 +93,8 @@ class Workspace:
             tree=self.tree,
             store=self.store,
             state=self.state,
+            checker=self.checker,
+            watching=self.watching,
             scopes=self.event.scopes,
             github=dict(self.event.attributes),
             changed=self.comparison.changed or (),
@@ -168,13 +178,17 @@ def open_workspace(
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
     state = State(place.state, readonly=readonly)
+    tree = Tree(place.root, place.git, workflow.writes, state.memo)
+    later = _later(workflow, state, tree)
     return Workspace(
         root=place.root,
         git=place.git,
         event=event,
         comparison=comparison,
         workflow=workflow,
-        tree=Tree(place.root, place.git, workflow.writes, state.memo),
+        tree=tree,
+        checker=Checker(str(place.root), tree, env, later),
+        later=later,
         store=Store(
             place.cache, state.recall(workflow.file), links=workflow.cache.restore == "link"
         ),
@@ -185,8 +199,28 @@ def open_workspace(
         chosen=_chosen(workflow, options),
         forced=named_steps(workflow, options.force, "--force"),
         needed_only=options.outputs == "needed",
+        watching=_unwatched(env),
         large_files=large_files(env, place.git, options.asked),
     )
+
+
+def _unwatched(env: Mapping[str, str]) -> str:
+    """Why nothing can tell here what a step reads."""
+    if sys.platform != "linux":
+        return "only Linux can watch what it reads"
+    return f"{TRACER} is off" if env.get(TRACER) == "off" else ""
+
+
+def _later(workflow: Workflow, state: State, tree: Tree) -> Later:
+    """Who writes what, as declared or as it was seen last time."""
+    later = Later()
+    for place, step in enumerate(workflow.steps):
+        later.add(place, step.writes)
+        if step.undeclared:
+            paths = [path for path, _ in state.traced(workflow.file, step.id).wrote]
+            tree.add_outputs(paths)
+            later.add(place, paths)
+    return later
 
 
 def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> frozenset[str]:

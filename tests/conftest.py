@@ -51,6 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     for name, value in NOBODY.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", "/dev/null/home-of-tests")
+    monkeypatch.setenv("MLPIPE_TRACER", "off")  # 50 ms a step, spent where it is what is tested
     monkeypatch.setenv("MLPIPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):  # for programs that tests start
         monkeypatch.setenv(name, "http://127.0.0.1:9")

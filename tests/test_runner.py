@@ -12,6 +12,8 @@ from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Decision, Evidence
+from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.executors.base import Job
 from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
@@ -36,11 +38,12 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
                 (root / path).write_text(f"{path} of {job.id}")
             return 0
 
+        tree = Tree(root, None, ())
         return Bench(
             root=root,
             workflow=workflow(*steps),
             witness=FakeWitness(**evidence),
-            tree=Tree(root, None, ()),
+            tree=tree,
             store=Store(tmp_path / "cache"),
             state=State(tmp_path / "state.db"),
             aside=Aside(root, tmp_path / "aside"),
@@ -49,6 +52,8 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
             logs=tmp_path / "logs",
             scopes=("main",),
             producer=Producer(commit="4be1c02"),
+            checker=Checker(str(root), tree, {}, Later()),
+            later=Later(),
         )
 
     return make

@@ -6,6 +6,7 @@ from pathlib import Path
 from fakes import step
 
 from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.traced import Traced
 from mlpipe_ci.keys import Input, key_parts
 
 PARTS = key_parts(step("train", inputs=("a",)), (Input(path="a", digest="git:1"),))
@@ -15,7 +16,7 @@ def test_the_last_success_and_failure_are_remembered(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "state.db"
     state = State(path)
     assert state.previous("w", "train") is None
-    state.succeeded("w", "train", PARTS, 1.0)
+    state.succeeded("w", "train", PARTS, 1.0, Traced())
     state.fail("w", "train", "k" * 64)
     state.close()
     again = State(path)
@@ -23,7 +24,7 @@ def test_the_last_success_and_failure_are_remembered(tmp_path: Path) -> None:
     assert again.failed("w", "train", "k" * 64)
     assert not again.failed("w", "train", "other")
     assert again.previous("other", "train") is None
-    again.succeeded("w", "train", PARTS, 1.0)
+    again.succeeded("w", "train", PARTS, 1.0, Traced())
     assert not again.failed("w", "train", "k" * 64)
     again.fail("w", "never succeeded", "k")
     assert again.previous("w", "never succeeded") is None
@@ -37,7 +38,7 @@ def test_a_state_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
         state = State(path)
         assert state.warning
         assert "reasons will be less exact" in state.warning
-        state.succeeded("w", "train", PARTS, 1.0)
+        state.succeeded("w", "train", PARTS, 1.0, Traced())
         assert state.previous("w", "train") == PARTS
         state.close()
 
@@ -47,7 +48,7 @@ def test_a_readonly_state_is_read_and_never_made(tmp_path: Path) -> None:
     State(path, readonly=True).close()
     assert not path.exists()
     state = State(path)
-    state.succeeded("w", "train", PARTS, 1.0)
+    state.succeeded("w", "train", PARTS, 1.0, Traced())
     reader = State(path, readonly=True)
     assert reader.previous("w", "train") == PARTS
     reader.close()
@@ -57,7 +58,7 @@ def test_a_readonly_state_is_read_and_never_made(tmp_path: Path) -> None:
 def test_damaged_parts_are_as_if_not_there(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     state = State(path)
-    state.succeeded("w", "train", PARTS, 1.0)
+    state.succeeded("w", "train", PARTS, 1.0, Traced())
     with sqlite3.connect(path) as db:
         db.execute("UPDATE steps SET parts='{\"run\": 1'")
     db.close()

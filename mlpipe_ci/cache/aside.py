@@ -63,26 +63,42 @@ class Aside:
         there = (place for place in places if os.path.lexists(self._root / place))
         return self.replace(step, tuple(p for p in there if not (self._root / p).is_dir()))
 
-    def move(self, step: Step) -> None:
-        """Move the step's outputs aside, and make the directories that it will write to."""
+    def move(self, step: Step, more: tuple[str, ...] = ()) -> None:
+        """Move the step's outputs aside, and make the directories that it will write to.
+
+        `more`: what it wrote last time without declaring it. Directories that are empty then go.
+        """
         shutil.rmtree(self.directory / "kept", ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
-        there = [path for path in step.writes if os.path.lexists(plain_path(self._root / path))]
+        paths = (*step.writes, *more)
+        there = [path for path in paths if os.path.lexists(plain_path(self._root / path))]
         temporary = self._journal.with_suffix(".tmp")
-        record = {"step": step.id, "paths": step.writes, "there": there}
+        record = {"step": step.id, "paths": paths, "there": there}
         temporary.write_text(json.dumps(record), "ascii")
         temporary.replace(self._journal)
         for declared in there:
             move(self._root / declared, self.directory / "kept" / declared)
+        self._drop_empty(more)
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
 
-    def drop(self, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+    def _drop_empty(self, paths: tuple[str, ...]) -> None:
+        """A step that made its directories finds none: as in a fresh clone."""
+        for path in paths:
+            for folder in above(path):
+                try:
+                    os.rmdir(self._root / folder)
+                except OSError:
+                    break  # there is something else in it
+
+    def drop(
+        self, step: Step, outputs: tuple[Output, ...], more: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
         """The step has succeeded. Returns old files that it did not write again, moved away."""
         written, kept = {output.path for output in outputs}, self.directory / "kept"
         lost = [
             path
-            for declared in step.writes
+            for declared in (*step.writes, *more)
             if os.path.lexists(plain_path(kept / declared))
             for path in contents(kept, declared.rstrip("/"))
             if (kept / path).is_symlink() or not (kept / path).is_dir()

@@ -33,8 +33,12 @@ class MissingOutputError(Exception):
     """The command ended well, but a declared output is not there, or is of the wrong kind."""
 
 
-def save(root: Path, step: Step, store: Store | None) -> tuple[Output, ...]:
+def save(
+    root: Path, step: Step, store: Store | None, more: tuple[str, ...] = ()
+) -> tuple[Output, ...]:
     """Describe what a step wrote and, where there is a store, keep it. Raises MissingOutputError.
+
+    `more`: files that it wrote and did not declare.
 
     An OSError of the store passes through: the outputs are there, they are just not kept.
     """
@@ -42,6 +46,7 @@ def save(root: Path, step: Step, store: Store | None) -> tuple[Output, ...]:
     for declared in step.writes:
         _check_kind(f"{root}/{declared}".rstrip("/"), declared)
         found += [_described(root, path) for path in contents(root, declared.rstrip("/"))]
+    found += [_described(root, path) for path in more]
     small = [o for o in found if o.kind == "file" and o.size < SMALL]
     packed = _packed(root, small, store) if store and len(small) > MANY else {}
     return tuple(packed.get(o.path) or _kept(root, o, store) for o in found)
@@ -78,9 +83,9 @@ def has_links(outputs: tuple[Output, ...] | None) -> bool:
     return any(output.kind == "link" for output in outputs or ())
 
 
-def refuse_links(root: Path, step: Step) -> None:
+def refuse_links(root: Path, step: Step, paths: tuple[str, ...]) -> None:
     """Raise PathError if an output of the step would be written through a symbolic link."""
-    for declared in step.writes:
+    for declared in paths:
         plain = declared.rstrip("/")
         places = [plain] if declared.endswith("/") else []
         links = [p for p in (*places, *above(plain)) if os.path.islink(f"{root}/{p}")]

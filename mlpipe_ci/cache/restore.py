@@ -10,7 +10,7 @@ from mlpipe_ci.cache.outputs import Digest, is_right, read, refuse_links
 from mlpipe_ci.cache.paths import contents, move, remove
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.paths import above, is_under
+from mlpipe_ci.paths import above, is_under, path_fault
 from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Step
 
@@ -69,7 +69,8 @@ class Restorer:
 
     def _wrong(self, step: Step, outputs: tuple[Output, ...]) -> list[Output]:
         _refuse_undeclared(step, outputs)
-        refuse_links(self._root, step)
+        paths = tuple(o.path for o in outputs) if step.undeclared else step.writes
+        refuse_links(self._root, step, paths)
         return [output for output in outputs if not is_right(self._root, output, self._digest)]
 
     def _staged(self, step: Step, wrong: list[Output]) -> list[tuple[Path, str]]:
@@ -91,7 +92,9 @@ def _unwritable(error: OSError) -> PathError:
 
 def _refuse_undeclared(step: Step, outputs: tuple[Output, ...]) -> None:
     for output in outputs:
-        if not any(is_under(output.path, declared) for declared in step.writes):
+        fault = path_fault(output.path) if step.undeclared else ""
+        declared = step.undeclared or any(is_under(output.path, one) for one in step.writes)
+        if fault or not declared:
             raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
 
 

@@ -12,17 +12,18 @@ from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
 from mlpipe_ci.cache.recall import Recall
+from mlpipe_ci.cache.traced import Traced, decode_traced, encode_traced
 from mlpipe_ci.keys import KeyParts, step_key
 from mlpipe_ci.listings import KIND
 from mlpipe_ci.memo import Memo
 
-VERSION = 2
+VERSION = 3
 SCHEMA = f"""
 BEGIN;
 DROP TABLE IF EXISTS memo;
 DROP TABLE IF EXISTS steps;
 CREATE TABLE steps (
-    workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed_key TEXT,
+    workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed_key TEXT, traced TEXT,
     PRIMARY KEY (workflow, step)
 ) WITHOUT ROWID;
 CREATE TABLE memo (directory TEXT PRIMARY KEY, seen BLOB, listing TEXT, files TEXT);
@@ -31,8 +32,8 @@ CREATE TABLE results (workflow TEXT PRIMARY KEY, text TEXT);
 PRAGMA user_version={VERSION};
 COMMIT;
 """
-Row = tuple[str | None, str | None, str | None]
-"""Key and parts of the last success, and the key of a failure since."""
+Row = tuple[str | None, str | None, str | None, str | None]
+"""Key and parts of the last success, the key of a failure since, and what was traced."""
 
 
 class State:
@@ -67,27 +68,37 @@ class State:
         row = self._of(workflow).get(step)
         return bool(row and row[2] and row[2] == key)
 
-    def knows(self, workflow: str, step: str, key: str) -> bool:
-        """True if the last that was heard of the step is a success with this key."""
+    def knows(self, workflow: str, step: str, key: str, made: float) -> bool:
+        """True if the last that was heard of the step is a success with this key, made then."""
         row = self._of(workflow).get(step)
-        return row is not None and row[0] == key and row[2] is None
+        if row is None or row[0] != key or row[2] is not None:
+            return False
+        return self.traced(workflow, step).made == made
 
-    def succeeded(self, workflow: str, step: str, parts: KeyParts, seconds: float) -> None:
+    def traced(self, workflow: str, step: str) -> Traced:
+        """What is known of the step's last success by watching it."""
+        row = self._of(workflow).get(step)
+        return decode_traced(row[3]) if row and row[3] else Traced()
+
+    def succeeded(
+        self, workflow: str, step: str, parts: KeyParts, seconds: float, traced: Traced
+    ) -> None:
         """Remember a success (run or reused)."""
-        key, text = step_key(parts), encode_parts(parts)
-        self._of(workflow)[step] = key, text, None
+        key, text, seen = step_key(parts), encode_parts(parts), encode_traced(traced)
+        self._of(workflow)[step] = key, text, None, seen
         self._write(
-            "INSERT INTO steps VALUES (?,?,?,?,?,NULL) ON CONFLICT DO UPDATE SET key=excluded.key, "
-            "parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL",
-            (workflow, step, key, text, seconds),
+            "INSERT INTO steps VALUES (?,?,?,?,?,NULL,?) ON CONFLICT DO UPDATE SET "
+            "key=excluded.key, parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL, "
+            "traced=excluded.traced",
+            (workflow, step, key, text, seconds, seen),
         )
 
     def fail(self, workflow: str, step: str, key: str) -> None:
         """Remember a failure; the last success stays."""
-        row = self._of(workflow).get(step) or (None, None, None)
-        self._of(workflow)[step] = row[0], row[1], key
+        row = self._of(workflow).get(step) or (None, None, None, None)
+        self._of(workflow)[step] = row[0], row[1], key, row[3]
         self._write(
-            "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,?,NULL) ON CONFLICT DO UPDATE SET "
             "failed_key=excluded.failed_key",
             (workflow, step, key),
         )
@@ -136,11 +147,11 @@ class State:
 
     def _of(self, workflow: str) -> dict[str, Row]:
         if workflow not in self._steps:
-            query = "SELECT step, key, parts, failed_key FROM steps WHERE workflow=?"
+            query = "SELECT step, key, parts, failed_key, traced FROM steps WHERE workflow=?"
             found: dict[str, Row] = {}
             with suppress(sqlite3.Error):
                 rows = self._db.execute(query, (workflow,))
-                found = {step: (key, parts, failed) for step, key, parts, failed in rows}
+                found = {step: (*row,) for step, *row in rows}
             self._steps[workflow] = found
         return self._steps[workflow]
 
@@ -151,7 +162,7 @@ class State:
             return None
         return row
 
-    def _write(self, statement: str, values: tuple[str | float, ...]) -> None:
+    def _write(self, statement: str, values: tuple[str | float | None, ...]) -> None:
         if self._readonly:
             return
         try:

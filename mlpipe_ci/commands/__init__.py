@@ -11,4 +11,6 @@ COMMANDS = {
     "explain": "mlpipe_ci.commands.explain",
     "validate": "mlpipe_ci.commands.validate",
     "graph": "mlpipe_ci.commands.graph",
+    "trace": "mlpipe_ci.commands.trace",
+    "doctor": "mlpipe_ci.commands.doctor",
 }

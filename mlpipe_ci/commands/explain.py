@@ -37,4 +37,4 @@ def _explained(decision: Decision, gatherer: Gatherer) -> Explained:
     nearest = None if previous else gatherer.nearest(decision.step, decision.parts)
     if nearest:
         previous, now = nearest.parts, decision.parts
-    return explained(decision, previous, now, nearest)
+    return explained(decision, previous, now, nearest, gatherer.newest(decision.key))

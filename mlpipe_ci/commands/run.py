@@ -140,6 +140,8 @@ def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor:
         logs=workspace.private / "logs",
         scopes=workspace.event.scopes,
         producer=workspace.producer,
+        checker=workspace.checker,
+        later=workspace.later,
         fetch_large=_large_files(workspace),
         needed_only=workspace.needed_only,
     )

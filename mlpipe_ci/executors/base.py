@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.base import Request, Trace
 
 
 @frozen
@@ -14,7 +14,7 @@ class Job:
 
     All that the command prints goes to the file `log` (from its beginning, or with `append` from
     its end), and to the executor's output as it comes, with the `secrets` masked. `timeout` in
-    seconds of wall time; None: no limit.
+    seconds of wall time; None: no limit. `watch`: what is to be watched of it; None: nothing.
     """
 
     id: str
@@ -25,6 +25,7 @@ class Job:
     append: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
     timeout: float | None = None
+    watch: Request | None = None
 
 
 @frozen

@@ -1,7 +1,9 @@
 """Runs one job at a time on this machine, in a process group of its own."""
 
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -11,7 +13,7 @@ from typing import BinaryIO
 
 from mlpipe_ci.executors.base import Job, Outcome
 from mlpipe_ci.executors.mask import Mask
-from mlpipe_ci.tracing import TRACERS
+from mlpipe_ci.tracing import Tracer, tracer_for
 
 GRACE_SECONDS = 5.0
 """Between TERM and KILL: GitHub gives a cancelled job about 7.5 s before it kills mlpipe."""
@@ -34,6 +36,7 @@ class LocalExecutor:
         self._watchman: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._job: Job | None = None
+        self._tracer: Tracer = tracer_for(None)
         self._started = self._since = 0.0
 
     def free(self) -> int:
@@ -43,10 +46,13 @@ class LocalExecutor:
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError if its shell cannot be started."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
+        if not shutil.which(job.argv[0], path=dict(job.env).get("PATH", os.defpath)):
+            raise FileNotFoundError(errno.ENOENT, "no such program", job.argv[0])
         log = job.log.open("ab" if job.append else "wb")
-        self._job, self._tracer = job, TRACERS["off"]()
-        self._started, self._since = time.monotonic(), time.time()
         try:
+            self._job, self._tracer = job, tracer_for(job.watch)
+            held = self._held if self._tracer.guards else ()
+            self._started, self._since = time.monotonic(), time.time()
             self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 self._tracer.command(job.argv),
                 cwd=job.directory,
@@ -55,20 +61,27 @@ class LocalExecutor:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 process_group=0,
+                pass_fds=self._tracer.fds + held,
             )
         except BaseException:
             log.close()
             raise
+        finally:
+            self._tracer.started()
+        if not self._tracer.guards:
+            self._post_watchman(self._process.pid)
+        self._reader = threading.Thread(target=self._copy_output, args=(log,), daemon=True)
+        self._reader.start()
+
+    def _post_watchman(self, process: int) -> None:
         self._watchman = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(self._process.pid)],
+            ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(process)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             process_group=0,
             pass_fds=self._held,
         )
-        self._reader = threading.Thread(target=self._copy_output, args=(log,), daemon=True)
-        self._reader.start()
 
     def wait(self) -> Outcome:
         """Wait for the job. What its processes leave running in their group is killed."""
@@ -82,13 +95,14 @@ class LocalExecutor:
         seconds = time.monotonic() - self._started
         self._end_group()
         code = process.wait()
+        trace = self._tracer.trace()
         self._dismiss()
         return Outcome(
             job=job,
             exit_code=code,
             seconds=seconds,
             started=self._since,
-            trace=self._tracer.trace(),
+            trace=trace,
             timed_out=timed_out,
         )
 
@@ -101,6 +115,7 @@ class LocalExecutor:
             self._process.wait(GRACE_SECONDS)
         self._signal(signal.SIGKILL)
         self._process.wait()
+        self._tracer.trace()
         self._dismiss()
 
     def _end_group(self) -> None:

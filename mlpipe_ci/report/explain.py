@@ -19,13 +19,15 @@ class Explained:
     """A decision, what it is held against, and what differs since, in words.
 
     `previous`: the parts of the step's last success here, or those of `nearest`, the stored result
-    that differs least. `found` is None if it is not known what differs.
+    that differs least. `newest`: the newest result of its key, whose discovered inputs are shown.
+    `found` is None if it is not known what differs.
     """
 
     decision: Decision
     previous: KeyParts | None
     found: tuple[str, ...] | None
     nearest: Result | None = None
+    newest: Result | None = None
 
 
 def explained(
@@ -33,10 +35,13 @@ def explained(
     previous: KeyParts | None,
     now: KeyParts | None,
     nearest: Result | None = None,
+    newest: Result | None = None,
 ) -> Explained:
     """Hold earlier parts against now; both with the files of the listings that differ."""
     found = differences(previous, now) if previous and now else None
-    return Explained(decision=decision, previous=previous, found=found, nearest=nearest)
+    return Explained(
+        decision=decision, previous=previous, found=found, nearest=nearest, newest=newest
+    )
 
 
 def explain_lines(one: Explained, now: float) -> list[str]:
@@ -49,6 +54,7 @@ def explain_lines(one: Explained, now: float) -> list[str]:
     if parts is None:
         return [*lines, "  its key is not known yet"]
     lines += _part_lines(decision.key or "", parts)
+    lines += _discovered_lines(decision.result or one.newest)
     if one.previous is None or one.found is None:
         return [*lines, "  it has not succeeded here yet"]
     what = f"the nearest stored result, made {_made(one.nearest, now)}" if one.nearest else ""
@@ -62,6 +68,7 @@ def explain_lines(one: Explained, now: float) -> list[str]:
 def explain_json(one: Explained) -> dict[str, Any]:
     """The explanation as values that `json.dumps` takes."""
     decision, parts, previous = one.decision, one.decision.parts, one.previous
+    newest = decision.result or one.newest
     return {
         "id": decision.step.id,
         "name": shown(decision.step.name),
@@ -71,6 +78,7 @@ def explain_json(one: Explained) -> dict[str, Any]:
         "key": decision.key,
         "parts": as_record(parts) if parts else None,
         "previous": as_record(previous) if previous else None,
+        "discovered": [vars(item) for item in newest.discovered] if newest else [],
         "differences": None if one.found is None else [shown(text) for text in one.found],
     }
 
@@ -96,9 +104,17 @@ def _part_lines(key: str, parts: KeyParts) -> list[str]:
     return [f"  {name:<9}  {shown(text)}" for name, text in rows]
 
 
+def _discovered_lines(result: Result | None) -> list[str]:
+    """What the step was seen to read without declaring it."""
+    found = result.discovered if result else ()
+    lines = [f"  {'seen':<9}  {shown(_input(item))}" for item in found[:SHOWN_INPUTS]]
+    more = len(found) - SHOWN_INPUTS
+    return lines + ([f"  {'seen':<9}  and {more:,} more"] if more > 0 else [])
+
+
 def _input(item: Input) -> str:
-    kind, _, rest = item.digest.partition(":")
-    return f"{item.path}  {kind}:{rest[:DIGITS]}" + ("  executable" if item.executable else "")
+    kind, mark, rest = item.digest.partition(":")
+    return f"{item.path}  {kind}{mark}{rest[:DIGITS]}" + ("  executable" if item.executable else "")
 
 
 def _command_lines(old: str, new: str) -> list[str]:

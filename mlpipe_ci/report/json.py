@@ -83,5 +83,8 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "outputs": [shown(path) for path in outcome.outputs],
         "metrics": {shown(name): value for name, value in outcome.metrics},
         "gates": [],
-        "discovered": [],
+        "discovered": [shown(path) for path in outcome.reads],
+        "undeclared_outputs": [shown(path) for path in outcome.writes],
+        "variables": [shown(name) for name in outcome.variables],
+        "tracer": outcome.tracer,
     }

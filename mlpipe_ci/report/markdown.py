@@ -3,7 +3,7 @@
 import re
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.report.words import SYMBOLS, compared, number, shown, verdict
+from mlpipe_ci.report.words import SYMBOLS, compared, number, shown, undeclared, verdict, watched
 from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
 MAX_UNITS = 60_000
@@ -108,7 +108,8 @@ def _row(outcome: StepOutcome) -> str:
     why = plain("; ".join(outcome.reasons[:3]))
     more = len(outcome.reasons) - 3
     why += f" and {more} more" if more > 0 else ""
-    notes = "".join(f"<br>{plain(note)}" for note in outcome.notes)
+    seen = undeclared(outcome)
+    notes = "".join(f"<br>{plain(note)}" for note in (*outcome.notes, *((seen,) if seen else ())))
     time = in_words(outcome.seconds) if outcome.seconds else ""
     return f"| {code(outcome.step.name)} | {outcome.status} | {why}{notes} | {time} |"
 
@@ -139,7 +140,8 @@ def _warnings(run: Run) -> str:
 
 def _footer(run: Run) -> str:
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
-    return f"<sub>{head}{plain(compared(run.comparison))} · {in_words(run.seconds)} · mlpipe</sub>"
+    parts = [f"{head}{plain(compared(run.comparison))}", in_words(run.seconds), watched(run)]
+    return f"<sub>{' · '.join(part for part in (*parts, 'mlpipe') if part)}</sub>"
 
 
 def _fits(text: str) -> bool:

@@ -1,7 +1,7 @@
 """A plan and a run as lines of a terminal."""
 
 from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
-from mlpipe_ci.report.words import RAN, compared, metric_words, shown, verdict
+from mlpipe_ci.report.words import RAN, compared, metric_words, shown, undeclared, verdict
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
@@ -59,7 +59,9 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
     why = in_words(outcome.seconds) if ran else reasons(outcome.reasons)
     metrics = " · ".join(metric_words(outcome.metrics))
     line = f"{start}  {outcome.status}  {why}"
-    return [f"{line}  {metrics}" if metrics else line, *_notes(outcome.notes)]
+    seen = undeclared(outcome)
+    notes = (*outcome.notes, seen) if seen else outcome.notes
+    return [f"{line}  {metrics}" if metrics else line, *_notes(notes)]
 
 
 def end_lines(run: Run, *, colour: bool = False) -> list[str]:

@@ -3,12 +3,13 @@
 import re
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.run import BROKEN, Comparison, Run, Status
+from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
 LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters, which JSON can hold and no file name can."""
+SHOWN_PATHS = 3
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
 
@@ -58,6 +59,31 @@ def compared(comparison: Comparison) -> str:
     count = len(comparison.changed)
     what = f"{count} path{'' if count == 1 else 's'} changed" if count else "nothing changed"
     return f"base {comparison.base[:7]} ({comparison.how}): {what}"
+
+
+def watched(run: Run) -> str:
+    """By which means the steps that ran were watched; told once."""
+    names = sorted({outcome.tracer for outcome in run.outcomes if outcome.tracer})
+    return f"watched by {', '.join(names)}" if names else ""
+
+
+def undeclared(outcome: StepOutcome) -> str:
+    """What a step was seen to read or write and does not declare, if it declares anything."""
+    step = outcome.step
+    if step.undeclared or not step.inputs:
+        return ""
+    parts = [f"reads {_some(outcome.reads)}" if outcome.reads else ""]
+    parts.append(f"writes {_some(outcome.writes)}" if outcome.writes else "")
+    parts.append(
+        f"reads ${', $'.join(outcome.variables[:SHOWN_PATHS])}" if outcome.variables else ""
+    )
+    found = " and ".join(part for part in parts if part)
+    return f"{found}, which it does not declare (mlpipe trace)" if found else ""
+
+
+def _some(paths: tuple[str, ...]) -> str:
+    more = len(paths) - SHOWN_PATHS
+    return ", ".join(paths[:SHOWN_PATHS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _count(count: int, word: str) -> str:

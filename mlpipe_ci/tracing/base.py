@@ -1,5 +1,8 @@
 """What a tracer is, and what it tells."""
 
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.frozen import frozen
@@ -7,21 +10,59 @@ from mlpipe_ci.frozen import frozen
 
 @frozen
 class Trace:
-    """Paths that a command read and wrote, as bytes of the file system would name them.
+    """What a command did, as far as it was seen. Paths are absolute, without links.
 
-    `complete` is False if something may have been missed; then the rest is not to be relied on.
+    `tracer`: its name, empty for none. `why`: what was not seen, or why nothing was. `paths`: the
+    flags of `sightings` for each. `links`: symbolic links that were followed. `programs`: each as
+    it was named, and the file that was run. `packages`: a `site-packages` directory, and what was
+    loaded from it. `library`: files of Python's own library that were opened. `network`: addresses
+    beyond this machine. `refused`: what strict tracing did not let through, and whether that was a
+    write. `complete` is False if something may
+    have been missed; then the rest decides nothing.
     """
 
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
+    tracer: str = ""
     complete: bool = False
+    why: tuple[str, ...] = ()
+    paths: Mapping[str, int] = field(default_factory=dict)
+    links: tuple[str, ...] = ()
+    programs: tuple[tuple[str, str], ...] = ()
+    packages: tuple[tuple[str, str], ...] = ()
+    library: tuple[str, ...] = ()
+    network: tuple[str, ...] = ()
+    refused: tuple[tuple[str, bool], ...] = ()
+
+
+@frozen
+class Request:
+    """What is to be watched. `root`: the repository; `directory`: where the command begins; `out`:
+    a file for the trace.
+
+    `preferred`: `auto`, or the only tracer that may be used (`notify`, `strace`, `none`). `rules`:
+    a file that says what strict tracing allows, empty if nothing is refused.
+    """
+
+    root: Path
+    directory: Path
+    out: Path
+    preferred: str = "auto"
+    rules: str = ""
 
 
 class Tracer(Protocol):
-    """Watches one command."""
+    """Watches one command. `fds`: file descriptors that it has to inherit.
+
+    `guards`: the command's processes are ended by the tracer if mlpipe dies.
+    """
+
+    guards: bool
+    fds: tuple[int, ...]
 
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The command line that runs `argv` under watch."""
+
+    def started(self) -> None:
+        """The command line has been started, or could not be."""
 
     def trace(self) -> Trace:
         """What was seen, once the command has ended."""

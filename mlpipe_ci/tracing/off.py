@@ -6,9 +6,15 @@ from mlpipe_ci.tracing.base import Trace
 class Off:
     """Sees nothing, and says so."""
 
+    guards = False
+    fds: tuple[int, ...] = ()
+
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The command itself."""
         return argv
+
+    def started(self) -> None:
+        """Nothing is to be done."""
 
     def trace(self) -> Trace:
         """An incomplete trace."""

@@ -280,7 +280,7 @@ def test_the_three_step_example_of_the_readme(repo: Repo) -> None:
         names = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("✔ ")]
         assert names[:3] == ["preprocess", "train", "evaluate"]
         assert "model is 12" in done.stdout
-        assert done.stdout.count("declares no inputs, so it runs each time") == 3
+        assert done.stdout.count("declares no inputs, and MLPIPE_TRACER is off, so it runs") == 3
 
 
 def test_if_on_a_branch(repo: Repo) -> None:

@@ -1,0 +1,71 @@
+"""`mlpipe trace [STEP]`: say what steps were seen to read and write; `--write` declares it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from mlpipe_ci import yaml_edit
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.proposals import Proposal, input_patterns, output_paths
+from mlpipe_ci.report.proposals import proposal_json, proposal_lines
+from mlpipe_ci.screen import Screen
+from mlpipe_ci.workflow import Step
+from mlpipe_ci.workspace import Options, Workspace, named_steps, open_workspace, provide
+from mlpipe_ci.workspace import workflow_file as find_file
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0; an error of the workflow, of a path or of a name is raised."""
+    screen = Screen(err, env, quiet=options.quiet)
+    place = provide(options, env, screen.say)
+    workspace = open_workspace(place, options, env, readonly=True)
+    workflow = workspace.workflow
+    wanted = named_steps(workflow, options.steps or ("",), "trace")
+    found = {s: propose(workspace, s) for s in workflow.steps if s.id in wanted}
+    unseen = [s for s in found if not workspace.state.traced(workflow.file, s.id).made]
+    workspace.state.close()
+    if options.json:
+        told = [proposal_json(step, one) for step, one in found.items()]
+        json.dump({"version": 1, "workflow": workflow.name, "steps": told}, out, indent=2)
+        print(file=out)
+    else:
+        names = [step.name for step in unseen]
+        lines = proposal_lines(workflow.file, list(found.items()), names)
+        print(*lines, sep="\n", file=out)
+    if options.write:
+        path, shown = find_file(options, place.start, place.root)
+        count = _write(path, found)
+        screen.say(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
+    return 0
+
+
+def propose(workspace: Workspace, step: Step) -> Proposal:
+    """What would declare all that was seen of a step and is not declared."""
+    traced = workspace.state.traced(workspace.workflow.file, step.id)
+    declared = [pattern for pattern in step.reads if not pattern.startswith("!")]
+    reads = [p for p in traced.reads if not any(matches(one, p) for one in declared)]
+    others = [*workspace.tree.paths(".", step.name), *traced.reads]
+    return Proposal(
+        inputs=input_patterns(reads),
+        outputs=output_paths(traced.writes, others),
+        variables=traced.variables,
+    )
+
+
+def _write(path: Path, found: Mapping[Step, Proposal]) -> int:
+    """Add the lines. Returns how many."""
+    additions: dict[int, dict[str, tuple[str, ...]]] = {}
+    for step, proposal in found.items():
+        if step.strategy is not None and proposal:
+            raise PathError(
+                f"step '{step.name}' is of a matrix, whose combinations share one entry; "
+                "add its lines by hand"
+            )
+        additions[step.position] = {"inputs": proposal.inputs, "outputs": proposal.outputs}
+    count = sum(len(one) for lists in additions.values() for one in lists.values())
+    if count:
+        text = path.read_bytes().decode("utf-8")
+        yaml_edit.write(path, yaml_edit.edited(text, additions))
+    return count

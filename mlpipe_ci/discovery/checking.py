@@ -1,0 +1,203 @@
+"""What discovered inputs are now: on the disk, or as earlier steps of this run will leave them.
+
+Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`, `link:…`, `commit:…`);
+`absent` for a path that was looked for in vain; `exists:file|directory|other` for one that was only
+asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
+import has listed: what in it could be one of the modules that the step asks for, and which these
+are; `value:…` of an environment variable, whose path is `env:NAME`; `version:…` of a distribution
+(see `environment`).
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+
+from blake3 import blake3
+
+from mlpipe_ci.decide import Written
+from mlpipe_ci.discovery.environment import PREFIX, Environment
+from mlpipe_ci.discovery.imports import SUFFIXES, could_be
+from mlpipe_ci.discovery.later import Later
+from mlpipe_ci.discovery.noise import is_noise
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.files import Tree
+from mlpipe_ci.keys import Input
+from mlpipe_ci.paths import above
+from mlpipe_ci.result import Output
+
+ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
+MODULES = "modules:"
+LISTINGS = (NAMES, MODULES)
+VARIABLE = "env:"
+MOST_NAMES = 1000
+"""Characters of names that are kept as they are, so that a reason can say which is new."""
+
+
+class Checker:
+    """Looks discovered inputs up. `env`: the environment of all steps."""
+
+    def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
+        self._root, self._tree, self._env, self._later = root, tree, env, later
+        self.environment = Environment(root, env.get("PATH", os.defpath))
+        self._outputs: dict[str, Output] = {}
+        self._folders: dict[str, set[str]] = {}
+        self._told: dict[str, object] = {}
+        self._versions: dict[str, str] = {}
+
+    def expect(self, written: Written) -> None:
+        """What earlier steps wrote, or will bring back from the cache, comes before the disk."""
+        known = {id_: outputs for id_, outputs in written.items() if outputs}
+        if any(known.get(id_) is not outputs for id_, outputs in self._told.items()):
+            self._outputs, self._folders, self._told = {}, {}, {}
+        for id_, outputs in known.items():
+            if id_ not in self._told:
+                self._told[id_] = outputs
+                for output in outputs:
+                    self._outputs[output.path] = output
+                    inner = output.path
+                    for folder in (*above(inner), ""):
+                        name = inner[len(folder) + 1 :] if folder else inner
+                        self._folders.setdefault(folder, set()).add(name)
+                        inner = folder
+
+    def now(self, item: Input, place: int, ours: Iterable[str] = ()) -> Input:
+        """What a discovered input is now. Raises PathError if it cannot be read.
+
+        `place`: the step's in the workflow; `ours`: what it writes.
+        """
+        path, digest = item.path, item.digest
+        if path.startswith(VARIABLE):
+            return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
+        if path.startswith(PREFIX):
+            if path not in self._versions:
+                self._versions[path] = self.environment.now(path)
+            return Input(path=path, digest=self._versions[path])
+        if digest.startswith(LISTINGS):
+            modules = digest.rpartition("|")[2] if digest.startswith(MODULES) else None
+            return self.listing(path, place, ours, modules)
+        if digest.startswith(EXISTS):
+            return Input(path=path, digest=self.kind(path))
+        if digest == ABSENT:
+            return item if self.kind(path) == ABSENT else Input(path=path, digest=EXISTS)
+        return self.content(path)
+
+    def variable(self, name: str) -> str:
+        """The digest of an environment variable's value."""
+        value = self._env.get(name)
+        if value is None:
+            return ABSENT
+        return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def content(self, path: str) -> Input:
+        """A file or a link with its digest; `absent` if there is none."""
+        output = self._outputs.get(path)
+        if output is not None and output.digest:
+            return Input(path=path, digest=output.digest, executable=output.executable)
+        return self._tree.known(path) or Input(path=path, digest=ABSENT)
+
+    def kind(self, path: str) -> str:
+        """What is at a path."""
+        output = self._outputs.get(path)
+        if output is not None:
+            return EXISTS + ("directory" if output.kind == "directory" else "file")
+        if path in self._folders:
+            return EXISTS + "directory"
+        try:
+            mode = os.stat(self._at(path)).st_mode
+        except FileNotFoundError:
+            return EXISTS + "other" if os.path.islink(self._at(path)) else ABSENT
+        except NotADirectoryError:
+            return ABSENT
+        except OSError as error:
+            raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(mode):
+            return EXISTS + "directory"
+        return EXISTS + ("file" if stat.S_ISREG(mode) else "other")
+
+    def listing(
+        self, path: str, place: int, ours: Iterable[str] = (), modules: str | None = None
+    ) -> Input:
+        """The names in a directory, but for noise and what the step itself or a later one writes.
+
+        `modules`: the only ones that count, as words; `*` for all.
+        A directory's `path` ends in `/`; of one outside of the repository it is absolute.
+        """
+        folder = path.removeprefix("./").rstrip("/")
+        prefix = f"{folder}/" if folder else ""
+        try:
+            names = set(os.listdir(self._at(folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            if folder not in self._folders:
+                return Input(path=path, digest=ABSENT)
+            names = set()
+        except OSError as error:
+            raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
+        if self._later.owns(folder, place):
+            return Input(path=path, digest=_listing((), modules))
+        names |= self._folders.get(folder, set())
+        names -= self._later.names(folder, place)
+        inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))
+        names -= {one.partition("/")[0] for one in inside}
+        if modules is not None:
+            wanted = frozenset(modules.split())
+            names = {name for name in names if "*" in wanted or could_be(name, wanted)}
+            names = {name for name in names if self._is_module(prefix + name)}
+        kept = sorted(name for name in names if not is_noise(prefix + name))
+        return Input(path=path, digest=_listing(kept, modules))
+
+    def _is_module(self, path: str) -> bool:
+        return path.endswith(SUFFIXES) or path in self._folders or os.path.isdir(self._at(path))
+
+    def _at(self, path: str) -> str:
+        return path if path.startswith("/") else f"{self._root}/{path}".rstrip("/")
+
+
+def _listing(names: Iterable[str], modules: str | None) -> str:
+    """The digest of a listing."""
+    text = "/".join(names)
+    if len(text) > MOST_NAMES:
+        plain = text.encode("utf-8", "surrogateescape")
+        text = f"{text.count('/') + 1}:{blake3(plain).hexdigest()}"
+    return f"{NAMES}{text}" if modules is None else f"{MODULES}{text}|{modules}"
+
+
+def in_words(before: Input, now: Input) -> str:
+    """How a discovered input differs from what it was."""
+    path = before.path
+    if path.startswith(VARIABLE):
+        return f"${path.removeprefix(VARIABLE)} {_change(before, now)} (discovered)"
+    if path.startswith(PREFIX):
+        name = path.rpartition(":")[2]
+        old, new = (one.digest.removeprefix("version:") for one in (before, now))
+        return f"{name} {old} → {new} (installed)"
+    if before.digest.startswith(LISTINGS):
+        return f"{_names(before, now)} (discovered)"
+    return f"{path} {_change(before, now)} (discovered)"
+
+
+def _change(before: Input, now: Input) -> str:
+    if before.digest == ABSENT:
+        return "is there now"
+    if now.digest == ABSENT:
+        return "is not there any more"
+    if before.digest == now.digest:
+        return "is executable" if now.executable else "is no longer executable"
+    return "changed"
+
+
+def _names(before: Input, now: Input) -> str:
+    """Which names are new, where they are known."""
+    texts = [one.digest.partition(":")[2] for one in (before, now)]
+    if before.digest.startswith(MODULES):
+        texts = [text.rpartition("|")[0] for text in texts]
+    if now.digest == ABSENT:
+        return f"{before.path} is not there any more"
+    if any(":" in text for text in texts):
+        return f"{before.path} holds other files"
+    old, new = (set(text.split("/")) - {""} for text in texts)
+    if added := sorted(new - old):
+        return f"{before.path.removeprefix('./')}{added[0]} is new" + (
+            ", …" if len(added) > 1 else ""
+        )
+    lost = sorted(old - new)
+    return f"{before.path.removeprefix('./')}{lost[0] if lost else ''} is gone"

@@ -1,0 +1,69 @@
+"""Environment variables that the sources of a step name. Pure."""
+
+import re
+
+PYTHON = re.compile(
+    r"""(?:environ(?:\.get|\.pop|\.setdefault)?\s*[\[(]|getenv\s*\()\s*[rbu]?["']([A-Za-z_]\w*)["']"""
+)
+SHELL = re.compile(r"\$(?:\{[!#]?)?([A-Za-z_]\w*)")
+OTHER = re.compile(
+    r"""(?:Sys\.getenv\s*\(\s*|ENV\[|process\.env\.|process\.env\[)["']?([A-Za-z_]\w*)"""
+)
+PYTHON_SUFFIXES = (".py", ".pyw", ".ipynb")
+SHELL_SUFFIXES = (".sh", ".bash", ".zsh", ".ksh")
+OTHER_SUFFIXES = (".r", ".R", ".jl", ".js", ".mjs", ".cjs", ".ts")
+SOURCES = PYTHON_SUFFIXES + SHELL_SUFFIXES + OTHER_SUFFIXES
+LOCAL = frozenset(
+    {
+        *("HOME", "PATH", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "SHLVL", "TERM", "TMPDIR"),
+        *(
+            "TMP",
+            "TEMP",
+            "HOSTNAME",
+            "HOSTTYPE",
+            "MACHTYPE",
+            "OSTYPE",
+            "UID",
+            "EUID",
+            "PPID",
+            "IFS",
+        ),
+        *("RANDOM", "SECONDS", "LINENO", "OPTARG", "OPTIND", "REPLY", "PIPESTATUS", "BASH", "_"),
+        *("BASH_SOURCE", "BASH_VERSION", "FUNCNAME", "DISPLAY", "SSH_AUTH_SOCK", "MLPIPE_ROOT"),
+        *("MLPIPE_STEP", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"),
+        *(
+            "GITHUB_STATE",
+            "GITHUB_WORKSPACE",
+            "RUNNER_TEMP",
+            "RUNNER_TOOL_CACHE",
+            "RUNNER_WORKSPACE",
+        ),
+    }
+)
+"""Names that say where a command runs, not what it is to do."""
+CREDENTIAL = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|APIKEY|_KEY$|^KEY$|_PAT$", re.IGNORECASE)
+"""Values that are not written down anywhere, not even as a hash."""
+
+
+def named_in(path: str, text: str) -> set[str]:
+    """Names of the variables that a source asks for, by the language of its file's name.
+
+    A file without a suffix is a script; its first line says of which language.
+    """
+    suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
+    first = text.partition("\n")[0]
+    if suffix in PYTHON_SUFFIXES or (not suffix and first.startswith("#!") and "python" in first):
+        found = PYTHON.findall(text)
+    elif suffix in SHELL_SUFFIXES or (not suffix and first.startswith("#!")):
+        found = SHELL.findall(text)
+    elif suffix in OTHER_SUFFIXES:
+        found = OTHER.findall(text)
+    else:
+        found = []
+    return {name for name in found if name not in LOCAL and not CREDENTIAL.search(name)}
+
+
+def named_in_command(shell: str, run: str) -> set[str]:
+    """Names of the variables that a step's own command asks for."""
+    found = PYTHON.findall(run) if shell.startswith("python") else SHELL.findall(run)
+    return {name for name in found if name not in LOCAL and not CREDENTIAL.search(name)}

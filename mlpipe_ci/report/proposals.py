@@ -1,0 +1,35 @@
+"""What steps were seen to read and write, as the lines that would declare it."""
+
+from typing import Any
+
+from mlpipe_ci.proposals import Proposal
+from mlpipe_ci.report.words import shown
+from mlpipe_ci.workflow import Step
+
+
+def proposal_lines(file: str, found: list[tuple[Step, Proposal]], unseen: list[str]) -> list[str]:
+    """For each step the lines to add, as they would stand in the file."""
+    lines: list[str] = []
+    for step, proposal in found:
+        if not proposal:
+            continue
+        lines.append(f"{shown(step.name)} ({shown(file)}:{step.line})")
+        for key, entries in (("inputs", proposal.inputs), ("outputs", proposal.outputs)):
+            lines += [f"    {key}:"] if entries else []
+            lines += [f"      - {shown(entry)}" for entry in entries]
+        names = ", ".join(f"${shown(name)}" for name in proposal.variables)
+        lines += [f"    # reads {names}: name it under env, and its value counts"] if names else []
+    if unseen:
+        lines.append(f"not watched yet: {', '.join(map(shown, unseen))}; mlpipe run watches them")
+    return lines or ["all that was seen is declared"]
+
+
+def proposal_json(step: Step, proposal: Proposal) -> dict[str, Any]:
+    """The same as values that `json.dumps` takes."""
+    return {
+        "id": step.id,
+        "name": shown(step.name),
+        "inputs": [shown(one) for one in proposal.inputs],
+        "outputs": [shown(one) for one in proposal.outputs],
+        "variables": [shown(one) for one in proposal.variables],
+    }

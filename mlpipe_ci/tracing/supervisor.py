@@ -1,0 +1,310 @@
+"""The process between mlpipe and a watched command: starts it, watches it, ends what it leaves.
+
+Run as a program of its own (`notify` builds the command line), with as few imports as possible. It
+is the parent of the command, so that it may read its memory whatever Yama's `ptrace_scope` says,
+and adopts its orphans. Exit code and signal are the command's.
+"""
+
+import contextlib
+import ctypes  # noqa: F401 - so that it is loaded before the first fork
+import errno
+import fcntl
+import marshal
+import os
+import select
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from mlpipe_ci.tracing import calls, kernel
+from mlpipe_ci.tracing.strict import Allowed, Rules
+from mlpipe_ci.tracing.watch import Watch
+
+DRAIN = 1.0
+"""Seconds that processes may go on after the command itself has ended."""
+PATIENCE = 10.0
+"""Seconds until processes that do not die are left alone."""
+STANDARD_ERROR = 2
+WORDS = 12
+"""Bytes that the child tells of itself: the listener's number, an error, if it gave up rights."""
+TICK = 1000
+"""Milliseconds between looks at orphans that have ended."""
+
+
+class Supervisor:
+    """One watched command. `control`: closed when mlpipe has died; `out`: where the trace goes."""
+
+    def __init__(self, control: int, out: int, root: bytes, rules: Rules | None) -> None:
+        self._control, self._out = control, out
+        self._machine = os.uname().machine
+        self._root, self._rules = root, rules
+        self._child = self._listener = -1
+        self._status: int | None = None
+        self._watch: Watch | None = None
+        self._buffer = bytearray(kernel.NOTIFICATION.size)
+        self._why = ""
+
+    def run(self, preferred: str, strace: list[bytes], argv: list[bytes]) -> int:
+        """Run the command to its end. Returns its status as `waitpid` gives it."""
+        kernel.adopt_orphans()
+        tracer = "none"
+        if preferred in {"auto", "notify"}:
+            self._start(argv, watched=True)
+            tracer = "notify" if self._listener >= 0 else "none"
+        elif preferred == "none":
+            self._why = "tracing is switched off by MLPIPE_TRACER"
+        if self._child < 0:
+            self._why = self._why or "it was asked for strace"
+            by_strace = strace if preferred in {"auto", "strace"} and works(strace) else []
+            tracer = "strace" if by_strace else "none"
+            self._start(by_strace + argv, watched=False)
+        self._tell(tracer, complete=False)
+        try:
+            self._serve()
+            self._end_all(DRAIN)
+        finally:
+            self._end_all(0.0)
+        self._tell(tracer, complete=tracer != "none")
+        return self._status or 0
+
+    # -- starting -------------------------------------------------------------------------------
+
+    def _start(self, argv: list[bytes], *, watched: bool) -> None:
+        """Fork and execute the command; where it cannot be watched, nothing was executed."""
+        told, tell = os.pipe()
+        heard, say = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(told)
+                os.close(say)
+                self._become(argv, tell, heard, watched=watched)
+            finally:
+                os._exit(127)
+        os.close(tell)
+        os.close(heard)
+        message = os.read(told, WORDS)
+        os.close(told)
+        number, fault, bound = (
+            int.from_bytes(message[n : n + 4], "little", signed=True) for n in (0, 4, 8)
+        )
+        try:
+            if fault or len(message) < WORDS:
+                raise OSError(fault, os.strerror(fault))  # noqa: TRY301 - the same ending
+            if watched:
+                self._listener = kernel.take_descriptor(child, number)
+                kernel.wake_on_the_same_core(self._listener)
+                self._watch = Watch(self._root, self._machine, self._rules, bound=bool(bound))
+            os.write(say, b"!")
+            self._child = child
+        except OSError as error:
+            self._why = f"this system refuses to let commands be watched ({error.strerror})"
+            os.close(say)  # the child ends without having executed anything
+            os.waitpid(child, 0)
+        else:
+            os.close(say)
+
+    def _become(self, argv: list[bytes], tell: int, heard: int, *, watched: bool) -> None:
+        """In the child: install the filter, wait for the word, become the command."""
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        kernel.die_with_parent(signal.SIGKILL)
+        listener, fault, bound = -1, 0, False
+        if watched:
+            try:
+                listener, bound = kernel.install(calls.program(self._machine), self._machine)
+            except (OSError, KeyError) as error:
+                fault = getattr(error, "errno", 0) or errno.ENOSYS
+        words = (listener, fault, int(bound))
+        os.write(tell, b"".join(word.to_bytes(4, "little", signed=True) for word in words))
+        if os.read(heard, 1) != b"!":
+            os._exit(0)
+        try:
+            os.execvpe(argv[0], argv, environment())  # noqa: S606 - the user's command
+        except OSError as error:
+            name = os.fsdecode(argv[0])
+            os.write(
+                STANDARD_ERROR, os.fsencode(f"mlpipe: {name}: {os.strerror(error.errno or 0)}\n")
+            )
+            os._exit(126 if error.errno == errno.EACCES else 127)
+
+    # -- watching -------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        """Answer until the command itself has ended."""
+        ended = os.pidfd_open(self._child)
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        poll.register(self._control, 0)
+        if self._listener >= 0:
+            poll.register(self._listener, select.POLLIN)
+        try:
+            while True:
+                ready = poll.poll(TICK)
+                if len(ready) == 1 and ready[0] == (self._listener, select.POLLIN):
+                    self._answer()
+                    continue
+                for place, event in ready:
+                    if place == self._control:
+                        self._end_all(0.0)
+                        os._exit(1)
+                    if place == self._listener and event & select.POLLIN:
+                        self._answer()
+                    elif place == self._listener:
+                        poll.unregister(place)  # the last watched process has ended
+                if any(place == ended for place, _ in ready):
+                    return
+                self._reap()
+        finally:
+            os.close(ended)
+
+    def _answer(self) -> None:
+        """Receive one call, look at it, let it go on or refuse it."""
+        buffer, listener, watch = self._buffer, self._listener, self._watch
+        buffer[:] = kernel.NOTHING
+        try:
+            fcntl.ioctl(listener, kernel.RECEIVE, buffer)
+        except OSError:
+            return  # it was killed meanwhile
+        one, thread, _, number, arch, _, *arguments = kernel.NOTIFICATION.unpack_from(buffer)
+        refused, deed = 0, None
+        if watch and arch == calls.ARCHES[self._machine]:
+            try:
+                refused, deed = watch.look(thread, number, tuple(arguments))
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the step
+                watch.fault(f"the tracer failed ({type(error).__name__}: {error})")
+        elif watch:
+            watch.foreign()
+        flags = 0 if refused else kernel.CONTINUE
+        try:
+            fcntl.ioctl(listener, kernel.SEND, kernel.ANSWER.pack(one, 0, -refused, flags))
+        except OSError:
+            return  # whoever asked is no more, so nothing was done
+        if deed and not refused:
+            deed()
+
+    # -- ending ---------------------------------------------------------------------------------
+
+    def _reap(self) -> bool:
+        """Take note of children that have ended; False if there are none left."""
+        while True:
+            try:
+                process, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if process == 0:
+                return True
+            if process == self._child:
+                self._status = status
+            if self._watch:
+                self._watch.forget(process)
+
+    def _end_all(self, grace: float) -> None:
+        """Wait so long for what is still running below, then kill it."""
+        poll = select.poll()
+        if self._listener >= 0:
+            poll.register(self._listener, select.POLLIN)
+        start = time.monotonic()
+        while self._reap():
+            passed = time.monotonic() - start
+            if passed > grace + PATIENCE:
+                break
+            if passed >= grace:
+                for process in children():
+                    try:
+                        os.kill(process, signal.SIGKILL)
+                    except OSError:
+                        continue
+            for _, event in poll.poll(5):
+                if event & select.POLLIN:
+                    self._answer()
+                else:
+                    poll.unregister(self._listener)
+
+    def _tell(self, tracer: str, *, complete: bool) -> None:
+        """Write the trace, in place of what was written before."""
+        watch = self._watch
+        found: dict[str, object] = {"tracer": tracer, "why": self._why, "complete": complete}
+        if watch:
+            found |= watch.found()
+        data = marshal.dumps(found)
+        try:
+            os.lseek(self._out, 0, os.SEEK_SET)
+            os.truncate(self._out, 0)
+            while data:
+                data = data[os.write(self._out, data) :]
+        except OSError:
+            return  # a trace that is lost or cut short is not complete, and that is known
+
+
+def works(strace: list[bytes]) -> bool:
+    """True if strace is there, and may watch."""
+    if not strace:
+        return False
+    child = os.fork()
+    if child == 0:
+        place = os.open(os.devnull, os.O_RDWR)
+        os.dup2(place, 1)
+        os.dup2(place, STANDARD_ERROR)
+        try:
+            os.execv(strace[0], [*strace[:-1], b"/dev/null", b"true"])  # noqa: S606
+        finally:
+            os._exit(127)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def children() -> list[int]:
+    """Processes whose parent this one is."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def environment() -> dict[bytes, bytes]:
+    """The environment as it was given: Python may have added to it (PEP 538)."""
+    with open("/proc/self/environ", "rb") as file:
+        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
+    return {name: value for name, _, value in pairs}
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    """The command gets the signal as well, and decides what follows."""
+
+
+def main(argv: list[str]) -> None:
+    """`supervisor.py CONTROL OUT ROOT PREFERRED RULES STRACE… -- COMMAND…`."""
+    control, out, root, preferred, rules, *words = map(os.fsencode, argv)
+    split = words.index(b"--")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _ignore)
+    for place in map(int, os.listdir("/proc/self/fd")):
+        if place > STANDARD_ERROR:
+            with contextlib.suppress(OSError):
+                os.set_inheritable(place, False)
+    watched = Supervisor(int(control), int(out), root, read_rules(rules, root))
+    status = watched.run(os.fsdecode(preferred), words[:split], words[split + 1 :])
+    if os.WIFSIGNALED(status):
+        fatal = os.WTERMSIG(status)
+        if fatal not in {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(fatal, signal.SIG_DFL)
+        import resource  # noqa: PLC0415 - for one that was killed alone
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        os.kill(os.getpid(), fatal)
+    os._exit(os.WEXITSTATUS(status))
+
+
+def read_rules(path: bytes, root: bytes) -> Rules | None:
+    """What strict tracing allows, None where nothing is refused."""
+    if not path:
+        return None
+    return Allowed(os.fsdecode(root), os.fsdecode(path))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""A command that runs below the supervisor: its command line, and the trace that it leaves."""
+
+import marshal
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.tracing import strace
+from mlpipe_ci.tracing.base import Request, Trace
+
+SUPERVISOR = Path(__file__).with_name("supervisor.py")
+LOST = "the process that watched was killed"
+PATIENCE = 10.0
+
+
+class Watched:
+    """Watches one command."""
+
+    guards = True
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        request.out.parent.mkdir(parents=True, exist_ok=True)
+        self._log = request.out.with_suffix(".strace")
+        read, self._alive = os.pipe()
+        try:
+            out = os.open(request.out, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        except OSError:
+            os.close(read)
+            os.close(self._alive)
+            raise
+        self.fds: tuple[int, ...] = (read, out)
+        self._before = _children()
+
+    def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
+        """The supervisor with the command. The file descriptors are inherited."""
+        from mlpipe_ci.tracing.kernel import adopt_orphans  # noqa: PLC0415 - only on Linux
+
+        adopt_orphans()  # should the supervisor be killed
+        request = self._request
+        words = [*map(str, self.fds), os.path.realpath(request.root), request.preferred]
+        by_strace = strace.command(self._log) if request.preferred != "notify" else ()
+        flags = (sys.executable, "-I", "-S", str(SUPERVISOR))
+        return (*flags, *words, request.rules, *by_strace, "--", *argv)
+
+    def started(self) -> None:
+        """What only the supervisor needs is closed here."""
+        for place in self.fds:
+            os.close(place)
+        self.fds = ()
+
+    def trace(self) -> Trace:
+        """Read what the supervisor wrote; nothing is believed if it did not come to its end."""
+        os.close(self._alive)
+        found: dict[str, Any] = {}
+        with suppress(OSError, ValueError, EOFError, TypeError):
+            found = marshal.loads(self._request.out.read_bytes())  # noqa: S302 - our own file
+        self._request.out.unlink(missing_ok=True)
+        if not found.get("complete") and not found.get("why"):
+            _end_orphans(self._before)
+            return Trace(why=(LOST,))
+        if found["tracer"] == "strace":
+            places = map(os.path.realpath, (self._request.root, self._request.directory))
+            trace = strace.read(self._log, *places)
+            self._log.unlink(missing_ok=True)
+            return trace
+        if found["tracer"] != "notify":
+            return Trace(why=(str(found["why"]) or "nothing here can watch commands",))
+        faults = tuple(found["faults"])
+        return Trace(
+            tracer="notify",
+            complete=not faults,
+            why=faults,
+            paths={os.fsdecode(path): flags for path, flags in found["paths"].items()},
+            links=tuple(map(os.fsdecode, found["links"])),
+            programs=_pairs(found["programs"]),
+            packages=_pairs(found["packages"]),
+            library=tuple(map(os.fsdecode, found["library"])),
+            network=tuple(found["network"]),
+            refused=tuple((os.fsdecode(path), write) for path, write in found["refused"]),
+        )
+
+
+def _pairs(found: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple((os.fsdecode(one), os.fsdecode(other)) for one, other in found)
+
+
+def _children() -> set[int]:
+    try:
+        path = Path(f"/proc/self/task/{os.getpid()}/children")
+        return set(map(int, path.read_bytes().split()))
+    except OSError:
+        return set()
+
+
+def _end_orphans(before: set[int]) -> None:
+    """The supervisor was killed, and processes that it adopted have become ours: end them."""
+    deadline = time.monotonic() + PATIENCE
+    while (left := _children() - before) and time.monotonic() < deadline:
+        for process in left:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+            with suppress(OSError):
+                os.waitpid(process, os.WNOHANG)
+        time.sleep(0.01)
