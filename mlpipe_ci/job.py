@@ -47,10 +47,10 @@ def _watch(bench: Bench, step: Step) -> Request | None:
     preferred = bench.env.get(TRACER, "auto")
     if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
         return None
-    out = bench.logs / f"{step.id}.trace"
+    log = bench.logs / f"{step.id}.strace"
     rules = _rules(bench, step) if mode == "strict" else ""
     directory = bench.root / step.working_directory
-    return Request(root=bench.root, directory=directory, out=out, preferred=preferred, rules=rules)
+    return Request(root=bench.root, directory=directory, log=log, preferred=preferred, rules=rules)
 
 
 def _rules(bench: Bench, step: Step) -> str:

@@ -78,9 +78,7 @@ def _tracers(env: Mapping[str, str]) -> list[Row]:
 def _tried(name: str, env: Mapping[str, str]) -> Trace:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        tracer = tracer_for(
-            Request(root=place, directory=place, out=place / "trace", preferred=name)
-        )
+        tracer = tracer_for(Request(root=place, directory=place, log=place / "log", preferred=name))
         try:
             subprocess.run(  # noqa: S603
                 tracer.command(("true",)),

@@ -9,7 +9,7 @@ from mlpipe_ci.discovery.checking import ABSENT, VARIABLE, Checker
 from mlpipe_ci.discovery.noise import is_data, is_noise, prefixes, source_of
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input
-from mlpipe_ci.paths import above, is_under
+from mlpipe_ci.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.sightings import ABSENT as MISSED
@@ -161,7 +161,7 @@ class Finder:
         below = (*covered, *writes, *(path.rstrip("/") for path in self._step.writes))
         inner = {folder for path in below for folder in above(path)} | {""}
         for path, flag in sorted(flags.items()):
-            if flag & LISTED and not flag & (MADE | TREE | OURS):
+            if flag & LISTED and not flag & (MADE | TREE | OURS) and not self._is_described(path):
                 imported = modules if flag & IMPORTED else None
                 yield self._checker.listing(f"{path or '.'}/", self._place, writes, imported)
             elif (
@@ -221,6 +221,13 @@ class Finder:
         """True if the step's own patterns mean it, or leave it out."""
         patterns = (*self._wanted, *self._excluded)
         return any(matches(pattern, path) for pattern in patterns)
+
+    def _is_described(self, folder: str) -> bool:
+        """True if the step declares which files of a directory it means: by a pattern, or all."""
+        return any(
+            matches(pattern, folder) or (is_glob(pattern) and literal_prefix(pattern) == folder)
+            for pattern in (*self._wanted, *self._excluded)
+        )
 
     def _is_output(self, path: str) -> bool:
         return any(is_under(path, declared) for declared in self._step.writes)

@@ -46,8 +46,7 @@ class LocalExecutor:
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError if its shell cannot be started."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        if not shutil.which(job.argv[0], path=dict(job.env).get("PATH", os.defpath)):
-            raise FileNotFoundError(errno.ENOENT, "no such program", job.argv[0])
+        _refuse_unknown(job)
         log = job.log.open("ab" if job.append else "wb")
         try:
             self._job, self._tracer = job, tracer_for(job.watch)
@@ -65,9 +64,10 @@ class LocalExecutor:
             )
         except BaseException:
             log.close()
-            raise
-        finally:
             self._tracer.started()
+            self._tracer.trace()
+            raise
+        self._tracer.started()
         if not self._tracer.guards:
             self._post_watchman(self._process.pid)
         self._reader = threading.Thread(target=self._copy_output, args=(log,), daemon=True)
@@ -157,6 +157,14 @@ class LocalExecutor:
             with suppress(OSError, ValueError):
                 stream.write(data)
                 stream.flush()
+
+
+def _refuse_unknown(job: Job) -> None:
+    """Raise FileNotFoundError if there is no such program: a tracer would start, and then fail."""
+    name = job.argv[0]
+    path = dict(job.env).get("PATH", os.defpath)
+    if not shutil.which(str(job.directory / name) if "/" in name else name, path=path):
+        raise FileNotFoundError(errno.ENOENT, "no such program", name)
 
 
 def _ended(process: subprocess.Popen[bytes], timeout: float | None) -> bool:

@@ -35,8 +35,8 @@ class Trace:
 
 @frozen
 class Request:
-    """What is to be watched. `root`: the repository; `directory`: where the command begins; `out`:
-    a file for the trace.
+    """What is to be watched. `root`: the repository; `directory`: where the command begins; `log`:
+    a file that strace may write.
 
     `preferred`: `auto`, or the only tracer that may be used (`notify`, `strace`, `none`). `rules`:
     a file that says what strict tracing allows, empty if nothing is refused.
@@ -44,7 +44,7 @@ class Request:
 
     root: Path
     directory: Path
-    out: Path
+    log: Path
     preferred: str = "auto"
     rules: str = ""
 

@@ -101,7 +101,7 @@ class Lookups:
             return refused, (lambda: sight.seen.saw(found, ABSENT)) if inside else None
         flag = _sort(status, flags)
         if flag == LISTED:
-            self._imports.listed(thread, found)
+            self._imports.listed(thread, found, status.st_mtime_ns)
         if flag:
             return refused, lambda: sight.seen.saw(found, flag)
         if not stat.S_ISREG(status.st_mode):

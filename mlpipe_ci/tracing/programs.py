@@ -61,17 +61,26 @@ class Programs:
             self._sight.seen.saw(found, READ)
 
 
-def interpreter(path: bytes) -> bytes:
-    """The program that a script names in its first line; empty for all else."""
+def is_32_bit(path: bytes) -> bool:
+    """True for an ELF file of class 32 (elf(5))."""
+    return _start_of(path)[:5] == b"\x7fELF\1"
+
+
+def _start_of(path: bytes) -> bytes:
     try:
         place = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        start = os.read(place, SHEBANG)
+        return os.read(place, SHEBANG)
     except OSError:
         return b""
     finally:
         os.close(place)
+
+
+def interpreter(path: bytes) -> bytes:
+    """The program that a script names in its first line; empty for all else."""
+    start = _start_of(path)
     words = start[2:].split(b"\n", 1)[0].split(None, 1) if start[:2] == b"#!" else []
     return words[0] if words and words[0][:1] == b"/" else b""

@@ -15,7 +15,7 @@ from mlpipe_ci.tracing.imports import Imports
 from mlpipe_ci.tracing.lookups import LIBRARY, PACKAGES
 from mlpipe_ci.tracing.peers import HARMLESS
 from mlpipe_ci.tracing.places import Places
-from mlpipe_ci.tracing.programs import interpreter
+from mlpipe_ci.tracing.programs import interpreter, is_32_bit
 from mlpipe_ci.tracing.sight import SYSTEM
 from mlpipe_ci.tracing.sightings import (
     ABSENT,
@@ -69,7 +69,7 @@ def command(log: Path) -> tuple[str, ...]:
     program = shutil.which("strace")
     if not program:
         return ()
-    arguments = ("-f", "-qq", "-y", "--seccomp-bpf", "-e", "signal=none")
+    arguments = ("-f", "-y", "--seccomp-bpf", "-e", "signal=none")
     return (program, *arguments, "-e", f"trace=?{',?'.join(sorted(CALLS))}", "-o", str(log))
 
 
@@ -127,8 +127,6 @@ class _Reader:
         if not found:
             return
         process, text = found[1], found[2]
-        if b"runs in 32 bit mode" in text or b"runs in x32 mode" in text:
-            self._faults["a 32-bit program ran, of which not all is seen"] = None
         if begun := BEGUN.fullmatch(text):
             self._begun[process] = begun[1], begun[2]
             return
@@ -154,7 +152,7 @@ class _Reader:
             if not failed:
                 self._faults["a process changed what paths mean, or used io_uring"] = None
         elif call in TALKS or call == "bind":
-            self._talks(call, text, failed=failed)
+            self._talks(call, text, failed=failed and error != b"EINPROGRESS")
         elif call == "fchdir":
             if not failed:
                 self._where[process] = next((_plain(p) for _, p in HANDLE.findall(text)), b"")
@@ -271,7 +269,7 @@ class _Reader:
             self._seen.saw(path, EXISTS if inside else 0)
         elif listing or (os.path.isdir(path) and not writes):
             self._seen.saw(path, LISTED)
-            self._imports.listed(process, path)
+            self._imports.listed(process, path, 0)  # which time is not told
         elif not writes:
             self._seen.saw(path, READ)
         else:
@@ -283,6 +281,8 @@ class _Reader:
         self._programs[os.fsdecode(name), os.fsdecode(path)] = None
         if path.startswith(self._inside):
             self._seen.saw(path, READ)
+        if is_32_bit(path):
+            self._faults["a 32-bit program ran, of which not all is seen"] = None
         beneath = interpreter(path)
         self._imports.started(int(process), path)
         if beneath:

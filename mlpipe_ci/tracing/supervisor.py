@@ -26,7 +26,8 @@ DRAIN = 1.0
 """Seconds that processes may go on after the command itself has ended."""
 PATIENCE = 10.0
 """Seconds until processes that do not die are left alone."""
-STANDARD_ERROR = 2
+STANDARD_ERROR, SPARE = 2, 9
+PAGE = 4096
 WORDS = 12
 """Bytes that the child tells of itself: the listener's number, an error, if it gave up rights."""
 TICK = 1000
@@ -40,7 +41,7 @@ class Supervisor:
         self._control, self._out = control, out
         self._machine = os.uname().machine
         self._root, self._rules = root, rules
-        self._child = self._listener = -1
+        self._child = self._command = self._listener = -1
         self._status: int | None = None
         self._watch: Watch | None = None
         self._buffer = bytearray(kernel.NOTIFICATION.size)
@@ -56,10 +57,11 @@ class Supervisor:
         elif preferred == "none":
             self._why = "tracing is switched off by MLPIPE_TRACER"
         if self._child < 0:
+            self._listener = -1
             self._why = self._why or "it was asked for strace"
             by_strace = strace if preferred in {"auto", "strace"} and works(strace) else []
             tracer = "strace" if by_strace else "none"
-            self._start(by_strace + argv, watched=False)
+            self._start(argv, watched=False, by_strace=by_strace)
         self._tell(tracer, complete=False)
         try:
             self._serve()
@@ -71,7 +73,9 @@ class Supervisor:
 
     # -- starting -------------------------------------------------------------------------------
 
-    def _start(self, argv: list[bytes], *, watched: bool) -> None:
+    def _start(
+        self, argv: list[bytes], *, watched: bool, by_strace: list[bytes] | None = None
+    ) -> None:
         """Fork and execute the command; where it cannot be watched, nothing was executed."""
         told, tell = os.pipe()
         heard, say = os.pipe()
@@ -80,13 +84,14 @@ class Supervisor:
             try:
                 os.close(told)
                 os.close(say)
+                if by_strace:
+                    argv = self._below(by_strace, argv, tell)
                 self._become(argv, tell, heard, watched=watched)
             finally:
                 os._exit(127)
         os.close(tell)
         os.close(heard)
         message = os.read(told, WORDS)
-        os.close(told)
         number, fault, bound = (
             int.from_bytes(message[n : n + 4], "little", signed=True) for n in (0, 4, 8)
         )
@@ -98,13 +103,26 @@ class Supervisor:
                 kernel.wake_on_the_same_core(self._listener)
                 self._watch = Watch(self._root, self._machine, self._rules, bound=bool(bound))
             os.write(say, b"!")
-            self._child = child
+            self._child = self._command = child
+            if by_strace:
+                self._command = int(os.read(told, PAGE) or child)
         except OSError as error:
             self._why = f"this system refuses to let commands be watched ({error.strerror})"
             os.close(say)  # the child ends without having executed anything
             os.waitpid(child, 0)
         else:
             os.close(say)
+        finally:
+            os.close(told)
+
+    def _below(self, strace: list[bytes], argv: list[bytes], tell: int) -> list[bytes]:
+        """The command below strace, whose own words go nowhere; it tells its number first."""
+        os.dup2(STANDARD_ERROR, SPARE)
+        os.dup2(tell, SPARE - 1)
+        place = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(place, STANDARD_ERROR)
+        script = b'echo $$ >&%d; exec "$@" 2>&%d %d>&- %d>&-' % (SPARE - 1, SPARE, SPARE, SPARE - 1)
+        return [*strace, b"/bin/sh", b"-c", script, b"sh", *argv]
 
     def _become(self, argv: list[bytes], tell: int, heard: int, *, watched: bool) -> None:
         """In the child: install the filter, wait for the word, become the command."""
@@ -134,7 +152,7 @@ class Supervisor:
 
     def _serve(self) -> None:
         """Answer until the command itself has ended."""
-        ended = os.pidfd_open(self._child)
+        ended = os.pidfd_open(self._command)
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         poll.register(self._control, 0)
@@ -212,16 +230,25 @@ class Supervisor:
             if passed > grace + PATIENCE:
                 break
             if passed >= grace:
-                for process in children():
-                    try:
+                for process in self._left():
+                    with contextlib.suppress(OSError):
                         os.kill(process, signal.SIGKILL)
-                    except OSError:
-                        continue
             for _, event in poll.poll(5):
                 if event & select.POLLIN:
                     self._answer()
                 else:
                     poll.unregister(self._listener)
+
+    def _left(self) -> list[int]:
+        """What still runs below; not strace, which ends by itself and knows the exit code."""
+        found = children(os.getpid())
+        if self._command != self._child and self._child in found:
+            found.remove(self._child)
+            below = children(self._child)
+            while below:
+                found += below
+                below = [one for process in below for one in children(process)]
+        return found
 
     def _tell(self, tracer: str, *, complete: bool) -> None:
         """Write the trace, in place of what was written before."""
@@ -255,13 +282,14 @@ def works(strace: list[bytes]) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def children() -> list[int]:
+def children(process: int) -> list[int]:
     """Processes whose parent this one is."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
-            return [int(word) for word in file.read().split()]
-    except OSError:
-        return []
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{task}/children", "rb") as file:
+                found += map(int, file.read().split())
+    return found
 
 
 def environment() -> dict[bytes, bytes]:

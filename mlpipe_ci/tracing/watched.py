@@ -25,16 +25,10 @@ class Watched:
 
     def __init__(self, request: Request) -> None:
         self._request = request
-        request.out.parent.mkdir(parents=True, exist_ok=True)
-        self._log = request.out.with_suffix(".strace")
+        request.log.parent.mkdir(parents=True, exist_ok=True)
         read, self._alive = os.pipe()
-        try:
-            out = os.open(request.out, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        except OSError:
-            os.close(read)
-            os.close(self._alive)
-            raise
-        self.fds: tuple[int, ...] = (read, out)
+        self._out = os.memfd_create("mlpipe-trace")  # a full disk costs no trace
+        self.fds: tuple[int, ...] = (read, self._out)
         self._before = _children()
 
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
@@ -44,13 +38,13 @@ class Watched:
         adopt_orphans()  # should the supervisor be killed
         request = self._request
         words = [*map(str, self.fds), os.path.realpath(request.root), request.preferred]
-        by_strace = strace.command(self._log) if request.preferred != "notify" else ()
+        by_strace = strace.command(self._request.log) if request.preferred != "notify" else ()
         flags = (sys.executable, "-I", "-S", str(SUPERVISOR))
         return (*flags, *words, request.rules, *by_strace, "--", *argv)
 
     def started(self) -> None:
         """What only the supervisor needs is closed here."""
-        for place in self.fds:
+        for place in self.fds[:1]:
             os.close(place)
         self.fds = ()
 
@@ -58,16 +52,16 @@ class Watched:
         """Read what the supervisor wrote; nothing is believed if it did not come to its end."""
         os.close(self._alive)
         found: dict[str, Any] = {}
-        with suppress(OSError, ValueError, EOFError, TypeError):
-            found = marshal.loads(self._request.out.read_bytes())  # noqa: S302 - our own file
-        self._request.out.unlink(missing_ok=True)
+        with open(self._out, "rb") as out, suppress(OSError, ValueError, EOFError, TypeError):
+            out.seek(0)
+            found = marshal.loads(out.read())  # noqa: S302 - our own file
         if not found.get("complete") and not found.get("why"):
             _end_orphans(self._before)
             return Trace(why=(LOST,))
         if found["tracer"] == "strace":
             places = map(os.path.realpath, (self._request.root, self._request.directory))
-            trace = strace.read(self._log, *places)
-            self._log.unlink(missing_ok=True)
+            trace = strace.read(self._request.log, *places)
+            self._request.log.unlink(missing_ok=True)
             return trace
         if found["tracer"] != "notify":
             return Trace(why=(str(found["why"]) or "nothing here can watch commands",))
