@@ -187,7 +187,7 @@ def _command(arguments: list[str]) -> int:
     # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
     from mlpipe_ci.checkout import Asked  # noqa: PLC0415
     from mlpipe_ci.git import clear_local_environment  # noqa: PLC0415
-    from mlpipe_ci.workspace import Options  # noqa: PLC0415
+    from mlpipe_ci.options import Options  # noqa: PLC0415
 
     given = vars(parser(arguments[0] if arguments else "").parse_args(arguments))
     name = given.pop("command")

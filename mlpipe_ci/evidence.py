@@ -6,20 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cache.outputs import has_links, is_right
+from mlpipe_ci.cache.outputs import is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.judging import Judge, Judged
 from mlpipe_ci.endings import metrics_now
-from mlpipe_ci.errors import MissingInputError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.inputs import InputFinder
 from mlpipe_ci.keys import Input, KeyParts, changed_inputs, differences, key_parts, step_key
-from mlpipe_ci.listings import is_listing, opened
-from mlpipe_ci.paths import is_glob
-from mlpipe_ci.patterns import matches, may_match
+from mlpipe_ci.listings import opened
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
 from mlpipe_ci.touched import in_words, is_meant
@@ -60,9 +59,15 @@ class Gatherer:
         return Writers(self.workflow.steps)
 
     @cached_property
-    def undeclared(self) -> tuple[Step, ...]:
-        """Steps that say neither what they read nor what they write."""
-        return tuple(step for step in self.workflow.steps if step.undeclared)
+    def finder(self) -> InputFinder:
+        """What finds the inputs of steps."""
+        return InputFinder(
+            root=self.root,
+            workflow=self.workflow,
+            tree=self.tree,
+            writers=self.writers,
+            memo=self.state.memo,
+        )
 
     def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
@@ -73,7 +78,7 @@ class Gatherer:
             return Evidence(condition=None, waits_for=waits_for)
         if not value:
             return Evidence(condition=False, blocked_by=failed)
-        inputs, waits_for = self._inputs(step, written)
+        inputs, waits_for = self.finder.find(step, written)
         parts = key_parts(step, inputs)
         key = step_key(parts)
         judged = self._judged(step, key, written, waits_for)
@@ -102,7 +107,7 @@ class Gatherer:
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are on the disk now; to be compared with those before."""
-        return self._inputs(step, {})[0]
+        return self.finder.find(step, {})[0]
 
     def compared(
         self, step: Step, parts: KeyParts | None
@@ -139,94 +144,6 @@ class Gatherer:
         """The newest stored result of a key, whether it fits or not."""
         known = self.store.results(key, self.scopes) if self.store and key else ()
         return max(known, key=lambda one: one.finished, default=None)
-
-    def _inputs(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
-        """The step's inputs as far as they are known, and what it waits for to know the rest."""
-        found: dict[str, Input] = {}
-        waits = dict.fromkeys(self._unknown_writers(written))
-        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
-        for pattern in step.reads:
-            if pattern.startswith("!"):
-                continue
-            writers = [
-                self.workflow.steps[write.step]
-                for write in self.writers.meant_by(pattern)
-                if write.step < self.workflow.places[step.id]
-                and not is_excluded(write.path, excludes)
-            ]
-            unknown = [s for s in writers if s.id in written and written[s.id] is None]
-            waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
-            linked = [other for other in writers if has_links(written.get(other.id))]
-            away = [other for other in linked if not self._is_here(written[other.id])]
-            waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
-            told = {id_: w for id_, w in written.items() if id_ not in {o.id for o in linked}}
-            present = [] if away else self._present(pattern, step, writers, told)
-            if not present and not waits and not self._is_empty(pattern, writers, told):
-                raise MissingInputError(self._missing(step, pattern, writers))
-            found.update((item.path, item) for item in present)
-        return self.tree.grouped(self._without(excludes, found)), tuple(waits)
-
-    def _without(self, excludes: list[str], found: dict[str, Input]) -> list[Input]:
-        """Without what is excluded; a listing is opened where only a part of it counts."""
-        if any(is_listing(item) for item in found.values()):
-            places = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
-            for item in [item for item in found.values() if is_listing(item)]:
-                here = item.path.removeprefix("./").rstrip("/") in places
-                if here or any(may_match(exclude, item.path) for exclude in excludes):
-                    del found[item.path]
-                    files = self.tree.opened(item)
-                    found.update((one.path, found.get(one.path, one)) for one in files)
-        kept = found.values()
-        if not excludes:
-            return list(kept)
-        return [i for i in kept if not any(matches(exclude, i.path) for exclude in excludes)]
-
-    def _unknown_writers(self, written: Written) -> list[str]:
-        """Earlier steps that will run and say nothing about what they write: it may be anything."""
-        unknown = (s for s in self.undeclared if s.id in written and written[s.id] is None)
-        return [f"runs after {other.name}, which does not say what it writes" for other in unknown]
-
-    def _present(
-        self, pattern: str, step: Step, writers: list[Step], written: Written
-    ) -> list[Input]:
-        """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
-        if not is_glob(pattern) and self._is_written(pattern, written):
-            files: tuple[Input, ...] = ()  # all that it means was written in this run
-        else:
-            files = self.tree.inputs(pattern, step.name)
-        kept = [file for file in files if not self._is_written(file.path, written)]
-        known = [output for other in writers for output in written.get(other.id) or ()]
-        known += [o for other in self.undeclared for o in written.get(other.id) or ()]
-        present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
-        there = {one.path for one in present}
-        return [one for one in kept if one.path not in there] + list(present)
-
-    def _is_written(self, path: str, written: Written) -> bool:
-        """True if a step of this run has the word about this path, and not the disk."""
-        return any(self.workflow.steps[w.step].id in written for w in self.writers.holding(path))
-
-    def _is_empty(self, pattern: str, writers: list[Step], written: Written) -> bool:
-        """True for a directory that is there, or will be, with nothing in it."""
-        known = (output for other in writers for output in written.get(other.id) or ())
-        if any(output.kind == "directory" and matches(pattern, output.path) for output in known):
-            return True
-        return not is_glob(pattern) and self.tree.is_directory(pattern)
-
-    def _is_here(self, outputs: tuple[Output, ...] | None) -> bool:
-        digest = self.state.memo.digest
-        return all(is_right(self.root, output, digest) for output in outputs or ())
-
-    def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:
-        what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
-        where = f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}"
-        if why := self.tree.why_absent(pattern):
-            return f"{where}: {why}"
-        if writers:
-            return f"{where}; step '{writers[0].name}' writes it, but was skipped or has failed"
-        return (
-            f"{where}, and no earlier step declares to write it; add a step before this one that "
-            "generates or downloads it, or correct the path"
-        )
 
     def _unwatched(self, step: Step) -> str:
         """Why nothing tells what a step reads that does not declare it."""
@@ -299,12 +216,3 @@ class Gatherer:
                     "by a pattern with * if the step reads it"
                 )
         return tuple(notes)
-
-
-def is_excluded(output: str, excludes: list[str]) -> bool:
-    """True if nothing at a declared output can count."""
-    return any(matches(exclude, output.rstrip("/")) for exclude in excludes)
-
-
-def _as_input(output: Output) -> Input:
-    return Input(path=output.path, digest=output.digest, executable=output.executable)

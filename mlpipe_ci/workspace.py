@@ -1,65 +1,34 @@
 """Opens what a command works on: root, git, event, workflow, cache, state."""
 
-import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-
-from blake3 import blake3
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.checkout import Asked, directory_for, fulfil, large_files, remote_for, request
+from mlpipe_ci.checkout import large_files, remote_for
 from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
-from mlpipe_ci.errors import NoGitError, UsageError
-from mlpipe_ci.events import Event, in_actions, read_event
+from mlpipe_ci.errors import UsageError
+from mlpipe_ci.events import Event, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.git import Git, History, Remote, open_git
+from mlpipe_ci.git import Git, History, Remote
 from mlpipe_ci.graph import with_dependent, with_needed
 from mlpipe_ci.load import load
-from mlpipe_ci.lock import hold
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import Place
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import Comparison
 from mlpipe_ci.source import Source
 from mlpipe_ci.workflow import Workflow
 
-NOTHING = Asked()
-HERE = "."
 DEFAULT_FILE = "mlpipe.yml"
 TRACER = "MLPIPE_TRACER"
-
-
-@frozen
-class Options:
-    """What the user asked for on the command line."""
-
-    directory: str = HERE
-    file: str | None = None
-    base: str | None = None
-    json: bool = False
-    quiet: bool = False
-    settings: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()
-    format: str = "text"
-    action: str = ""
-    max_size: str | None = None
-    max_age: float | None = None
-    outputs: str = "all"
-    asked: Asked = NOTHING
-    force: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    only: bool = False
-    downstream: bool = False
-    allow_untrusted: bool = False
-    comment: bool = True
-    write: bool = False
 
 
 @frozen
@@ -103,67 +72,6 @@ class Workspace:
             author=self.authors.name,
             now=now,
         )
-
-
-@frozen
-class Place:
-    """Where a command works, before anything of it is read."""
-
-    start: Path
-    root: Path
-    git: Git | None
-    private: Path
-    state: Path
-    cache: Path
-    no_git: str = ""
-
-
-def provide(options: Options, env: Mapping[str, str], say: Callable[[str], None]) -> Place:
-    """As `find_place`, after the repository was checked out if nobody else did that.
-
-    Raises UsageError, GitError.
-    """
-    start = Path(options.directory).resolve()
-    if options.asked.repo and options.directory == HERE:
-        start = directory_for(options.asked, start)
-    needed = request(options.asked, env, start)
-    if needed:
-        outside = _outside(cache_directory(env), needed.directory)
-        with hold(outside / "checkout.lock", say):
-            needed = request(options.asked, env, start)  # another one may have done it meanwhile
-            if needed:
-                fulfil(needed, say)
-    return find_place(replace(options, directory=str(start)), env)
-
-
-def find_place(options: Options, env: Mapping[str, str]) -> Place:
-    """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
-    start = start_directory(options.directory)
-    git, no_git = find_git(start, env)
-    root, cache = git.root if git else start, cache_directory(env)
-    outside = _outside(cache, root)
-    return Place(
-        start=start,
-        root=root,
-        git=git,
-        no_git=no_git,
-        private=git.directory / "mlpipe" if git else outside,
-        state=(git.common / "mlpipe" if git else outside) / "state.db",
-        cache=cache,
-    )
-
-
-def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:
-    """The work tree around a directory; without git, None and a word about that."""
-    try:
-        return open_git(start, trusted=in_actions(env)), ""
-    except NoGitError as error:
-        return None, str(error)
-
-
-def _outside(cache: Path, root: Path) -> Path:
-    """Mlpipe's directory for a work tree that has no git directory."""
-    return cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
 
 
 def open_workspace(
@@ -287,28 +195,6 @@ def workflow_file(options: Options, start: Path, root: Path) -> tuple[Path, str]
 def default_name(event: Event, root: Path) -> str:
     """A workflow that has no name is called as its repository, or as its directory."""
     return PurePosixPath(event.repository).name.removesuffix(".git") or root.name or "workflow"
-
-
-def cache_directory(env: Mapping[str, str]) -> Path:
-    """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory. Raises UsageError."""
-    chosen = env.get("MLPIPE_CACHE_DIR")
-    try:
-        if chosen:
-            return Path(chosen).expanduser().resolve()
-        from platformdirs import user_cache_path  # noqa: PLC0415 - 3 ms, if it is not said
-
-        return user_cache_path("mlpipe")
-    except (RuntimeError, KeyError) as error:
-        text = f"no place for the cache: {error}; set MLPIPE_CACHE_DIR to a directory"
-        raise UsageError(text) from error
-
-
-def start_directory(directory: str) -> Path:
-    """The directory that the user is in, or asked for with -C. Raises UsageError."""
-    start = Path(directory).resolve()
-    if not start.is_dir():
-        raise UsageError(f"{directory}: there is no such directory")
-    return start
 
 
 def _producer(event: Event) -> Producer:

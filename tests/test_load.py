@@ -17,9 +17,11 @@ from conftest import ROOT, Repo
 from mlpipe_ci.decide import Plan, make_plan
 from mlpipe_ci.errors import MlpipeError, WorkflowError
 from mlpipe_ci.load import load as load_source
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import find_place
 from mlpipe_ci.source import Source
 from mlpipe_ci.workflow import Step, Workflow
-from mlpipe_ci.workspace import Options, find_place, open_workspace
+from mlpipe_ci.workspace import open_workspace
 from mlpipe_ci.writers import Writers
 
 CASES = Path(__file__).parent / "cases"

@@ -7,9 +7,10 @@ from typing import Any, TextIO
 
 from mlpipe_ci.cache import care
 from mlpipe_ci.lock import hold
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import cache_directory
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.tidy import Limits, limits
-from mlpipe_ci.workspace import Options, cache_directory
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:

@@ -7,9 +7,11 @@ from typing import TextIO
 
 from mlpipe_ci.decide import Decision, make_plan
 from mlpipe_ci.evidence import Gatherer
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import provide
 from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
 from mlpipe_ci.screen import Screen
-from mlpipe_ci.workspace import Options, named_steps, open_workspace, provide
+from mlpipe_ci.workspace import named_steps, open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:

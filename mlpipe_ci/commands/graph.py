@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from mlpipe_ci.graph import edges
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import find_place
 from mlpipe_ci.report.graph import FORMATS
-from mlpipe_ci.workspace import Options, find_place, read_workflow
+from mlpipe_ci.workspace import read_workflow
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) -> int:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from mlpipe_ci.decide import Action, make_plan
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import provide
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
 from mlpipe_ci.screen import Screen, has_colour
-from mlpipe_ci.workspace import Options, open_workspace, provide
+from mlpipe_ci.workspace import open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:

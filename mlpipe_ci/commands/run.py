@@ -19,20 +19,15 @@ from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.git import fetch_large_files
 from mlpipe_ci.lock import hold
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import provide
 from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.screen import Screen, print_or_drop
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.workflow import Workflow
-from mlpipe_ci.workspace import (
-    DEFAULT_FILE,
-    Options,
-    Workspace,
-    default_name,
-    open_workspace,
-    provide,
-)
+from mlpipe_ci.workspace import DEFAULT_FILE, Workspace, default_name, open_workspace
 
 OWN_VARIABLES = (
     "MLPIPE_TOKEN",

@@ -7,12 +7,14 @@ from typing import TextIO
 
 from mlpipe_ci import yaml_edit
 from mlpipe_ci.errors import PathError
+from mlpipe_ci.options import Options
 from mlpipe_ci.patterns import matches
+from mlpipe_ci.place import provide
 from mlpipe_ci.proposals import Proposal, input_patterns, output_paths
 from mlpipe_ci.report.proposals import proposal_json, proposal_lines
 from mlpipe_ci.screen import Screen
 from mlpipe_ci.workflow import Step
-from mlpipe_ci.workspace import Options, Workspace, named_steps, open_workspace, provide
+from mlpipe_ci.workspace import Workspace, named_steps, open_workspace
 from mlpipe_ci.workspace import workflow_file as find_file
 
 

@@ -9,12 +9,14 @@ from mlpipe_ci.errors import WorkflowError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.git import Git
 from mlpipe_ci.load import load
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import find_git, start_directory
 from mlpipe_ci.report import actions
 from mlpipe_ci.report.faults import FORMATS, Checked
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.source import Source
 from mlpipe_ci.survey import Survey
-from mlpipe_ci.workspace import Options, find_git, start_directory, workflow_file
+from mlpipe_ci.workspace import workflow_file
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:

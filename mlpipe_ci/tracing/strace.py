@@ -26,6 +26,7 @@ from mlpipe_ci.tracing.sightings import (
     READ,
     Sightings,
 )
+from mlpipe_ci.tracing.strace_lines import HANDLE, STRING, Calls, plain
 
 LOOKS = frozenset(
     {
@@ -48,16 +49,6 @@ OTHERS = frozenset(
     }
 )
 CALLS = LOOKS | OPENS | REMOVES | MOVES | TALKS | STRANGE | BIRTHS | OTHERS
-LINE = re.compile(rb"(\d+) +(.*)", re.DOTALL)
-BEGUN = re.compile(rb"(\w+)\((.*?),? *<unfinished \.\.\.>", re.DOTALL)
-RESUMED = re.compile(rb"<\.\.\. (\w+) resumed>,? ?(.*)", re.DOTALL)
-WHOLE = re.compile(
-    rb"(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<(.*)>)?(?: (E\w+) \(.*\))?", re.DOTALL
-)
-STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.DOTALL)
-HANDLE = re.compile(rb"(AT_FDCWD|-?\d+)<((?:[^<>\\]|\\.)*)>", re.DOTALL)
-ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
-PLAIN = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a", b"b": b"\b"}
 INET = re.compile(rb'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )"([^"]+)"', re.DOTALL)
 UNIX = re.compile(rb'sun_path=(@?"(?:[^"\\]|\\.)*")')
 LOCAL = (b"127.", b"0.0.0.0", b"::1", b"::ffff:127.", b"::")
@@ -79,7 +70,7 @@ def read(log: Path, root: str, directory: str) -> Trace:
     try:
         with log.open("rb") as lines:
             for line in lines:
-                reader.line(line.rstrip(b"\n"))
+                reader.line(line)
     except OSError as error:
         return Trace(tracer="strace", why=(f"the log of strace cannot be read: {error.strerror}",))
     return reader.trace()
@@ -92,7 +83,7 @@ class _Reader:
         self._root, self._inside = root, root.rstrip(b"/") + b"/"
         self._first = directory
         self._where: dict[bytes, bytes] = {}
-        self._begun: dict[bytes, tuple[bytes, bytes]] = {}
+        self._calls = Calls()
         self._bound: set[bytes] = set()
         self._places, self._seen = Places(), Sightings()
         self._imports = Imports()
@@ -122,21 +113,10 @@ class _Reader:
         return flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
 
     def line(self, line: bytes) -> None:
-        """Read one line; a call that was interrupted by others is read once it is whole."""
-        found = LINE.fullmatch(line)
-        if not found:
-            return
-        process, text = found[1], found[2]
-        if begun := BEGUN.fullmatch(text):
-            self._begun[process] = begun[1], begun[2]
-            return
-        if resumed := RESUMED.fullmatch(text):
-            name, start = self._begun.pop(process, (resumed[1], b""))
-            rest = resumed[2]
-            text = name + b"(" + start + (b", " if rest[:1] != b")" else b"") + rest
-        whole = WHOLE.fullmatch(text)
-        if whole:
-            self._call(process, *whole.groups())
+        """Read one line of the log."""
+        call = self._calls.read(line)
+        if call:
+            self._call(*call)
 
     def _call(
         self, process: bytes, name: bytes, text: bytes, result: bytes, opened: bytes, error: bytes
@@ -145,7 +125,7 @@ class _Reader:
         failed = result.startswith(b"-") or result == b"?"
         for handle, path in HANDLE.findall(text)[:1]:
             if handle == b"AT_FDCWD":
-                self._where[process] = _plain(path)
+                self._where[process] = plain(path)
         if call in BIRTHS:
             self._born(process, text, result)
         elif call in STRANGE:
@@ -155,7 +135,7 @@ class _Reader:
             self._talks(call, text, failed=failed and error != b"EINPROGRESS")
         elif call == "fchdir":
             if not failed:
-                self._where[process] = next((_plain(p) for _, p in HANDLE.findall(text)), b"")
+                self._where[process] = next((plain(p) for _, p in HANDLE.findall(text)), b"")
         else:
             paths = list(self._paths(process, text, call))
             if paths:
@@ -169,7 +149,7 @@ class _Reader:
 
     def _paths(self, process: bytes, text: bytes, call: str) -> Iterator[bytes]:
         """The absolute paths that a call names."""
-        handles = {found.end(): _plain(found[2]) for found in HANDLE.finditer(text)}
+        handles = {found.end(): plain(found[2]) for found in HANDLE.finditer(text)}
         strings = list(STRING.finditer(text))
         if call in {"execve", "execveat"}:
             strings = strings[:1]
@@ -178,7 +158,7 @@ class _Reader:
         if call in {"readlink", "readlinkat"}:
             strings = strings[:1]
         for found in strings:
-            path = _plain(found[1])
+            path = plain(found[1])
             base = next(
                 (p for end, p in handles.items() if text[end : found.start()] == b", "), None
             )
@@ -193,7 +173,7 @@ class _Reader:
     def _directory(self, process: bytes) -> bytes:
         """Where a process is; a new one begins where whoever is making one is."""
         if process not in self._where:
-            parents = [p for p, (name, _) in self._begun.items() if name.decode() in BIRTHS]
+            parents = [p for p, (name, _) in self._calls.begun.items() if name.decode() in BIRTHS]
             known = {self._where.get(parent, self._first) for parent in parents}
             if len(known) > 1:
                 self._faults["it is not known in which directory a process began"] = None
@@ -214,7 +194,7 @@ class _Reader:
         follow = follow and b"AT_SYMLINK_NOFOLLOW" not in text and b"O_NOFOLLOW" not in text
         path = self._places.find(paths[0], follow=follow)[0]
         if call in OPENS and not failed:
-            self._opened(int(process), _plain(opened) if opened else path, text, call)
+            self._opened(int(process), plain(opened) if opened else path, text, call)
         elif failed:
             inside = path.startswith(self._inside)
             if inside and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
@@ -306,17 +286,3 @@ class _Reader:
                 self._faults[
                     f"it talks to another process of this machine ({shown}), which is not watched"
                 ] = None
-
-
-def _plain(text: bytes) -> bytes:
-    """A string of strace without its escapes."""
-    return ESCAPE.sub(_unescape, text) if b"\\" in text else text
-
-
-def _unescape(found: "re.Match[bytes]") -> bytes:
-    code = found[1]
-    if code[:1] in b"01234567":
-        return bytes([int(code, 8)])
-    if code[:1] == b"x" and len(code) > 1:
-        return bytes([int(code[1:], 16)])
-    return PLAIN.get(code, code)

@@ -7,7 +7,6 @@ and adopts its orphans. Exit code and signal are the command's.
 
 import contextlib
 import ctypes  # noqa: F401 - so that it is loaded before the first fork
-import errno
 import fcntl
 import marshal
 import os
@@ -18,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
-from mlpipe_ci.tracing import calls, kernel
+from mlpipe_ci.tracing import calls, child, kernel
 from mlpipe_ci.tracing.strict import Allowed, Rules
 from mlpipe_ci.tracing.watch import Watch
 
@@ -26,10 +25,7 @@ DRAIN = 1.0
 """Seconds that processes may go on after the command itself has ended."""
 PATIENCE = 10.0
 """Seconds until processes that do not die are left alone."""
-STANDARD_ERROR, SPARE = 2, 9
 PAGE = 4096
-WORDS = 12
-"""Bytes that the child tells of itself: the listener's number, an error, if it gave up rights."""
 TICK = 1000
 """Milliseconds between looks at orphans that have ended."""
 
@@ -59,7 +55,7 @@ class Supervisor:
         if self._child < 0:
             self._listener = -1
             self._why = self._why or "it was asked for strace"
-            by_strace = strace if preferred in {"auto", "strace"} and works(strace) else []
+            by_strace = strace if preferred in {"auto", "strace"} and child.works(strace) else []
             tracer = "strace" if by_strace else "none"
             self._start(argv, watched=False, by_strace=by_strace)
         self._tell(tracer, complete=False)
@@ -79,74 +75,39 @@ class Supervisor:
         """Fork and execute the command; where it cannot be watched, nothing was executed."""
         told, tell = os.pipe()
         heard, say = os.pipe()
-        child = os.fork()
-        if child == 0:
+        process = os.fork()
+        if process == 0:
             try:
                 os.close(told)
                 os.close(say)
-                if by_strace:
-                    argv = self._below(by_strace, argv, tell)
-                self._become(argv, tell, heard, watched=watched)
+                child.become(argv, tell, heard, watched=watched, by_strace=by_strace)
             finally:
                 os._exit(127)
         os.close(tell)
         os.close(heard)
-        message = os.read(told, WORDS)
+        message = os.read(told, child.WORDS)
         number, fault, bound = (
             int.from_bytes(message[n : n + 4], "little", signed=True) for n in (0, 4, 8)
         )
         try:
-            if fault or len(message) < WORDS:
+            if fault or len(message) < child.WORDS:
                 raise OSError(fault, os.strerror(fault))  # noqa: TRY301 - the same ending
             if watched:
-                self._listener = kernel.take_descriptor(child, number)
+                self._listener = kernel.take_descriptor(process, number)
                 kernel.wake_on_the_same_core(self._listener)
                 self._watch = Watch(self._root, self._machine, self._rules, bound=bool(bound))
             os.write(say, b"!")
-            self._child = self._command = child
+            self._child = self._command = process
             if by_strace:
-                self._command = int(os.read(told, PAGE) or child)
+                self._command = int(os.read(told, PAGE) or process)
         except OSError as error:
             self._why = f"this system refuses to let commands be watched ({error.strerror})"
             os.close(say)  # the child ends without having executed anything
-            os.waitpid(child, 0)
+            os.waitpid(process, 0)
         else:
             os.close(say)
         finally:
             os.close(told)
-
-    def _below(self, strace: list[bytes], argv: list[bytes], tell: int) -> list[bytes]:
-        """The command below strace, whose own words go nowhere; it tells its number first."""
-        os.dup2(STANDARD_ERROR, SPARE)
-        os.dup2(tell, SPARE - 1)
-        place = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(place, STANDARD_ERROR)
-        script = b'echo $$ >&%d; exec "$@" 2>&%d %d>&- %d>&-' % (SPARE - 1, SPARE, SPARE, SPARE - 1)
-        return [*strace, b"/bin/sh", b"-c", script, b"sh", *argv]
-
-    def _become(self, argv: list[bytes], tell: int, heard: int, *, watched: bool) -> None:
-        """In the child: install the filter, wait for the word, become the command."""
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
-        kernel.die_with_parent(signal.SIGKILL)
-        listener, fault, bound = -1, 0, False
-        if watched:
-            try:
-                listener, bound = kernel.install(calls.program(self._machine), self._machine)
-            except (OSError, KeyError) as error:
-                fault = getattr(error, "errno", 0) or errno.ENOSYS
-        words = (listener, fault, int(bound))
-        os.write(tell, b"".join(word.to_bytes(4, "little", signed=True) for word in words))
-        if os.read(heard, 1) != b"!":
-            os._exit(0)
-        try:
-            os.execvpe(argv[0], argv, environment())  # noqa: S606 - the user's command
-        except OSError as error:
-            name = os.fsdecode(argv[0])
-            os.write(
-                STANDARD_ERROR, os.fsencode(f"mlpipe: {name}: {os.strerror(error.errno or 0)}\n")
-            )
-            os._exit(126 if error.errno == errno.EACCES else 127)
 
     # -- watching -------------------------------------------------------------------------------
 
@@ -266,22 +227,6 @@ class Supervisor:
             return  # a trace that is lost or cut short is not complete, and that is known
 
 
-def works(strace: list[bytes]) -> bool:
-    """True if strace is there, and may watch."""
-    if not strace:
-        return False
-    child = os.fork()
-    if child == 0:
-        place = os.open(os.devnull, os.O_RDWR)
-        os.dup2(place, 1)
-        os.dup2(place, STANDARD_ERROR)
-        try:
-            os.execv(strace[0], [*strace[:-1], b"/dev/null", b"true"])  # noqa: S606
-        finally:
-            os._exit(127)
-    return os.waitpid(child, 0)[1] == 0
-
-
 def children(process: int) -> list[int]:
     """Processes whose parent this one is."""
     found: list[int] = []
@@ -290,13 +235,6 @@ def children(process: int) -> list[int]:
             with open(f"/proc/{process}/task/{task}/children", "rb") as file:
                 found += map(int, file.read().split())
     return found
-
-
-def environment() -> dict[bytes, bytes]:
-    """The environment as it was given: Python may have added to it (PEP 538)."""
-    with open("/proc/self/environ", "rb") as file:
-        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
-    return {name: value for name, _, value in pairs}
 
 
 def _ignore(_number: int, _frame: object) -> None:
@@ -311,7 +249,7 @@ def main(argv: list[str]) -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _ignore)
     for place in map(int, os.listdir("/proc/self/fd")):
-        if place > STANDARD_ERROR:
+        if place > child.STANDARD_ERROR:
             with contextlib.suppress(OSError):
                 os.set_inheritable(place, False)
     watched = Supervisor(int(control), int(out), root, read_rules(rules, root))

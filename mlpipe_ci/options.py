@@ -1,0 +1,34 @@
+"""What a user asked for on the command line."""
+
+from mlpipe_ci.checkout import Asked
+from mlpipe_ci.frozen import frozen
+
+NOTHING = Asked()
+HERE = "."
+
+
+@frozen
+class Options:
+    """All options of all commands, as they are where nothing was said."""
+
+    directory: str = HERE
+    file: str | None = None
+    base: str | None = None
+    json: bool = False
+    quiet: bool = False
+    settings: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    format: str = "text"
+    action: str = ""
+    max_size: str | None = None
+    max_age: float | None = None
+    outputs: str = "all"
+    asked: Asked = NOTHING
+    force: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    only: bool = False
+    downstream: bool = False
+    allow_untrusted: bool = False
+    comment: bool = True
+    write: bool = False
