@@ -52,6 +52,7 @@ lock: $(VENV)/ready  ## Choose the newest versions of what the action and the te
 bench: $(VENV)/ready  ## Measure, and write benchmarks/*.md.
 	$(BIN)/python benchmarks/bench.py
 	$(BIN)/python benchmarks/changed_paths.py
+	$(BIN)/python benchmarks/tracing.py
 
 clean:
 	rm -rf $(VENV) $(NODE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

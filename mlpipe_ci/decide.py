@@ -173,9 +173,8 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
     changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
     failed = ("failed last time",) if evidence.failed_before else ()
-    if found := evidence.unusable + failed + changed:
-        return found
-    return (evidence.unstored or "no result yet",)
+    unstored = (evidence.unstored,) if evidence.unstored else ()
+    return unstored + evidence.unusable + failed + changed or ("no result yet",)
 
 
 def _why_reuse(result: Result, now: float) -> str:

@@ -10,7 +10,7 @@ from mlpipe_ci.cache.outputs import is_right
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
-from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.discovery.checking import Checker, Left
 from mlpipe_ci.discovery.judging import Judge, Judged
 from mlpipe_ci.endings import metrics_now
 from mlpipe_ci.files import Tree
@@ -165,12 +165,22 @@ class Gatherer:
         known = self.store.results(key, self.scopes)
         if waits_for:  # by steps that may write anything, for one that may read anything
             return nothing if known else Judged()
-        judge = Judge(self.checker, self.workflow, self.writers, self._lost, self.author)
+        judge = Judge(
+            self.checker, self.workflow, self.writers, self._lost, self.author, self._left
+        )
         found = judge.results(step, known, written)
         if found.fitting and step.metrics and not found.fitting[0].metrics:
             first = metrics_now(step, found.fitting[0], self.store)
             return replace(found, fitting=(first, *found.fitting[1:]))
         return found
+
+    def _left(self, step: str) -> Left:
+        """Where a step writes, and what it wrote last time without declaring it."""
+        known = self.workflow.steps[self.workflow.places[step]]
+        if not known.undeclared:
+            return known.writes, ()
+        traced = self.state.traced(self.workflow.file, step)
+        return (), (path for path, _ in traced.wrote if path not in traced.kept)
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

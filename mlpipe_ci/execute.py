@@ -18,6 +18,8 @@ from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
 MOST_FAULTS = 10
+REMEDY = "tracing: off"
+"""In what a tracer says where a command may have failed because it is watched."""
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
@@ -61,7 +63,9 @@ def _ended(bench: Bench, decision: Decision, ended: Outcome, more: tuple[str, ..
             return replace(_failed(bench, decision, ended, why), status=Status.TIMED_OUT)
         if ended.exit_code != 0:
             why = _exit_note(ended.exit_code)
-            return _failed(bench, decision, ended, why, strict_faults(bench, decision.step, ended))
+            hints = tuple(fault for fault in ended.trace.why if REMEDY in fault)
+            more = (*strict_faults(bench, decision.step, ended), *hints)
+            return _failed(bench, decision, ended, why, more)
         if faults := strict_faults(bench, decision.step, ended):
             return _failed(bench, decision, ended, faults[0], faults[1:])
         return _succeeded(bench, decision, ended, more)

@@ -152,6 +152,7 @@ def make_step(
             if variable.parts
         ),
         params=tuple(sorted(used.items())),
+        names_params=bool(raw.get("params")),
     )
 
 

@@ -77,6 +77,8 @@ class Tree:
         Raises PathError.
         """
         if path.startswith("/"):
+            if os.path.islink(path):
+                return Input(path=path, digest=f"link:{os.readlink(path)}")
             return (
                 Input(path=path, digest=self._memo.digest(path)) if os.path.isfile(path) else None
             )

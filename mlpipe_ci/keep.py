@@ -8,7 +8,7 @@ from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.traced import Traced
 from mlpipe_ci.decide import Decision
-from mlpipe_ci.discovery.checking import ABSENT, VARIABLE
+from mlpipe_ci.discovery.checking import ABSENT, KEPT, VARIABLE
 from mlpipe_ci.discovery.finding import Finder, Finding
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
@@ -101,14 +101,24 @@ def why_unstored(step: Step, trace: Trace, finding: Finding) -> str:
     if not trace.complete:
         reason = "; ".join(trace.why) or "nothing watched it"
         return f"declares no inputs, and what it reads is not known: {reason}"
+    return _why_undeclared(step, trace, finding)
+
+
+def _why_undeclared(step: Step, trace: Trace, finding: Finding) -> str:
     if finding.rewrites:
         return f"it changes {_some(finding.rewrites)}, which it also reads"
     if finding.removes:
         return f"it removes {_some(finding.removes)}"
+    if finding.environments:
+        return f"it makes a Python environment ({_some(finding.environments)}), which is not stored"
     if step.cache is True:
         return ""
+    if finding.outside:
+        return f"it writes {_some(finding.outside)}, outside of the repository"
     if trace.network:
         return f"it talks to the network ({_some(trace.network)}), and does not say cache: true"
+    if not step.writes and not finding.writes and finding.appends:
+        return f"it writes nothing but what it adds to {_some(finding.appends)}"
     if not step.writes and not finding.writes:
         return "it writes nothing in the repository, so it runs each time (cache: true reuses it)"
     return ""
@@ -124,6 +134,8 @@ def _tracing_notes(step: Step, trace: Trace, finding: Finding) -> tuple[str, ...
         notes += (
             f"it reads {some} and changes it, so that is not counted; declare it as an output",
         )
+    if finding.appends:
+        notes += (f"it adds to {_some(finding.appends)}: reuse does not bring that back",)
     return notes
 
 
@@ -145,6 +157,7 @@ def _traced(
         reads=finding.reads,
         writes=finding.writes,
         variables=finding.variables,
+        kept=finding.keeps,
         unstored=why,
     )
 
@@ -160,6 +173,7 @@ def traced_of(step: Step, result: Result) -> Traced:
         wrote=tuple(wrote),
         reads=tuple(one.path for one in files if not one.path.startswith("/")),
         writes=tuple(path for path, _ in wrote),
+        kept=tuple(one.path for one in result.discovered if one.digest == KEPT),
         variables=tuple(
             one.path.removeprefix(VARIABLE)
             for one in result.discovered
@@ -171,13 +185,15 @@ def traced_of(step: Step, result: Result) -> Traced:
 def written_before(bench: Bench, step: Step) -> tuple[str, ...]:
     """What the step wrote last time without declaring it, where that is still as it wrote it.
 
-    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays.
+    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays; and
+    what the step itself adds to, as to a log or a database.
     """
     if not step.undeclared:
         return ()
     found = []
-    for path, digest in bench.state.traced(bench.workflow.file, step.id).wrote:
-        if not path_fault(path) and not bench.tree.tracked(path):
+    traced = bench.state.traced(bench.workflow.file, step.id)
+    for path, digest in traced.wrote:
+        if path not in traced.kept and not path_fault(path) and not bench.tree.tracked(path):
             now = bench.tree.known(path)
             if now is not None and now.digest == digest:
                 found.append(path)
@@ -214,5 +230,5 @@ def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome, finding
     if differing:
         return f"{differing[0]} changed while the step ran"
     files = chain((one.path for item in now for one in bench.tree.opened(item)), finding.reads)
-    written = bench.tree.written_between(files, ended.started, time.time())
+    written = bench.tree.written_between(files, ended.started, time.time()) or finding.meanwhile
     return f"{written} was written while the step ran" if written else ""

@@ -1,10 +1,13 @@
 """Lines that would declare what a step was seen to read and write. Pure."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 
 from mlpipe_ci.frozen import frozen
 
+WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
+"""Texts that YAML, or an older version of it, takes for something else."""
 MANY = 3
 """So many files of one kind in one directory are a pattern."""
 
@@ -80,9 +83,20 @@ def is_special(path: str) -> bool:
 
 def literal(path: str) -> str:
     """A pattern that means this path and nothing else, where one can be written."""
+    if path.startswith("!"):
+        return "?" + literal(path[1:])  # a ! would leave it out
     if not is_special(path):
         return path
     return "".join(f"[{char}]" if char in "*?[" else char for char in path)
+
+
+def quoted(entry: str) -> str:
+    """A YAML scalar that means this text, in a list of any style."""
+    marks = entry.replace("/", "").replace("_", "").replace("-", "").replace(".", "")
+    plain = marks.isalnum() and marks.isascii() and entry[0].isalpha()
+    if plain and entry.lower() not in WORDS:
+        return entry
+    return json.dumps(entry, ensure_ascii=False)
 
 
 def _inside(path: str, place: str) -> bool:

@@ -1,16 +1,19 @@
 """Reuses a step's result: its outputs come back now, or once a step that runs needs them."""
 
+import os
 from collections.abc import Iterator
+from functools import cached_property
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.decide import Decision, Written
+from mlpipe_ci.discovery.checking import KEPT
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
-from mlpipe_ci.keep import traced_of
+from mlpipe_ci.keep import traced_of, written_before
 from mlpipe_ci.metrics import MetricsError
 from mlpipe_ci.patterns import matches
-from mlpipe_ci.result import Result
+from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
@@ -35,12 +38,14 @@ class Reuse:
     def take(self, decision: Decision, result: Result) -> StepOutcome:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         bench, step = self._bench, decision.step
+        restorer = self._restorer(step)
         if bench.needed_only and not has_links(result.outputs):
             self._held[step.id] = decision
             metrics = tuple(o for o in result.outputs if o.path in step.metrics)
-            restored, moved = self._restorer.some(step, metrics), NOTHING
+            restored, moved = restorer.some(step, metrics), NOTHING
         else:
-            restored, moved = self._restorer.all(step, result.outputs)
+            restored, moved = restorer.all(step, self._wanted(result))
+            moved += self._retire(step, result)
         if restored or moved:
             bench.tree.forget()
         if bench.store:
@@ -83,13 +88,34 @@ class Reuse:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
         del self._held[decision.step.id]
         if decision.result:
-            self._restorer.all(decision.step, decision.result.outputs)
+            self._restorer(decision.step).all(decision.step, self._wanted(decision.result))
             self._bench.tree.forget()
 
-    @property
-    def _restorer(self) -> Restorer:
+    def _restorer(self, step: Step) -> Restorer:
         bench = self._bench
-        return Restorer(bench.root, bench.store, bench.aside, bench.state.memo.digest)
+        digest, others = bench.state.memo.digest, self._undeclared
+        mine = {path for path, _ in bench.state.traced(bench.workflow.file, step.id).wrote}
+        return Restorer(bench.root, bench.store, bench.aside, digest, others - mine)
+
+    @cached_property
+    def _undeclared(self) -> frozenset[str]:
+        """What steps write that declare nothing."""
+        bench = self._bench
+        steps = (step for step in bench.workflow.steps if step.undeclared)
+        traces = (bench.state.traced(bench.workflow.file, step.id) for step in steps)
+        return frozenset(path for traced in traces for path, _ in traced.wrote)
+
+    def _wanted(self, result: Result) -> tuple[Output, ...]:
+        """The outputs, but for those that the step adds to: what is there of them stays."""
+        kept = {one.path for one in result.discovered if one.digest == KEPT}
+        here = {path for path in kept if os.path.lexists(self._bench.root / path)}
+        return tuple(output for output in result.outputs if output.path not in here)
+
+    def _retire(self, step: Step, result: Result) -> tuple[str, ...]:
+        """Move away what another run of the step wrote without declaring it, and this one not."""
+        wanted = {output.path for output in result.outputs}
+        before = written_before(self._bench, step)
+        return self._bench.aside.retire(step, tuple(p for p in before if p not in wanted))
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""

@@ -72,7 +72,7 @@ class Step:
 
     `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
     `shared`: the workflow's inputs. `tracing`: None is the workflow's. `position`: which entry of
-    the file's list it comes from.
+    the file's list it comes from. `names_params`: it has `params` of its own.
     """
 
     id: str
@@ -101,6 +101,7 @@ class Step:
     tracing: str | None = None
     line: int = 1
     position: int = 0
+    names_params: bool = False
 
     @cached_property
     def reads(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from mlpipe_ci.errors import PathError
+from mlpipe_ci.proposals import quoted
 
 Additions = Mapping[int, Mapping[str, tuple[str, ...]]]
 """By number of the entry in `steps`: key of the step, and what is added to its list."""
@@ -33,8 +34,9 @@ def edited(text: str, additions: Additions) -> str:
                     changes.append(_change(text, steps.value[number], key, entries))
         result = text
         changes.sort(key=lambda one: one[0])
+        end = "\r\n" if "\r\n" in text else "\n"
         for place, piece in reversed(changes):
-            result = result[:place] + piece + result[place:]
+            result = result[:place] + piece.replace("\n", end) + result[place:]
         good = _plain(result) == _expected(text, additions)
     except (YAMLError, AttributeError, IndexError, TypeError, KeyError, ValueError):
         good = False
@@ -90,21 +92,21 @@ def _change(text: str, step: Node, key: str, entries: tuple[str, ...]) -> tuple[
     if not isinstance(step, MappingNode):
         raise TypeError(step)
     known = next((value for name, value in step.value if name.value == key), None)
-    quoted = [_quoted(entry) for entry in entries]
+    scalars = [quoted(entry) for entry in entries]
     if isinstance(known, SequenceNode) and known.value:
         if known.flow_style:
-            return _index(known.value[-1]), "".join(f", {one}" for one in quoted)
+            return _index(known.value[-1]), "".join(f", {one}" for one in scalars)
         last = known.value[-1]
         dash = " " * known.start_mark.column + "- "
-        return _line_end(text, last), "".join(f"\n{dash}{one}" for one in quoted)
+        return _line_end(text, last), "".join(f"\n{dash}{one}" for one in scalars)
     if known is not None:
         raise ValueError(key)  # an empty list, or one with an alias or a tag
     if step.flow_style:
         last = step.value[-1][1]
-        return _index(last), f", {key}: [{', '.join(quoted)}]"
+        return _index(last), f", {key}: [{', '.join(scalars)}]"
     column = step.value[0][0].start_mark.column
     lines = [f"\n{' ' * column}{key}:"]
-    lines += [f"\n{' ' * (column + 2)}- {one}" for one in quoted]
+    lines += [f"\n{' ' * (column + 2)}- {one}" for one in scalars]
     return _line_end(text, _anchor(step)), "".join(lines)
 
 
@@ -128,12 +130,3 @@ def _line_end(text: str, node: Node) -> int:
     end = text.find("\n", int(node.end_mark.index))
     end = len(text) if end < 0 else end
     return end - 1 if text[end - 1 : end] == "\r" else end
-
-
-def _quoted(entry: str) -> str:
-    """A scalar that means this text in a list of any style."""
-    plain = entry.replace("/", "").replace("_", "").replace("-", "").replace(".", "")
-    if plain.isalnum() and entry[0] not in "-." and not plain.isdigit():
-        return entry
-    escaped = entry.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

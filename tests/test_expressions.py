@@ -170,7 +170,8 @@ def test_a_fault_that_is_met_only_now_is_raised(source: str) -> None:
 @given(st.text(max_size=30) | st.lists(st.sampled_from(TRUE + FALSE), max_size=3).map(" && ".join))
 def test_no_text_crashes_the_parser(source: str) -> None:
     if fault(bare(source), "if", KNOWN) is None:
-        assert isinstance(holds(source), bool)
+        with contextlib.suppress(ExpressionError):  # what is met only now, as a division by zero
+            assert isinstance(holds(source), bool)
 
 
 @given(st.sampled_from(TRUE), st.sampled_from(FALSE))

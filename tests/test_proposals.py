@@ -77,7 +77,7 @@ FILES = {
     ),
     "windows": (
         "steps:\r\n  - name: s\r\n    run: x\r\n",
-        'steps:\r\n  - name: s\r\n    run: x\n    inputs:\n      - "b/*.csv"\r\n',
+        'steps:\r\n  - name: s\r\n    run: x\r\n    inputs:\r\n      - "b/*.csv"\r\n',
     ),
 }
 

@@ -155,8 +155,8 @@ except OSError: pass
     assert "tree" in seen.having(flags.TREE)
     assert "sub" in seen.listed
     assert {"config.yml", "absent.txt"} <= seen.missed
-    assert "in.txt" in seen.having(flags.CHANGED)
-    assert "in.txt" in seen.read
+    assert "in.txt" in seen.having(flags.APPENDED)
+    assert not {"in.txt", "out.txt"} & seen.having(flags.CHANGED)
     assert "out.txt" not in seen.read
 
 

@@ -57,9 +57,13 @@ class Aside:
             self._replaced[step.id] = place
         return self._replaced[step.id]
 
-    def clear_way(self, step: Step) -> tuple[str, ...]:
-        """Move files away that lie where a directory above an output belongs. Returns them."""
-        places = {place for path in step.writes for place in above(path.rstrip("/"))}
+    def clear_way(self, step: Step, more: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Move files away that lie where a directory above an output belongs. Returns them.
+
+        `more`: outputs that the step does not declare.
+        """
+        paths = (*step.writes, *more)
+        places = {place for path in paths for place in above(path.rstrip("/"))}
         there = (place for place in places if os.path.lexists(self._root / place))
         return self.replace(step, tuple(p for p in there if not (self._root / p).is_dir()))
 
@@ -81,6 +85,12 @@ class Aside:
         self._drop_empty(more)
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
+
+    def retire(self, step: Step, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Move what an earlier run of the step left to `replaced/<step>`, and empty directories."""
+        self.replace(step, paths)
+        self._drop_empty(paths)
+        return paths
 
     def _drop_empty(self, paths: tuple[str, ...]) -> None:
         """A step that made its directories finds none: as in a fresh clone."""

@@ -16,12 +16,20 @@ from mlpipe_ci.workflow import Step
 
 
 class Restorer:
-    """Restores from a store. `digest`: how a file of the work tree is read."""
+    """Restores from a store. `digest`: how a file of the work tree is read; `others`: what other
+    steps write without declaring it, which stays where it is.
+    """
 
     def __init__(
-        self, root: Path, store: Store | None, aside: Aside, digest: Digest = read
+        self,
+        root: Path,
+        store: Store | None,
+        aside: Aside,
+        digest: Digest = read,
+        others: frozenset[str] = frozenset(),
     ) -> None:
         self._root, self._store, self._aside, self._digest = root, store, aside, digest
+        self._others = others
 
     def all(self, step: Step, outputs: tuple[Output, ...]) -> tuple[int, tuple[str, ...]]:
         """Make the work tree hold exactly these outputs; what is right already is not touched.
@@ -36,27 +44,61 @@ class Restorer:
             return 0, ()
         try:
             moves = self._staged(step, wrong)
-            moved = self._aside.clear_way(step) if wrong else ()
-            moved += _move_others(self._root, step, outputs, self._aside)
-            moved += self._aside.replace(step, tuple(self._only_here(wrong)))
+            paths = tuple(output.path for output in outputs)
+            moved = self._aside.clear_way(step, paths) if wrong else ()
+            moved += self._move_others(step, outputs)
+            moved += self._aside.replace(step, tuple(self._only_here(step, wrong)))
             self._place(moves)
         except OSError as error:
             raise _unwritable(error) from error
         return len(wrong), moved
 
-    def _only_here(self, wrong: list[Output]) -> Iterator[str]:
-        """Files that are to be written anew and that the cache does not know: edited by hand.
+    def _only_here(self, step: Step, wrong: list[Output]) -> Iterator[str]:
+        """What lies where an output belongs and the cache does not know: a person made it.
 
-        Of what comes out of packs that cannot be told: their files are no objects.
+        What comes out of packs is no object; it is known if a result of the step names it.
         """
+        packed: set[str] | None = None
         for output in wrong:
             path = f"{self._root}/{output.path}"
-            if output.pack or self._store is None or not os.path.isfile(path):
-                continue
-            status = os.lstat(path)
-            known = self._store.has(self._digest(path, status), status.st_size)
-            if not known and not os.path.islink(path):
-                yield output.path
+            if os.path.islink(path):
+                if not self._is_link_of_ours(step, path):
+                    yield output.path
+            elif os.path.isdir(path):
+                if output.kind != "directory" and os.listdir(path):
+                    yield output.path
+            elif self._store is not None and os.path.isfile(path):
+                status = os.lstat(path)
+                digest = self._digest(path, status)
+                known = self._store.has(digest, status.st_size)
+                if not known and output.pack:
+                    packed = packed or self._store.written(step.name)
+                    known = digest in packed
+                if not known:
+                    yield output.path
+
+    def _move_others(self, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+        """Move away what lies in the declared outputs and is not part of the result."""
+        wanted = {output.path for output in outputs}
+        kept = wanted | self._others
+        directories = {place for path in kept for place in above(path)}
+        others = [
+            path
+            for declared in step.writes
+            if os.path.lexists(f"{self._root}/{declared}".rstrip("/"))
+            for path in contents(self._root, declared.rstrip("/"))
+            if path not in kept
+            and (path not in directories or not os.path.isdir(f"{self._root}/{path}"))
+        ]
+        self._aside.replace(step, tuple(others))
+        for path in others:
+            _drop_empty(self._root, step, path, directories)
+        return tuple(others)
+
+    def _is_link_of_ours(self, step: Step, path: str) -> bool:
+        """True if a link leads where a result of the step has it lead: nothing is lost with it."""
+        text = f"link:{os.readlink(path)}"
+        return self._store is not None and text in self._store.written(step.name)
 
     def some(self, step: Step, outputs: tuple[Output, ...]) -> int:
         """Restore only these, files alone; nothing else is touched. Returns how many. Raises so."""
@@ -150,25 +192,6 @@ def _make(root: Path, output: Output, place: str, store: Store) -> None:
         os.symlink(text, place)
     else:
         os.makedirs(place, exist_ok=True)
-
-
-def _move_others(
-    root: Path, step: Step, outputs: tuple[Output, ...], aside: Aside
-) -> tuple[str, ...]:
-    """Move away what lies in the declared outputs and is not part of the result."""
-    wanted = {output.path for output in outputs}
-    directories = {place for path in wanted for place in above(path)}
-    others = [
-        path
-        for declared in step.writes
-        if os.path.lexists(f"{root}/{declared}".rstrip("/"))
-        for path in contents(root, declared.rstrip("/"))
-        if path not in wanted and (path not in directories or not os.path.isdir(f"{root}/{path}"))
-    ]
-    aside.replace(step, tuple(others))
-    for path in others:
-        _drop_empty(root, step, path, directories)
-    return tuple(others)
 
 
 def _drop_empty(root: Path, step: Step, moved: str, wanted: set[str]) -> None:

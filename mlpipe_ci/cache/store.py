@@ -64,6 +64,14 @@ class Store(Objects):
             if result and result.step == name:
                 yield result
 
+    def written(self, name: str) -> set[str]:
+        """Digests of all that the known results of a step wrote."""
+        try:
+            scopes = tuple(os.listdir(f"{self._top}/results"))
+        except OSError:
+            return set()
+        return {output.digest for one in self.of_step(name, scopes) for output in one.outputs}
+
     def add(self, result: Result, scope: str, *, instead: bool = False) -> Result | None:
         """Keep a result. Returns the one that was there first, if it has the same inputs.
 

@@ -9,7 +9,8 @@ from mlpipe_ci.frozen import frozen
 class Traced:
     """`made`: when the result was made (seconds since 1970), 0 if there is none. `wrote`: paths
     that the step wrote without declaring it, each with its digest. `reads`, `writes`, `variables`:
-    what a proposal would declare. `unstored`: why there is no result.
+    what a proposal would declare. `kept`: what it adds to, from run to run. `unstored`: why there
+    is no result.
     """
 
     made: float = 0.0
@@ -17,10 +18,11 @@ class Traced:
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     unstored: str = ""
 
 
-NAMES = ("reads", "writes", "variables")
+NAMES = ("reads", "writes", "variables", "kept")
 
 
 def encode_traced(traced: Traced) -> str | None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci import yaml_edit
-from mlpipe_ci.errors import PathError
 from mlpipe_ci.options import Options
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.place import provide
@@ -39,6 +38,11 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if options.write:
         path, shown = find_file(options, place.start, place.root)
         count = _write(path, found)
+        left = {step.group or step.name for step, one in found.items() if step.strategy and one}
+        if left:
+            screen.say(
+                f"{', '.join(sorted(left))}: combinations of a matrix share one entry: add by hand"
+            )
         screen.say(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
     return 0
 
@@ -60,11 +64,8 @@ def _write(path: Path, found: Mapping[Step, Proposal]) -> int:
     """Add the lines. Returns how many."""
     additions: dict[int, dict[str, tuple[str, ...]]] = {}
     for step, proposal in found.items():
-        if step.strategy is not None and proposal:
-            raise PathError(
-                f"step '{step.name}' is of a matrix, whose combinations share one entry; "
-                "add its lines by hand"
-            )
+        if step.strategy is not None:
+            continue  # its combinations share one entry
         additions[step.position] = {"inputs": proposal.inputs, "outputs": proposal.outputs}
     count = sum(len(one) for lists in additions.values() for one in lists.values())
     if count:

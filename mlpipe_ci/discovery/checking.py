@@ -5,12 +5,13 @@ Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`,
 asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
 import has listed: what in it could be one of the modules that the step asks for, and which these
 are; `value:…` of an environment variable, whose path is `env:NAME`; `version:…` of a distribution
-(see `environment`).
+(see `environment`); `kept` for a file that the step adds to, and that stays as it is: a log, a
+database.
 """
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from blake3 import blake3
 
@@ -27,8 +28,10 @@ from mlpipe_ci.result import Output
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
+KEPT = "kept"
 LISTINGS = (NAMES, MODULES)
 VARIABLE = "env:"
+Left = tuple[Iterable[str], Iterable[str]]
 MOST_NAMES = 1000
 """Characters of names that are kept as they are, so that a reason can say which is new."""
 
@@ -38,20 +41,30 @@ class Checker:
 
     def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
         self._root, self._tree, self._env, self._later = root, tree, env, later
-        self.environment = Environment(root, env.get("PATH", os.defpath))
+        self.environment = Environment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
         self._told: dict[str, object] = {}
+        self._places: set[str] = set()
+        self._leftovers: set[str] = set()
         self._versions: dict[str, str] = {}
 
-    def expect(self, written: Written) -> None:
-        """What earlier steps wrote, or will bring back from the cache, comes before the disk."""
+    def expect(self, written: Written, left: Callable[[str], Left]) -> None:
+        """What earlier steps wrote, or will bring back from the cache, comes before the disk.
+
+        `left`: where a step writes, and single files that another run of it has left: what is there
+        and not among the outputs will be moved away.
+        """
         known = {id_: outputs for id_, outputs in written.items() if outputs}
         if any(known.get(id_) is not outputs for id_, outputs in self._told.items()):
             self._outputs, self._folders, self._told = {}, {}, {}
+            self._places, self._leftovers = set(), set()
         for id_, outputs in known.items():
             if id_ not in self._told:
                 self._told[id_] = outputs
+                places, leftovers = left(id_)
+                self._places.update(place.rstrip("/") for place in places)
+                self._leftovers.update(leftovers)
                 for output in outputs:
                     self._outputs[output.path] = output
                     inner = output.path
@@ -66,6 +79,8 @@ class Checker:
         `place`: the step's in the workflow; `ours`: what it writes.
         """
         path, digest = item.path, item.digest
+        if digest == KEPT:
+            return item
         if path.startswith(VARIABLE):
             return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
         if path.startswith(PREFIX):
@@ -81,6 +96,12 @@ class Checker:
             return item if self.kind(path) == ABSENT else Input(path=path, digest=EXISTS)
         return self.content(path)
 
+    def _goes(self, path: str) -> bool:
+        """True for what an earlier step will move away, as it is not part of its result."""
+        if path in self._outputs or path in self._folders:
+            return False
+        return path in self._leftovers or not self._places.isdisjoint((path, *above(path)))
+
     def variable(self, name: str) -> str:
         """The digest of an environment variable's value."""
         value = self._env.get(name)
@@ -93,6 +114,8 @@ class Checker:
         output = self._outputs.get(path)
         if output is not None and output.digest:
             return Input(path=path, digest=output.digest, executable=output.executable)
+        if self._goes(path):
+            return Input(path=path, digest=ABSENT)
         return self._tree.known(path) or Input(path=path, digest=ABSENT)
 
     def kind(self, path: str) -> str:
@@ -102,6 +125,8 @@ class Checker:
             return EXISTS + ("directory" if output.kind == "directory" else "file")
         if path in self._folders:
             return EXISTS + "directory"
+        if self._goes(path):
+            return ABSENT
         try:
             mode = os.stat(self._at(path)).st_mode
         except FileNotFoundError:
@@ -127,13 +152,16 @@ class Checker:
         try:
             names = set(os.listdir(self._at(folder)))
         except (FileNotFoundError, NotADirectoryError):
-            if folder not in self._folders:
+            makes = any(one.startswith(prefix) for one in ours)  # it finds none, and makes it
+            if folder not in self._folders and not makes:
                 return Input(path=path, digest=ABSENT)
             names = set()
         except OSError as error:
             raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
         if self._later.owns(folder, place):
             return Input(path=path, digest=_listing((), modules))
+        if self._places or self._leftovers:
+            names = {name for name in names if not self._goes(prefix + name)}
         names |= self._folders.get(folder, set())
         names -= self._later.names(folder, place)
         inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))

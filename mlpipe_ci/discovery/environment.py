@@ -22,10 +22,10 @@ MOST_RECORD = 8 << 20
 
 
 class Environment:
-    """Looks installed distributions up. `root`: the repository; `path`: PATH of the steps."""
+    """Looks installed distributions up. `root`: the repository; `path`, `home`: the steps' own."""
 
-    def __init__(self, root: str, path: str) -> None:
-        self._root, self._path = root.rstrip("/") + "/", path
+    def __init__(self, root: str, path: str, home: str) -> None:
+        self._root, self._path, self._home = root.rstrip("/") + "/", path, home
         self._sites: dict[str, tuple[str, ...]] = {}
         self._versions: dict[str, dict[str, str]] = {}
 
@@ -76,7 +76,12 @@ class Environment:
     def _sites_of(self, spelling: str) -> tuple[str, ...]:
         """The `site-packages` of an interpreter, those of the one below a virtual one included."""
         if spelling not in self._sites:
-            self._sites[spelling] = tuple(self._find_sites(self._executable(spelling)))
+            found = self._find_sites(self._executable(spelling))
+            version = self._version(spelling).split(".")[:2]
+            if self._home and len(version) == 2:  # noqa: PLR2004 - 3 and 11
+                library = f"{self._home}/.local/lib/python{'.'.join(version)}"
+                found.insert(0, f"{library}/site-packages")  # site.getusersitepackages()
+            self._sites[spelling] = tuple(found)
         return self._sites[spelling]
 
     def _find_sites(self, executable: str) -> list[str]:

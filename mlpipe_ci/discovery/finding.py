@@ -5,8 +5,9 @@ import stat
 from collections.abc import Iterator, Mapping
 
 from mlpipe_ci.discovery import imports, variables
-from mlpipe_ci.discovery.checking import ABSENT, VARIABLE, Checker
-from mlpipe_ci.discovery.noise import is_data, is_noise, prefixes, source_of
+from mlpipe_ci.discovery.beyond import Beyond, changed
+from mlpipe_ci.discovery.checking import ABSENT, KEPT, VARIABLE, Checker
+from mlpipe_ci.discovery.noise import CACHE, TEMPORARY, is_noise, source_of
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input
 from mlpipe_ci.paths import above, is_glob, is_under, literal_prefix
@@ -14,6 +15,8 @@ from mlpipe_ci.patterns import matches
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.sightings import ABSENT as MISSED
 from mlpipe_ci.tracing.sightings import (
+    ADDED,
+    APPENDED,
     CHANGED,
     DROPPED,
     GONE,
@@ -21,7 +24,9 @@ from mlpipe_ci.tracing.sightings import (
     LISTED,
     MADE,
     OURS,
+    OWN,
     READ,
+    STATED,
     TREE,
 )
 from mlpipe_ci.tracing.sightings import EXISTS as FOUND
@@ -38,7 +43,9 @@ class Finding:
 
     `inputs`: as they are now. `reads`: files of them that it read. `writes`: files that it wrote
     and did not declare. `rewrites`: files that it read and then changed; `removes`: that it removed
-    and had not written.
+    and had not written; `appends`: that it added to. `keeps`: files of `writes` or `appends` that
+    stay where they are from run to run. `outside`: what it wrote outside of the repository.
+    `meanwhile`: what somebody else changed while it ran.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -46,6 +53,11 @@ class Finding:
     writes: tuple[str, ...] = ()
     rewrites: tuple[str, ...] = ()
     removes: tuple[str, ...] = ()
+    appends: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    meanwhile: str = ""
     variables: tuple[str, ...] = ()
 
 
@@ -70,13 +82,18 @@ class Finder:
 
     def find(self, trace: Trace, params: tuple[str, ...]) -> Finding:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
+        self._beyond = beyond = Beyond(self._root, self._env, trace)
         flags = self._inside(trace)
         writes = tuple(sorted(self._written(flags)))
         rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_new(p)))
         removes = tuple(
             sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
         )
-        covered = {*writes, *rewrites, *removes, *(params if self._step.params else ())}
+        appends = tuple(sorted(p for p, f in flags.items() if f & APPENDED and not f & CHANGED))
+        added = {p for p in writes if flags.get(p, 0) & ADDED and self._is_filled(p)}
+        keeps = tuple(sorted({*added, *appends}))
+        known = params if self._step.names_params else ()
+        covered = {*writes, *rewrites, *removes, *appends, *known}
         reads = sorted(
             path
             for path, flag in flags.items()
@@ -84,13 +101,17 @@ class Finder:
         )
         modules = self._modules(flags, trace)
         found = [self._checker.content(path) for path in (*reads, *self._links(trace))]
-        found += [self._checker.content(path) for path in self._outside(trace, READ)]
+        outside = [*beyond.outside(READ), *beyond.programs()]
+        found += [self._checker.content(path) for path in outside]
+        found += [Input(path=path, digest=KEPT) for path in keeps]
         found += self._lookups(flags, {*covered, *reads}, writes, modules)
-        for path in self._outside(trace, LISTED):
+        for path in beyond.outside(LISTED):
+            if path in TEMPORARY:
+                continue
             imported = modules if trace.paths[path] & IMPORTED else None
             found.append(self._checker.listing(f"{path}/", self._place, (), imported))
         found += self._checker.environment.loaded(trace.programs, trace.packages)
-        named = tuple(sorted(self._variables(flags)))
+        named = tuple(sorted(self._variables(flags) | beyond.of_python()))
         found += [
             Input(path=VARIABLE + name, digest=self._checker.variable(name)) for name in named
         ]
@@ -101,6 +122,11 @@ class Finder:
             writes=writes,
             rewrites=rewrites,
             removes=removes,
+            appends=appends,
+            keeps=keeps,
+            outside=tuple(beyond.outside(OURS | CHANGED | APPENDED)),
+            environments=beyond.made(),
+            meanwhile=self._meanwhile(trace, outside),
             variables=tuple(name for name in named if name in self._env),
         )
 
@@ -108,7 +134,6 @@ class Finder:
         """Flags of paths in the repository that count, by their relative path."""
         found: dict[str, int] = {}
         prefix = f"{self._root}/"
-        beside = prefixes(tuple(path for pair in trace.programs for path in pair))
         for whole, flag in trace.paths.items():
             if whole != self._root and not whole.startswith(prefix):
                 continue
@@ -116,25 +141,33 @@ class Finder:
             source = source_of(path)
             if source and flag & READ and os.path.lexists(self._at(source)):
                 found[source] = found.get(source, 0) | READ
-            elif is_noise(path) or any(is_under(whole, other) for other in beside):
+            elif any(is_under(whole, other) for other in self._beyond.beside):
                 continue
+            elif is_noise(path):
+                cache = CACHE.match(path)
+                if cache and flag & READ and not self._beyond.fills(cache[0]):
+                    found[path] = flag
             elif path.endswith(".py") and flag & FOUND and not flag & (GONE | OURS):
                 found[path] = found.get(path, 0) | flag | READ  # byte code may lie elsewhere
             else:
                 found[path] = found.get(path, 0) | flag
         return found
 
-    def _outside(self, trace: Trace, flag: int) -> Iterator[str]:
-        """Absolute paths of data outside of the repository that was read, or listed."""
-        beside = prefixes(tuple(path for pair in trace.programs for path in pair))
-        home = os.path.realpath(self._env["HOME"]) if self._env.get("HOME") else ""
-        temporary = os.path.realpath(self._env["TMPDIR"]) if self._env.get("TMPDIR") else ""
-        for path, flags in sorted(trace.paths.items()):
-            inside = path == self._root or path.startswith(f"{self._root}/")
-            if flags & flag and not inside:
-                if not is_data(path, self._root, beside, home, temporary):
-                    continue
-                yield path
+    def _meanwhile(self, trace: Trace, outside: list[str]) -> str:
+        """What it read outside, or a directory that it listed, which somebody changed meanwhile."""
+        started = self._started + SLACK
+        for path in outside:
+            if changed(path, started) and not trace.paths.get(path, 0) & (OWN | CHANGED):
+                return path
+        own = {os.path.dirname(path) for path, flag in trace.paths.items() if flag & OWN}
+        for path, flag in trace.paths.items():
+            listed = flag & LISTED and not flag & (IMPORTED | MADE | TREE)
+            inside = path.startswith(f"{self._root}/")
+            name = path[len(self._root) + 1 :]
+            counts = listed and inside and path not in own and not is_noise(name)
+            if counts and changed(path, started):
+                return name
+        return ""
 
     def _written(self, flags: Mapping[str, int]) -> Iterator[str]:
         """Files and links that the step wrote, is not declared to write, and left there."""
@@ -144,9 +177,12 @@ class Finder:
             if flag & OURS and self._is_new(path):
                 yield path
             elif flag & TREE and os.path.isdir(self._at(path)):
-                for top, _, names in os.walk(self._at(path)):
+                for top, folders, names in os.walk(self._at(path)):
                     place = os.path.relpath(top, self._root)
-                    yield from (f"{place}/{n}" for n in names if not is_noise(f"{place}/{n}"))
+                    whole = [f"{place}/{name}" for name in names]
+                    whole += [f"{place}/{n}" for n in folders if os.path.islink(f"{top}/{n}")]
+                    whole += [] if names or folders else [place]
+                    yield from (one for one in whole if not is_noise(one))
             elif flag & MADE and os.path.isdir(self._at(path)) and not os.listdir(self._at(path)):
                 yield path
 
@@ -161,19 +197,21 @@ class Finder:
         below = (*covered, *writes, *(path.rstrip("/") for path in self._step.writes))
         inner = {folder for path in below for folder in above(path)} | {""}
         for path, flag in sorted(flags.items()):
-            if flag & LISTED and not flag & (MADE | TREE | OURS) and not self._is_described(path):
+            if flag & LISTED and not flag & (TREE | OURS) and not self._is_described(path):
                 imported = modules if flag & IMPORTED else None
                 yield self._checker.listing(f"{path or '.'}/", self._place, writes, imported)
             elif (
                 path in covered
                 or path in inner
                 or self._is_output(path)
-                or flag & (MADE | OURS | TREE | DROPPED | GONE)
+                or flag & (MADE | OURS | TREE | DROPPED | GONE | APPENDED)
                 or self._is_declared(path)
             ):
                 continue
             elif flag & MISSED and not flag & (FOUND | READ):
                 yield Input(path=path, digest=ABSENT)
+            elif flag & STATED and os.path.isfile(self._at(path)):
+                yield self._checker.content(path)
             elif flag & FOUND:
                 yield Input(path=path, digest=self._checker.kind(path))
 
@@ -182,7 +220,10 @@ class Finder:
         for whole in trace.links:
             path = whole.removeprefix(prefix)
             flag = trace.paths.get(whole, 0)
-            if not is_noise(path) and not self._is_output(path) and not flag & OURS:
+            if path.startswith("/"):
+                if self._beyond.is_data(path):
+                    yield path
+            elif not is_noise(path) and not self._is_output(path) and not flag & OURS:
                 yield path
 
     def _variables(self, flags: Mapping[str, int]) -> set[str]:
@@ -223,10 +264,11 @@ class Finder:
         return any(matches(pattern, path) for pattern in patterns)
 
     def _is_described(self, folder: str) -> bool:
-        """True if the step declares which files of a directory it means: by a pattern, or all."""
-        return any(
-            matches(pattern, folder) or (is_glob(pattern) and literal_prefix(pattern) == folder)
-            for pattern in (*self._wanted, *self._excluded)
+        """True if the step declares all of a directory, or says what does not count in it."""
+        whole = (f"{folder}/*", f"{folder}/**", f"{folder}/**/*") if folder else ("*", "**", "**/*")
+        return any(matches(one, folder) or one in whole for one in self._wanted) or any(
+            matches(one, folder) or (is_glob(one) and literal_prefix(one) == folder)
+            for one in self._excluded
         )
 
     def _is_output(self, path: str) -> bool:
@@ -240,6 +282,13 @@ class Finder:
             return False
         regular = stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)
         return regular and now.st_ctime >= self._started
+
+    def _is_filled(self, path: str) -> bool:
+        """True if there is something to lose in a file: `touch` leaves nothing."""
+        try:
+            return os.lstat(self._at(path)).st_size > 0
+        except OSError:
+            return False
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterator
 
 from mlpipe_ci.decide import Written
-from mlpipe_ci.discovery.checking import ABSENT, EXISTS, LISTINGS, VARIABLE, Checker, in_words
+from mlpipe_ci.discovery.checking import (
+    ABSENT,
+    EXISTS,
+    KEPT,
+    LISTINGS,
+    VARIABLE,
+    Checker,
+    Left,
+    in_words,
+)
 from mlpipe_ci.discovery.environment import PREFIX
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.frozen import frozen
@@ -32,7 +41,7 @@ class Judged:
 @frozen(kw_only=False)
 class Judge:
     """`lost`: an output of a result that cannot be brought back, or nothing; `author`: which commit
-    changed a path, in words that follow the path's.
+    changed a path, in words that follow the path's; `left`: see `Checker.expect`.
     """
 
     checker: Checker
@@ -40,10 +49,11 @@ class Judge:
     writers: Writers
     lost: Callable[[Result], str]
     author: Callable[[str], str]
+    left: Callable[[str], Left]
 
     def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Judged:
         """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
-        self.checker.expect(written)
+        self.checker.expect(written, self.left)
         fitting: list[Result] = []
         waits: dict[str, None] = {}
         unusable: dict[str, None] = {}
@@ -74,6 +84,7 @@ class Judge:
         """Each discovered input that is another now, with what it is."""
         place = self.workflow.places[step.id]
         ours = tuple(output.path for output in result.outputs)
+        ours += tuple(one.path for one in result.discovered if one.digest == KEPT)
         for item in result.discovered:
             try:
                 now = self.checker.now(item, place, ours)

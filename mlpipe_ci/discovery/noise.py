@@ -7,12 +7,12 @@ from mlpipe_ci.paths import above
 FOLDERS = frozenset(
     {
         *(".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints", ".venv", "venv"),
-        *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".idea", ".vscode"),
+        *(".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"),
         *(".cache", ".tox", ".nox", ".DS_Store", ".coverage", ".snakemake"),
     }
 )
 """Caches and the notes of tools: what is in them changes nothing that a step computes."""
-LEFTOVER = re.compile(r"(-journal|-wal|-shm|~|\.swp|\.swx|\.py[co](\.\d+)?)$")
+LEFTOVER = re.compile(r"(\.\w+-(?:journal|wal|shm)|~|\.swp|\.swx|\.py[co](\.\d+)?)$")
 NOISE = rf"(?:.*/)?(?:{'|'.join(map(re.escape, sorted(FOLDERS)))})(?:/.*)?|.*{LEFTOVER.pattern}"
 """The same as one expression for a whole path."""
 BYTE_CODE = re.compile(
@@ -31,7 +31,8 @@ PREFIXES = (
     "conda-meta",
 )
 """What belongs to a program beside it, where `PREFIX/bin` is where it lies."""
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what lies there is left out
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - listing these tells nothing
+CACHE = re.compile(r"(?:.*/)?\.cache(?=/)")
 LIBRARY = re.compile(r"\.(so|dylib)(\.\d+)*$|/lib(64)?/python\d\.\d+/")
 
 
@@ -50,20 +51,24 @@ def source_of(path: str) -> str:
 
 
 def prefixes(programs: tuple[str, ...]) -> tuple[str, ...]:
-    """Directories that belong to the programs that ran: their environment, not their data."""
+    """Directories above the `bin` of programs that ran."""
     places = {path.rpartition("/bin/")[0] for path in programs if "/bin/" in path}
-    return tuple(f"{place}/{name}" for place in sorted(places) if place for name in PREFIXES)
+    return tuple(sorted(place for place in places if place))
 
 
-def is_data(path: str, root: str, environment: tuple[str, ...], home: str, temporary: str) -> bool:
+def parts_of(place: str) -> tuple[str, ...]:
+    """What belongs to the programs below a directory."""
+    return tuple(f"{place}/{name}" for name in PREFIXES)
+
+
+def is_data(path: str, root: str, environment: tuple[str, ...], home: str) -> bool:
     """True if a file outside of the repository is data: not a program's, not the user's settings.
 
-    `environment`: see `prefixes`; `home` and `temporary`: directories, empty if not known.
+    `environment`: what belongs to programs, see `parts_of`; `home`: empty if it is not known.
     """
     around = (*above(root), *above(path))
     if path in around[: root.count("/")] or LIBRARY.search(path) or path.endswith("/pyvenv.cfg"):
         return False
     if home and path.startswith(f"{home}/."):
         return False
-    others = (*TEMPORARY, *environment, *((temporary,) if temporary else ()))
-    return not any(path.startswith(f"{other.rstrip('/')}/") or path == other for other in others)
+    return not any(path.startswith(f"{other}/") or path == other for other in environment)

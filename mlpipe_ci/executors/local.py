@@ -55,7 +55,7 @@ class LocalExecutor:
             self._process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 self._tracer.command(job.argv),
                 cwd=job.directory,
-                env=dict(job.env),
+                env=self._tracer.environment(dict(job.env)),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

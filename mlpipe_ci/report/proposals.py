@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlpipe_ci.proposals import Proposal
+from mlpipe_ci.proposals import Proposal, quoted
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.workflow import Step
 
@@ -16,7 +16,7 @@ def proposal_lines(file: str, found: list[tuple[Step, Proposal]], unseen: list[s
         lines.append(f"{shown(step.name)} ({shown(file)}:{step.line})")
         for key, entries in (("inputs", proposal.inputs), ("outputs", proposal.outputs)):
             lines += [f"    {key}:"] if entries else []
-            lines += [f"      - {shown(entry)}" for entry in entries]
+            lines += [f"      - {shown(quoted(entry))}" for entry in entries]
         names = ", ".join(f"${shown(name)}" for name in proposal.variables)
         lines += [f"    # reads {names}: name it under env, and its value counts"] if names else []
     if unseen:

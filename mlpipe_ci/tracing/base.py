@@ -58,6 +58,9 @@ class Tracer(Protocol):
     guards: bool
     fds: tuple[int, ...]
 
+    def environment(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """What the command line is started with, for a command that is to have `env`."""
+
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The command line that runs `argv` under watch."""
 

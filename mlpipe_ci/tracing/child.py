@@ -15,9 +15,20 @@ WORDS = 12
 
 
 def become(
-    argv: list[bytes], tell: int, heard: int, *, watched: bool, by_strace: list[bytes] | None
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    ends: tuple[int, int],
+    *,
+    watched: bool,
+    by_strace: list[bytes] | None,
 ) -> None:
-    """In the child: install the filter, wait for the word, become the command. Never returns."""
+    """In the child: install the filter, wait for the word, become the command. Never returns.
+
+    `ends`: of the pipes where it tells of itself, and hears the word. It leads a process group, as
+    a command that nobody watches does.
+    """
+    tell, heard = ends
+    os.setpgid(0, 0)
     tell, heard = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, FREE) for one in (tell, heard))
     if by_strace:
         argv = _below(by_strace, argv, tell)
@@ -36,7 +47,7 @@ def become(
     if os.read(heard, 1) != b"!":
         os._exit(0)
     try:
-        os.execvpe(argv[0], argv, _environment())  # noqa: S606 - the user's command
+        os.execvpe(argv[0], argv, env)  # noqa: S606 - the user's command
     except OSError as error:
         name = os.fsdecode(argv[0])
         os.write(STANDARD_ERROR, os.fsencode(f"mlpipe: {name}: {os.strerror(error.errno or 0)}\n"))
@@ -67,10 +78,3 @@ def works(strace: list[bytes]) -> bool:
         finally:
             os._exit(127)
     return os.waitpid(child, 0)[1] == 0
-
-
-def _environment() -> dict[bytes, bytes]:
-    """The environment as it was given: Python may have added to it (PEP 538)."""
-    with open("/proc/self/environ", "rb") as file:
-        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
-    return {name: value for name, _, value in pairs}

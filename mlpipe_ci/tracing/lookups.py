@@ -6,7 +6,7 @@ import stat
 from mlpipe_ci.tracing.imports import Imports
 from mlpipe_ci.tracing.kernel import memory
 from mlpipe_ci.tracing.sight import GO_ON, HERE, SYSTEM, Arguments, Call, Deed, Sight, Verdict
-from mlpipe_ci.tracing.sightings import ABSENT, EXISTS, LISTED, READ
+from mlpipe_ci.tracing.sightings import ABSENT, EXISTS, LISTED, READ, STATED
 
 WRITING = os.O_WRONLY | os.O_RDWR
 SYMLINK_NOFOLLOW = 0x100
@@ -36,10 +36,10 @@ class Lookups:
             "lstat": (self._lstat, (HERE, 0)),
             "newfstatat": (self._stat, (0, 1, 3)),
             "statx": (self._stat, (0, 1, 2)),
-            "access": (self._stat, (HERE, 0, -1)),
-            "faccessat": (self._stat, (0, 1, -1)),
-            "faccessat2": (self._stat, (0, 1, 3)),
-            "chdir": (self._stat, (HERE, 0, -1)),
+            "access": (self._access, (HERE, 0, -1)),
+            "faccessat": (self._access, (0, 1, -1)),
+            "faccessat2": (self._access, (0, 1, 3)),
+            "chdir": (self._access, (HERE, 0, -1)),
             "readlink": (self._lstat, (HERE, 0)),
             "readlinkat": (self._lstat, (0, 1)),
         }
@@ -49,13 +49,21 @@ class Lookups:
     ) -> Verdict:
         given = arguments[flags] if flags >= 0 else 0
         full = self._sight.full(thread, arguments, directory, path)
-        return self._look_up(thread, full, follow=not given & SYMLINK_NOFOLLOW)
+        return self._look_up(thread, full, EXISTS | STATED, follow=not given & SYMLINK_NOFOLLOW)
+
+    def _access(
+        self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
+    ) -> Verdict:
+        given = arguments[flags] if flags >= 0 else 0
+        full = self._sight.full(thread, arguments, directory, path)
+        return self._look_up(thread, full, EXISTS, follow=not given & SYMLINK_NOFOLLOW)
 
     def _lstat(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
         full = self._sight.full(thread, arguments, directory, path)
-        return self._look_up(thread, full, follow=False)
+        return self._look_up(thread, full, EXISTS | STATED, follow=False)
 
-    def _look_up(self, thread: int, full: bytes, *, follow: bool) -> Verdict:
+    def _look_up(self, thread: int, full: bytes, there: int, *, follow: bool) -> Verdict:
+        """`there`: what is noted of a path that is there."""
         sight = self._sight
         outside = sight.elsewhere.get(full)
         if outside is not None:
@@ -67,7 +75,7 @@ class Lookups:
         if not sight.is_inside(found):
             sight.elsewhere[full] = found
             return GO_ON
-        flag = ABSENT if status is None else EXISTS
+        flag = ABSENT if status is None else there
         return sight.refuses(found, status), lambda: sight.seen.saw(found, flag)
 
     def _open(
@@ -97,7 +105,10 @@ class Lookups:
         refused = sight.refuses(found, status, write=writes)
         if status is None:
             if flags & os.O_CREAT:
-                return refused, lambda: sight.seen.wrote(found, was_there=False, fresh=True)
+                keeps = not flags & (os.O_TRUNC | os.O_EXCL)
+                return refused, lambda: sight.seen.wrote(
+                    found, was_there=False, fresh=True, keeps=keeps
+                )
             return refused, (lambda: sight.seen.saw(found, ABSENT)) if inside else None
         flag = _sort(status, flags)
         if flag == LISTED:
@@ -107,7 +118,8 @@ class Lookups:
         if not stat.S_ISREG(status.st_mode):
             return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
         fresh = bool(flags & os.O_TRUNC)
-        return refused, lambda: sight.seen.wrote(found, was_there=True, fresh=fresh)
+        added = bool(flags & os.O_APPEND) and not flags & os.O_RDWR
+        return refused, lambda: sight.seen.wrote(found, was_there=True, fresh=fresh, added=added)
 
     def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
         """What to note of a file that Python or an installed distribution brought."""

@@ -1,5 +1,7 @@
 """No tracer: runs the command as it is, and knows nothing about it."""
 
+from collections.abc import Mapping
+
 from mlpipe_ci.tracing.base import Trace
 
 
@@ -8,6 +10,10 @@ class Off:
 
     guards = False
     fds: tuple[int, ...] = ()
+
+    def environment(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """As it is."""
+        return env
 
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The command itself."""

@@ -12,6 +12,11 @@ DROPPED = 512
 """Written by the step, and removed again."""
 IMPORTED = 1024
 """Listed by Python's import alone: see `imports`."""
+STATED = 2048
+"""Size, times or mode of a file were asked for: all that `stat` tells."""
+ADDED, APPENDED = 4096, 8192
+"""Made by opening it in a way that keeps what is there, as logs and databases are; added to, where
+there was one, without being read."""
 OWN = OURS | GONE | MADE | TREE | DROPPED
 """Whoever looks at such a path sees the step's own doing."""
 
@@ -25,16 +30,28 @@ class Sightings:
     def saw(self, path: bytes, flag: int) -> None:
         """Read, found, missed or listed."""
         before = self.paths.get(path, 0)
-        if not before & OWN:
-            self.paths[path] = before | flag
+        if before & OWN == MADE and flag == LISTED:
+            self.paths[path] = before | flag  # others may put something there as well
+        elif not before & OWN:
+            both = flag & READ and before & APPENDED
+            self.paths[path] = before | flag | (CHANGED if both else 0)
 
-    def wrote(self, path: bytes, *, was_there: bool, fresh: bool) -> None:
-        """Opened for writing. `fresh`: nothing is left of what was in it."""
+    def wrote(
+        self, path: bytes, *, was_there: bool, fresh: bool, added: bool = False, keeps: bool = False
+    ) -> None:
+        """Opened for writing. `fresh`: nothing is left of what was in it; `keeps`: something would
+        be, if it had been there; `added`: it can only be added to, and not be read.
+        """
         before = self.paths.get(path, 0)
         if before & (OURS | TREE):
             return
-        if fresh or not was_there:
-            self.paths[path] = before & ~(DROPPED | GONE) | OURS
+        if before & READ and not before & OWN:
+            self.paths[path] = before | CHANGED
+        elif fresh or not was_there:
+            flag = OURS | ADDED if keeps and not was_there else OURS
+            self.paths[path] = before & ~(DROPPED | GONE) | flag
+        elif added:
+            self.paths[path] = before | APPENDED
         else:
             self.paths[path] = before | READ | CHANGED
 
@@ -63,7 +80,11 @@ class Sightings:
         if not before & OURS:
             self.saw(source, READ)
         self.removed(source)
-        self.paths[target] = self.paths.get(target, 0) & ~(DROPPED | GONE) | OURS
+        there = self.paths.get(target, 0)
+        if there & READ and not there & OWN:
+            self.paths[target] = there | CHANGED
+        else:
+            self.paths[target] = there & ~(DROPPED | GONE) | OURS
 
     def linked(self, source: bytes, target: bytes) -> None:
         """A second name for a file."""

@@ -24,6 +24,7 @@ from mlpipe_ci.tracing.sightings import (
     LISTED,
     OWN,
     READ,
+    STATED,
     Sightings,
 )
 from mlpipe_ci.tracing.strace_lines import HANDLE, STRING, Calls, plain
@@ -95,7 +96,7 @@ class _Reader:
 
     def trace(self) -> Trace:
         """All that was read."""
-        links = (p for p in self._places.links if p.startswith(self._inside))
+        links = (p for p in self._places.links if not p.startswith(SYSTEM))
         return Trace(
             tracer="strace",
             complete=not self._faults,
@@ -203,7 +204,7 @@ class _Reader:
             if call == "chdir":
                 self._where[process] = path
             if path.startswith(self._inside) or path == self._root:
-                seen.saw(path, EXISTS)
+                seen.saw(path, EXISTS if "access" in call or call == "chdir" else EXISTS | STATED)
                 self._imports.asked(int(process), path)
         elif call in {"execve", "execveat"}:
             self._ran(process, paths[0], path)
@@ -217,6 +218,8 @@ class _Reader:
             seen.removed(path)
         elif call in MOVES and len(paths) > 1:
             target = self._places.find(paths[1], follow=False)[0]
+            if target == path:
+                return
             seen.moved(path, target, is_directory=os.path.isdir(target))
         elif call in {"mkdir", "mkdirat"}:
             seen.made(path)
@@ -255,7 +258,13 @@ class _Reader:
         else:
             known = self._seen.paths.get(path, 0)
             fresh = call == "creat" or b"O_TRUNC" in text or b"O_EXCL" in text
-            self._seen.wrote(path, was_there=not known & (ABSENT | OWN), fresh=fresh)
+            self._seen.wrote(
+                path,
+                was_there=not known & (ABSENT | OWN),
+                fresh=fresh,
+                added=b"O_APPEND" in text and b"O_RDWR" not in text,
+                keeps=not fresh,
+            )
 
     def _ran(self, process: bytes, name: bytes, path: bytes) -> None:
         self._programs[os.fsdecode(name), os.fsdecode(path)] = None

@@ -10,6 +10,8 @@ WHOLE = re.compile(
 )
 STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.DOTALL)
 HANDLE = re.compile(rb"(AT_FDCWD|-?\d+)<((?:[^<>\\]|\\.)*)>", re.DOTALL)
+OF_DESCRIPTOR = b'>, "", {'
+"""In what asks about an open file: it was seen when it was opened."""
 ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
 PLAIN = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a", b"b": b"\b"}
 
@@ -26,7 +28,7 @@ class Calls:
     def read(self, line: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes] | None:
         """Process, call, arguments, result, path of the result, error; None if it tells no call."""
         found = LINE.fullmatch(line.rstrip(b"\n"))
-        if not found:
+        if not found or OF_DESCRIPTOR in line:
             return None
         process, text = found[1], found[2]
         if begun := BEGUN.fullmatch(text):

@@ -31,10 +31,19 @@ TICK = 1000
 
 
 class Supervisor:
-    """One watched command. `control`: closed when mlpipe has died; `out`: where the trace goes."""
+    """One watched command. `control`: closed when mlpipe has died; `out`: where the trace goes;
+    `env`: of the command.
+    """
 
-    def __init__(self, control: int, out: int, root: bytes, rules: Rules | None) -> None:
-        self._control, self._out = control, out
+    def __init__(
+        self,
+        control: int,
+        out: int,
+        env: dict[bytes, bytes],
+        root: bytes,
+        rules: Rules | None,
+    ) -> None:
+        self._control, self._out, self._env = control, out, env
         self._machine = os.uname().machine
         self._root, self._rules = root, rules
         self._child = self._command = self._listener = -1
@@ -80,7 +89,7 @@ class Supervisor:
             try:
                 os.close(told)
                 os.close(say)
-                child.become(argv, tell, heard, watched=watched, by_strace=by_strace)
+                child.become(argv, self._env, (tell, heard), watched=watched, by_strace=by_strace)
             finally:
                 os._exit(127)
         os.close(tell)
@@ -108,6 +117,12 @@ class Supervisor:
             os.close(say)
         finally:
             os.close(told)
+
+    def forward(self, number: int, _frame: object) -> None:
+        """The command and what it has started get the signal, and decide what follows."""
+        if self._child > 0:
+            with contextlib.suppress(OSError):
+                os.killpg(self._child, number)
 
     # -- watching -------------------------------------------------------------------------------
 
@@ -237,22 +252,28 @@ def children(process: int) -> list[int]:
     return found
 
 
-def _ignore(_number: int, _frame: object) -> None:
-    """The command gets the signal as well, and decides what follows."""
+def environment(place: int) -> dict[bytes, bytes]:
+    """The environment of the command, as mlpipe wrote it."""
+    with open(place, "rb") as file:
+        file.seek(0)
+        pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
+    return {name: value for name, _, value in pairs}
 
 
 def main(argv: list[str]) -> None:
-    """`supervisor.py CONTROL OUT ROOT PREFERRED RULES STRACE… -- COMMAND…`."""
-    control, out, root, preferred, rules, *words = map(os.fsencode, argv)
+    """`supervisor.py CONTROL OUT ENV ROOT PREFERRED RULES STRACE… -- COMMAND…`."""
+    control, out, env, root, preferred, rules, *words = map(os.fsencode, argv)
     split = words.index(b"--")
+    watched = Supervisor(
+        int(control), int(out), environment(int(env)), root, read_rules(rules, root)
+    )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _ignore)
+            signal.signal(number, watched.forward)
     for place in map(int, os.listdir("/proc/self/fd")):
         if place > child.STANDARD_ERROR:
             with contextlib.suppress(OSError):
                 os.set_inheritable(place, False)
-    watched = Supervisor(int(control), int(out), root, read_rules(rules, root))
     status = watched.run(os.fsdecode(preferred), words[:split], words[split + 1 :])
     if os.WIFSIGNALED(status):
         fatal = os.WTERMSIG(status)

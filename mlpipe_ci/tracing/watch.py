@@ -8,7 +8,7 @@ from mlpipe_ci.tracing.imports import Imports
 from mlpipe_ci.tracing.lookups import Lookups
 from mlpipe_ci.tracing.peers import Peers
 from mlpipe_ci.tracing.programs import Programs
-from mlpipe_ci.tracing.sight import GO_ON, Arguments, Call, Sight, Verdict
+from mlpipe_ci.tracing.sight import GO_ON, SYSTEM, Arguments, Call, Sight, Verdict
 from mlpipe_ci.tracing.sightings import IMPORTED, LISTED
 from mlpipe_ci.tracing.strict import Rules
 
@@ -28,6 +28,7 @@ class Watch:
         self._known: set[int] = set()
         self._namespace = _namespace("self")
         self._calls = self._table(machine)
+        self._blind = False
 
     def _table(self, machine: str) -> dict[int, Call]:
         numbers = NUMBERS[machine]
@@ -39,6 +40,8 @@ class Watch:
 
     def look(self, thread: int, number: int, arguments: Arguments) -> Verdict:
         """The error to answer with (0: go on), and what to note then."""
+        if self._blind:
+            return GO_ON
         if thread not in self._known:
             self._first_sight(thread)
         try:
@@ -71,7 +74,7 @@ class Watch:
                 path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
                 for path, flags in sight.seen.paths.items()
             },
-            "links": [path for path in sight.places.links if sight.is_inside(path)],
+            "links": [p for p in sight.places.links if sight.is_inside(p) or _is_far(p)],
             "programs": list(self._programs.ran),
             "packages": list(self._lookups.packages),
             "library": list(self._lookups.library),
@@ -90,10 +93,20 @@ class Watch:
             self._moved()
 
     def _move(self, _thread: int, _arguments: Arguments) -> Verdict:
-        return 0, self._moved
+        self._moved()
+        return GO_ON
 
     def _moved(self) -> None:
+        """From here on nothing is looked at: a path may lie in a file system that a watched process
+        serves, which would wait for us while we wait for it.
+        """
+        self._blind = True
         self.fault("a process changed what paths mean (chroot, mount or a namespace)")
+
+
+def _is_far(path: bytes) -> bool:
+    """True for a link that does not belong to the system."""
+    return not path.startswith(SYSTEM)
 
 
 def _namespace(process: str) -> str:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from mlpipe_ci.tracing.base import Request, Trace
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LOST = "the process that watched was killed"
 PATIENCE = 10.0
+NEEDED = ("LD_LIBRARY_PATH", "PATH", "LANG", "LC_ALL")
+"""What the interpreter that runs mlpipe may need to start."""
 
 
 class Watched:
@@ -28,8 +30,16 @@ class Watched:
         request.log.parent.mkdir(parents=True, exist_ok=True)
         read, self._alive = os.pipe()
         self._out = os.memfd_create("mlpipe-trace")  # a full disk costs no trace
-        self.fds: tuple[int, ...] = (read, self._out)
+        self._env = os.memfd_create("mlpipe-environment")
+        self.fds: tuple[int, ...] = (read, self._out, self._env)
         self._before = _children()
+
+    def environment(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """Mlpipe's own for the supervisor: a library that the step brings is not for it."""
+        pairs = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in env.items())
+        while pairs:
+            pairs = pairs[os.write(self._env, pairs) :]
+        return {name: os.environ[name] for name in NEEDED if name in os.environ}
 
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The supervisor with the command. The file descriptors are inherited."""
@@ -44,7 +54,7 @@ class Watched:
 
     def started(self) -> None:
         """What only the supervisor needs is closed here."""
-        for place in self.fds[:1]:
+        for place in self.fds[::2]:
             os.close(place)
         self.fds = ()
 

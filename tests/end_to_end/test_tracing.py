@@ -167,7 +167,10 @@ sys.exit(open("in").read() == "bad")
 @pytest.mark.parametrize(
     ("command", "why"),
     [
-        ("cat in >> log", "it changes log, which it also reads"),
+        ("cat in >> log", "it writes nothing but what it adds to log"),
+        ("cat in >> log; cat log > out", "it changes log, which it also reads"),
+        ("cat old in > out; cp in old", "it changes old, which it also reads"),
+        ("python -m venv --without-pip .venv", "it makes a Python environment (.venv)"),
         ("rm old; cat in > new", "it removes old"),
         ("cat in", "it writes nothing in the repository"),
         (
