@@ -43,7 +43,7 @@ TRAIN = """
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 x, y = make_classification(12_000, 40, random_state=1)
-RandomForestClassifier(230, random_state=1).fit(x, y)
+RandomForestClassifier(150, random_state=1).fit(x, y)
 """
 BOTH = """
 import time

@@ -194,7 +194,10 @@ def test_undeclared_steps_end_as_from_scratch(pipeline: Script, script: list[lis
 def test_many_undeclared_steps_end_as_from_scratch(
     tracer: str, pipeline: Script, script: list[list[Edit]]
 ) -> None:
-    if tracer == "strace" and not shutil.which("strace"):
-        pytest.skip("strace is not installed")
+    if tracer == "strace":
+        if not shutil.which("strace"):
+            pytest.skip("strace is not installed")
+        # it does not tell whether what `touch` opens was there, and so believes the worse
+        pipeline = tuple(one.replace("; touch ", "; : > ") for one in pipeline)
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), pipeline, script, tracer)

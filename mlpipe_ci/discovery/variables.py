@@ -17,7 +17,7 @@ PYTHON_SUFFIXES = (".py", ".pyw", ".ipynb")
 SHELL_SUFFIXES = (".sh", ".bash", ".zsh", ".ksh")
 OTHER_SUFFIXES = (".r", ".R", ".jl", ".js", ".mjs", ".cjs", ".ts")
 SOURCES = PYTHON_SUFFIXES + SHELL_SUFFIXES + OTHER_SUFFIXES
-OF_PYTHON = ("PYTHONPATH", "PYTHONHASHSEED", "PYTHONSTARTUP")
+OF_PYTHON = ("PYTHONPATH", "PYTHONHASHSEED")
 """Variables that change what a program computes without being named in it."""
 LOCAL = frozenset(
     {

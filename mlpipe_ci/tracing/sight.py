@@ -67,6 +67,11 @@ class Sight:
         return error
 
 
+def of_system(path: bytes) -> bool:
+    """True for a link that belongs to the system: `/lib`, `/usr/bin/python3`, `/var/run`."""
+    return (path + b"/").startswith((*SYSTEM, b"/var/run/"))
+
+
 def signed(number: int) -> int:
     """An argument that is a C `int`."""
     number &= 0xFFFFFFFF

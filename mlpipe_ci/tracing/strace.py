@@ -16,7 +16,7 @@ from mlpipe_ci.tracing.lookups import LIBRARY, PACKAGES
 from mlpipe_ci.tracing.peers import HARMLESS
 from mlpipe_ci.tracing.places import Places
 from mlpipe_ci.tracing.programs import interpreter, is_32_bit
-from mlpipe_ci.tracing.sight import SYSTEM
+from mlpipe_ci.tracing.sight import SYSTEM, of_system
 from mlpipe_ci.tracing.sightings import (
     ABSENT,
     EXISTS,
@@ -96,7 +96,7 @@ class _Reader:
 
     def trace(self) -> Trace:
         """All that was read."""
-        links = (p for p in self._places.links if not p.startswith(SYSTEM))
+        links = (p for p in self._places.links if not of_system(p))
         return Trace(
             tracer="strace",
             complete=not self._faults,

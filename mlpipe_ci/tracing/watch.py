@@ -8,7 +8,7 @@ from mlpipe_ci.tracing.imports import Imports
 from mlpipe_ci.tracing.lookups import Lookups
 from mlpipe_ci.tracing.peers import Peers
 from mlpipe_ci.tracing.programs import Programs
-from mlpipe_ci.tracing.sight import GO_ON, SYSTEM, Arguments, Call, Sight, Verdict
+from mlpipe_ci.tracing.sight import GO_ON, Arguments, Call, Sight, Verdict, of_system
 from mlpipe_ci.tracing.sightings import IMPORTED, LISTED
 from mlpipe_ci.tracing.strict import Rules
 
@@ -74,7 +74,7 @@ class Watch:
                 path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
                 for path, flags in sight.seen.paths.items()
             },
-            "links": [p for p in sight.places.links if sight.is_inside(p) or _is_far(p)],
+            "links": [p for p in sight.places.links if not of_system(p)],
             "programs": list(self._programs.ran),
             "packages": list(self._lookups.packages),
             "library": list(self._lookups.library),
@@ -102,11 +102,6 @@ class Watch:
         """
         self._blind = True
         self.fault("a process changed what paths mean (chroot, mount or a namespace)")
-
-
-def _is_far(path: bytes) -> bool:
-    """True for a link that does not belong to the system."""
-    return not path.startswith(SYSTEM)
 
 
 def _namespace(process: str) -> str:
