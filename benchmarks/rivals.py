@@ -33,7 +33,8 @@ class Mlpipe(Tool):
         return None
 
     def variables(self, base: Path) -> Mapping[str, str]:
-        return {"MLPIPE_CACHE_DIR": str(base / "cache")}
+        # none of the others watches what a command reads: tracing.py measures what that costs
+        return {"MLPIPE_CACHE_DIR": str(base / "cache"), "MLPIPE_TRACER": "off"}
 
     def write(self, place: Place) -> None:
         (place.repo / "mlpipe.yml").write_text(formats.mlpipe(place.tree, link=self.link))

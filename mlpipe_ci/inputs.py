@@ -56,7 +56,7 @@ class InputFinder:
             linked = [other for other in writers if has_links(written.get(other.id))]
             away = [other for other in linked if not self._is_here(written[other.id])]
             waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
-            told = {id_: w for id_, w in written.items() if id_ not in {o.id for o in linked}}
+            told = _without_steps(written, linked) if linked else written
             present = [] if away else self._present(pattern, step, writers, told)
             if not present and not waits and not self._is_empty(pattern, writers, told):
                 raise MissingInputError(self._missing(step, pattern, writers))
@@ -124,6 +124,11 @@ class InputFinder:
             f"{where}, and no earlier step declares to write it; add a step before this one that "
             "generates or downloads it, or correct the path"
         )
+
+
+def _without_steps(written: Written, steps: list[Step]) -> Written:
+    left_out = {step.id for step in steps}
+    return {id_: outputs for id_, outputs in written.items() if id_ not in left_out}
 
 
 def is_excluded(output: str, excludes: list[str]) -> bool:

@@ -88,8 +88,9 @@ def test_what_is_right_is_not_touched_and_what_is_not_is_put_right(
     (root / "m.json").unlink()
     (root / "m.json").mkdir()
     (root / "m.json" / "mine").write_text("mine")
-    moved = ("plots/stale.svg", "m.json/mine", "model.pkl", "plots/latest")
-    assert restore(root, STEP, found, store, aside) == (4, moved)
+    (root / "m.json" / "deep" / "empty").mkdir(parents=True)
+    count, moved = restore(root, STEP, found, store, aside)
+    assert (count, set(moved)) == (4, {"plots/stale.svg", "m.json", "model.pkl", "plots/latest"})
     assert listing(root) == before
     replaced = listing(aside.directory / "replaced" / "train")
     assert replaced["m.json/mine"] == "mine"

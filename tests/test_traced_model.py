@@ -67,7 +67,7 @@ def scripts(draw: st.DrawFn, me: int) -> str:
     """A shell script that writes out/sME.txt, and perhaps more."""
     lines = []
     for form in draw(st.lists(st.sampled_from(READS), min_size=1, max_size=4)):
-        earlier = draw(st.integers(0, me))
+        earlier = draw(st.integers(0, me - 1)) if me else "none"  # not itself: see "by hand"
         path = f"'{draw(st.sampled_from(SOURCES))}'"
         lines.append(form.replace("{path}", path).replace("{earlier}", str(earlier)))
     whole = ["mkdir -p out", "{", *lines, f"}} > new{me}; mv new{me} out/s{me}.txt"]

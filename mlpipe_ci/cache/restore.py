@@ -46,8 +46,8 @@ class Restorer:
             moves = self._staged(step, wrong)
             paths = tuple(output.path for output in outputs)
             moved = self._aside.clear_way(step, paths) if wrong else ()
-            moved += self._move_others(step, outputs)
             moved += self._aside.replace(step, tuple(self._only_here(step, wrong)))
+            moved += self._move_others(step, outputs)
             self._place(moves)
         except OSError as error:
             raise _unwritable(error) from error

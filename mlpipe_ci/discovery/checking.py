@@ -37,14 +37,18 @@ MOST_NAMES = 1000
 
 
 class Checker:
-    """Looks discovered inputs up. `env`: the environment of all steps."""
+    """Looks discovered inputs up. `env`: the environment of all steps. `waits`: what an earlier
+    step of this run will write is not known yet.
+    """
 
     def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
         self._root, self._tree, self._env, self._later = root, tree, env, later
         self.environment = Environment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
-        self._told: dict[str, object] = {}
+        self._last: Written = {}
+        self._count = 0
+        self.waits = False
         self._places: set[str] = set()
         self._leftovers: set[str] = set()
         self._versions: dict[str, str] = {}
@@ -55,23 +59,30 @@ class Checker:
         `left`: where a step writes, and single files that another run of it has left: what is there
         and not among the outputs will be moved away.
         """
-        known = {id_: outputs for id_, outputs in written.items() if outputs}
-        if any(known.get(id_) is not outputs for id_, outputs in self._told.items()):
-            self._outputs, self._folders, self._told = {}, {}, {}
-            self._places, self._leftovers = set(), set()
-        for id_, outputs in known.items():
-            if id_ not in self._told:
-                self._told[id_] = outputs
+        if written is self._last:  # the same, with more at its end
+            fresh = list(written)[self._count :]
+        else:
+            fresh = list(written)
+            self._outputs, self._folders = {}, {}
+            self._places, self._leftovers, self.waits = set(), set(), False
+        self._last, self._count = written, len(written)
+        for id_ in fresh:
+            outputs = written[id_]
+            self.waits = self.waits or outputs is None
+            if outputs:
                 places, leftovers = left(id_)
                 self._places.update(place.rstrip("/") for place in places)
                 self._leftovers.update(leftovers)
                 for output in outputs:
-                    self._outputs[output.path] = output
-                    inner = output.path
-                    for folder in (*above(inner), ""):
-                        name = inner[len(folder) + 1 :] if folder else inner
-                        self._folders.setdefault(folder, set()).add(name)
-                        inner = folder
+                    self._note(output)
+
+    def _note(self, output: Output) -> None:
+        self._outputs[output.path] = output
+        inner = output.path
+        for folder in (*above(inner), ""):
+            name = inner[len(folder) + 1 :] if folder else inner
+            self._folders.setdefault(folder, set()).add(name)
+            inner = folder
 
     def now(self, item: Input, place: int, ours: Iterable[str] = ()) -> Input:
         """What a discovered input is now. Raises PathError if it cannot be read.
