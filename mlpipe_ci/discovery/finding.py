@@ -78,6 +78,7 @@ class Finder:
         self._root, self._step, self._place = os.path.realpath(root), step, place
         self._checker, self._started, self._env = checker, started - SLACK, env
         self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
+        self._declared = {name for name, _ in step.env} | {one.name for one in step.secret_env}
         self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
 
     def find(self, trace: Trace, params: tuple[str, ...]) -> Finding:
@@ -111,9 +112,10 @@ class Finder:
             imported = modules if trace.paths[path] & IMPORTED else None
             found.append(self._checker.listing(f"{path}/", self._place, (), imported))
         found += self._checker.environment.loaded(trace.programs, trace.packages)
-        named = tuple(sorted(self._variables(flags) | beyond.of_python()))
+        named = self._variables(flags)
         found += [
-            Input(path=VARIABLE + name, digest=self._checker.variable(name)) for name in named
+            Input(path=VARIABLE + name, digest=self._checker.variable(name))
+            for name in named | (beyond.of_python() - self._declared)
         ]
         unique = {item.path: item for item in found}
         return Finding(
@@ -127,7 +129,7 @@ class Finder:
             outside=tuple(beyond.outside(OURS | CHANGED | APPENDED)),
             environments=beyond.made(),
             meanwhile=self._meanwhile(trace, outside),
-            variables=tuple(name for name in named if name in self._env),
+            variables=tuple(sorted(name for name in named if name in self._env)),
         )
 
     def _inside(self, trace: Trace) -> dict[str, int]:
@@ -234,8 +236,7 @@ class Finder:
             name = path.rpartition("/")[2]
             if flag & READ and (path.endswith(variables.SOURCES) or "." not in name):
                 found |= variables.named_in(path, self._text(path))
-        declared = {name for name, _ in step.env} | {one.name for one in step.secret_env}
-        return found - declared
+        return found - self._declared
 
     def _modules(self, flags: Mapping[str, int], trace: Trace) -> str:
         """Modules that the step's sources, or what they import, may ask for; `*` for any."""

@@ -114,6 +114,12 @@ def test_pythonpath_is_seen(repo: Repo) -> None:
     assert repo.read("out") == "2\n"
 
 
+def test_a_variable_of_the_file_is_no_news(repo: Repo) -> None:
+    step = "steps:\n  - name: s0\n    run: python -c 1\n    inputs: [in]\n    outputs: []\n"
+    repo.commit({"mlpipe.yml": f'env: {{PYTHONHASHSEED: "0"}}\n{step}', "in": "1"})
+    assert "does not declare" not in repo.mlpipe("run").stdout
+
+
 def test_what_lies_outside_is_seen(repo: Repo, tmp_path: Path) -> None:
     far = tmp_path / "far"
     (far / "v1").mkdir(parents=True)
