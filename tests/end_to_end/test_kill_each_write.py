@@ -30,7 +30,9 @@ count, last = 0, int(sys.argv[1])
 def hook(event, arguments):
     global count
     opened = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-    if (event in WRITES or opened) and "__pycache__" not in str(arguments):
+    git = event == "subprocess.Popen" and arguments[0] == "git"  # reads; how often depends on time
+    harmless = git or "__pycache__" in str(arguments) or arguments[0] == os.devnull
+    if (event in WRITES or opened) and not harmless:
         count += 1
         if count == last:
             os.kill(os.getpid(), signal.SIGKILL)
