@@ -3,9 +3,9 @@
 import sys
 
 from places import Tool
-from rivals import TOOLS, Mlpipe, Plain
+from rivals import TOOLS, Mlpipe, Plain, at_once
 from session import Work, anew, cloned, forgotten, leaf, removed
-from works import DATA, big_tree, chain_tree, folder_tree, payload_tree
+from works import DATA, big_tree, chain_tree, folder_tree, payload_tree, sleep_tree
 
 BARE = Plain("bare Python", sys.executable, "-c", "pass")
 STATUS = Plain("git status", "git", "status", "--porcelain")
@@ -78,7 +78,7 @@ WORKS = [
         "fresh-100",
         "100 small steps, all new",
         chain_tree(100),
-        (*_tools(*ALL), BARE, Plain("sh -c", "sh", "-c", HUNDRED, own=True)),
+        (*_tools("mlpipe, watched", *ALL), BARE, Plain("sh -c", "sh", "-c", HUNDRED, own=True)),
         target="1.0 s",
         moment=anew,
         expected=100,
@@ -86,6 +86,24 @@ WORKS = [
         warm=False,
         note="Each tool runs the steps with its own shell: mlpipe and Snakemake by bash, "
         "Turborepo by npm, the others by sh.",
+    ),
+    Work(
+        "sleep-8",
+        "8 steps of one second, 8 at once",
+        sleep_tree(8),
+        (
+            at_once(TOOLS["mlpipe"], "--jobs", "8"),
+            at_once(TOOLS["mlpipe, watched"], "--jobs", "8"),
+            at_once(TOOLS["make"], "-j8"),
+            at_once(TOOLS["ninja"], "-j8"),
+            at_once(TOOLS["doit"], "-n", "8"),
+            at_once(TOOLS["snakemake"], "--cores", "8"),
+        ),
+        target="1.6 s of wall time",
+        moment=anew,
+        expected=8,
+        warm=False,
+        note="DVC runs one step at a time. Turborepo was left out: npm starts each step.",
     ),
     Work(
         "folder-100000",

@@ -1,5 +1,6 @@
 """The tools that are measured: how each is installed, set up and run."""
 
+import copy
 import hashlib
 import os
 import shutil
@@ -21,9 +22,10 @@ os.execvp("sh", ["sh", "-c", json.load(open("package.json"))["scripts"]["build"]
 class Mlpipe(Tool):
     """The program itself, as it is installed beside this interpreter."""
 
-    def __init__(self, *, link: bool = False) -> None:
-        super().__init__("mlpipe, links" if link else "mlpipe", state=["repo/.git/mlpipe", "cache"])
-        self.link = link
+    def __init__(self, *, link: bool = False, watched: bool = False) -> None:
+        name = "mlpipe, links" if link else "mlpipe, watched" if watched else "mlpipe"
+        super().__init__(name, state=["repo/.git/mlpipe", "cache"])
+        self.link, self.watched = link, watched
 
     @property
     def program(self) -> str:
@@ -34,7 +36,8 @@ class Mlpipe(Tool):
 
     def variables(self, base: Path) -> Mapping[str, str]:
         # none of the others watches what a command reads: tracing.py measures what that costs
-        return {"MLPIPE_CACHE_DIR": str(base / "cache"), "MLPIPE_TRACER": "off"}
+        tracer = "auto" if self.watched else "off"
+        return {"MLPIPE_CACHE_DIR": str(base / "cache"), "MLPIPE_TRACER": tracer}
 
     def write(self, place: Place) -> None:
         (place.repo / "mlpipe.yml").write_text(formats.mlpipe(place.tree, link=self.link))
@@ -155,6 +158,13 @@ class Turbo(Tool):
         place.call(*self.command(place), PATH=path)
 
 
+def at_once(tool: Tool, *words: str) -> Tool:
+    """The tool with what makes it run steps at the same time, in the place of what it has."""
+    other, plain, kept = copy.copy(tool), tool.command, 2 if isinstance(tool, Mlpipe) else 1
+    other.command = lambda place: [*plain(place)[:kept], *words]  # type: ignore[method-assign, assignment]
+    return other
+
+
 class Plain(Tool):
     """A command beside which the tools stand: how fast the work could be."""
 
@@ -187,6 +197,7 @@ class Plain(Tool):
 TOOLS: dict[str, Tool] = {
     "mlpipe": Mlpipe(),
     "mlpipe, links": Mlpipe(link=True),
+    "mlpipe, watched": Mlpipe(watched=True),
     "dvc": Dvc("dvc", "dvc==3.67.1", ["repo/dvc.lock", "repo/.dvc/tmp", "cache", "site"]),
     "snakemake": Snakemake("snakemake", "snakemake==9.27.1", ["repo/.snakemake"]),
     "doit": Doit("doit", "doit==0.37.0", ["repo/.doit.db*"]),

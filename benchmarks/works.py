@@ -67,6 +67,16 @@ def chain_tree(count: int) -> Tree:
     return Tree(f"chain-{count}", tuple(steps))
 
 
+def sleep_tree(count: int) -> Tree:
+    """Steps that take a second each, and do not need one another."""
+    steps = []
+    for number in range(count):
+        name = f"s{number:05}"
+        read, written = f"steps/{name}/in.txt", f"steps/{name}/out.txt"
+        steps.append(Step(name, (read,), (written,), f"sleep 1; cat {read} > {written}"))
+    return Tree(f"sleep-{count}", tuple(steps))
+
+
 def folder_tree(files: int, *, tracked: bool = False) -> Tree:
     """One step that reads a directory of small files."""
     step = Step("one", (f"{DATA}/",), ("steps/one/out.txt",), f"ls {DATA} > steps/one/out.txt")

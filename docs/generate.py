@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci import contexts
-from mlpipe_ci.cli import HELP, parser
+from mlpipe_ci.arguments import HELP, parser
 from mlpipe_ci.expressions.functions import SPELLED
 from mlpipe_ci.report.faults import RULES
 from mlpipe_ci.workflow import GITHUB

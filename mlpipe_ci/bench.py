@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -14,9 +15,13 @@ from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Producer
 from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.writers import Writers
+
+NO_INTERRUPTS = Interrupts()
 
 
 class Witness(Protocol):
@@ -35,7 +40,8 @@ class Bench:
     new ones go to the first. `sleep` waits so many seconds before a command is tried again;
     `fetch_large` puts the content of Git LFS files in the place of their pointers (None: that is
     left to the user); `needed_only`: outputs of reused steps come back only if a step reads them.
-    `checker`: what discovered inputs are now; `later`: who writes what, after whom.
+    `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
+    holds a first one back while the result of a step is kept.
     """
 
     root: Path
@@ -55,3 +61,9 @@ class Bench:
     sleep: Callable[[float], None] = time.sleep
     fetch_large: Callable[[tuple[str, ...]], None] | None = None
     needed_only: bool = False
+    interrupts: Interrupts = NO_INTERRUPTS
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Who declares to write what."""
+        return Writers(self.workflow.steps)

@@ -5,6 +5,7 @@ MlpipeError               exit code 2 unless a class says otherwise
 ├── WorkflowError         the workflow file is wrong; carries all its faults
 ├── PathError             a path of a step cannot be used
 │   └── MissingInputError an input is not there, and no earlier step writes it
+├── BusyError             another run has the work tree, and the user does not want to wait
 ├── GitError              git refused
 │   └── NoGitError        git is not installed
 ├── GitHubError           GitHub's API refused; never fatal, shown as a warning
@@ -61,6 +62,10 @@ class PathError(MlpipeError):
 
 class MissingInputError(PathError):
     """An input is not there, and no earlier step is known to write it."""
+
+
+class BusyError(MlpipeError):
+    """Another run has the work tree, and the user does not want to wait."""
 
 
 class GitError(MlpipeError):

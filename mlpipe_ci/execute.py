@@ -1,4 +1,4 @@
-"""Carries out one command: its outputs aside, the command, its result kept or all put back."""
+"""Carries out one command: its outputs aside, then its result kept, or all put back."""
 
 import os
 from dataclasses import replace
@@ -11,9 +11,12 @@ from mlpipe_ci.decide import Decision
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
 from mlpipe_ci.errors import GitError, PathError
 from mlpipe_ci.executors.base import Outcome
+from mlpipe_ci.footprint import touched_by
+from mlpipe_ci.frozen import frozen
 from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result, written_before
 from mlpipe_ci.metrics import MetricsError
+from mlpipe_ci.overlap import Touched
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
@@ -24,53 +27,89 @@ TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
 
 
-def execute(bench: Bench, decision: Decision) -> StepOutcome:
-    """Run the command, again if it may be, and keep or put back what it wrote. Raises PathError."""
+@frozen
+class Attempt:
+    """A command that was started. `number` counts from 1; `more`: what the step wrote last time
+    without declaring it, and is aside as well; `gpus`: those that it may use.
+    """
+
+    decision: Decision
+    number: int
+    more: tuple[str, ...]
+    notes: tuple[str, ...]
+    gpus: tuple[str, ...] = ()
+
+
+@frozen
+class Ending:
+    """How an attempt ended. `touched`: what it was seen to read and write."""
+
+    outcome: StepOutcome
+    touched: Touched
+
+
+def begin(bench: Bench, decision: Decision, gpus: tuple[str, ...] = ()) -> Attempt:
+    """Start a step's command, its outputs aside. Raises PathError; then nothing runs."""
     step = decision.step
     refuse_links(bench.root, step, step.writes)
     _fetch_pointers(bench, decision)
     notes = moved_note(bench, step, bench.aside.clear_way(step))
     more = written_before(bench, step)
-    for attempt in range(1, step.retries + 2):
-        outcome = _ended(bench, decision, _attempt(bench, step, attempt, more), more)
-        if outcome.exit_code == 0 or attempt > step.retries:
-            return replace(outcome, attempts=attempt, notes=outcome.notes + notes)
-        bench.sleep(2 ** (attempt - 1))
-    raise AssertionError("unreachable: the last attempt returns")
+    first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
+    _start(bench, first)
+    return first
 
 
-def _attempt(bench: Bench, step: Step, attempt: int, more: tuple[str, ...]) -> Outcome:
+def begin_again(bench: Bench, attempt: Attempt) -> Attempt:
+    """Start the command once more. Raises PathError."""
+    following = replace(attempt, number=attempt.number + 1)
+    _start(bench, following)
+    return following
+
+
+def _start(bench: Bench, attempt: Attempt) -> None:
+    step = attempt.decision.step
     try:
-        job = make_job(bench, step, attempt)
-        bench.aside.move(step, more)
+        job = make_job(bench, step, attempt.number, attempt.gpus)
+        bench.aside.move(step, attempt.more)
         bench.executor.start(job)
-        ended = bench.executor.wait()
     except (OSError, ValueError) as error:
-        bench.executor.close()  # what has been started must not write beside what is put back
-        bench.aside.put_back()
+        bench.aside.put_back(step.id)
         reason = getattr(error, "strerror", None) or str(error)
         place = f"'{name}': " if (name := getattr(error, "filename", None)) else ""
         raise PathError(f"the command cannot be run: {place}{reason}") from error
+
+
+def finish(bench: Bench, attempt: Attempt, ended: Outcome) -> Ending:
+    """Keep what the command wrote, or put back what was there before."""
     bench.tree.forget()
-    return ended
+    touched, outcome = _ended(bench, attempt, ended)
+    notes = outcome.notes + attempt.notes
+    return Ending(outcome=replace(outcome, attempts=attempt.number, notes=notes), touched=touched)
 
 
-def _ended(bench: Bench, decision: Decision, ended: Outcome, more: tuple[str, ...]) -> StepOutcome:
+def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:
+    decision = attempt.decision
+    if ended.cancelled:
+        outcome = _failed(bench, decision, ended, "ended by mlpipe")
+        return Touched(), replace(outcome, status=Status.CANCELLED)
+    touched = touched_by(ended.trace, bench.root)
     try:
         if ended.timed_out:
             limit = decision.step.timeout_minutes or 0
             why = f"ended after {limit:g} min, its timeout-minutes"
-            return replace(_failed(bench, decision, ended, why), status=Status.TIMED_OUT)
+            outcome = _failed(bench, decision, ended, why)
+            return touched, replace(outcome, status=Status.TIMED_OUT)
         if ended.exit_code != 0:
             why = _exit_note(ended.exit_code)
             hints = tuple(fault for fault in ended.trace.why if REMEDY in fault)
             more = (*strict_faults(bench, decision.step, ended), *hints)
-            return _failed(bench, decision, ended, why, more)
+            return touched, _failed(bench, decision, ended, why, more)
         if faults := strict_faults(bench, decision.step, ended):
-            return _failed(bench, decision, ended, faults[0], faults[1:])
-        return _succeeded(bench, decision, ended, more)
+            return touched, _failed(bench, decision, ended, faults[0], faults[1:])
+        return _succeeded(bench, attempt, ended)
     except (MissingOutputError, MetricsError) as error:
-        return _failed(bench, decision, ended, str(error))
+        return touched, _failed(bench, decision, ended, str(error))
 
 
 def _fetch_pointers(bench: Bench, decision: Decision) -> None:
@@ -95,15 +134,13 @@ def _fetch_pointers(bench: Bench, decision: Decision) -> None:
         )
 
 
-def _succeeded(
-    bench: Bench, decision: Decision, ended: Outcome, more: tuple[str, ...]
-) -> StepOutcome:
-    step = decision.step
+def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:
+    decision, step = attempt.decision, attempt.decision.step
     metrics = read_all_metrics(bench, step)
     kept = keep_result(bench, decision, ended, metrics)
-    moved = bench.aside.drop(step, kept.outputs, more)
+    moved = bench.aside.drop(step, kept.outputs, attempt.more)
     remember(bench, decision, ended.seconds, kept.traced)
-    return make_outcome(
+    outcome = make_outcome(
         decision,
         Status.SUCCEEDED,
         seconds=ended.seconds,
@@ -115,7 +152,9 @@ def _succeeded(
         writes=() if step.undeclared else kept.traced.writes,
         variables=kept.traced.variables,
         tracer=ended.trace.tracer,
+        log=str(ended.job.log),
     )
+    return kept.touched, outcome
 
 
 def strict_faults(bench: Bench, step: Step, ended: Outcome) -> tuple[str, ...]:
@@ -140,10 +179,9 @@ def strict_faults(bench: Bench, step: Step, ended: Outcome) -> tuple[str, ...]:
 def _failed(
     bench: Bench, decision: Decision, ended: Outcome, why: str, more: tuple[str, ...] = ()
 ) -> StepOutcome:
-    back = bench.aside.put_back()
-    if decision.key:
+    stale = bench.aside.put_back(decision.step.id) or ()
+    if decision.key and not ended.cancelled:
         bench.state.fail(bench.workflow.file, decision.step.id, decision.key)
-    stale = back[1] if back else ()
     notes: tuple[str, ...] = (why, *more)
     if stale:
         notes += (f"put back from before, so stale: {', '.join(stale)}",)
@@ -154,6 +192,7 @@ def _failed(
         exit_code=ended.exit_code,
         notes=notes,
         log_tail=_tail(ended.job.log),
+        log=str(ended.job.log),
     )
 
 

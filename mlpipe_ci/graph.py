@@ -32,7 +32,7 @@ def edges(workflow: Workflow) -> tuple[Edge, ...]:
     barrier: Step | None = None
     leaves: dict[str, None] = {}
     for index, step in enumerate(workflow.steps):
-        own = _declared(workflow, writers, index)
+        own = declared(workflow, writers, index)
         before = {edge.before for edge in own}
         if step.undeclared:
             own += [_order(other, step) for other in leaves if other not in before]
@@ -50,7 +50,8 @@ def _order(before: str, step: Step) -> Edge:
     return Edge(before=before, after=step.id, kind="order")
 
 
-def _declared(workflow: Workflow, writers: Writers, index: int) -> list[Edge]:
+def declared(workflow: Workflow, writers: Writers, index: int) -> list[Edge]:
+    """The edges from steps that this one needs by what it says itself."""
     step = workflow.steps[index]
     paths: dict[str, dict[str, None]] = {}
     for pattern in step.reads:

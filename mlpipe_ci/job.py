@@ -10,21 +10,27 @@ from mlpipe_ci.discovery.noise import NOISE
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Job
 from mlpipe_ci.patterns import expressions
-from mlpipe_ci.tracing import Request, strict
+from mlpipe_ci.tracing import strict
+from mlpipe_ci.tracing.base import Request
 from mlpipe_ci.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 TRACER = "MLPIPE_TRACER"
 """Variable that names the only tracer that may be used: `notify`, `strace` or `none`."""
 
 
-def make_job(bench: Bench, step: Step, attempt: int) -> Job:
-    """The job of a step. Raises PathError if its directory or a secret is missing."""
+def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
+    """The job of a step; `gpus`: the only ones that it may use, if any are named.
+
+    Raises PathError if its directory or a secret is missing.
+    """
     script = bench.logs / f"{step.id}.script"
     if step.shell not in SHELLS:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")
     names = secret_names(bench.workflow)
     env = {name: value for name, value in bench.env.items() if name not in names}
+    env |= {VISIBLE: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
     env |= {variable.name: _value(variable, bench, step) for variable in step.secret_env}
     env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}

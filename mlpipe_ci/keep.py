@@ -1,6 +1,7 @@
 """Keeps the result of a step that has succeeded, if it may be kept."""
 
 import time
+from functools import partial
 from itertools import chain
 
 from mlpipe_ci.bench import Bench
@@ -12,10 +13,12 @@ from mlpipe_ci.discovery.checking import ABSENT, KEPT, VARIABLE
 from mlpipe_ci.discovery.finding import Finder, Finding
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
+from mlpipe_ci.footprint import looked_for, touched_now
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.overlap import Touched
 from mlpipe_ci.paths import path_fault
 from mlpipe_ci.result import Output, Result
-from mlpipe_ci.tracing import Trace
+from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.workflow import Step
 
 SHOWN = 3
@@ -30,6 +33,7 @@ class Kept:
     outputs: tuple[Output, ...]
     notes: tuple[str, ...]
     traced: Traced
+    touched: Touched
 
 
 def keep_result(
@@ -49,18 +53,19 @@ def keep_result(
     why = why_unstored(step, ended.trace, finding)
     keep = None if why or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, finding)
+    kept = partial(_kept, bench, finding)
     try:
         wrote = outputs.save(bench.root, step, keep, more)
         log = keep.save(ended.job.log)[0] if keep else ""
     except OSError as error:
         wrote = outputs.save(bench.root, step, None, more)
-        return Kept(outputs=wrote, notes=(_not_stored(error),), traced=_traced(wrote, finding))
+        return kept(wrote, (_not_stored(error),))
     if not why and keep:
         git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
         why = git or _changed_meanwhile(bench, decision, ended, finding)
         notes += (f"the result was not stored: {why}",) if why else ()
     if keep is None or why or decision.parts is None or decision.key is None:
-        return Kept(outputs=wrote, notes=notes, traced=_traced(wrote, finding, why))
+        return kept(wrote, notes, why)
     result = Result(
         key=decision.key,
         step=step.name,
@@ -74,8 +79,7 @@ def keep_result(
         producer=bench.producer,
     )
     notes += _add(keep, result, bench.scopes[0], forced=decision.forced)
-    traced = _traced(wrote, finding, made=result.finished if _is_watched(step, result) else 0.0)
-    return Kept(outputs=wrote, notes=notes, traced=traced)
+    return kept(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
 
 
 def _find(bench: Bench, step: Step, ended: Outcome) -> Finding:
@@ -147,19 +151,26 @@ def _is_watched(step: Step, result: Result) -> bool:
     return bool(result.discovered) or not step.inputs
 
 
-def _traced(
-    wrote: tuple[Output, ...], finding: Finding, why: str = "", made: float = 0.0
-) -> Traced:
-    paths = set(finding.writes)
-    return Traced(
+def _kept(
+    bench: Bench,
+    finding: Finding,
+    wrote: tuple[Output, ...],
+    notes: tuple[str, ...],
+    why: str = "",
+    made: float = 0.0,
+) -> Kept:
+    paths, touched = set(finding.writes), touched_now(finding)
+    traced = Traced(
         made=made,
         wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
         reads=finding.reads,
         writes=finding.writes,
         variables=finding.variables,
         kept=finding.keeps,
+        looked=looked_for(bench, touched, finding.reads),
         unstored=why,
     )
+    return Kept(outputs=wrote, notes=notes, traced=traced, touched=touched)
 
 
 def traced_of(step: Step, result: Result) -> Traced:

@@ -5,16 +5,19 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from mlpipe_ci.errors import BusyError
 
 
 @contextmanager
-def hold(path: Path, say: Callable[[str], None]) -> Iterator[int | None]:
+def hold(path: Path, say: Callable[[str], None], *, wait: bool = True) -> Iterator[int | None]:
     """Hold the lock; wait for another run and say for whom. Yields the lock's file descriptor.
 
     Yields None, and says so, where no lock can be made (a read-only disk). The lock belongs to the
-    open file: it is free again once all processes that inherited the descriptor are gone.
+    open file: it is free again once all processes that inherited the descriptor are gone. Raises
+    BusyError if another run has it and `wait` is false.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,9 +27,12 @@ def hold(path: Path, say: Callable[[str], None]) -> Iterator[int | None]:
         yield None
         return
     try:
-        _acquire(descriptor, path, say)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0)
+        _acquire(descriptor, path, say, wait=wait)
+        with suppress(OSError):  # a full disk: then nobody is told who has it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(
+                descriptor, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0
+            )
         yield descriptor
     finally:
         os.close(descriptor)
@@ -53,18 +59,31 @@ def hold_if_free(path: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, say: Callable[[str], None]) -> None:
+def holder(path: Path) -> tuple[int, float] | None:
+    """Who took the lock last: the number of its process, and when (seconds since 1970)."""
+    try:
+        record = json.loads(path.read_text("ascii"))
+        return int(record["pid"]), float(record["since"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _acquire(descriptor: int, path: Path, say: Callable[[str], None], *, wait: bool) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        say(f"waiting for another run in this work tree ({_holder(path)})")
+        if not wait:
+            raise BusyError(
+                f"another run has this work tree ({_in_words(path)}); without --no-wait this one "
+                "would wait for it"
+            ) from None
+        say(f"waiting for another run in this work tree ({_in_words(path)})")
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _holder(path: Path) -> str:
-    try:
-        record = json.loads(path.read_text("ascii"))
-        since = time.strftime("%H:%M:%S", time.localtime(float(record["since"])))
-        return f"process {int(record['pid'])}, since {since}"
-    except (OSError, ValueError, KeyError, TypeError):
+def _in_words(path: Path) -> str:
+    found = holder(path)
+    if found is None:
         return "just started"
+    form = "%H:%M:%S" if time.time() - found[1] < 12 * 3600 else "%Y-%m-%d %H:%M"
+    return f"process {found[0]}, since {time.strftime(form, time.localtime(found[1]))}"

@@ -32,3 +32,9 @@ class Options:
     allow_untrusted: bool = False
     comment: bool = True
     write: bool = False
+    jobs: str = "1"
+    keep_going: bool = False
+    wait: bool = True
+    progress: str = "auto"
+    run: int | None = None
+    follow: bool = False

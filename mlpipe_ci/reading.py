@@ -32,7 +32,7 @@ def _read(path: Path, shown: str) -> str:
             data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             size = path.stat().st_size / 1e6
-            message = f"the file has {size:.1f} MB; a workflow has at most 1 MiB"
+            message = f"the file has {size:.1f} MB; a workflow has at most 4 MiB"
             raise WorkflowError((Fault(file=shown, line=1, column=1, message=message),))
         return data.decode("utf-8-sig")
     except FileNotFoundError as error:

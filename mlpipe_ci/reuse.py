@@ -56,6 +56,7 @@ class Reuse:
             decision,
             Status.REUSED,
             saved_seconds=result.seconds,
+            log=result.log,
             outputs=tuple(output.path for output in result.outputs),
             metrics=self._metrics(step, result),
             notes=notes + moved_note(bench, step, moved),

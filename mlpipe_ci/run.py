@@ -34,6 +34,7 @@ class StepOutcome:
 
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
     `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
+    `log`: the file with what it printed; of a reused step, the digest of that in the cache.
     """
 
     step: Step
@@ -51,6 +52,7 @@ class StepOutcome:
     writes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     tracer: str = ""
+    log: str = ""
 
     @property
     def broke(self) -> bool:

@@ -6,47 +6,266 @@ from typing import Any
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.objects import DamagedError
-from mlpipe_ci.decide import Action, Decision, Facts, decide
+from mlpipe_ci.crew import Collision, Crew
+from mlpipe_ci.decide import Action, Decision, decide
 from mlpipe_ci.endings import make_outcome
-from mlpipe_ci.errors import MlpipeError
-from mlpipe_ci.execute import execute
+from mlpipe_ci.errors import MlpipeError, PathError
+from mlpipe_ci.execute import begin, begin_again, finish
+from mlpipe_ci.footprint import read_paths
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.order import Order
+from mlpipe_ci.overlap import Touched, collision
 from mlpipe_ci.result import Producer
 from mlpipe_ci.reuse import Reuse
+from mlpipe_ci.room import Capacity, Room
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
+Item = Decision | StepOutcome
+WELL = (Status.SUCCEEDED, Status.REUSED)
+ENDLESS = Capacity(cpus=float("inf"))
 
-def run(bench: Bench, planned: tuple[Decision, ...] = ()) -> Iterator[Decision | StepOutcome]:
+
+@frozen
+class Terms:
+    """How a run is carried out. `jobs`: commands at once; 1: in the listed order. `keep_going`: a
+    failure stops only what needs the step that failed. `capacity`: of the machine.
+    """
+
+    jobs: int = 1
+    keep_going: bool = False
+    capacity: Capacity = ENDLESS
+
+
+IN_ORDER = Terms()
+
+
+def run(
+    bench: Bench, planned: tuple[Decision, ...] = (), terms: Terms = IN_ORDER
+) -> Iterator[Item]:
     """Yield for each step its decision before, and its outcome after it was carried out.
 
     `planned`: what `make_plan` has decided a moment ago. It holds as long as no command was run.
     From then on inputs are looked at on the disk: what an earlier step wrote may have been changed
     by another since. Where a stored result turns out to be damaged, a second decision follows the
-    first; also later, if its outputs stayed in the cache until another step needed them. What the
-    user can mend (a path, an expression) fails the step, not the run.
+    first; also later, if its outputs stayed in the cache until another step needed them; and where
+    a step has read what another wrote at the same time. What the user can mend (a path, an
+    expression) fails the step, not the run.
     """
-    failed: list[Step] = []
-    reuse = Reuse(bench)
-    facts: dict[str, Mapping[str, Any] | None] = {}
-    known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
-    for step in bench.workflow.steps:
-        in_the_way = tuple(other.name for other in failed if not _apart(step, other))
-        around = Around(reuse=reuse, facts=facts, failed=in_the_way)
-        for item in _step(bench, step, around, known.get(step.id)):
-            if isinstance(item, StepOutcome):
-                facts[item.step.id] = item.facts
-                if item.status not in {Status.REUSED, Status.SKIPPED}:
-                    known = {}
-                if item.broke:
-                    failed.append(item.step)
-            yield item
+    return _Runner(bench, planned, terms).run()
 
 
-def _apart(step: Step, failed: Step) -> bool:
-    """True if the failure of another combination of the same matrix does not stop this one."""
-    same = step.strategy is not None and step.group == failed.group
-    return same and step.strategy is not None and not step.strategy.fail_fast
+class _Runner:
+    """One run. `_damaged`: decisions for steps whose stored outputs could not be brought back."""
+
+    def __init__(self, bench: Bench, planned: tuple[Decision, ...], terms: Terms) -> None:
+        self._bench, self._terms, self._steps = bench, terms, bench.workflow.steps
+        self._order = Order(bench)
+        self._schedule = self._order.schedule(terms.jobs)
+        self._room, self._crew, self._reuse = Room(terms.capacity), Crew(bench), Reuse(bench)
+        self._facts: dict[str, Mapping[str, Any] | None] = {}
+        self._done: dict[str, StepOutcome] = {}
+        self._failed: list[Step] = []
+        self._damaged: dict[str, Decision] = {}
+        self._cancelled: set[int] = set()
+        self._why: dict[str, str] = {}
+        self._known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
+
+    def run(self) -> Iterator[Item]:
+        """Begin what may begin, wait for what runs, until all is done."""
+        while True:
+            while len(self._crew) < self._terms.jobs and (place := self._next()) is not None:
+                yield from self._take(place)
+                self._bench.interrupts.check()
+            if len(self._crew):
+                yield from self._wait()
+                self._bench.interrupts.check()
+            elif self._next() is None:
+                break
+        if not self._schedule.finished:
+            raise RuntimeError("steps are left, none of them may begin, and none runs")
+
+    def _next(self) -> int | None:
+        return self._schedule.next(lambda place: self._room.fits(self._steps[place]))
+
+    # -- a step begins --------------------------------------------------------------------------
+
+    def _take(self, place: int) -> Iterator[Item]:
+        """Decide a step; skip it, reuse its result, or start its command."""
+        step = self._steps[place]
+        self._schedule.begin(place)
+        decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
+        in_the_way = self._in_the_way(step)
+        try:
+            hashes = step.condition and "hashFiles" in step.condition
+            if hashes and not self._supply(place, tuple(self._reuse.held())):
+                return
+            decision = self._decision(step, in_the_way)
+            if self._is_written_now(place, decision):
+                return
+            if decision.action is not Action.RUN:
+                told = self._is_told(decision)
+                if not told:
+                    yield decision
+                try:
+                    outcome = self._without_command(decision, in_the_way)
+                except DamagedError as error:
+                    decision = _must_run(decision, error)
+                if told and outcome:
+                    self._schedule.end(place)
+                    return
+            if outcome is None:
+                if self._supply(place, tuple(self._reuse.needed_by(step))):
+                    yield decision
+                    with self._bench.interrupts.held():
+                        self._start(place, decision)
+                return
+        except MlpipeError as error:
+            outcome = make_outcome(decision, Status.FAILED, notes=(str(error),))
+        yield from self._end(place, decision, outcome)
+
+    def _decision(self, step: Step, in_the_way: tuple[str, ...]) -> Decision:
+        damaged = self._damaged.pop(step.id, None)
+        if decision := damaged or self._known.get(step.id):
+            return decision
+        evidence = self._bench.witness.look(step, self._reuse.written, self._facts, in_the_way)
+        decision = decide(step, evidence)
+        if (why := self._why.pop(step.id, "")) and decision.action is Action.RUN:
+            return replace(decision, reasons=(why,))
+        return decision
+
+    def _is_told(self, decision: Decision) -> bool:
+        """True if the step was looked at again, and what it did a moment ago still holds."""
+        first = self._done.get(decision.step.id)
+        return decision.action is Action.REUSE and first is not None and first.status in WELL
+
+    def _is_written_now(self, place: int, decision: Decision) -> bool:
+        """True if a stored result rests on what a step is writing: so it is looked at later."""
+        if decision.result is None:
+            return False
+        reads = read_paths(decision.result.discovered)
+        for other in self._crew.places:
+            wrote = self._order.touched[other]
+            if collision(decision.step, Touched(reads=reads), self._steps[other], wrote):
+                self._schedule.wait_for(place, other)
+                return True
+        return False
+
+    def _in_the_way(self, step: Step) -> tuple[str, ...]:
+        """Names of steps that failed, and for that this one does not run."""
+        found = self._order.stopped_by(step, self._failed, needed_only=self._terms.keep_going)
+        return tuple(one.name for one in found)
+
+    def _supply(self, place: int, needed: tuple[Decision, ...]) -> bool:
+        """Bring back what reused steps wrote; where that is damaged, that step runs first."""
+        for decision in needed:
+            try:
+                self._reuse.bring(decision)
+            except DamagedError as error:
+                other = self._bench.workflow.places[decision.step.id]
+                self._damaged[decision.step.id] = _must_run(decision, error)
+                self._schedule.again(other, alone=True)
+                self._schedule.wait_for(place, other)
+                return False
+        return True
+
+    def _without_command(
+        self, decision: Decision, in_the_way: tuple[str, ...]
+    ) -> StepOutcome | None:
+        """Skip or reuse; None if the command has to run. Raises DamagedError, PathError."""
+        if decision.action is Action.SKIP:
+            return make_outcome(decision, Status.BLOCKED if in_the_way else Status.SKIPPED)
+        return self._reuse.take(decision, decision.result) if decision.result else None
+
+    def _start(self, place: int, decision: Decision) -> None:
+        """Start the command. Raises PathError."""
+        step = decision.step
+        gpus = self._room.take(step)
+        self._known = {}
+        try:
+            attempt = begin(self._bench, decision, gpus if self._terms.jobs > 1 else ())
+        except BaseException:
+            self._room.give(step)
+            raise
+        self._crew.add(place, attempt)
+
+    # -- a command ends -------------------------------------------------------------------------
+
+    def _wait(self) -> Iterator[Item]:
+        """Wait for a command; keep what it wrote; try those again that are to be tried again."""
+        if self._crew.wait():
+            yield from self._ended()
+            return
+        for place, attempt in self._crew.overdue():
+            step = attempt.decision.step
+            try:
+                if place in self._cancelled:
+                    raise PathError("another combination of its matrix has failed")
+                self._crew.add(place, begin_again(self._bench, attempt))
+            except MlpipeError as error:
+                status = Status.CANCELLED if place in self._cancelled else Status.FAILED
+                failed = make_outcome(attempt.decision, status, notes=(str(error),))
+                self._room.give(step)
+                self._crew.remove(place, Touched())
+                yield from self._end(place, attempt.decision, failed)
+
+    def _ended(self) -> Iterator[Item]:
+        with self._bench.interrupts.held():
+            ended = self._bench.executor.take()
+            place = self._bench.workflow.places[ended.job.id]
+            attempt = self._crew.attempt(place)
+            ending = finish(self._bench, attempt, ended)
+        step, decision, outcome = attempt.decision.step, attempt.decision, ending.outcome
+        failed = outcome.exit_code != 0 and outcome.status is not Status.CANCELLED
+        if failed and attempt.number <= step.retries:
+            self._crew.delay(place, 2 ** (attempt.number - 1))
+            return
+        self._room.give(step)
+        found = self._crew.remove(place, ending.touched)
+        mine = next((one for one in found if one.reader == place), None)
+        if mine and outcome.broke:
+            note = f"{self._because(mine)}; it runs again after that"
+            self._schedule.end(place)
+            yield replace(outcome, notes=(*outcome.notes, note))
+        else:
+            yield from self._end(place, decision, outcome)
+        for one in found:
+            self._again(one)
+
+    def _because(self, one: Collision) -> str:
+        return f"it read {one.path}, which {self._steps[one.writer].name} wrote at the same time"
+
+    def _again(self, one: Collision) -> None:
+        """Who read what was written beside it, and all that came after it, is looked at again."""
+        reader = self._steps[one.reader]
+        self._why[reader.id] = self._because(one)
+        self._failed = [step for step in self._failed if step is not reader]
+        self._known = {}
+        self._schedule.keep_apart(one.reader, one.writer)
+        self._schedule.again(one.reader)
+        if one.writer in self._crew.places:
+            self._schedule.wait_for(one.reader, one.writer)
+
+    def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
+        outcome = _with_notes(decision, outcome, self._room.lacking(decision.step))
+        step = outcome.step
+        self._facts[step.id], self._done[step.id] = outcome.facts, outcome
+        if outcome.status not in {Status.REUSED, Status.SKIPPED}:
+            self._known = {}
+        self._schedule.end(place)
+        if outcome.broke:
+            self._failed.append(step)
+            self._cancel_siblings(step)
+        yield outcome
+
+    def _cancel_siblings(self, failed: Step) -> None:
+        """As GitHub does with the other combinations of a matrix, unless `fail-fast` is false."""
+        if failed.strategy is None or not failed.strategy.fail_fast:
+            return
+        for place in self._crew.places:
+            if self._steps[place].group == failed.group:
+                self._cancelled.add(place)
+                self._bench.executor.cancel(self._steps[place].id)
 
 
 def _is_certain(decision: Decision) -> bool:
@@ -54,69 +273,11 @@ def _is_certain(decision: Decision) -> bool:
     return decision.step.condition is None and decision.action is not Action.MAYBE
 
 
-@frozen
-class Around:
-    """What has happened before a step: reused results, facts, and names of steps that failed."""
-
-    reuse: Reuse
-    facts: Facts
-    failed: tuple[str, ...]
-
-
-def _step(
-    bench: Bench, step: Step, around: Around, planned: Decision | None
-) -> Iterator[Decision | StepOutcome]:
-    decision = Decision(step=step, action=Action.RUN, reasons=())
-    try:
-        if step.condition and "hashFiles" in step.condition:
-            yield from _supply(bench, tuple(around.reuse.held()), around)
-        decision = planned or _decided(bench, step, around)
-        outcome = None
-        if decision.action is not Action.RUN:
-            yield decision
-            try:
-                outcome = _without_command(decision, around)
-            except DamagedError as error:
-                decision = _must_run(decision, error)
-        if outcome is None:
-            yield from _supply(bench, tuple(around.reuse.needed_by(step)), around)
-            yield decision
-            outcome = execute(bench, decision)
-    except MlpipeError as error:
-        outcome = make_outcome(decision, Status.FAILED, notes=(str(error),))
-    yield _with_notes(decision, outcome)
-
-
-def _with_notes(decision: Decision, outcome: StepOutcome) -> StepOutcome:
+def _with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:
     allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
-    notes = decision.notes + outcome.notes + allowed
+    alone = (lacking,) if lacking and outcome.exit_code is not None else ()
+    notes = decision.notes + outcome.notes + allowed + alone
     return outcome if notes == outcome.notes else replace(outcome, notes=notes)
-
-
-def _decided(bench: Bench, step: Step, around: Around) -> Decision:
-    evidence = bench.witness.look(step, around.reuse.written, around.facts, around.failed)
-    return decide(step, evidence)
-
-
-def _supply(
-    bench: Bench, needed: tuple[Decision, ...], around: Around
-) -> Iterator[Decision | StepOutcome]:
-    """Bring back what reused steps wrote; where that is damaged, the step runs after all."""
-    for decision in needed:
-        try:
-            around.reuse.bring(decision)
-        except DamagedError as error:
-            again = _must_run(decision, error)
-            yield from _supply(bench, tuple(around.reuse.needed_by(decision.step)), around)
-            yield again
-            yield _with_notes(again, execute(bench, again))
-
-
-def _without_command(decision: Decision, around: Around) -> StepOutcome | None:
-    """Skip or reuse; None if the command has to run. Raises DamagedError, PathError."""
-    if decision.action is Action.SKIP:
-        return make_outcome(decision, Status.BLOCKED if around.failed else Status.SKIPPED)
-    return around.reuse.take(decision, decision.result) if decision.result else None
 
 
 def _must_run(decision: Decision, error: DamagedError) -> Decision:

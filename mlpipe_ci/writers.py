@@ -1,9 +1,14 @@
 """Which step declares to write what, found without looking at every step. Pure."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.paths import above, is_glob, literal_prefix
 from mlpipe_ci.patterns import may_match
 from mlpipe_ci.workflow import Step
+
+NONE: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
 
 @frozen(kw_only=False, order=True)
@@ -15,10 +20,14 @@ class Write:
 
 
 class Writers:
-    """All declared outputs of a workflow's steps, by path and by the directories above it."""
+    """All declared outputs of a workflow's steps, by path and by the directories above it.
 
-    def __init__(self, steps: tuple[Step, ...]) -> None:
-        self._all = tuple(Write(n, path) for n, step in enumerate(steps) for path in step.writes)
+    `more`: what steps, by their index, write as well.
+    """
+
+    def __init__(self, steps: tuple[Step, ...], more: Mapping[int, tuple[str, ...]] = NONE) -> None:
+        both = ((n, (*step.writes, *more.get(n, ()))) for n, step in enumerate(steps))
+        self._all = tuple(Write(n, path) for n, paths in both for path in paths)
         self._at: dict[str, list[Write]] = {}
         self._inside: dict[str, list[Write]] = {}
         for write in self._all:

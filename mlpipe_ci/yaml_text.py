@@ -14,7 +14,7 @@ from ruamel.yaml.reader import ReaderError
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.yaml_faults import in_words
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 4 << 20
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 MAX_BRACKETS = 300
@@ -84,7 +84,7 @@ def parse(text: str) -> Document:
     """Parse one YAML document. Dates stay text. Raises YamlError with all that can be told."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         size = len(text) / 1e6
-        raise YamlError(Spot(1, 1, f"the file has {size:.1f} MB; a workflow has at most 1 MiB"))
+        raise YamlError(Spot(1, 1, f"the file has {size:.1f} MB; a workflow has at most 4 MiB"))
     _refuse_deep(text)
     try:
         node = _compose(text)

@@ -120,6 +120,7 @@ class Repo:
             env=os.environ | env,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=120,
             check=False,
         )

@@ -78,7 +78,10 @@ class FakeExecutor:
         self.started.append(job.id)
         self._job = job
 
-    def wait(self) -> Outcome:
+    def ready(self, seconds: float | None) -> bool:
+        return True
+
+    def take(self) -> Outcome:
         job = self._job
         assert job is not None
         Path(job.log).parent.mkdir(parents=True, exist_ok=True)
@@ -87,5 +90,11 @@ class FakeExecutor:
             job=job, exit_code=self._act(job), started=time.time(), seconds=1.0, trace=Trace()
         )
 
+    def cancel(self, job: str) -> None:
+        pass
+
     def close(self) -> None:
+        pass
+
+    def kill(self) -> None:
         pass

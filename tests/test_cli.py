@@ -10,7 +10,8 @@ import pytest
 from conftest import Repo
 
 from mlpipe_ci import __version__
-from mlpipe_ci.cli import HELP, main
+from mlpipe_ci.arguments import HELP
+from mlpipe_ci.cli import main
 from mlpipe_ci.commands import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
-from mlpipe_ci.executors.base import Job, Outcome
+from mlpipe_ci.executors.base import Job, Outcome, Printed
 from mlpipe_ci.executors.local import LocalExecutor
 from mlpipe_ci.workflow import command_line
 
@@ -29,9 +30,13 @@ def job(directory: Path, command: str, **env: str) -> Job:
     )
 
 
+def printed_to(screen: BinaryIO) -> Printed:
+    return lambda _, data: (screen.write(data), screen.flush())[1]
+
+
 def execute(directory: Path, command: str, **env: str) -> tuple[Outcome, bytes]:
     screen = io.BytesIO()
-    executor = LocalExecutor(screen)
+    executor = LocalExecutor(printed_to(screen))
     executor.start(job(directory, command, **env))
     assert executor.free() == 0
     outcome = executor.wait()
@@ -101,7 +106,7 @@ def test_a_daemon_that_holds_the_pipe_does_not_hold_the_run(tmp_path: Path) -> N
 
 def test_close_ends_all_processes_also_those_that_ignore_term(tmp_path: Path) -> None:
     screen = io.BytesIO()
-    executor = LocalExecutor(screen)
+    executor = LocalExecutor(printed_to(screen))
     executor.start(job(tmp_path, "trap '' TERM; sleep 1000 & echo $$ $!; wait; sleep 1000"))
     wait_for(lambda: screen.getvalue().count(b"\n") == 1)
     executor.close()
@@ -114,7 +119,7 @@ def test_a_closed_screen_does_not_end_the_command(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "wb", buffering=0) as screen:  # noqa: PTH123 - a descriptor, not a path
-        executor = LocalExecutor(screen)
+        executor = LocalExecutor(printed_to(screen))
         executor.start(job(tmp_path, "for i in $(seq 5000); do echo $i; done"))
         assert executor.wait().exit_code == 0
     assert (tmp_path / "logs/s.log").read_bytes().endswith(b"5000\n")
@@ -123,7 +128,7 @@ def test_a_closed_screen_does_not_end_the_command(tmp_path: Path) -> None:
 def test_a_shell_that_cannot_be_started_is_an_os_error(tmp_path: Path) -> None:
     nowhere = replace(job(tmp_path, "true"), directory=tmp_path / "nowhere")
     with pytest.raises(OSError, match="nowhere"):
-        LocalExecutor(io.BytesIO()).start(nowhere)
+        LocalExecutor(lambda *_: None).start(nowhere)
 
 
 def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
         from test_local_executor import job
         lock = os.open("lock", os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        executor = LocalExecutor(io.BytesIO(), (lock,))
+        executor = LocalExecutor(lambda *_: None, (lock,))
         executor.start(job(Path.cwd(), "sleep 1000 & echo $$ $! > pids; wait"))
         executor.wait()
     """)
@@ -154,7 +159,7 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
 
 
 def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
-    executor = LocalExecutor(io.BytesIO())
+    executor = LocalExecutor(lambda *_: None)
     started = time.monotonic()
     executor.start(replace(job(tmp_path, "sleep 60 & echo $! > child; wait"), timeout=0.5))
     outcome = executor.wait()
@@ -165,7 +170,7 @@ def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
 
 
 def test_a_job_in_time_did_not_time_out(tmp_path: Path) -> None:
-    executor = LocalExecutor(io.BytesIO())
+    executor = LocalExecutor(lambda *_: None)
     executor.start(replace(job(tmp_path, "exit 3"), timeout=60))
     outcome = executor.wait()
     assert (outcome.timed_out, outcome.exit_code) == (False, 3)
@@ -173,7 +178,7 @@ def test_a_job_in_time_did_not_time_out(tmp_path: Path) -> None:
 
 def test_a_second_attempt_is_written_behind_the_first(tmp_path: Path) -> None:
     for attempt in (1, 2):
-        executor = LocalExecutor(io.BytesIO())
+        executor = LocalExecutor(lambda *_: None)
         executor.start(replace(job(tmp_path, f"echo {attempt}"), append=attempt > 1))
         executor.wait()
     assert (tmp_path / "logs" / "s.log").read_text() == "1\n2\n"
@@ -181,7 +186,7 @@ def test_a_second_attempt_is_written_behind_the_first(tmp_path: Path) -> None:
 
 def test_a_secret_is_in_neither_log_nor_screen(tmp_path: Path) -> None:
     screen = io.BytesIO()
-    executor = LocalExecutor(screen)
+    executor = LocalExecutor(printed_to(screen))
     command = 'printf "a hun"; sleep 0.2; echo "ter22 b"; printf hunter2'
     executor.start(replace(job(tmp_path, command), secrets=("hunter22",)))
     executor.wait()

@@ -184,8 +184,8 @@ def test_a_success_drops_what_it_wrote_again_and_keeps_the_rest(
     replaced = tmp_path / "aside" / "replaced" / "train"
     assert (replaced / "plots" / "notes.md").read_text() == "years of work"
     assert listing(root)["plots/roc.svg"] == "new"
-    assert aside.put_back() is None
-    assert not (tmp_path / "aside" / "kept").exists()
+    assert aside.put_back("train") is None
+    assert list((tmp_path / "aside" / "running").iterdir()) == []
 
 
 def test_a_failure_puts_the_old_outputs_back_and_keeps_the_new_ones_to_look_at(
@@ -196,7 +196,7 @@ def test_a_failure_puts_the_old_outputs_back_and_keeps_the_new_ones_to_look_at(
     (root / "model.pkl").write_text("half")
     (root / "plots").mkdir()
     (root / "plots/new.svg").write_text("half")
-    assert aside.put_back() == ("train", STEP.writes)
+    assert aside.put_all_back() == {"train": STEP.writes}
     assert listing(root) == before
     failed = listing(tmp_path / "aside" / "failed" / "train")
     assert failed == {"model.pkl": "half", "plots": "/", "plots/new.svg": "half"}
@@ -220,7 +220,7 @@ def test_killed_at_any_moment_the_old_outputs_come_back(
     def life(aside: Aside, of: Step) -> None:
         aside.move(of)
         Path.write_text(root / "model.pkl", "half")
-        aside.put_back()
+        aside.put_back(of.id)
 
     moment, finished = 0, False
     while not finished:
@@ -240,7 +240,7 @@ def test_killed_at_any_moment_the_old_outputs_come_back(
                 finished = True
             except Killed:
                 pass
-        Aside(root, tmp_path / "aside").put_back()
+        Aside(root, tmp_path / "aside").put_all_back()
         assert listing(root) == before, f"{method}, call {moment}"
         moment += 1
     assert moment > 1
@@ -248,10 +248,10 @@ def test_killed_at_any_moment_the_old_outputs_come_back(
 
 def test_a_damaged_journal_is_no_journal(root: Path, tmp_path: Path) -> None:
     before, aside = listing(root), Aside(root, tmp_path / "aside")
-    (tmp_path / "aside").mkdir()
+    (tmp_path / "aside/running/train").mkdir(parents=True)
     for text in ("", "[]", "{", json.dumps({"step": "x"})):
-        (tmp_path / "aside" / "journal.json").write_text(text)
-        assert aside.put_back() is None
+        (tmp_path / "aside/running/train/journal.json").write_text(text)
+        assert aside.put_back("train") is None
         assert listing(root) == before
 
 

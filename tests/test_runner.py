@@ -272,7 +272,8 @@ def test_a_failed_command_is_tried_again(make_bench: Callable[..., Bench]) -> No
     bench = make_bench(step("a", retries=3), act=lambda job: next(codes))
     bench = replace(bench, sleep=waited.append)
     (outcome,) = outcomes(bench)
-    assert (outcome.status, outcome.attempts, waited) == (Status.SUCCEEDED, 3, [1, 2])
+    assert (outcome.status, outcome.attempts) == (Status.SUCCEEDED, 3)
+    assert [round(seconds) for seconds in waited] == [1, 2]
 
 
 def test_retries_end(make_bench: Callable[..., Bench]) -> None:

@@ -63,15 +63,15 @@ Script = tuple[str, ...]
 
 
 @st.composite
-def scripts(draw: st.DrawFn, me: int) -> str:
-    """A shell script that writes out/sME.txt, and perhaps more."""
+def scripts(draw: st.DrawFn, me: int, *, more: bool = True) -> str:
+    """A shell script that writes out/sME.txt, and perhaps (with `more`) something else."""
     lines = []
     for form in draw(st.lists(st.sampled_from(READS), min_size=1, max_size=4)):
         earlier = draw(st.integers(0, me - 1)) if me else "none"  # not itself: see "by hand"
         path = f"'{draw(st.sampled_from(SOURCES))}'"
         lines.append(form.replace("{path}", path).replace("{earlier}", str(earlier)))
     whole = ["mkdir -p out", "{", *lines, f"}} > new{me}; mv new{me} out/s{me}.txt"]
-    for form in draw(st.lists(st.sampled_from(WRITES), max_size=2, unique=True)):
+    for form in draw(st.lists(st.sampled_from(WRITES), max_size=2 * more, unique=True)):
         path = f"'{draw(st.sampled_from(SOURCES))}'"
         whole.append(form.replace("{path}", path).replace("{me}", str(me)))
     return "\n".join(whole)
@@ -83,11 +83,19 @@ def pipelines(draw: st.DrawFn) -> Script:
     return tuple(draw(scripts(number)) for number in range(draw(st.integers(1, 3))))
 
 
+@st.composite
+def half_declared(draw: st.DrawFn) -> Script:
+    """Steps that declare what they write, and of what they read next to nothing."""
+    found = [draw(scripts(number, more=False)) for number in range(draw(st.integers(2, 4)))]
+    pauses = [draw(st.sampled_from(("", "sleep 0.05\n", "sleep 0.2\n"))) for _ in found]
+    return tuple(pause + script for pause, script in zip(pauses, found, strict=True))
+
+
 EDIT = st.tuples(st.sampled_from(EDITS), st.integers(0, 20), st.integers(0, 20))
 ROUNDS = st.lists(st.lists(EDIT, max_size=3), min_size=1, max_size=4)
 
 
-def plant(root: Path, pipeline: Script) -> None:
+def plant(root: Path, pipeline: Script, *, declared: bool = False) -> None:
     for number, path in enumerate(SOURCES):
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(CONTENTS[number % len(CONTENTS)])
@@ -96,6 +104,7 @@ def plant(root: Path, pipeline: Script) -> None:
     for number, script in enumerate(pipeline):
         lines += [f"  - name: s{number}", "    shell: sh", "    run: |"]
         lines += [f"      {line}" for line in script.split("\n")]
+        lines += ["    inputs: [mlpipe.yml]", f"    outputs: [out/s{number}.txt]"] * declared
     (root / "mlpipe.yml").write_text("\n".join(lines) + "\n")
 
 
@@ -160,18 +169,26 @@ def from_scratch(root: Path, pipeline: Script, place: Path) -> dict[str, str]:
     return outputs(place)
 
 
-def play(top: Path, pipeline: Script, script: list[list[Edit]], tracer: str) -> None:
+def play(
+    top: Path,
+    pipeline: Script,
+    script: list[list[Edit]],
+    tracer: str,
+    *,
+    jobs: int = 1,
+    declared: bool = False,
+) -> None:
     """Edit, run, compare, run again; from one state to the next."""
     root = top / "work"
     root.mkdir()
-    plant(root, pipeline)
+    plant(root, pipeline, declared=declared)
     os.environ["MLPIPE_CACHE_DIR"], os.environ["MLPIPE_TRACER"] = str(top / "cache"), tracer
     for changes in [[], *script]:
         for change in changes:
             edit(root, change)
         wanted = from_scratch(root, pipeline, top / "scratch")
         time.sleep(SLACK)
-        code, out, err = call(root, "run")
+        code, out, err = call(root, "run", "--jobs", str(jobs))
         assert code == 0, out + err
         assert outputs(root) == wanted, out + err
         code, out, err = call(root, "run")
@@ -201,3 +218,22 @@ def test_many_undeclared_steps_end_as_from_scratch(
         pipeline = tuple(one.replace("; touch ", "; : > ") for one in pipeline)
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), pipeline, script, tracer)
+
+
+@given(pipelines(), ROUNDS)
+@settings(max_examples=6, deadline=None, suppress_health_check=HEALTH)
+def test_undeclared_steps_at_once_end_as_from_scratch(
+    pipeline: Script, script: list[list[Edit]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        play(Path(folder), pipeline, script, "notify", jobs=3)
+
+
+@given(half_declared(), ROUNDS)
+@settings(max_examples=8, deadline=None, suppress_health_check=HEALTH)
+def test_steps_that_run_at_once_and_need_one_another_end_as_from_scratch(
+    pipeline: Script, script: list[list[Edit]]
+) -> None:
+    """Nothing says that they need one another, so they begin at once; it is seen, and mended."""
+    with tempfile.TemporaryDirectory() as folder:
+        play(Path(folder), pipeline, script, "notify", jobs=4, declared=True)

@@ -11,8 +11,8 @@ import pytest
 
 from mlpipe_ci.executors.base import Job, Outcome
 from mlpipe_ci.executors.local import LocalExecutor
-from mlpipe_ci.tracing import Request, Trace
 from mlpipe_ci.tracing import sightings as flags
+from mlpipe_ci.tracing.base import Request, Trace
 
 BOTH = pytest.mark.parametrize(
     "tracer",
@@ -78,7 +78,7 @@ def watch(
     job = Job(
         id="s", argv=argv, directory=root, env=tuple(given.items()), log=logs / "log", watch=request
     )
-    executor = LocalExecutor(screen)
+    executor = LocalExecutor(lambda _, data: (screen.write(data), None)[1])
     executor.start(job)
     outcome = executor.wait()
     output = screen.getvalue().decode("utf-8", "replace")

@@ -16,10 +16,10 @@ MONTH = 30 * 86_400.0
 
 
 class Aside:
-    """The outputs of the step that runs now, moved out of its way until it has succeeded.
+    """The outputs of the steps that run now, moved out of their way until they have succeeded.
 
-    `directory/kept` holds them, `directory/journal.json` says for which step: if mlpipe is killed,
-    `put_back` of the next run finds both. Nothing is deleted that the step may not have written
+    `directory/running/<step>` holds them, with a journal: if mlpipe is killed, `put_all_back` of
+    the next run finds both. Nothing is deleted that the step may not have written
     itself: what a failed command wrote goes to `directory/failed/<step>`, and what lay in its
     outputs and is not part of its result to `directory/replaced/<step>`, `<step>.2` and so on. The
     former is kept until the next time, the latter for a month.
@@ -27,7 +27,7 @@ class Aside:
 
     def __init__(self, root: Path, directory: Path) -> None:
         self._root, self.directory = root, directory
-        self._journal = directory / "journal.json"
+        self._running = directory / "running"
         self._replaced: dict[str, Path] = {}
 
     def fresh_staging(self) -> Path:
@@ -72,16 +72,16 @@ class Aside:
 
         `more`: what it wrote last time without declaring it. Directories that are empty then go.
         """
-        shutil.rmtree(self.directory / "kept", ignore_errors=True)
-        self.directory.mkdir(parents=True, exist_ok=True)
+        own = self._running / step.id
+        shutil.rmtree(own, ignore_errors=True)
+        own.mkdir(parents=True)
         paths = (*step.writes, *more)
         there = [path for path in paths if os.path.lexists(plain_path(self._root / path))]
-        temporary = self._journal.with_suffix(".tmp")
-        record = {"step": step.id, "paths": paths, "there": there}
-        temporary.write_text(json.dumps(record), "ascii")
-        temporary.replace(self._journal)
+        temporary = own / "journal.tmp"
+        temporary.write_text(json.dumps({"paths": paths, "there": there}), "ascii")
+        temporary.replace(own / "journal.json")
         for declared in there:
-            move(self._root / declared, self.directory / "kept" / declared)
+            move(self._root / declared, own / "kept" / declared)
         self._drop_empty(more)
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,8 @@ class Aside:
         self, step: Step, outputs: tuple[Output, ...], more: tuple[str, ...] = ()
     ) -> tuple[str, ...]:
         """The step has succeeded. Returns old files that it did not write again, moved away."""
-        written, kept = {output.path for output in outputs}, self.directory / "kept"
+        written = {output.path for output in outputs}
+        kept = self._running / step.id / "kept"
         lost = [
             path
             for declared in (*step.writes, *more)
@@ -116,27 +117,38 @@ class Aside:
         lost = [path for path in lost if path not in written]
         for path in lost:
             move(kept / path, self.replaced(step) / path)
-        self._forget()
+        self._forget(step.id)
         return tuple(lost)
 
-    def _forget(self) -> None:
-        self._journal.unlink(missing_ok=True)
-        shutil.rmtree(self.directory / "kept", ignore_errors=True)
+    def _forget(self, step: str) -> None:
+        (self._running / step / "journal.json").unlink(missing_ok=True)
+        shutil.rmtree(self._running / step, ignore_errors=True)
 
-    def put_back(self) -> tuple[str, tuple[str, ...]] | None:
-        """Put back what was moved, if anything. Returns the step's id and the paths put back."""
+    def put_back(self, step: str) -> tuple[str, ...] | None:
+        """Put back what was moved for a step (its id); the paths, None if nothing was begun."""
         try:
-            record = json.loads(self._journal.read_text("ascii"))
-            step, paths, there = str(record["step"]), list(record["paths"]), set(record["there"])
+            record = json.loads((self._running / step / "journal.json").read_text("ascii"))
+            paths, there = list(record["paths"]), set(record["there"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         failed = self.directory / "failed" / step
         shutil.rmtree(failed, ignore_errors=True)
         for declared in paths:
-            kept = self.directory / "kept" / declared
+            kept = self._running / step / "kept" / declared
             if declared in there and not os.path.lexists(plain_path(kept)):
                 continue  # killed before it was moved, or after it was put back
             move(self._root / declared, failed / declared)
             move(kept, self._root / declared)
-        self._forget()
-        return step, tuple(path for path in paths if path in there)
+        self._forget(step)
+        return tuple(path for path in paths if path in there)
+
+    def put_all_back(self) -> dict[str, tuple[str, ...]]:
+        """Put back what was moved for any step. Returns the paths of each that had begun."""
+        back: dict[str, tuple[str, ...]] = {}
+        for step in sorted(os.listdir(self._running)) if self._running.is_dir() else ():
+            paths = self.put_back(step)
+            if paths is not None:
+                back[step] = paths
+            elif not (self._running / step / "journal.json").exists():
+                shutil.rmtree(self._running / step, ignore_errors=True)  # it had succeeded
+        return back

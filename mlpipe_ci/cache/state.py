@@ -75,6 +75,14 @@ class State:
             return False
         return self.traced(workflow, step).made == made
 
+    def durations(self, workflow: str) -> dict[str, float]:
+        """Seconds that each step's last success took."""
+        query = "SELECT step, seconds FROM steps WHERE workflow=? AND seconds IS NOT NULL"
+        try:
+            return {str(step): float(took) for step, took in self._db.execute(query, (workflow,))}
+        except (sqlite3.Error, ValueError, TypeError):
+            return {}
+
     def traced(self, workflow: str, step: str) -> Traced:
         """What is known of the step's last success by watching it."""
         row = self._of(workflow).get(step)

@@ -9,7 +9,8 @@ from mlpipe_ci.frozen import frozen
 class Traced:
     """`made`: when the result was made (seconds since 1970), 0 if there is none. `wrote`: paths
     that the step wrote without declaring it, each with its digest. `reads`, `writes`, `variables`:
-    what a proposal would declare. `kept`: what it adds to, from run to run. `unstored`: why there
+    what a proposal would declare. `kept`: what it adds to, from run to run. `looked`: what
+    it looked for or listed, where a step writes that. `unstored`: why there
     is no result.
     """
 
@@ -19,10 +20,11 @@ class Traced:
     writes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    looked: tuple[str, ...] = ()
     unstored: str = ""
 
 
-NAMES = ("reads", "writes", "variables", "kept")
+NAMES = ("reads", "writes", "variables", "kept", "looked")
 
 
 def encode_traced(traced: Traced) -> str | None:

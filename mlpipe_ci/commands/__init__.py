@@ -12,5 +12,7 @@ COMMANDS = {
     "validate": "mlpipe_ci.commands.validate",
     "graph": "mlpipe_ci.commands.graph",
     "trace": "mlpipe_ci.commands.trace",
+    "logs": "mlpipe_ci.commands.logs",
+    "runs": "mlpipe_ci.commands.runs",
     "doctor": "mlpipe_ci.commands.doctor",
 }

@@ -14,7 +14,8 @@ from mlpipe_ci import __version__
 from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import cache_directory
-from mlpipe_ci.tracing import Request, Trace, tracer_for
+from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.choice import tracer_for
 
 TRACERS = {"notify": "seccomp user notification", "strace": "strace --seccomp-bpf"}
 Row = tuple[str, bool, str]

@@ -10,13 +10,13 @@ from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import provide
 from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
-from mlpipe_ci.screen import Screen
+from mlpipe_ci.screens import open_screen
 from mlpipe_ci.workspace import named_steps, open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow, of a path or of a name is raised."""
-    screen = Screen(err, env, quiet=options.quiet)
+    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     workspace = open_workspace(provide(options, env, screen.say), options, env, readonly=True)
     wanted = named_steps(workspace.workflow, options.steps, "explain")
     gatherer = workspace.gatherer(time.time())

@@ -1,12 +1,10 @@
 """`mlpipe run`: do what the plan says, print it as it comes, report it."""
 
-import io
 import json
-import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from mlpipe_ci import runner
 from mlpipe_ci.bench import Bench
@@ -18,13 +16,17 @@ from mlpipe_ci.events import Event, read_event, refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.git import fetch_large_files
+from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.lock import hold
+from mlpipe_ci.machine import capacity, cores
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import provide
 from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
-from mlpipe_ci.screen import Screen, print_or_drop
+from mlpipe_ci.runner import Terms
+from mlpipe_ci.runs import Runs
+from mlpipe_ci.screens import Screen, open_screen, print_or_drop
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.workflow import Workflow
 from mlpipe_ci.workspace import DEFAULT_FILE, Workspace, default_name, open_workspace
@@ -42,7 +44,8 @@ HOUR = 3600
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
-    screen = Screen(stream, env, quiet=options.quiet)
+    jobs = _jobs(options.jobs)
+    screen = open_screen(stream, env, progress=options.progress, quiet=options.quiet, many=jobs > 1)
     event = read_event(env, None)
     if event.idle:
         return _idle(event, options, screen, out)
@@ -53,10 +56,11 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
             "itself; put those steps into this file, or run the other file on its own"
         )
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
-    with hold(place.private / "lock", screen.say) as lock:
+    with hold(place.private / "lock", screen.say, wait=options.wait) as lock:
         workspace = open_workspace(place, options, env, readonly=False)
         refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
-        run = _run(workspace, env, screen, _binary(stream), lock)
+        terms = Terms(jobs=jobs, keep_going=options.keep_going, capacity=capacity(env))
+        run = _run(workspace, env, screen, terms, lock)
     screen.final(run)
     if options.json:
         print_or_drop(json.dumps(run_json(run), indent=2), out)
@@ -88,40 +92,50 @@ def exit_code(run: Run) -> int:
     return 1 if any(o.exit_code is not None for o in failed) else PathError.exit_code
 
 
+def _jobs(text: str) -> int:
+    """How many commands may run at once. Raises UsageError."""
+    if text == "auto":
+        return cores()
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--jobs is '{text}'; it must be a number above 0, or auto")
+
+
 def _run(
-    workspace: Workspace,
-    env: Mapping[str, str],
-    screen: Screen,
-    output: BinaryIO,
-    lock: int | None,
+    workspace: Workspace, env: Mapping[str, str], screen: Screen, terms: Terms, lock: int | None
 ) -> Run:
     """Carry the workflow out. What a killed run left aside is put back first."""
     started = time.monotonic()
     aside = Aside(workspace.root, workspace.private / "aside")
-    left = aside.put_back()
-    if left:
-        screen.say(f"step '{left[0]}' was interrupted last time; its old outputs were put back")
+    for step in aside.put_all_back():
+        screen.say(f"step '{step}' was interrupted last time; its old outputs were put back")
     sweep(workspace.store, time.time() - HOUR)
     screen.head(workspace.workflow, workspace.comparison)
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))  # or a missing input
-    executor = EXECUTORS["local"](output, () if lock is None else (lock,))
-    bench = _bench(workspace, env, aside, executor)
-    outcomes, cancelled = _carry_out(bench, plan, screen)
+    runs = Runs(workspace.private / "runs")
+    logs, record = runs.begin(workspace.workflow.file)
+    executor = EXECUTORS["local"](screen.printed, () if lock is None else (lock,), terms.jobs)
+    bench = _bench(workspace, env, aside, executor, logs)
+    outcomes, cancelled = _carry_out(bench, plan, screen, terms)
     if workspace.state.warning:
         screen.say(f"warning: {workspace.state.warning}")
     workspace.state.close()
-    return Run(
+    run = Run(
         workflow=workspace.workflow,
         comparison=workspace.comparison,
         outcomes=outcomes,
         seconds=time.monotonic() - started,
         cancelled=cancelled,
     )
+    runs.end(record, run)
+    return run
 
 
-def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor) -> Bench:
+def _bench(
+    workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor, logs: Path
+) -> Bench:
     return Bench(
         root=workspace.root,
         workflow=workspace.workflow,
@@ -132,13 +146,14 @@ def _bench(workspace: Workspace, env: Mapping[str, str], aside: Aside, executor:
         aside=aside,
         executor=executor,
         env={name: value for name, value in env.items() if name not in OWN_VARIABLES},
-        logs=workspace.private / "logs",
+        logs=logs,
         scopes=workspace.event.scopes,
         producer=workspace.producer,
         checker=workspace.checker,
         later=workspace.later,
         fetch_large=_large_files(workspace),
         needed_only=workspace.needed_only,
+        interrupts=Interrupts(),
     )
 
 
@@ -149,60 +164,62 @@ def _large_files(workspace: Workspace) -> Callable[[tuple[str, ...]], None] | No
     return lambda paths: fetch_large_files(git.command, remote, paths)
 
 
-def _carry_out(bench: Bench, plan: Plan, screen: Screen) -> tuple[tuple[StepOutcome, ...], bool]:
-    """Outcomes of all steps, also of those that an interruption kept from running."""
+def _carry_out(
+    bench: Bench, plan: Plan, screen: Screen, terms: Terms
+) -> tuple[tuple[StepOutcome, ...], bool]:
+    """Outcomes of all steps in their order, also of those that an interruption kept from running.
+
+    The first signal ends what runs, and waits for it; the second ends it at once.
+    """
     outcomes: dict[str, StepOutcome] = {}  # a step that was reused may have to run after all
-    current: Decision | None = None
-    try:
-        for item in runner.run(bench, plan.decisions):
-            if isinstance(item, Decision):
-                current = item
-                screen.start(item)
-            else:
-                outcomes[item.step.id] = item
-                screen.end(item)
-    except KeyboardInterrupt:
-        _ignore_signals()
-        screen.resume()
-        screen.say("interrupted; ending what runs")
-        bench.executor.close()
-        back = bench.aside.put_back()
-        for outcome in _cancelled(bench, current, outcomes, back[1] if back else ()):
-            outcomes[outcome.step.id] = outcome
-            screen.end(outcome)
-        return tuple(outcomes.values()), True
-    finally:
-        screen.resume()
-        bench.executor.close()
-        bench.aside.put_back()
-    return tuple(outcomes.values()), False
+    running: dict[str, Decision] = {}
+    cancelled = False
+    took: dict[str, float] | None = None
+    with bench.interrupts.watch():
+        try:
+            for item in runner.run(bench, plan.decisions, terms):
+                step = item.step.id
+                if isinstance(item, Decision):
+                    if item.action is Action.RUN:
+                        running[step] = item
+                        took = took or bench.state.durations(bench.workflow.file)
+                    screen.start(item, (took or {}).get(step))
+                else:
+                    running.pop(step, None)
+                    outcomes[step] = item
+                    screen.end(item)
+        except KeyboardInterrupt:
+            cancelled = True
+            bench.interrupts.ending(bench.executor.kill)
+            screen.close()
+            screen.say("interrupted; ending what runs (once more: at once)")
+        finally:
+            screen.close()
+            bench.executor.close()
+            back = bench.aside.put_all_back()
+        if cancelled:
+            for outcome in _cancelled(bench, running, outcomes, back):
+                outcomes[outcome.step.id] = outcome
+                screen.end(outcome)
+    return tuple(outcomes[s.id] for s in bench.workflow.steps if s.id in outcomes), cancelled
 
 
 def _cancelled(
     bench: Bench,
-    current: Decision | None,
+    running: Mapping[str, Decision],
     outcomes: Mapping[str, StepOutcome],
-    back: tuple[str, ...],
+    back: Mapping[str, tuple[str, ...]],
 ) -> list[StepOutcome]:
-    left = [step for step in bench.workflow.steps if step.id not in outcomes]
-    running = current.step if current and current.action is Action.RUN else None
+    """What became of the steps that ran, and of those that would have."""
+    left = [s for s in bench.workflow.steps if s.id in running or s.id not in outcomes]
     return [
         StepOutcome(
             step=step,
-            status=Status.CANCELLED if step is running else Status.BLOCKED,
+            status=Status.CANCELLED if step.id in running else Status.BLOCKED,
             reasons=("the run was interrupted",),
-            notes=(f"put back from before: {', '.join(back)}",) if back and step is running else (),
+            notes=(f"put back from before: {', '.join(back[step.id])}",)
+            if back.get(step.id)
+            else (),
         )
         for step in left
     ]
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _binary(stream: TextIO) -> BinaryIO:
-    """The byte stream below a text stream; for one that has none, a sink."""
-    stream.flush()
-    return getattr(stream, "buffer", None) or io.BytesIO()

@@ -11,7 +11,7 @@ from mlpipe_ci.patterns import matches
 from mlpipe_ci.place import provide
 from mlpipe_ci.proposals import Proposal, input_patterns, output_paths
 from mlpipe_ci.report.proposals import proposal_json, proposal_lines
-from mlpipe_ci.screen import Screen
+from mlpipe_ci.screens import open_screen
 from mlpipe_ci.workflow import Step
 from mlpipe_ci.workspace import Workspace, named_steps, open_workspace
 from mlpipe_ci.workspace import workflow_file as find_file
@@ -19,7 +19,7 @@ from mlpipe_ci.workspace import workflow_file as find_file
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow, of a path or of a name is raised."""
-    screen = Screen(err, env, quiet=options.quiet)
+    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     place = provide(options, env, screen.say)
     workspace = open_workspace(place, options, env, readonly=True)
     workflow = workspace.workflow

@@ -1,9 +1,9 @@
 """Where commands run. `EXECUTORS` holds one entry for each way."""
 
 from collections.abc import Callable
-from typing import BinaryIO
 
-from mlpipe_ci.executors.base import Executor
+from mlpipe_ci.executors.base import Executor, Printed
 from mlpipe_ci.executors.local import LocalExecutor
 
-EXECUTORS: dict[str, Callable[[BinaryIO, tuple[int, ...]], Executor]] = {"local": LocalExecutor}
+EXECUTORS: dict[str, Callable[[Printed, tuple[int, ...], int], Executor]] = {"local": LocalExecutor}
+"""Each is made with what gets the output, file descriptors to hold, and how many jobs at once."""

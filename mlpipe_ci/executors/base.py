@@ -1,11 +1,15 @@
-"""What an executor is: it is pulled (`start`, `wait`), and never calls back."""
+"""What an executor is: it is pulled (`start`, `ready`, `take`), and calls back with output only."""
 
+from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.tracing.base import Request, Trace
+
+Printed = Callable[[str, bytes], None]
+"""Gets the id of a job and what it printed, as it comes. Called from several threads."""
 
 
 @frozen
@@ -32,7 +36,7 @@ class Job:
 class Outcome:
     """How a job ended: exit code (minus the signal's number if one ended it), wall seconds.
 
-    `started` in seconds since 1970.
+    `started` in seconds since 1970. `timed_out`, `cancelled`: the executor ended it.
     """
 
     job: Job
@@ -41,6 +45,7 @@ class Outcome:
     started: float
     trace: Trace
     timed_out: bool = False
+    cancelled: bool = False
 
 
 class Executor(Protocol):
@@ -50,10 +55,22 @@ class Executor(Protocol):
         """How many jobs may be started now."""
 
     def start(self, job: Job) -> None:
-        """Start a job. Raises OSError if it cannot be started."""
+        """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
 
-    def wait(self) -> Outcome:
-        """Wait until a job has ended."""
+    def ready(self, seconds: float | None) -> bool:
+        """Wait until a job has ended, at most so long (None: as it takes). True if one has.
+
+        Nothing is lost if a signal ends the waiting.
+        """
+
+    def take(self) -> Outcome:
+        """The outcome of a job that has ended."""
+
+    def cancel(self, job: str) -> None:
+        """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
 
     def close(self) -> None:
-        """End what still runs: TERM to the process group, then KILL."""
+        """End all that still runs: TERM to the process groups, then KILL."""
+
+    def kill(self) -> None:
+        """KILL all that still runs; `close` has still to be called, or is being carried out."""

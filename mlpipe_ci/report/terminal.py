@@ -2,7 +2,7 @@
 
 from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
 from mlpipe_ci.report.words import RAN, compared, metric_words, shown, undeclared, verdict
-from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
+from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
 RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""
@@ -49,19 +49,29 @@ def start_line(decision: Decision, *, colour: bool = False) -> str:
     return f"{start}  {reasons(decision.reasons)}"
 
 
-def outcome_lines(outcome: StepOutcome, *, colour: bool = False) -> list[str]:
-    """How a step ended; for one that did not run, why. None for one that was not asked for."""
+def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = False) -> list[str]:
+    """How a step ended; for one that did not run, why. None for one that was not asked for.
+
+    `why`: also for one that ran, where that was not said when it began.
+    """
     if outcome.reasons == (NOT_ASKED,):
         return []
     symbol, code = STATUSES[outcome.status]
     start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
-    ran = outcome.status in RAN
-    why = in_words(outcome.seconds) if ran else reasons(outcome.reasons)
-    metrics = " · ".join(metric_words(outcome.metrics))
-    line = f"{start}  {outcome.status}  {why}"
+    unfinished = outcome.status is Status.CANCELLED and outcome.exit_code is None
+    ended = outcome.status in RAN and not unfinished
+    parts = [in_words(outcome.seconds)] if ended else []
+    parts += [reasons(outcome.reasons)] if why or not ended else []
+    parts.append(" · ".join(metric_words(outcome.metrics)))
+    line = "  ".join([start, str(outcome.status), *filter(None, parts)])
     seen = undeclared(outcome)
     notes = (*outcome.notes, seen) if seen else outcome.notes
-    return [f"{line}  {metrics}" if metrics else line, *_notes(notes)]
+    return [line, *_notes(notes)]
+
+
+def log_lines(outcome: StepOutcome) -> list[str]:
+    """The last lines that a failed step printed, where they were not shown before."""
+    return [f"    │ {shown(line)}" for line in outcome.log_tail] if outcome.status in BROKEN else []
 
 
 def end_lines(run: Run, *, colour: bool = False) -> list[str]:
@@ -69,11 +79,12 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     code = GREEN if run.result == "success" else RED
     symbol = "✔" if run.result == "success" else "✖"
     lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
-    failed = [o.step.name for o in run.outcomes if o.broke]
+    failed = [outcome.step for outcome in run.outcomes if outcome.broke]
     if failed:
-        lines.append(
-            f"  {', '.join(shown(name) for name in failed)} runs again next time: mlpipe run"
-        )
+        names = ", ".join(shown(step.name) for step in failed)
+        verb = "runs" if len(failed) == 1 else "run"
+        lines.append(f"  all that was printed: mlpipe logs {failed[0].id}")
+        lines.append(f"  {names} {verb} again next time: mlpipe run")
     return lines
 
 

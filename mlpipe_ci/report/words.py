@@ -50,6 +50,13 @@ def number(value: float) -> str:
     return f"{value:.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"  # noqa: PLR2004
 
 
+def clock(seconds: float) -> str:
+    """A duration that is being counted: `0:41`, `1:02:03`."""
+    minutes, left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
 def compared(comparison: Comparison) -> str:
     """What was compared with what, and how much differs."""
     if comparison.base is None:

@@ -2,9 +2,7 @@
 
 import marshal
 import os
-import signal
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +13,6 @@ from mlpipe_ci.tracing.base import Request, Trace
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 LOST = "the process that watched was killed"
-PATIENCE = 10.0
 NEEDED = ("LD_LIBRARY_PATH", "PATH", "LANG", "LC_ALL")
 """What the interpreter that runs mlpipe may need to start."""
 
@@ -32,7 +29,6 @@ class Watched:
         self._out = os.memfd_create("mlpipe-trace")  # a full disk costs no trace
         self._env = os.memfd_create("mlpipe-environment")
         self.fds: tuple[int, ...] = (read, self._out, self._env)
-        self._before = _children()
 
     def environment(self, env: Mapping[str, str]) -> Mapping[str, str]:
         """Mlpipe's own for the supervisor: a library that the step brings is not for it."""
@@ -43,9 +39,6 @@ class Watched:
 
     def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
         """The supervisor with the command. The file descriptors are inherited."""
-        from mlpipe_ci.tracing.kernel import adopt_orphans  # noqa: PLC0415 - only on Linux
-
-        adopt_orphans()  # should the supervisor be killed
         request = self._request
         words = [*map(str, self.fds), os.path.realpath(request.root), request.preferred]
         by_strace = strace.command(self._request.log) if request.preferred != "notify" else ()
@@ -66,7 +59,6 @@ class Watched:
             out.seek(0)
             found = marshal.loads(out.read())  # noqa: S302 - our own file
         if not found.get("complete") and not found.get("why"):
-            _end_orphans(self._before)
             return Trace(why=(LOST,))
         if found["tracer"] == "strace":
             places = map(os.path.realpath, (self._request.root, self._request.directory))
@@ -92,23 +84,3 @@ class Watched:
 
 def _pairs(found: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     return tuple((os.fsdecode(one), os.fsdecode(other)) for one, other in found)
-
-
-def _children() -> set[int]:
-    try:
-        path = Path(f"/proc/self/task/{os.getpid()}/children")
-        return set(map(int, path.read_bytes().split()))
-    except OSError:
-        return set()
-
-
-def _end_orphans(before: set[int]) -> None:
-    """The supervisor was killed, and processes that it adopted have become ours: end them."""
-    deadline = time.monotonic() + PATIENCE
-    while (left := _children() - before) and time.monotonic() < deadline:
-        for process in left:
-            with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
-            with suppress(OSError):
-                os.waitpid(process, os.WNOHANG)
-        time.sleep(0.01)

@@ -577,7 +577,8 @@ steps:
 
 def test_a_log_that_cannot_be_written_stops_the_step_with_a_word(repo: Repo) -> None:
     repo.commit({"mlpipe.yml": "steps: [{name: a, run: head -c 200000 /dev/zero}]"})
-    (repo.root / ".git/mlpipe/logs/a.log").mkdir(parents=True)
+    (repo.root / ".git/mlpipe").mkdir()
+    (repo.root / ".git/mlpipe/runs").write_text("in the way")
     done = repo.mlpipe("run", code=2)
     assert "the command cannot be run: " in done.stdout
-    assert "Is a directory" in done.stdout
+    assert "Not a directory" in done.stdout

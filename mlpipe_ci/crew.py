@@ -1,0 +1,102 @@
+"""The steps that run now: their commands, when one is tried again, and what ran beside what."""
+
+import time
+from collections.abc import Iterator
+
+from mlpipe_ci.bench import Bench
+from mlpipe_ci.execute import Attempt
+from mlpipe_ci.frozen import frozen
+from mlpipe_ci.overlap import Touched, collision
+
+UNKNOWN = Touched()
+
+
+@frozen
+class Collision:
+    """Two steps ran at the same time (their places), and one read a path that the other wrote."""
+
+    reader: int
+    writer: int
+    path: str
+
+
+class Execution:
+    """One execution of a step, with those that ran beside it. `touched`: known once it is over."""
+
+    def __init__(self, place: int, attempt: Attempt) -> None:
+        self.place, self.attempt = place, attempt
+        self.beside: list[Execution] = []
+        self.touched: Touched | None = None
+
+
+class Crew:
+    """Commands that were started and whose step is not done."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._running: dict[int, Execution] = {}
+        self._due: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Of the steps, in the workflow."""
+        return tuple(self._running)
+
+    def add(self, place: int, attempt: Attempt) -> None:
+        """A step's command has been started, for the first time or again."""
+        if known := self._running.get(place):
+            known.attempt = attempt
+            return
+        new = Execution(place, attempt)
+        for other in self._running.values():
+            other.beside.append(new)
+            new.beside.append(other)
+        self._running[place] = new
+
+    def delay(self, place: int, seconds: float) -> None:
+        """The command failed, and is tried again after so many seconds."""
+        self._due[place] = time.monotonic() + seconds
+
+    def wait(self) -> bool:
+        """Wait until a command has ended (True), or one is to be tried again (see `overdue`)."""
+        if not self._due:
+            return self._bench.executor.ready(None)
+        left = max(0.0, min(self._due.values()) - time.monotonic())
+        if len(self._due) < len(self._running):
+            return self._bench.executor.ready(left)
+        self._bench.sleep(left)
+        return False
+
+    def overdue(self) -> Iterator[tuple[int, Attempt]]:
+        """What is to be tried again now, at least the first of them."""
+        now = max(time.monotonic(), min(self._due.values(), default=0.0))
+        for place in [place for place, due in self._due.items() if due <= now]:
+            del self._due[place]
+            yield place, self._running[place].attempt
+
+    def attempt(self, place: int) -> Attempt:
+        """The command of a step that runs."""
+        return self._running[place].attempt
+
+    def remove(self, place: int, touched: Touched) -> tuple[Collision, ...]:
+        """The step is done. Returns where it and those that ran beside it were in their way."""
+        one = self._running.pop(place)
+        one.touched = touched
+        found = [hit for other in one.beside for hit in self._collisions(one, other)]
+        for other in one.beside:
+            if other.touched is not None and not any(o.touched is None for o in other.beside):
+                other.beside = []  # all is said about it: so that it is not kept for ever
+        return tuple(found)
+
+    def _collisions(self, one: Execution, other: Execution) -> Iterator[Collision]:
+        steps = self._bench.workflow.steps
+        for reader, writer in ((one, other), (other, one)):
+            if reader.touched is None or reader.place == writer.place:
+                continue
+            wrote = writer.touched or UNKNOWN
+            path = collision(steps[reader.place], reader.touched, steps[writer.place], wrote)
+            if path:
+                yield Collision(reader=reader.place, writer=writer.place, path=path)

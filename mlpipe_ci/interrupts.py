@@ -1,0 +1,61 @@
+"""SIGINT, SIGTERM and SIGHUP in a run: the first ends it in order, the second at once."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is kept.
+
+    Without `watch` nothing is changed: Python's own handlers do what they do.
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self._holding = self._pending = False
+        self._urgent: Callable[[], None] | None = None
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Take the signals, but those that are ignored (`nohup`); give them back at the end."""
+        before = {number: signal.getsignal(number) for number in NUMBERS}
+        taken = [number for number, old in before.items() if old is not signal.SIG_IGN]
+        for number in taken:
+            signal.signal(number, self._handle)
+        try:
+            yield
+        finally:
+            for number in taken:
+                signal.signal(number, before[number])
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done here is worth more than a second or two: the first signal waits for it."""
+        self._holding = True
+        try:
+            yield
+        finally:
+            self._holding = False
+
+    def check(self) -> None:
+        """Raise the KeyboardInterrupt that was held back, if there is one."""
+        if self._pending:
+            self._pending = False
+            raise KeyboardInterrupt
+
+    def ending(self, urgent: Callable[[], None]) -> None:
+        """From now on the run ends anyway: another signal calls `urgent`, and raises nothing."""
+        self._pending, self._urgent = False, urgent
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.name = signal.Signals(number).name
+        if self._urgent:
+            self._urgent()
+        elif self._holding and not self._pending:
+            self._pending = True
+        else:
+            raise KeyboardInterrupt

@@ -1,0 +1,180 @@
+"""Which step begins when: order, priority, and steps that are done again."""
+
+import random
+
+import pytest
+from fakes import step, workflow
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpipe_ci.overlap import (
+    Touched,
+    behind,
+    collision,
+    in_listed_order,
+    longest_first,
+    predecessors,
+)
+from mlpipe_ci.schedule import Schedule
+from mlpipe_ci.workflow import Instance, Step
+
+KNOWN = Touched(known=True)
+
+
+@st.composite
+def orders(draw: st.DrawFn) -> list[set[int]]:
+    """For each of some places those before it that it waits for."""
+    count = draw(st.integers(1, 12))
+    return [
+        draw(st.sets(st.integers(0, place - 1), max_size=3)) if place else set()
+        for place in range(count)
+    ]
+
+
+def always(place: int) -> bool:
+    return True
+
+
+@given(orders(), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_each_step_runs_once_after_all_that_it_waits_for(
+    before: list[set[int]], jobs: int, chance: random.Random
+) -> None:
+    schedule = Schedule(before, longest_first(before, {}))
+    done: list[int] = []
+    while not schedule.finished:
+        while len(schedule.running) < jobs and (place := schedule.next(always)) is not None:
+            assert before[place] <= set(done)
+            schedule.begin(place)
+        place = chance.choice(sorted(schedule.running))
+        schedule.end(place)
+        done.append(place)
+    assert sorted(done) == list(range(len(before)))
+
+
+@given(orders(), st.randoms(use_true_random=False), st.integers(0, 6))
+def test_what_is_done_again_takes_all_that_came_after_it_along(
+    before: list[set[int]], chance: random.Random, times: int
+) -> None:
+    schedule = Schedule(before, [0.0] * len(before))
+    clock, ended = 0, [-1] * len(before)
+    while not schedule.finished:
+        while len(schedule.running) < 3 and (place := schedule.next(always)) is not None:
+            assert all(ended[other] >= 0 for other in before[place])
+            schedule.begin(place)
+        place = chance.choice(sorted(schedule.running))
+        schedule.end(place)
+        clock, ended[place] = clock + 1, clock
+        done = [place for place in range(len(before)) if ended[place] >= 0]
+        if times and done:
+            times -= 1
+            schedule.again(chance.choice(done))
+    for place, others in enumerate(before):
+        assert all(ended[place] > ended[other] for other in others), "it rests on an old outcome"
+
+
+def test_a_step_that_runs_is_done_again_once_it_is_over() -> None:
+    schedule = Schedule([set(), {0}], [0.0, 0.0])
+    schedule.begin(0)
+    schedule.end(0)
+    schedule.begin(1)
+    schedule.again(0)
+    schedule.begin(0)
+    schedule.end(0)
+    schedule.end(1)  # it has read what the first had written before
+    assert not schedule.finished
+    assert schedule.next(always) == 1
+
+
+def test_alone_means_that_what_came_after_stays() -> None:
+    schedule = Schedule([set(), {0}, {1}], [0.0] * 3)
+    for place in (0, 1):
+        schedule.begin(place)
+        schedule.end(place)
+    schedule.begin(2)
+    schedule.again(0, alone=True)
+    schedule.wait_for(2, 0)
+    assert schedule.next(always) == 0
+    schedule.begin(0)
+    schedule.end(0)
+    assert schedule.next(always) == 2
+    schedule.begin(2)
+    schedule.end(2)
+    assert schedule.finished
+
+
+def test_the_longest_way_goes_first_and_what_does_not_fit_is_passed() -> None:
+    before: list[set[int]] = [set(), set(), {1}, {2}, set()]
+    schedule = Schedule(before, longest_first(before, {0: 2.5, 1: 1.0, 2: 1.0, 3: 1.0, 4: 9.0}))
+    assert schedule.next(always) == 4
+    assert schedule.next(lambda place: place != 4) == 1  # 3 s with those behind it, before 2.5 s
+    schedule.begin(1)
+    assert schedule.next(lambda place: place != 4) == 0
+
+
+def test_those_that_were_in_each_others_way_stay_apart() -> None:
+    schedule = Schedule([set(), set()], [0.0, 0.0])
+    schedule.begin(0)
+    schedule.keep_apart(0, 1)
+    assert schedule.next(always) is None
+    schedule.end(0)
+    assert schedule.next(always) == 1
+
+
+A = step("a", inputs=("in",), outputs=("a.txt",))
+B = step("b", inputs=("in",), outputs=("b/",))
+READS_A = step("c", inputs=("a.txt", "x/*.csv"), outputs=("c",))
+NEEDS = step("d", inputs=("in",), outputs=("d",), needs=("b",))
+ASKS = step("e", inputs=("in",), outputs=("e",), condition="success()")
+UNKNOWN = step("u")
+
+
+@pytest.mark.parametrize(
+    ("steps", "touched", "wanted"),
+    [
+        ((A, B), {}, [set(), set()]),
+        ((A, B, READS_A), {}, [set(), set(), {0}]),
+        ((A, B, NEEDS), {}, [set(), set(), {1}]),
+        ((A, B, ASKS, READS_A), {}, [set(), set(), {0, 1}, {0}]),
+        ((A, UNKNOWN, B), {}, [set(), {0}, {1}]),
+        ((A, UNKNOWN, B), {1: KNOWN}, [set(), set(), set()]),
+        ((A, B), {1: Touched(reads=frozenset({"a.txt"}))}, [set(), {0}]),
+        ((A, B), {0: Touched(reads=frozenset({"b/x"}))}, [set(), {0}]),
+        ((A, B), {0: Touched(reads=frozenset({"./"}))}, [set(), {0}]),
+        ((A, B), {1: Touched(reads=frozenset({"a.txt.bak"}))}, [set(), set()]),
+        ((A, B), {n: Touched(writes=frozenset({"log"})) for n in (0, 1)}, [set(), {0}]),
+        ((A, READS_A), {0: Touched(writes=frozenset({"x/more.csv"}))}, [set(), {0}]),
+        ((READS_A, B), {1: Touched(writes=frozenset({"x/b.csv"}))}, [set(), {0}]),
+        ((UNKNOWN, step("v", outputs=("v",))), {}, [set(), {0}]),
+        ((step("v", outputs=("v",)), B), {}, [set(), set()]),
+        ((A, step("v", outputs=("v",))), {}, [set(), {0}]),
+    ],
+)
+def test_what_has_to_end_first(
+    steps: tuple[Step, ...], touched: dict[int, Touched], wanted: list[set[int]]
+) -> None:
+    known = [touched.get(place, Touched()) for place in range(len(steps))]
+    assert predecessors(workflow(*steps), known) == wanted
+
+
+def test_one_job_keeps_the_listed_order() -> None:
+    of = step("m", strategy=Instance(group="g", values=()))
+    assert in_listed_order(workflow(A, B, of)) == [set(), {0}, {1}]
+    assert behind([set(), {0}, set(), {1, 2}], 3) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("reads", "writes", "wanted"),
+    [
+        ({"b/x"}, set(), "b/x"),
+        ({"b"}, set(), "b"),
+        ({"b.txt"}, set(), ""),
+        ({"x"}, {"x"}, "x"),
+        ({"d/"}, {"d/x"}, "d"),
+        ({"d"}, {"d/x"}, ""),  # that the directory is there was true before
+        (set(), {"in"}, "in"),
+        ({"./"}, {"new"}, "b/"),
+    ],
+)
+def test_a_collision_is_seen(reads: set[str], writes: set[str], wanted: str) -> None:
+    seen, wrote = Touched(reads=frozenset(reads)), Touched(writes=frozenset(writes))
+    assert collision(A, seen, B, wrote) == wanted
