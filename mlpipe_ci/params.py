@@ -54,7 +54,8 @@ def _text(path: Path, source: str) -> str:
     except OSError as error:
         raise ParamsError(f"'{source}' cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
-        raise ParamsError(f"'{source}' is larger than 1 MiB; name such data as an input instead")
+        most = f"{MAX_BYTES >> 20} MiB"
+        raise ParamsError(f"'{source}' is larger than {most}; name such data as an input instead")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -88,7 +88,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
-    (tmp_path / "big.json").write_text('{"a": "' + "x" * (1 << 20) + '"}')
+    (tmp_path / "big.json").write_text('{"a": "' + "x" * (4 << 20) + '"}')
     (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "link.yaml").symlink_to("/etc/hosts")
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
@@ -100,7 +100,7 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
         )
     )
     for name, message in {
-        "big.json": "larger than 1 MiB",
+        "big.json": "larger than 4 MiB",
         "deep.json": "deep.json",
         "link.yaml": "out of the repository",
         "loop.yaml": "cannot be read|out of the repository|no such file",
