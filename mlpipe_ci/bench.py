@@ -36,10 +36,12 @@ class Witness(Protocol):
 
 @frozen
 class Bench:
-    """What a run works with. `env`: the environment of all steps; `scopes`: where results are read;
-    new ones go to the first. `sleep` waits so many seconds before a command is tried again;
-    `fetch_large` puts the content of Git LFS files in the place of their pointers (None: that is
-    left to the user); `needed_only`: outputs of reused steps come back only if a step reads them.
+    """What a run works with. `env`: the environment of all steps; `logs`: of this run; `scripts`:
+    commands for shells that want a file, at the same place in each run, as the steps read them.
+    `scopes`: where results are read; new ones go to the first. `sleep` waits so many seconds before
+    a command is tried again; `fetch_large` puts the content of Git LFS files in the place of their
+    pointers (None: that is left to the user); `needed_only`: outputs of reused steps come back only
+    if a step reads them.
     `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
     holds a first one back while the result of a step is kept.
     """
@@ -54,6 +56,7 @@ class Bench:
     executor: Executor
     env: Mapping[str, str]
     logs: Path
+    scripts: Path
     scopes: tuple[str, ...]
     producer: Producer
     checker: Checker

@@ -24,7 +24,7 @@ def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ())
 
     Raises PathError if its directory or a secret is missing.
     """
-    script = bench.logs / f"{step.id}.script"
+    script = bench.scripts / f"{step.id}.script"
     if step.shell not in SHELLS:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")

@@ -43,10 +43,12 @@ def predecessors(workflow: Workflow, touched: Sequence[Touched]) -> list[set[int
     writers = Writers(workflow.steps, more)
     before: list[set[int]] = [set() for _ in workflow.steps]
     barrier: int | None = None
+    waits = 0  # the last step that waits for all before it: whoever waits for it waits for those
     for place, step in enumerate(workflow.steps):
         known = touched[place].known
         if step.condition is not None or not (known or step.inputs):
-            before[place] |= set(range(place))
+            before[place] |= set(range(waits, place))
+            waits = place
         elif barrier is not None:
             before[place].add(barrier)
         before[place] |= {workflow.places[e.before] for e in declared(workflow, writers, place)}

@@ -40,6 +40,8 @@ class Room:
 
     def fits(self, step: Step) -> bool:
         """True if the step may run beside those that do."""
+        if step.resources is None and step.strategy is None:
+            return True
         return self._below_limit(step) and self._share(step) is not None
 
     def take(self, step: Step) -> tuple[str, ...]:
@@ -57,6 +59,8 @@ class Room:
 
     def lacking(self, step: Step) -> str:
         """What the machine has too little of for the step, in words; empty if it has enough."""
+        if step.resources is None:
+            return ""
         wanted, has = step.resources or NOTHING, self.capacity
         found = []
         if (wanted.cpus or 0) > has.cpus:

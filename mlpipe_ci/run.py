@@ -114,10 +114,15 @@ class Run:
 
     @property
     def result(self) -> str:
-        """`success`, `failure` or `cancelled`."""
-        if self.cancelled or any(o.status is Status.CANCELLED for o in self.outcomes):
+        """`success`, `failure` or `cancelled`.
+
+        Where `fail-fast` ended steps because another one failed, that is a failure.
+        """
+        if self.cancelled:
             return "cancelled"
-        return "failure" if any(outcome.broke for outcome in self.outcomes) else "success"
+        if any(outcome.broke for outcome in self.outcomes):
+            return "failure"
+        return "cancelled" if self.count(Status.CANCELLED) else "success"
 
     @property
     def metrics(self) -> dict[str, float]:

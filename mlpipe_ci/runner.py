@@ -239,12 +239,20 @@ class _Runner:
         """Who read what was written beside it, and all that came after it, is looked at again."""
         reader = self._steps[one.reader]
         self._why[reader.id] = self._because(one)
-        self._failed = [step for step in self._failed if step is not reader]
+        if reader in self._failed:
+            self._failed = [step for step in self._failed if step is not reader]
+            self._unblock()
         self._known = {}
         self._schedule.keep_apart(one.reader, one.writer)
         self._schedule.again(one.reader)
         if one.writer in self._crew.places:
             self._schedule.wait_for(one.reader, one.writer)
+
+    def _unblock(self) -> None:
+        """What a failure stopped that may be none is looked at again."""
+        for step, outcome in self._done.items():
+            if outcome.status is Status.BLOCKED:
+                self._schedule.again(self._bench.workflow.places[step])
 
     def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
         outcome = _with_notes(decision, outcome, self._room.lacking(decision.step))
@@ -253,8 +261,9 @@ class _Runner:
         if outcome.status not in {Status.REUSED, Status.SKIPPED}:
             self._known = {}
         self._schedule.end(place)
-        if outcome.broke:
+        if outcome.broke or outcome.status is Status.CANCELLED:
             self._failed.append(step)
+        if outcome.broke:
             self._cancel_siblings(step)
         yield outcome
 

@@ -15,7 +15,7 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.yaml_faults import in_words
 
 MAX_BYTES = 4 << 20
-MAX_VALUES = 100_000
+MAX_VALUES = 400_000
 MAX_DEPTH = 50
 MAX_BRACKETS = 300
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"

@@ -50,6 +50,7 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
             executor=FakeExecutor(act or write),
             env={"PATH": "p"},
             logs=tmp_path / "logs",
+            scripts=tmp_path / "scripts",
             scopes=("main",),
             producer=Producer(commit="4be1c02"),
             checker=Checker(str(root), tree, {}, Later()),
@@ -365,7 +366,7 @@ def test_shell_directory_and_time_limit_reach_the_job(make_bench: Callable[..., 
     bench = make_bench(own, step("p", shell="python", working_directory="src"))
     (bench.root / "src").mkdir(parents=True)
     first, second = jobs(bench)
-    assert first.argv == ("Rscript", "--vanilla", str(bench.logs / "r.script"))
+    assert first.argv == ("Rscript", "--vanilla", str(bench.scripts / "r.script"))
     assert Path(first.argv[2]).read_text() == "print(1)"
     assert first.timeout == 90
     assert second.argv == ("python", "-c", "run p")
@@ -385,8 +386,8 @@ def test_a_working_directory_must_be_there_and_inside(make_bench: Callable[..., 
 
 def test_a_script_that_cannot_be_written_fails_the_step(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(step("r", shell="Rscript {0}"))
-    bench.logs.parent.mkdir(parents=True, exist_ok=True)
-    bench.logs.write_text("a file in the place of the directory")
+    bench.scripts.parent.mkdir(parents=True, exist_ok=True)
+    bench.scripts.write_text("a file in the place of the directory")
     (outcome,) = outcomes(bench)
     assert outcome.status is Status.FAILED
     assert "the command cannot be run: " in outcome.notes[0]

@@ -136,6 +136,7 @@ UNKNOWN = step("u")
         ((A, B, NEEDS), {}, [set(), set(), {1}]),
         ((A, B, ASKS, READS_A), {}, [set(), set(), {0, 1}, {0}]),
         ((A, UNKNOWN, B), {}, [set(), {0}, {1}]),
+        ((A, UNKNOWN, B, ASKS, UNKNOWN), {}, [set(), {0}, {1}, {1, 2}, {3}]),
         ((A, UNKNOWN, B), {1: KNOWN}, [set(), set(), set()]),
         ((A, B), {1: Touched(reads=frozenset({"a.txt"}))}, [set(), {0}]),
         ((A, B), {0: Touched(reads=frozenset({"b/x"}))}, [set(), {0}]),

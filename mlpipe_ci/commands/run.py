@@ -147,6 +147,7 @@ def _bench(
         executor=executor,
         env={name: value for name, value in env.items() if name not in OWN_VARIABLES},
         logs=logs,
+        scripts=workspace.private / "scripts",
         scopes=workspace.event.scopes,
         producer=workspace.producer,
         checker=workspace.checker,

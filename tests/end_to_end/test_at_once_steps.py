@@ -242,9 +242,31 @@ MATRIX = """
 )
 def test_fail_fast_ends_the_other_combinations(repo: Repo, more: str, wanted: str) -> None:
     repo.commit({"mlpipe.yml": workflow(MATRIX.format(more=more)), "in": "1\n"})
-    code = 130 if wanted == "cancelled" else 1
-    told = run(repo, "--jobs", "2", code=code)
+    told = run(repo, "--jobs", "2", code=1)
     assert statuses(told) == f"train-1:failed train-2:{wanted}"
+
+
+def test_what_needs_a_combination_that_was_ended_is_not_run(repo: Repo) -> None:
+    """Its old output was put back, and is stale."""
+    last = "  - {name: last, run: cp m2 last, inputs: [m2], outputs: [last]}\n"
+    repo.commit({"mlpipe.yml": workflow(MATRIX.format(more=""), last), "in": "1\n"})
+    repo.write({"m2": "old\n"})
+    told = run(repo, "--jobs", "2", "--keep-going", code=1)
+    assert statuses(told) == "train-1:failed train-2:cancelled last:blocked"
+    assert repo.read("m2") == "old\n"
+
+
+def test_what_a_failure_stopped_that_was_none_runs_after_all(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That `a` writes `side` is known only when it ends; until then `hidden` has failed."""
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    writes = each("a", seconds=0.5).replace("> a.txt", "> a.txt; echo x > side")
+    hidden = HIDDEN.format(before=0, after=0).replace("cat a.txt", "cat side")
+    repo.commit({"mlpipe.yml": workflow(writes, hidden, each("other", seconds=0)), "in": "1\n"})
+    told = run(repo, "--jobs", "2")
+    assert statuses(told) == "a:succeeded hidden:succeeded other:succeeded"
+    assert repo.read("hidden.txt") == "x\n"
 
 
 def test_a_step_that_is_tried_again_does_not_stop_the_others(repo: Repo) -> None:
