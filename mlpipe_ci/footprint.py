@@ -5,18 +5,30 @@ listed directory ends in `/`. What Python's import lists says nothing about data
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.discovery.checking import ABSENT, KEPT, MODULES, VARIABLE
 from mlpipe_ci.discovery.environment import PREFIX
 from mlpipe_ci.discovery.finding import Finding
+from mlpipe_ci.discovery.noise import is_noise
 from mlpipe_ci.keys import Input
 from mlpipe_ci.overlap import Touched, is_written
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.sightings import ABSENT as MISSED
-from mlpipe_ci.tracing.sightings import CHANGED, GONE, OURS, OWN, READ, STATED
+from mlpipe_ci.tracing.sightings import (
+    APPENDED,
+    CHANGED,
+    DROPPED,
+    GONE,
+    OURS,
+    OWN,
+    READ,
+    STATED,
+    TREE,
+)
 from mlpipe_ci.workflow import Step
 
 
@@ -30,28 +42,39 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     return frozenset(reads)
 
 
-def touched_now(finding: Finding) -> Touched:
+def touched_now(finding: Finding, trace: Trace, root: Path) -> Touched:
     """What a step that succeeded was seen to read and write."""
-    wrote = (*finding.writes, *finding.rewrites, *finding.removes, *finding.appends)
-    return Touched(reads=read_paths(finding.inputs), writes=frozenset(wrote), known=True)
+    return replace(_written(trace, root), reads=read_paths(finding.inputs))
 
 
 def touched_by(trace: Trace, root: Path) -> Touched:
     """What a step that failed was seen to read and write, with what it declares."""
-    prefix = f"{os.path.realpath(root)}/"
     reads: set[str] = set()
-    writes: set[str] = set()
-    for whole, flag in trace.paths.items() if trace.complete else ():
-        path = whole.removeprefix(prefix)
-        if path == whole:
-            continue
-        if flag & (OURS | CHANGED | GONE):
-            writes.add(path)
-        elif not flag & OWN and flag & MISSED:
+    for path, flag in _inside(trace, root):
+        if not flag & OWN and flag & MISSED:
             reads |= {path, f"{path}/"}
         elif not flag & OWN and flag & (READ | STATED):
             reads.add(path)
-    return Touched(reads=frozenset(reads), writes=frozenset(writes), known=trace.complete)
+    return replace(_written(trace, root), reads=frozenset(reads))
+
+
+def _written(trace: Trace, root: Path) -> Touched:
+    """All that was written, files that are gone again as well: another may have used the name."""
+    found = dict(_inside(trace, root))
+    writes = {
+        path for path, flag in found.items() if flag & (OURS | CHANGED | GONE | DROPPED | TREE)
+    }
+    appends = {path for path, flag in found.items() if flag & APPENDED} - writes
+    return Touched(writes=frozenset(writes), appends=frozenset(appends), known=trace.complete)
+
+
+def _inside(trace: Trace, root: Path) -> Iterator[tuple[str, int]]:
+    """Paths of the repository, relative to its root; nothing if something may be missing."""
+    prefix = f"{os.path.realpath(root)}/"
+    for whole, flag in trace.paths.items() if trace.complete else ():
+        path = whole.removeprefix(prefix)
+        if path != whole and not is_noise(path):
+            yield path, flag
 
 
 def looked_for(bench: Bench, touched: Touched, reads: tuple[str, ...]) -> tuple[str, ...]:
@@ -65,6 +88,7 @@ def touched_before(bench: Bench, step: Step) -> Touched:
     traced = bench.state.traced(bench.workflow.file, step.id)
     return Touched(
         reads=frozenset((*traced.reads, *traced.looked)),
-        writes=frozenset((*traced.writes, *(path for path, _ in traced.wrote), *traced.kept)),
+        writes=frozenset((*traced.writes, *(path for path, _ in traced.wrote), *traced.shared)),
+        appends=frozenset(traced.kept),
         known=bool(traced.made),
     )

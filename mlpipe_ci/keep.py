@@ -1,6 +1,7 @@
 """Keeps the result of a step that has succeeded, if it may be kept."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
@@ -53,7 +54,8 @@ def keep_result(
     why = why_unstored(step, ended.trace, finding)
     keep = None if why or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, finding)
-    kept = partial(_kept, bench, finding)
+    touched = touched_now(finding, ended.trace, bench.root)
+    kept = partial(_kept, _traced(bench, step, finding, touched), touched)
     try:
         wrote = outputs.save(bench.root, step, keep, more)
         log = keep.save(ended.job.log)[0] if keep else ""
@@ -151,23 +153,31 @@ def _is_watched(step: Step, result: Result) -> bool:
     return bool(result.discovered) or not step.inputs
 
 
-def _kept(
-    bench: Bench,
-    finding: Finding,
-    wrote: tuple[Output, ...],
-    notes: tuple[str, ...],
-    why: str = "",
-    made: float = 0.0,
-) -> Kept:
-    paths, touched = set(finding.writes), touched_now(finding)
-    traced = Traced(
-        made=made,
-        wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
+def _traced(bench: Bench, step: Step, finding: Finding, touched: Touched) -> Traced:
+    """What is remembered of a step, before it is known what became of its result."""
+    return Traced(
         reads=finding.reads,
         writes=finding.writes,
         variables=finding.variables,
         kept=finding.keeps,
         looked=looked_for(bench, touched, finding.reads),
+        shared=bench.state.traced(bench.workflow.file, step.id).shared,
+    )
+
+
+def _kept(
+    known: Traced,
+    touched: Touched,
+    wrote: tuple[Output, ...],
+    notes: tuple[str, ...],
+    why: str = "",
+    made: float = 0.0,
+) -> Kept:
+    paths = set(known.writes)
+    traced = replace(
+        known,
+        made=made,
+        wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
         unstored=why,
     )
     return Kept(outputs=wrote, notes=notes, traced=traced, touched=touched)

@@ -20,11 +20,13 @@ NOTHING: frozenset[str] = frozenset()
 class Touched:
     """What a step reads and writes beyond what it declares. A listed directory ends in `/`.
 
-    `known`: it was watched, so there is nothing else.
+    `appends`: files that it only adds to, which several may do at once. `known`: it was watched, so
+    there is nothing else.
     """
 
     reads: frozenset[str] = NOTHING
     writes: frozenset[str] = NOTHING
+    appends: frozenset[str] = NOTHING
     known: bool = False
 
 
@@ -39,7 +41,7 @@ def predecessors(workflow: Workflow, touched: Sequence[Touched]) -> list[set[int
     `touched`: of each step by its last trace. A step whose reads are not known, or that has an
     `if`, waits for all before it; one whose writes are not known is waited for by all after it.
     """
-    more = {place: tuple(one.writes) for place, one in enumerate(touched) if one.writes}
+    more = {n: (*one.writes, *one.appends) for n, one in enumerate(touched)}
     writers = Writers(workflow.steps, more)
     before: list[set[int]] = [set() for _ in workflow.steps]
     barrier: int | None = None
@@ -95,14 +97,20 @@ def behind(before: Sequence[set[int]], place: int) -> set[int]:
 
 
 def collision(reader: Step, seen: Touched, writer: Step, wrote: Touched) -> str:
-    """A path that one step read and the other, which ran at the same time, wrote; empty if none."""
-    writers = Writers((writer,), {0: tuple(wrote.writes)})
+    """A path that one step used and the other, which ran at the same time, wrote; empty if none.
+
+    A name that both wrote counts as well: who knows whose content was in it when.
+    """
+    writers = Writers((writer,), {0: (*wrote.writes, *wrote.appends)})
     for path in sorted(seen.reads):
         if found := _writes(path, writers):
             return path.rstrip("/") if path.rstrip("/") != ROOT else found[0].path
+    for path in sorted((seen.writes | seen.appends) & (wrote.writes | wrote.appends)):
+        if path in seen.writes or path in wrote.writes:
+            return path
     patterns = [pattern for pattern in reader.reads if not pattern.startswith("!")]
-    hits = (path for path in sorted(wrote.writes) if any(matches(p, path) for p in patterns))
-    return next(hits, "")
+    written = sorted(wrote.writes | wrote.appends)
+    return next((path for path in written if any(matches(p, path) for p in patterns)), "")
 
 
 def longest_first(before: Sequence[set[int]], seconds: Mapping[int, float]) -> list[float]:

@@ -61,7 +61,7 @@ class Room:
         """What the machine has too little of for the step, in words; empty if it has enough."""
         if step.resources is None:
             return ""
-        wanted, has = step.resources or NOTHING, self.capacity
+        wanted, has = step.resources, self.capacity
         found = []
         if (wanted.cpus or 0) > has.cpus:
             found.append(f"{wanted.cpus:g} cpus, and there are {has.cpus:g}")

@@ -129,10 +129,10 @@ class _Runner:
         if decision := damaged or self._known.get(step.id):
             return decision
         evidence = self._bench.witness.look(step, self._reuse.written, self._facts, in_the_way)
-        decision = decide(step, evidence)
-        if (why := self._why.pop(step.id, "")) and decision.action is Action.RUN:
-            return replace(decision, reasons=(why,))
-        return decision
+        if why := self._why.pop(step.id, ""):  # its result may rest on what was there for a moment
+            forced = decide(step, replace(evidence, forced=True))
+            return replace(forced, reasons=(why,)) if forced.action is Action.RUN else forced
+        return decide(step, evidence)
 
     def _is_told(self, decision: Decision) -> bool:
         """True if the step was looked at again, and what it did a moment ago still holds."""
@@ -233,11 +233,13 @@ class _Runner:
             self._again(one)
 
     def _because(self, one: Collision) -> str:
-        return f"it read {one.path}, which {self._steps[one.writer].name} wrote at the same time"
+        return f"it used {one.path}, which {self._steps[one.writer].name} wrote at the same time"
 
     def _again(self, one: Collision) -> None:
         """Who read what was written beside it, and all that came after it, is looked at again."""
-        reader = self._steps[one.reader]
+        reader, writer = self._steps[one.reader], self._steps[one.writer]
+        for step in (reader, writer):
+            self._bench.state.share(self._bench.workflow.file, step.id, one.path)
         self._why[reader.id] = self._because(one)
         if reader in self._failed:
             self._failed = [step for step in self._failed if step is not reader]

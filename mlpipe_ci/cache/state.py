@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
@@ -87,6 +88,19 @@ class State:
         """What is known of the step's last success by watching it."""
         row = self._of(workflow).get(step)
         return decode_traced(row[3]) if row and row[3] else Traced()
+
+    def share(self, workflow: str, step: str, path: str) -> None:
+        """Remember that the step used a path while another one wrote it."""
+        row = self._of(workflow).get(step) or (None, None, None, None)
+        traced = decode_traced(row[3]) if row[3] else Traced()
+        shared = tuple(sorted({*traced.shared, path}))
+        seen = encode_traced(replace(traced, shared=shared))
+        self._of(workflow)[step] = (*row[:3], seen)
+        self._write(
+            "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
+            "traced=excluded.traced",
+            (workflow, step, seen),
+        )
 
     def succeeded(
         self, workflow: str, step: str, parts: KeyParts, seconds: float, traced: Traced

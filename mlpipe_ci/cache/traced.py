@@ -10,7 +10,8 @@ class Traced:
     """`made`: when the result was made (seconds since 1970), 0 if there is none. `wrote`: paths
     that the step wrote without declaring it, each with its digest. `reads`, `writes`, `variables`:
     what a proposal would declare. `kept`: what it adds to, from run to run. `looked`: what
-    it looked for or listed, where a step writes that. `unstored`: why there
+    it looked for or listed, where a step writes that. `shared`: what it used while
+    another step wrote it. `unstored`: why there
     is no result.
     """
 
@@ -21,10 +22,11 @@ class Traced:
     variables: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     looked: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     unstored: str = ""
 
 
-NAMES = ("reads", "writes", "variables", "kept", "looked")
+NAMES = ("reads", "writes", "variables", "kept", "looked", "shared")
 
 
 def encode_traced(traced: Traced) -> str | None:

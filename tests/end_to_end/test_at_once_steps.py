@@ -172,6 +172,26 @@ def test_who_reads_what_is_written_beside_it_runs_again(
     assert "at the same time" not in str(told), "now it is known, and they run one after the other"
 
 
+def test_a_temporary_file_of_two_steps_spoils_neither(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each writes `tmp`, waits, reads it and removes it; nothing of it is left, or declared."""
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    steps = [
+        f"  - name: t{n}\n    run: echo {n} > tmp; sleep 0.{3 + n}; cat tmp in > t{n}.txt; rm tmp\n"
+        f"    inputs: [in]\n    outputs: [t{n}.txt]\n"
+        for n in range(3)
+    ]
+    repo.commit({"mlpipe.yml": workflow("\n", *steps), "in": "1\n"})
+    told = run(repo, "--jobs", "3")
+    assert [repo.read(f"t{n}.txt") for n in range(3)] == ["0\n1\n", "1\n1\n", "2\n1\n"]
+    assert statuses(run(repo, "--jobs", "3")) == "t0:reused t1:reused t2:reused"
+    repo.write({"in": "2\n"})
+    told = run(repo, "--jobs", "3")
+    assert [repo.read(f"t{n}.txt") for n in range(3)] == ["0\n2\n", "1\n2\n", "2\n2\n"]
+    assert "at the same time" not in str(told), "it is known now"
+
+
 def test_who_read_what_was_there_before_says_why_it_runs_again(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +209,7 @@ def test_who_read_what_was_there_before_says_why_it_runs_again(
     )
     done = repo.mlpipe("run", "--jobs", "2")
     assert done.returncode == 0, done.stdout
-    assert "hidden  it read a.txt, which a wrote at the same time" in done.stdout
+    assert "hidden  it used a.txt, which a wrote at the same time" in done.stdout
     assert repo.read("hidden.txt") == "2\n"
 
 

@@ -129,7 +129,10 @@ def check(repo: Repo, told: str) -> None:
     own = repo.root / ".git/mlpipe"
     places = [p.relative_to(own).parts for p in own.rglob("*") if p.is_file()]
     first = [place[0] for place in places]
-    assert set(first) <= {"lock", "runs", "scripts", "aside", "workflows", "state.db"}, (told, places)
+    assert set(first) <= {"lock", "runs", "scripts", "aside", "workflows", "state.db"}, (
+        told,
+        places,
+    )
     assert {p[1] for p in places if p[0] == "aside"} <= {"replaced", "failed"}, (told, places)
     assert list((store() / "tmp").iterdir()) == [], told
 
