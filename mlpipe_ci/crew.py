@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.execute import Attempt
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.overlap import Touched, collision
+from mlpipe_ci.overlap import NOTHING, Touched, collision
 
 UNKNOWN = Touched()
 
@@ -21,19 +22,27 @@ class Collision:
 
 
 class Execution:
-    """One execution of a step, with those that ran beside it. `touched`: known once it is over."""
+    """One execution of a step, or of its result's reuse (without an attempt), with those that ran
+    beside it. `touched`: known once it is over; `wrote`: it changed the work tree.
+    """
 
-    def __init__(self, place: int, attempt: Attempt) -> None:
+    def __init__(self, place: int, attempt: Attempt | None) -> None:
         self.place, self.attempt = place, attempt
         self.beside: list[Execution] = []
         self.touched: Touched | None = None
+        self.wrote = True
 
 
 class Crew:
-    """Commands that were started and whose step is not done."""
+    """Commands that were started and whose step is not done.
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
+    Where `many` may run at once, also what those that are done rest on: one listed before them may
+    still write that.
+    """
+
+    def __init__(self, bench: Bench, *, many: bool) -> None:
+        self._bench, self._many = bench, many
+        self._done: dict[int, Execution] = {}
         self._running: dict[int, Execution] = {}
         self._due: dict[int, float] = {}
 
@@ -56,6 +65,15 @@ class Crew:
             new.beside.append(other)
         self._running[place] = new
 
+    def reused(self, place: int, touched: Touched, *, wrote: bool) -> None:
+        """A step's result was reused; others, now or later, may write what it rests on."""
+        new = Execution(place, None)
+        new.touched, new.wrote = touched, wrote
+        self._done[place] = new
+        for other in self._running.values():
+            other.beside.append(new)
+            new.beside.append(other)
+
     def delay(self, place: int, seconds: float) -> None:
         """The command failed, and is tried again after so many seconds."""
         self._due[place] = time.monotonic() + seconds
@@ -75,26 +93,41 @@ class Crew:
         now = max(time.monotonic(), min(self._due.values(), default=0.0))
         for place in [place for place, due in self._due.items() if due <= now]:
             del self._due[place]
-            yield place, self._running[place].attempt
+            yield place, self.attempt(place)
 
     def attempt(self, place: int) -> Attempt:
         """The command of a step that runs."""
-        return self._running[place].attempt
+        attempt = self._running[place].attempt
+        if attempt is None:
+            raise RuntimeError("a reused step has no command")
+        return attempt
 
     def remove(self, place: int, touched: Touched) -> tuple[Collision, ...]:
         """The step is done. Returns where it and those that ran beside it were in their way."""
         one = self._running.pop(place)
         one.touched = touched
         found = [hit for other in one.beside for hit in self._collisions(one, other)]
+        found += [hit for other in self._too_early(one) for hit in self._collisions(one, other)]
+        self._done[place] = one
         for other in one.beside:
             if other.touched is not None and not any(o.touched is None for o in other.beside):
                 other.beside = []  # all is said about it: so that it is not kept for ever
         return tuple(found)
 
+    def _too_early(self, one: Execution) -> Iterator[Execution]:
+        """Those listed after it that were done before it began: what they read may be old."""
+        for other in self._done.values() if self._many else ():
+            if other.place > one.place and other not in one.beside and other.touched:
+                earlier = Execution(other.place, None)
+                earlier.touched = replace(other.touched, writes=NOTHING, appends=NOTHING)
+                earlier.wrote = False
+                yield earlier
+
     def _collisions(self, one: Execution, other: Execution) -> Iterator[Collision]:
         steps = self._bench.workflow.steps
         for reader, writer in ((one, other), (other, one)):
-            if reader.touched is None or reader.place == writer.place:
+            same = reader.place == writer.place
+            if reader.touched is None or same or not writer.wrote:
                 continue
             wrote = writer.touched or UNKNOWN
             path = collision(steps[reader.place], reader.touched, steps[writer.place], wrote)

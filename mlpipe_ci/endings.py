@@ -9,10 +9,10 @@ from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.traced import Traced
-from mlpipe_ci.decide import Decision
+from mlpipe_ci.decide import Action, Decision
 from mlpipe_ci.listings import is_listing
 from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics
-from mlpipe_ci.result import Result
+from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.workflow import Step
 
@@ -61,3 +61,19 @@ def metrics_now(step: Step, result: Result, store: Store) -> Result:
             with suppress(DamagedError, MetricsError):
                 found += parse_metrics(store.read(output.digest), output.path)
     return replace(result, metrics=tuple(found))
+
+
+def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:
+    """The outcome with all that the reader should know. `lacking`: what the machine lacks."""
+    allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
+    alone = (lacking,) if lacking and outcome.exit_code is not None else ()
+    notes = decision.notes + outcome.notes + allowed + alone
+    return outcome if notes == outcome.notes else replace(outcome, notes=notes)
+
+
+def must_run(decision: Decision, error: DamagedError) -> Decision:
+    """The decision for a step whose stored result turned out to be damaged."""
+    maker = decision.result.producer if decision.result else Producer()
+    made = maker.run_url or maker.commit[:7] or "an earlier run"
+    reason = f"the stored result is damaged: {error} (made by {made})"
+    return replace(decision, action=Action.RUN, result=None, reasons=(reason,))

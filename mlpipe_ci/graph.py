@@ -1,7 +1,7 @@
 """Which step needs which: edges from declared paths, from `needs`, and from order alone. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import Step, Workflow
@@ -102,3 +102,15 @@ def _closure(pairs: list[tuple[str, str]], ids: Iterable[str]) -> frozenset[str]
             found.add(one)
             open_ += behind.get(one, ())
     return frozenset(found)
+
+
+def behind(before: Sequence[set[int]], place: int) -> set[int]:
+    """All steps that have to end before this one, directly or through others."""
+    found: set[int] = set()
+    left = [*before[place]]
+    while left:
+        one = left.pop()
+        if one not in found:
+            found.add(one)
+            left += before[one]
+    return found

@@ -11,11 +11,11 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Interrupts:
     """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is kept.
 
-    Without `watch` nothing is changed: Python's own handlers do what they do.
+    Without `watch` nothing is changed: Python's own handlers do what they do. `count`: of signals.
     """
 
     def __init__(self) -> None:
-        self.name = ""
+        self.count = 0
         self._holding = self._pending = False
         self._urgent: Callable[[], None] | None = None
 
@@ -51,8 +51,8 @@ class Interrupts:
         """From now on the run ends anyway: another signal calls `urgent`, and raises nothing."""
         self._pending, self._urgent = False, urgent
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self.name = signal.Signals(number).name
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
         if self._urgent:
             self._urgent()
         elif self._holding and not self._pending:

@@ -4,7 +4,8 @@ from functools import cached_property
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.footprint import touched_before
-from mlpipe_ci.overlap import Touched, behind, in_listed_order, longest_first, predecessors
+from mlpipe_ci.graph import behind
+from mlpipe_ci.overlap import Touched, in_listed_order, longest_first, predecessors
 from mlpipe_ci.schedule import Schedule
 from mlpipe_ci.workflow import Step
 

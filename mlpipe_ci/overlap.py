@@ -84,18 +84,6 @@ def _writes(path: str, writers: Writers) -> list[Write]:
     return writers.touching(plain) if path.endswith("/") else writers.holding(plain)
 
 
-def behind(before: Sequence[set[int]], place: int) -> set[int]:
-    """All steps that have to end before this one, directly or through others."""
-    found: set[int] = set()
-    left = [*before[place]]
-    while left:
-        one = left.pop()
-        if one not in found:
-            found.add(one)
-            left += before[one]
-    return found
-
-
 def collision(reader: Step, seen: Touched, writer: Step, wrote: Touched) -> str:
     """A path that one step used and the other, which ran at the same time, wrote; empty if none.
 

@@ -23,12 +23,14 @@ NOTHING: tuple[str, ...] = ()
 class Reuse:
     """Reuses results. What is not brought back yet is `written` as well: its digests are known.
 
-    Only with `--outputs needed` anything is left in the cache.
+    Only with `--outputs needed` anything is left in the cache. `wrote`: the last one that was taken
+    or brought changed the work tree.
     """
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._held: dict[str, Decision] = {}
+        self.wrote = False
 
     @property
     def written(self) -> Written:
@@ -46,7 +48,8 @@ class Reuse:
         else:
             restored, moved = restorer.all(step, self._wanted(result))
             moved += self._retire(step, result)
-        if restored or moved:
+        self.wrote = bool(restored or moved)
+        if self.wrote:
             bench.tree.forget()
         if bench.store:
             bench.store.used(result.key)

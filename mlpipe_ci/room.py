@@ -10,6 +10,8 @@ from mlpipe_ci.workflow import Resources, Step
 NOTHING = Resources()
 GIB = 1 << 30
 ENOUGH = 1e-9
+UNSEEN = ""
+"""Stands for the GPUs of a machine that shows none: one step at a time that asks for any."""
 
 
 @frozen
@@ -50,7 +52,7 @@ class Room:
         if share is None:
             raise RuntimeError(f"there is no room for step '{step.name}'")
         self._taken[step.id], self._steps[step.id] = share, step
-        return tuple(name for name, _ in share.gpus)
+        return tuple(name for name, _ in share.gpus if name)
 
     def give(self, step: Step) -> None:
         """The step has ended."""
@@ -94,7 +96,7 @@ class Room:
 
     def _gpus(self, wanted: float) -> tuple[tuple[str, float], ...] | None:
         """GPUs that have so much left: of one that is shared the fullest, else whole ones."""
-        left = dict.fromkeys(self.capacity.gpus, 1.0)
+        left = dict.fromkeys(self.capacity.gpus or (UNSEEN,), 1.0)
         for share in self._taken.values():
             for name, part in share.gpus:
                 left[name] -= part

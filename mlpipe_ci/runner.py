@@ -8,14 +8,13 @@ from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.crew import Collision, Crew
 from mlpipe_ci.decide import Action, Decision, decide
-from mlpipe_ci.endings import make_outcome
+from mlpipe_ci.endings import make_outcome, must_run, with_notes
 from mlpipe_ci.errors import MlpipeError, PathError
 from mlpipe_ci.execute import begin, begin_again, finish
 from mlpipe_ci.footprint import read_paths
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.order import Order
 from mlpipe_ci.overlap import Touched, collision
-from mlpipe_ci.result import Producer
 from mlpipe_ci.reuse import Reuse
 from mlpipe_ci.room import Capacity, Room
 from mlpipe_ci.run import Status, StepOutcome
@@ -62,7 +61,11 @@ class _Runner:
         self._bench, self._terms, self._steps = bench, terms, bench.workflow.steps
         self._order = Order(bench)
         self._schedule = self._order.schedule(terms.jobs)
-        self._room, self._crew, self._reuse = Room(terms.capacity), Crew(bench), Reuse(bench)
+        self._room, self._crew, self._reuse = (
+            Room(terms.capacity),
+            Crew(bench, many=terms.jobs > 1),
+            Reuse(bench),
+        )
         self._facts: dict[str, Mapping[str, Any] | None] = {}
         self._done: dict[str, StepOutcome] = {}
         self._failed: list[Step] = []
@@ -110,7 +113,7 @@ class _Runner:
                 try:
                     outcome = self._without_command(decision, in_the_way)
                 except DamagedError as error:
-                    decision = _must_run(decision, error)
+                    decision = must_run(decision, error)
                 if told and outcome:
                     self._schedule.end(place)
                     return
@@ -125,11 +128,11 @@ class _Runner:
         yield from self._end(place, decision, outcome)
 
     def _decision(self, step: Step, in_the_way: tuple[str, ...]) -> Decision:
-        damaged = self._damaged.pop(step.id, None)
+        damaged = self._damaged.get(step.id)
         if decision := damaged or self._known.get(step.id):
             return decision
         evidence = self._bench.witness.look(step, self._reuse.written, self._facts, in_the_way)
-        if why := self._why.pop(step.id, ""):  # its result may rest on what was there for a moment
+        if why := self._why.get(step.id, ""):  # its result may rest on what was there for a moment
             forced = decide(step, replace(evidence, forced=True))
             return replace(forced, reasons=(why,)) if forced.action is Action.RUN else forced
         return decide(step, evidence)
@@ -163,7 +166,7 @@ class _Runner:
                 self._reuse.bring(decision)
             except DamagedError as error:
                 other = self._bench.workflow.places[decision.step.id]
-                self._damaged[decision.step.id] = _must_run(decision, error)
+                self._damaged[decision.step.id] = must_run(decision, error)
                 self._schedule.again(other, alone=True)
                 self._schedule.wait_for(place, other)
                 return False
@@ -175,13 +178,21 @@ class _Runner:
         """Skip or reuse; None if the command has to run. Raises DamagedError, PathError."""
         if decision.action is Action.SKIP:
             return make_outcome(decision, Status.BLOCKED if in_the_way else Status.SKIPPED)
-        return self._reuse.take(decision, decision.result) if decision.result else None
+        if decision.result is None:
+            return None
+        outcome = self._reuse.take(decision, decision.result)
+        touched = Touched(reads=read_paths(decision.result.discovered))
+        place = self._bench.workflow.places[decision.step.id]
+        self._crew.reused(place, touched, wrote=self._reuse.wrote)
+        return outcome
 
     def _start(self, place: int, decision: Decision) -> None:
         """Start the command. Raises PathError."""
         step = decision.step
         gpus = self._room.take(step)
         self._known = {}
+        self._why.pop(step.id, None)
+        self._damaged.pop(step.id, None)
         try:
             attempt = begin(self._bench, decision, gpus if self._terms.jobs > 1 else ())
         except BaseException:
@@ -231,6 +242,8 @@ class _Runner:
             yield from self._end(place, decision, outcome)
         for one in found:
             self._again(one)
+        for one in found:
+            self._schedule.in_order(one.reader, one.writer)
 
     def _because(self, one: Collision) -> str:
         return f"it used {one.path}, which {self._steps[one.writer].name} wrote at the same time"
@@ -242,22 +255,27 @@ class _Runner:
             self._bench.state.share(self._bench.workflow.file, step.id, one.path)
         self._why[reader.id] = self._because(one)
         if reader in self._failed:
-            self._failed = [step for step in self._failed if step is not reader]
-            self._unblock()
+            ended = {
+                self._steps[n].id for n in self._cancelled if self._steps[n].group == reader.group
+            }
+            self._failed = [s for s in self._failed if s is not reader and s.id not in ended]
+            self._unblock(ended)
         self._known = {}
         self._schedule.keep_apart(one.reader, one.writer)
         self._schedule.again(one.reader)
         if one.writer in self._crew.places:
             self._schedule.wait_for(one.reader, one.writer)
 
-    def _unblock(self) -> None:
-        """What a failure stopped that may be none is looked at again."""
+    def _unblock(self, ended: set[str]) -> None:
+        """What a failure stopped that may be none is looked at again; `ended`: siblings."""
         for step, outcome in self._done.items():
-            if outcome.status is Status.BLOCKED:
-                self._schedule.again(self._bench.workflow.places[step])
+            if outcome.status is Status.BLOCKED or step in ended:
+                place = self._bench.workflow.places[step]
+                self._cancelled.discard(place)
+                self._schedule.again(place)
 
     def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
-        outcome = _with_notes(decision, outcome, self._room.lacking(decision.step))
+        outcome = with_notes(decision, outcome, self._room.lacking(decision.step))
         step = outcome.step
         self._facts[step.id], self._done[step.id] = outcome.facts, outcome
         if outcome.status not in {Status.REUSED, Status.SKIPPED}:
@@ -271,7 +289,7 @@ class _Runner:
 
     def _cancel_siblings(self, failed: Step) -> None:
         """As GitHub does with the other combinations of a matrix, unless `fail-fast` is false."""
-        if failed.strategy is None or not failed.strategy.fail_fast:
+        if not failed.strategy or not failed.strategy.fail_fast or self._terms.keep_going:
             return
         for place in self._crew.places:
             if self._steps[place].group == failed.group:
@@ -282,17 +300,3 @@ class _Runner:
 def _is_certain(decision: Decision) -> bool:
     """An `if` may ask for files that are restored by then, and MAYBE is no decision."""
     return decision.step.condition is None and decision.action is not Action.MAYBE
-
-
-def _with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:
-    allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
-    alone = (lacking,) if lacking and outcome.exit_code is not None else ()
-    notes = decision.notes + outcome.notes + allowed + alone
-    return outcome if notes == outcome.notes else replace(outcome, notes=notes)
-
-
-def _must_run(decision: Decision, error: DamagedError) -> Decision:
-    maker = decision.result.producer if decision.result else Producer()
-    made = maker.run_url or maker.commit[:7] or "an earlier run"
-    reason = f"the stored result is damaged: {error} (made by {made})"
-    return replace(decision, action=Action.RUN, result=None, reasons=(reason,))

@@ -8,6 +8,8 @@ import heapq
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
+from mlpipe_ci.graph import behind
+
 
 class Stage(Enum):
     """How far a step is."""
@@ -99,17 +101,26 @@ class Schedule:
 
     def again(self, place: int, *, alone: bool = False) -> None:
         """A step that is done has to be done again; `alone`: what came after it stays as it is."""
-        if self._stages[place] is Stage.RUNNING:
-            self._stale.add(place)
-        if self._stages[place] is not Stage.DONE:
-            return
-        self._stages[place] = Stage.WAITING
-        self._open += 1
-        for other in self._after[place]:
-            self._recount(other)
-            if not alone:
-                self.again(other)
-        self._recount(place)
+        left = [place]
+        while left:
+            one = left.pop()
+            if self._stages[one] is Stage.RUNNING:
+                self._stale.add(one)
+            if self._stages[one] is not Stage.DONE:
+                continue
+            self._stages[one] = Stage.WAITING
+            self._open += 1
+            for other in self._after[one]:
+                self._recount(other)
+            self._recount(one)
+            left += () if alone else self._after[one]
+
+    def in_order(self, one: int, other: int) -> None:
+        """Of two that both wait, the first listed begins first."""
+        first, second = sorted((one, other))
+        both = self._stages[first] is self._stages[second] is Stage.WAITING
+        if both and second not in behind(self._before, first):
+            self.wait_for(second, first)
 
     def keep_apart(self, one: int, other: int) -> None:
         """These two do not run at the same time from now on."""

@@ -80,6 +80,13 @@ def test_parts_of_a_gpu_share_one() -> None:
     assert not room.fits(takes("more", gpus=0.25))
 
 
+def test_where_no_gpu_is_seen_one_step_at_a_time_uses_what_there_is() -> None:
+    room = Room(Capacity(cpus=4))
+    assert room.take(takes("a", gpus=1)) == ()
+    assert not room.fits(takes("b", gpus=2))
+    assert room.fits(takes("c", cpus=1))
+
+
 def test_max_parallel_holds_for_one_matrix() -> None:
     room = Room(MACHINE)
     of = Instance(group="train", values=(), max_parallel=2)

@@ -7,9 +7,9 @@ from fakes import step, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlpipe_ci.graph import behind
 from mlpipe_ci.overlap import (
     Touched,
-    behind,
     collision,
     in_listed_order,
     longest_first,
@@ -83,6 +83,17 @@ def test_a_step_that_runs_is_done_again_once_it_is_over() -> None:
     schedule.end(1)  # it has read what the first had written before
     assert not schedule.finished
     assert schedule.next(always) == 1
+
+
+def test_a_long_chain_is_done_again() -> None:
+    before = [{place - 1} if place else set[int]() for place in range(5000)]
+    schedule = Schedule(before, [0.0] * 5000)
+    for place in range(5000):
+        schedule.begin(place)
+        schedule.end(place)
+    schedule.again(0)
+    assert schedule.next(always) == 0
+    assert not schedule.finished
 
 
 def test_alone_means_that_what_came_after_stays() -> None:

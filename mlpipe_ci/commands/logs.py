@@ -152,7 +152,7 @@ def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO) -> 
         over = not is_running(runs.record(record.number) or record)
         if path.is_file():
             with path.open("rb") as log:
-                log.seek(offset)
+                log.seek(offset if offset <= path.stat().st_size else 0)  # it was begun again
                 shutil.copyfileobj(log, out.buffer)
                 offset = log.tell()
             out.flush()

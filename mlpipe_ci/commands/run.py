@@ -192,6 +192,10 @@ def _carry_out(
         except KeyboardInterrupt:
             cancelled = True
             bench.interrupts.ending(bench.executor.kill)
+            for step in running:  # before anything is printed: who reads it may have stopped
+                bench.executor.cancel(step)
+            if bench.interrupts.count > 1:
+                bench.executor.kill()
             screen.close()
             screen.say("interrupted; ending what runs (once more: at once)")
         finally:

@@ -73,7 +73,8 @@ class LocalExecutor:
 
     def cancel(self, job: str) -> None:
         """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
-        if process := self._running.get(job):
+        process = self._running.get(job)
+        if process and not process.over:
             process.cancelled = True
             process.end(GRACE_SECONDS)
 

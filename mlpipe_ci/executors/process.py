@@ -34,7 +34,7 @@ class Process:
         self.cancelled = self._timed_out = self._reaped = self._pressed = False
         self.over = False
         self._job, self._printed, self._tell = job, printed, tell
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the second signal may come while it is held
         self._code, self._seconds = 0, 0.0
         self._watchman: subprocess.Popen[bytes] | None = None
         log = job.log.open("ab" if job.append else "wb")
@@ -149,8 +149,8 @@ class Process:
 
     def _show(self, data: bytes, log: BinaryIO) -> None:
         """Write to log and screen. A full disk or a closed terminal does not end a training."""
-        if not data:
-            return
+        if not data or self.over:
+            return  # of a process that got away: its step has ended
         with suppress(OSError, ValueError):
             log.write(data)
             log.flush()

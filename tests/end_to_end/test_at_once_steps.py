@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -266,13 +267,13 @@ def test_fail_fast_ends_the_other_combinations(repo: Repo, more: str, wanted: st
     assert statuses(told) == f"train-1:failed train-2:{wanted}"
 
 
-def test_what_needs_a_combination_that_was_ended_is_not_run(repo: Repo) -> None:
+def test_what_needs_a_combination_that_did_not_succeed_is_not_run(repo: Repo) -> None:
     """Its old output was put back, and is stale."""
     last = "  - {name: last, run: cp m2 last, inputs: [m2], outputs: [last]}\n"
     repo.commit({"mlpipe.yml": workflow(MATRIX.format(more=""), last), "in": "1\n"})
     repo.write({"m2": "old\n"})
     told = run(repo, "--jobs", "2", "--keep-going", code=1)
-    assert statuses(told) == "train-1:failed train-2:cancelled last:blocked"
+    assert statuses(told) == "train-1:failed train-2:timed-out last:blocked"
     assert repo.read("m2") == "old\n"
 
 
@@ -287,6 +288,100 @@ def test_what_a_failure_stopped_that_was_none_runs_after_all(
     told = run(repo, "--jobs", "2")
     assert statuses(told) == "a:succeeded hidden:succeeded other:succeeded"
     assert repo.read("hidden.txt") == "x\n"
+
+
+def test_who_was_done_before_what_it_reads_was_written_runs_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`long` goes first, as all that comes after it takes longer; it reads what `a` writes."""
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    one = "\n    resources: {gpus: 1}\n"
+    text = workflow(
+        each("a", seconds=0) + one,
+        HIDDEN.format(before=0, after=0.5).replace("|| exit 1", "|| true") + one,
+    )
+    repo.commit({"mlpipe.yml": text, "in": "1\n", ".gitignore": "*.txt\n"})
+    run(repo)  # now it is known how long they take; what it reads is forgotten below
+    repo.git("clean", "-fdxq")
+    state = sqlite3.connect(repo.root / ".git/mlpipe/state.db")
+    with state:
+        state.execute("UPDATE steps SET traced=NULL")
+    state.close()
+    repo.write({"in": "2\n"})
+    run(repo, "--jobs", "2")
+    assert repo.read("hidden.txt") == "2\n"
+
+
+UNDECLARED = """
+  - name: u
+    run: cat s.txt > u.txt || echo none > u.txt
+    inputs: [u.in]
+    outputs: [u.txt]
+"""
+
+
+def test_a_result_that_rests_on_what_is_being_written_is_looked_at_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was reused at once, and `w` wrote what it had read for the first time now."""
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    writer = "  - {name: w, run: sh w.sh, inputs: [w.sh], outputs: [w.txt]}"
+    text = workflow("\n", writer, UNDECLARED)
+    old: dict[str, str | bytes] = {"mlpipe.yml": text, "u.in": "", "w.sh": "echo 1 > w.txt\n"}
+    repo.commit(old | {"s.txt": "old\n", ".gitignore": "*.txt\n"})
+    run(repo)
+    repo.write({"w.sh": "sleep 0.5; echo new > s.txt; echo 2 > w.txt\n"})
+    run(repo, "--jobs", "2")
+    assert repo.read("u.txt") == "new\n"
+
+
+def test_who_read_what_was_restored_beside_it_runs_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    slow = "  - {name: z, run: sleep 0.3; cat in > z.txt, inputs: [in], outputs: [z.txt]}\n"
+    late = "  - {name: a, run: cat in z.txt > a.txt, inputs: [in, z.txt], outputs: [a.txt]}\n"
+    reads = "  - {name: x, run: head -1 a.txt > x.txt; sleep 1, inputs: [x.in], outputs: [x.txt]}\n"
+    repo.commit({"mlpipe.yml": workflow("\n", slow, late), "in": "1\n", "x.in": ""})
+    run(repo)
+    repo.write({"in": "2\n"})
+    run(repo)
+    repo.write({"in": "1\n", "mlpipe.yml": workflow("\n", slow, late, reads)})
+    run(repo, "--force", "z", "--jobs", "3")
+    assert repo.read("x.txt") == "1\n"
+
+
+def test_two_that_write_one_file_end_as_in_the_listed_order(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    steps = [
+        f"  - name: w{n}\n    run: sleep 0.{n}; echo {n} > both; cat in > w{n}.txt\n"
+        f"    inputs: [in]\n    outputs: [w{n}.txt]\n"
+        for n in (1, 4)
+    ]
+    repo.commit({"mlpipe.yml": workflow("\n", *steps), "in": "1\n"})
+    run(repo, "--jobs", "2")
+    assert repo.read("both") == "4\n"
+    repo.write({"in": "2\n", "mlpipe.yml": workflow("\n", *reversed(steps))})
+    run(repo, "--jobs", "2")
+    assert repo.read("both") == "1\n"
+
+
+def test_a_failure_that_was_none_ends_no_other_combination(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    writer = "  - {name: w, run: sleep 0.7; echo 1 > s; cat in > w, inputs: [in], outputs: [w]}\n"
+    matrix = (
+        "  - name: m\n    strategy: {matrix: {n: [1, 2]}}\n"
+        "    run: if [ ${{ matrix.n }} = 1 ]; then cat s > m1; else sleep 1; cat in > m2; fi\n"
+        '    inputs: [in]\n    outputs: ["m${{ matrix.n }}"]\n'
+    )
+    repo.commit({"mlpipe.yml": workflow("\n", writer, matrix), "in": "1\n"})
+    told = run(repo, "--jobs", "3")
+    assert statuses(told) == "w:succeeded m-1:succeeded m-2:succeeded"
 
 
 def test_a_step_that_is_tried_again_does_not_stop_the_others(repo: Repo) -> None:
