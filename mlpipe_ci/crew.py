@@ -7,7 +7,7 @@ from dataclasses import replace
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.execute import Attempt
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.overlap import NOTHING, Touched, collision
+from mlpipe_ci.overlap import NOTHING, Touched, collision, with_writes
 
 UNKNOWN = Touched()
 
@@ -23,13 +23,15 @@ class Collision:
 
 class Execution:
     """One execution of a step, or of its result's reuse (without an attempt), with those that ran
-    beside it. `touched`: known once it is over; `wrote`: it changed the work tree.
+    beside it. `touched`: known once it is over; `before`: by earlier attempts; `wrote`: it changed
+    the work tree.
     """
 
     def __init__(self, place: int, attempt: Attempt | None) -> None:
         self.place, self.attempt = place, attempt
         self.beside: list[Execution] = []
         self.touched: Touched | None = None
+        self.before = UNKNOWN
         self.wrote = True
 
 
@@ -48,6 +50,11 @@ class Crew:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    @property
+    def busy(self) -> bool:
+        """True if a command runs, and not only waits to be tried again."""
+        return len(self._running) > len(self._due)
 
     @property
     def places(self) -> tuple[int, ...]:
@@ -74,16 +81,23 @@ class Crew:
             other.beside.append(new)
             new.beside.append(other)
 
-    def delay(self, place: int, seconds: float) -> None:
+    def delay(self, place: int, seconds: float, touched: Touched) -> None:
         """The command failed, and is tried again after so many seconds."""
         self._due[place] = time.monotonic() + seconds
+        one = self._running[place]
+        one.before = with_writes(one.before, touched)
+
+    def hurry(self, place: int) -> None:
+        """It is not waited for any longer that the step is tried again."""
+        if place in self._due:
+            self._due[place] = 0.0
 
     def wait(self) -> bool:
         """Wait until a command has ended (True), or one is to be tried again (see `overdue`)."""
         if not self._due:
             return self._bench.executor.ready(None)
         left = max(0.0, min(self._due.values()) - time.monotonic())
-        if len(self._due) < len(self._running):
+        if self.busy:
             return self._bench.executor.ready(left)
         self._bench.sleep(left)
         return False
@@ -105,7 +119,7 @@ class Crew:
     def remove(self, place: int, touched: Touched) -> tuple[Collision, ...]:
         """The step is done. Returns where it and those that ran beside it were in their way."""
         one = self._running.pop(place)
-        one.touched = touched
+        one.touched = with_writes(touched, one.before)
         found = [hit for other in one.beside for hit in self._collisions(one, other)]
         found += [hit for other in self._too_early(one) for hit in self._collisions(one, other)]
         self._done[place] = one

@@ -52,7 +52,6 @@ def begin(bench: Bench, decision: Decision, gpus: tuple[str, ...] = ()) -> Attem
     """Start a step's command, its outputs aside. Raises PathError; then nothing runs."""
     step = decision.step
     refuse_links(bench.root, step, step.writes)
-    _fetch_pointers(bench, decision)
     notes = moved_note(bench, step, bench.aside.clear_way(step))
     more = written_before(bench, step)
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
@@ -90,10 +89,10 @@ def finish(bench: Bench, attempt: Attempt, ended: Outcome) -> Ending:
 
 def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:
     decision = attempt.decision
+    touched = touched_by(ended.trace, bench.root)
     if ended.cancelled:
         outcome = _failed(bench, decision, ended, "ended by mlpipe")
-        return Touched(), replace(outcome, status=Status.CANCELLED)
-    touched = touched_by(ended.trace, bench.root)
+        return touched, replace(outcome, status=Status.CANCELLED)
     try:
         if ended.timed_out:
             limit = decision.step.timeout_minutes or 0
@@ -112,8 +111,11 @@ def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, Ste
         return touched, _failed(bench, decision, ended, str(error))
 
 
-def _fetch_pointers(bench: Bench, decision: Decision) -> None:
-    """A step must not read a Git LFS pointer in the place of the content that it stands for."""
+def fetch_pointers(bench: Bench, decision: Decision) -> None:
+    """A step must not read a Git LFS pointer in the place of the content that it stands for.
+
+    Raises PathError if the content cannot be fetched.
+    """
     inputs = decision.parts.inputs if decision.parts else ()
     paths = tuple(one.path for item in inputs for one in bench.tree.opened(item))
     found = lfs_pointers(bench.root, paths)

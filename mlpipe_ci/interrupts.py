@@ -48,13 +48,17 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def ending(self, urgent: Callable[[], None]) -> None:
-        """From now on the run ends anyway: another signal calls `urgent`, and raises nothing."""
+        """From now on the run ends anyway: another signal calls `urgent`, and raises only if the
+        result of a step is kept just then.
+        """
         self._pending, self._urgent = False, urgent
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
         if self._urgent:
             self._urgent()
+            if self._holding:
+                raise KeyboardInterrupt
         elif self._holding and not self._pending:
             self._pending = True
         else:

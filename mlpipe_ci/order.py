@@ -1,13 +1,12 @@
-"""In which order the steps of a run may be carried out, and which a failure stops."""
+"""In which order the steps of a run may be carried out."""
 
 from functools import cached_property
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.footprint import touched_before
-from mlpipe_ci.graph import behind
 from mlpipe_ci.overlap import Touched, in_listed_order, longest_first, predecessors
+from mlpipe_ci.room import kind
 from mlpipe_ci.schedule import Schedule
-from mlpipe_ci.workflow import Step
 
 
 class Order:
@@ -23,10 +22,11 @@ class Order:
         steps = len(self._bench.workflow.steps)
         if jobs == 1:
             return Schedule(in_listed_order(self._bench.workflow), [0.0] * steps)
+        kinds = [kind(step) for step in self._bench.workflow.steps]
         took = self._bench.state.durations(self._bench.workflow.file)
         places = self._bench.workflow.places
         seconds = {places[step]: one for step, one in took.items() if step in places}
-        return Schedule(self.before, longest_first(self.before, seconds))
+        return Schedule(self.before, longest_first(self.before, seconds), kinds)
 
     @cached_property
     def touched(self) -> list[Touched]:
@@ -38,19 +38,11 @@ class Order:
         """For each step (its place) those that have to end before it begins."""
         return predecessors(self._bench.workflow, self.touched)
 
-    def stopped_by(self, step: Step, failed: list[Step], *, needed_only: bool) -> list[Step]:
-        """Steps that failed, and for that this one must not run. `needed_only`: with --keep-going.
-
-        Another combination of the same matrix does not count if `fail-fast` is false.
-        """
-        found = [one for one in failed if not _apart(step, one)]
-        if found and needed_only:
-            places = self._bench.workflow.places
-            needed = behind(self.before, places[step.id])
-            found = [one for one in found if places[one.id] in needed]
+    @cached_property
+    def after(self) -> list[set[int]]:
+        """For each step those that have to wait for it."""
+        found: list[set[int]] = [set() for _ in self.before]
+        for place, others in enumerate(self.before):
+            for other in others:
+                found[other].add(place)
         return found
-
-
-def _apart(step: Step, failed: Step) -> bool:
-    same = step.strategy is not None and step.group == failed.group
-    return same and step.strategy is not None and not step.strategy.fail_fast

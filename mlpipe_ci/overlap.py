@@ -5,6 +5,7 @@ ran beside it (`collision`), and whoever read what another wrote is looked at ag
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.graph import declared
@@ -28,6 +29,12 @@ class Touched:
     writes: frozenset[str] = NOTHING
     appends: frozenset[str] = NOTHING
     known: bool = False
+
+
+def with_writes(one: Touched, more: Touched) -> Touched:
+    """What one touched, and what another attempt at it wrote."""
+    writes, appends = one.writes | more.writes, one.appends | more.appends
+    return replace(one, writes=writes, appends=appends)
 
 
 def in_listed_order(workflow: Workflow) -> list[set[int]]:

@@ -32,6 +32,12 @@ class Share:
     gpus: tuple[tuple[str, float], ...]
 
 
+def kind(step: Step) -> tuple[Resources | None, str]:
+    """What decides whether there is room for a step: where one does not fit, no other like it."""
+    limited = step.strategy is not None and step.strategy.max_parallel is not None
+    return step.resources, step.group if limited else ""
+
+
 class Room:
     """What is left of a machine."""
 

@@ -10,54 +10,34 @@ from mlpipe_ci.crew import Collision, Crew
 from mlpipe_ci.decide import Action, Decision, decide
 from mlpipe_ci.endings import make_outcome, must_run, with_notes
 from mlpipe_ci.errors import MlpipeError, PathError
-from mlpipe_ci.execute import begin, begin_again, finish
+from mlpipe_ci.execute import Ending, begin, begin_again, fetch_pointers, finish
+from mlpipe_ci.failures import Failures
 from mlpipe_ci.footprint import read_paths
-from mlpipe_ci.frozen import frozen
 from mlpipe_ci.order import Order
 from mlpipe_ci.overlap import Touched, collision
 from mlpipe_ci.reuse import Reuse
-from mlpipe_ci.room import Capacity, Room
+from mlpipe_ci.room import Room
 from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.terms import IN_ORDER, Terms
 from mlpipe_ci.workflow import Step
 
 Item = Decision | StepOutcome
+INTERRUPTED = ("the run was interrupted",)
 WELL = (Status.SUCCEEDED, Status.REUSED)
-ENDLESS = Capacity(cpus=float("inf"))
 
 
-@frozen
-class Terms:
-    """How a run is carried out. `jobs`: commands at once; 1: in the listed order. `keep_going`: a
-    failure stops only what needs the step that failed. `capacity`: of the machine.
+class Runner:
+    """One run. `planned`: what `make_plan` has decided a moment ago. It holds as long as no command
+    was run. From then on inputs are looked at on the disk: what an earlier step wrote may have been
+    changed by another since.
+
+    `_damaged`: decisions for steps whose stored outputs could not be brought back. `_untold`: what
+    ended, and was not yielded yet.
     """
 
-    jobs: int = 1
-    keep_going: bool = False
-    capacity: Capacity = ENDLESS
-
-
-IN_ORDER = Terms()
-
-
-def run(
-    bench: Bench, planned: tuple[Decision, ...] = (), terms: Terms = IN_ORDER
-) -> Iterator[Item]:
-    """Yield for each step its decision before, and its outcome after it was carried out.
-
-    `planned`: what `make_plan` has decided a moment ago. It holds as long as no command was run.
-    From then on inputs are looked at on the disk: what an earlier step wrote may have been changed
-    by another since. Where a stored result turns out to be damaged, a second decision follows the
-    first; also later, if its outputs stayed in the cache until another step needed them; and where
-    a step has read what another wrote at the same time. What the user can mend (a path, an
-    expression) fails the step, not the run.
-    """
-    return _Runner(bench, planned, terms).run()
-
-
-class _Runner:
-    """One run. `_damaged`: decisions for steps whose stored outputs could not be brought back."""
-
-    def __init__(self, bench: Bench, planned: tuple[Decision, ...], terms: Terms) -> None:
+    def __init__(
+        self, bench: Bench, planned: tuple[Decision, ...] = (), terms: Terms = IN_ORDER
+    ) -> None:
         self._bench, self._terms, self._steps = bench, terms, bench.workflow.steps
         self._order = Order(bench)
         self._schedule = self._order.schedule(terms.jobs)
@@ -68,14 +48,20 @@ class _Runner:
         )
         self._facts: dict[str, Mapping[str, Any] | None] = {}
         self._done: dict[str, StepOutcome] = {}
-        self._failed: list[Step] = []
+        self._failures = Failures(bench, self._order, keep_going=terms.keep_going)
         self._damaged: dict[str, Decision] = {}
-        self._cancelled: set[int] = set()
+        self._untold: dict[str, StepOutcome] = {}
         self._why: dict[str, str] = {}
         self._known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
 
     def run(self) -> Iterator[Item]:
-        """Begin what may begin, wait for what runs, until all is done."""
+        """Yield for each step its decision before, and its outcome after it was carried out.
+
+        Where a stored result turns out to be damaged, a second decision follows the first; also
+        later, if its outputs stayed in the cache until another step needed them; and where a step
+        has read what another wrote at the same time. What the user can mend (a path, an expression)
+        fails the step, not the run.
+        """
         while True:
             while len(self._crew) < self._terms.jobs and (place := self._next()) is not None:
                 yield from self._take(place)
@@ -88,6 +74,22 @@ class _Runner:
         if not self._schedule.finished:
             raise RuntimeError("steps are left, none of them may begin, and none runs")
 
+    def cancel(self) -> None:
+        """The run was interrupted: end what runs. `end` waits for it."""
+        for place in self._crew.places:
+            self._bench.executor.cancel(self._steps[place].id)
+
+    def end(self) -> Iterator[StepOutcome]:
+        """Wait for what runs after `cancel`. What had ended by itself by then is kept."""
+        while self._crew.busy:
+            self._bench.executor.ready(None)
+            with self._bench.interrupts.held():
+                place, ending = self._finish()
+                self._crew.remove(place, ending.touched)
+        for outcome in self._untold.values():
+            cancelled = outcome.status is Status.CANCELLED
+            yield replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
+
     def _next(self) -> int | None:
         return self._schedule.next(lambda place: self._room.fits(self._steps[place]))
 
@@ -98,7 +100,7 @@ class _Runner:
         step = self._steps[place]
         self._schedule.begin(place)
         decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
-        in_the_way = self._in_the_way(step)
+        in_the_way = self._failures.in_the_way(step)
         try:
             hashes = step.condition and "hashFiles" in step.condition
             if hashes and not self._supply(place, tuple(self._reuse.held())):
@@ -120,6 +122,7 @@ class _Runner:
             if outcome is None:
                 if self._supply(place, tuple(self._reuse.needed_by(step))):
                     yield decision
+                    fetch_pointers(self._bench, decision)
                     with self._bench.interrupts.held():
                         self._start(place, decision)
                 return
@@ -153,11 +156,6 @@ class _Runner:
                 self._schedule.wait_for(place, other)
                 return True
         return False
-
-    def _in_the_way(self, step: Step) -> tuple[str, ...]:
-        """Names of steps that failed, and for that this one does not run."""
-        found = self._order.stopped_by(step, self._failed, needed_only=self._terms.keep_going)
-        return tuple(one.name for one in found)
 
     def _supply(self, place: int, needed: tuple[Decision, ...]) -> bool:
         """Bring back what reused steps wrote; where that is damaged, that step runs first."""
@@ -210,26 +208,34 @@ class _Runner:
         for place, attempt in self._crew.overdue():
             step = attempt.decision.step
             try:
-                if place in self._cancelled:
+                if self._failures.ends(place):
                     raise PathError("another combination of its matrix has failed")
-                self._crew.add(place, begin_again(self._bench, attempt))
+                with self._bench.interrupts.held():
+                    self._crew.add(place, begin_again(self._bench, attempt))
             except MlpipeError as error:
-                status = Status.CANCELLED if place in self._cancelled else Status.FAILED
+                status = Status.CANCELLED if self._failures.ends(place) else Status.FAILED
                 failed = make_outcome(attempt.decision, status, notes=(str(error),))
                 self._room.give(step)
                 self._crew.remove(place, Touched())
                 yield from self._end(place, attempt.decision, failed)
 
+    def _finish(self) -> tuple[int, Ending]:
+        """A command has ended: keep what it wrote, or put back what was there before."""
+        ended = self._bench.executor.take()
+        place = self._bench.workflow.places[ended.job.id]
+        ending = finish(self._bench, self._crew.attempt(place), ended)
+        self._untold[ended.job.id] = ending.outcome
+        return place, ending
+
     def _ended(self) -> Iterator[Item]:
         with self._bench.interrupts.held():
-            ended = self._bench.executor.take()
-            place = self._bench.workflow.places[ended.job.id]
-            attempt = self._crew.attempt(place)
-            ending = finish(self._bench, attempt, ended)
-        step, decision, outcome = attempt.decision.step, attempt.decision, ending.outcome
+            place, ending = self._finish()
+        attempt, outcome = self._crew.attempt(place), ending.outcome
+        step, decision = attempt.decision.step, attempt.decision
         failed = outcome.exit_code != 0 and outcome.status is not Status.CANCELLED
-        if failed and attempt.number <= step.retries:
-            self._crew.delay(place, 2 ** (attempt.number - 1))
+        if failed and attempt.number <= step.retries and not self._failures.ends(place):
+            self._crew.delay(place, 2 ** (attempt.number - 1), ending.touched)
+            del self._untold[step.id]
             return
         self._room.give(step)
         found = self._crew.remove(place, ending.touched)
@@ -254,11 +260,7 @@ class _Runner:
         for step in (reader, writer):
             self._bench.state.share(self._bench.workflow.file, step.id, one.path)
         self._why[reader.id] = self._because(one)
-        if reader in self._failed:
-            ended = {
-                self._steps[n].id for n in self._cancelled if self._steps[n].group == reader.group
-            }
-            self._failed = [s for s in self._failed if s is not reader and s.id not in ended]
+        if (ended := self._failures.forget(one.reader)) is not None:
             self._unblock(ended)
         self._known = {}
         self._schedule.keep_apart(one.reader, one.writer)
@@ -266,12 +268,11 @@ class _Runner:
         if one.writer in self._crew.places:
             self._schedule.wait_for(one.reader, one.writer)
 
-    def _unblock(self, ended: set[str]) -> None:
+    def _unblock(self, ended: set[int]) -> None:
         """What a failure stopped that may be none is looked at again; `ended`: siblings."""
         for step, outcome in self._done.items():
-            if outcome.status is Status.BLOCKED or step in ended:
-                place = self._bench.workflow.places[step]
-                self._cancelled.discard(place)
+            place = self._bench.workflow.places[step]
+            if outcome.status is Status.BLOCKED or place in ended:
                 self._schedule.again(place)
 
     def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
@@ -281,20 +282,12 @@ class _Runner:
         if outcome.status not in {Status.REUSED, Status.SKIPPED}:
             self._known = {}
         self._schedule.end(place)
-        if outcome.broke or outcome.status is Status.CANCELLED:
-            self._failed.append(step)
-        if outcome.broke:
-            self._cancel_siblings(step)
+        self._failures.add(outcome)
+        for sibling in self._failures.siblings(step, self._crew.places) if outcome.broke else ():
+            self._bench.executor.cancel(self._steps[sibling].id)
+            self._crew.hurry(sibling)
         yield outcome
-
-    def _cancel_siblings(self, failed: Step) -> None:
-        """As GitHub does with the other combinations of a matrix, unless `fail-fast` is false."""
-        if not failed.strategy or not failed.strategy.fail_fast or self._terms.keep_going:
-            return
-        for place in self._crew.places:
-            if self._steps[place].group == failed.group:
-                self._cancelled.add(place)
-                self._bench.executor.cancel(self._steps[place].id)
+        self._untold.pop(step.id, None)
 
 
 def _is_certain(decision: Decision) -> bool:

@@ -5,7 +5,7 @@ with it all that came after it.
 """
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from enum import Enum, auto
 
 from mlpipe_ci.graph import behind
@@ -21,10 +21,13 @@ class Stage(Enum):
 
 class Schedule:
     """Steps by their place in the workflow. `before`: who has to be done first; `rank`: of those
-    that may begin, the one with the most goes first, and with the same the first listed.
+    that may begin, the one with the most goes first, and with the same the first listed. `kinds`:
+    where there is no room for one, there is none for another of its kind.
     """
 
-    def __init__(self, before: Sequence[set[int]], rank: Sequence[float]) -> None:
+    def __init__(
+        self, before: Sequence[set[int]], rank: Sequence[float], kinds: Sequence[Hashable] = ()
+    ) -> None:
         self._stages = [Stage.WAITING] * len(before)
         self._before = [set(places) for places in before]
         self._after: list[set[int]] = [set() for _ in before]
@@ -32,11 +35,12 @@ class Schedule:
             for other in others:
                 self._after[other].add(place)
         self._rank = rank
+        self._kinds = kinds or [None] * len(before)
         self._left = [len(others) for others in before]
-        self._ready: list[tuple[float, int]] = []
+        self._ready: dict[Hashable, list[tuple[float, int]]] = {}
         for place, left in enumerate(self._left):
             if not left:
-                heapq.heappush(self._ready, (-rank[place], place))
+                self._offer(place)
         self._running: set[int] = set()
         self._stale: set[int] = set()
         self._apart: set[frozenset[int]] = set()
@@ -54,18 +58,27 @@ class Schedule:
 
     def next(self, fits: Callable[[int], bool]) -> int | None:
         """The step to begin now; None if none may. `fits`: whether there is room for it."""
-        passed = []
-        found = None
-        while self._ready and found is None:
-            item = heapq.heappop(self._ready)
+        firsts = sorted(item for heap in self._ready.values() if (item := self._first(heap)))
+        return next((place for _, place in firsts if fits(place)), None)
+
+    def _first(self, heap: list[tuple[float, int]]) -> tuple[float, int] | None:
+        """Of those of a kind that are ready, the one that goes first."""
+        passed, found = [], None
+        while heap and found is None:
+            item = heapq.heappop(heap)
             place = item[1]
             if self._stages[place] is not Stage.WAITING or self._left[place]:
                 continue  # it comes back once it is ready again
             passed.append(item)
-            found = place if self._is_free(place) and fits(place) else None
+            found = item if self._is_free(place) else None
         for item in passed:
-            heapq.heappush(self._ready, item)
+            heapq.heappush(heap, item)
         return found
+
+    def _offer(self, place: int) -> None:
+        """It may begin, as far as the others are concerned."""
+        heap = self._ready.setdefault(self._kinds[place], [])
+        heapq.heappush(heap, (-self._rank[place], place))
 
     def _is_free(self, place: int) -> bool:
         return not any(frozenset((place, other)) in self._apart for other in self._running)
@@ -97,7 +110,7 @@ class Schedule:
         for other in self._after[place]:
             self._left[other] -= 1
             if not self._left[other] and self._stages[other] is Stage.WAITING:
-                heapq.heappush(self._ready, (-self._rank[other], other))
+                self._offer(other)
 
     def again(self, place: int, *, alone: bool = False) -> None:
         """A step that is done has to be done again; `alone`: what came after it stays as it is."""
@@ -130,4 +143,4 @@ class Schedule:
         waits = sum(self._stages[other] is not Stage.DONE for other in self._before[place])
         self._left[place] = waits
         if self._stages[place] is Stage.WAITING and not waits:
-            heapq.heappush(self._ready, (-self._rank[place], place))
+            self._offer(place)

@@ -193,3 +193,14 @@ def test_a_secret_is_in_neither_log_nor_screen(tmp_path: Path) -> None:
     assert screen.getvalue() == b"a *** b\nhunter2"
     assert (tmp_path / "logs" / "s.log").read_bytes() == screen.getvalue()
     assert "hunter22" not in repr(replace(job(tmp_path, command), secrets=("hunter22",)))
+
+
+def test_a_command_is_ended_in_time_whatever_the_caller_does(tmp_path: Path) -> None:
+    executor = LocalExecutor(lambda _, __: None)
+    begun = tmp_path / "begun"
+    executor.start(replace(job(tmp_path, f"echo $$ > {begun}; exec sleep 600"), timeout=0.5))
+    wait_for(lambda: begun.exists() and bool(begun.read_text()))
+    wait_for(lambda: not lives(int(begun.read_text())))  # and nobody asks the executor
+    outcome = executor.wait()
+    assert outcome.timed_out
+    assert not outcome.cancelled

@@ -19,7 +19,7 @@ from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input, key_parts, step_key
 from mlpipe_ci.result import Output, Producer
 from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.runner import run
+from mlpipe_ci.runner import Runner
 from mlpipe_ci.workflow import Instance, SecretVariable, Step
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
@@ -61,7 +61,7 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
 
 
 def outcomes(bench: Bench) -> list[StepOutcome]:
-    items = list(run(bench))
+    items = list(Runner(bench).run())
     bench.state.close()
     assert isinstance(items[0], Decision)
     assert isinstance(items[-1], StepOutcome)

@@ -115,11 +115,24 @@ def test_alone_means_that_what_came_after_stays() -> None:
 
 def test_the_longest_way_goes_first_and_what_does_not_fit_is_passed() -> None:
     before: list[set[int]] = [set(), set(), {1}, {2}, set()]
-    schedule = Schedule(before, longest_first(before, {0: 2.5, 1: 1.0, 2: 1.0, 3: 1.0, 4: 9.0}))
+    seconds = {0: 2.5, 1: 1.0, 2: 1.0, 3: 1.0, 4: 9.0}
+    schedule = Schedule(before, longest_first(before, seconds), ["", "", "", "", "gpu"])
     assert schedule.next(always) == 4
     assert schedule.next(lambda place: place != 4) == 1  # 3 s with those behind it, before 2.5 s
     schedule.begin(1)
     assert schedule.next(lambda place: place != 4) == 0
+
+
+def test_where_one_does_not_fit_no_other_of_its_kind_is_tried() -> None:
+    schedule = Schedule([set()] * 1000, [0.0] * 1000, ["gpu"] * 999 + ["cpu"])
+    asked: list[int] = []
+
+    def fits(place: int) -> bool:
+        asked.append(place)
+        return place == 999
+
+    assert schedule.next(fits) == 999
+    assert asked == [0, 999]
 
 
 def test_those_that_were_in_each_others_way_stay_apart() -> None:

@@ -39,7 +39,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     runs = Runs(place.private / "runs")
     record = _record(runs, options)
     if options.follow:
-        return _follow(runs, record, options.steps, out)
+        return _follow(runs, record, options.steps, out, err)
     found = list(_found(runs, record, options))
     objects = Objects(place.cache)
     if options.json:
@@ -141,13 +141,16 @@ def _json(one: Printed, objects: Objects) -> dict[str, Any]:
     return {"step": one.step, "reused": bool(one.digest), "text": text}
 
 
-def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO) -> int:
-    """Print what a step prints, as long as the run goes on."""
+def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO, err: TextIO) -> int:
+    """Print what a step prints, as long as the run goes on. Exit code 1 if it did not begin."""
     if len(steps) != 1:
         raise UsageError("--follow takes the id of one step")
     if not is_running(record):
         raise UsageError(f"run {record.number} is over ({result_of(record)}); leave --follow out")
     path, offset = runs.log(record.number, steps[0]), 0
+    name = shown(steps[0])
+    if not path.is_file():
+        print(f"step '{name}' has not begun in run {record.number}; waiting for it", file=err)
     while True:
         over = not is_running(runs.record(record.number) or record)
         if path.is_file():
@@ -156,6 +159,8 @@ def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO) -> 
                 shutil.copyfileobj(log, out.buffer)
                 offset = log.tell()
             out.flush()
+        if over and not path.is_file():
+            print(f"run {record.number} is over; no command of a step '{name}' ran", file=err)
         if over:
-            return 0
+            return 0 if path.is_file() else 1
         time.sleep(PAUSE)

@@ -3,10 +3,10 @@
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from mlpipe_ci import runner
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
@@ -24,9 +24,10 @@ from mlpipe_ci.place import provide
 from mlpipe_ci.publish import publish
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
-from mlpipe_ci.runner import Terms
+from mlpipe_ci.runner import INTERRUPTED, Runner
 from mlpipe_ci.runs import Runs
 from mlpipe_ci.screens import Screen, open_screen, print_or_drop
+from mlpipe_ci.terms import Terms
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.workflow import Workflow
 from mlpipe_ci.workspace import DEFAULT_FILE, Workspace, default_name, open_workspace
@@ -176,9 +177,10 @@ def _carry_out(
     running: dict[str, Decision] = {}
     cancelled = False
     took: dict[str, float] | None = None
+    runner = Runner(bench, plan.decisions, terms)
     with bench.interrupts.watch():
         try:
-            for item in runner.run(bench, plan.decisions, terms):
+            for item in runner.run():
                 step = item.step.id
                 if isinstance(item, Decision):
                     if item.action is Action.RUN:
@@ -192,12 +194,16 @@ def _carry_out(
         except KeyboardInterrupt:
             cancelled = True
             bench.interrupts.ending(bench.executor.kill)
-            for step in running:  # before anything is printed: who reads it may have stopped
-                bench.executor.cancel(step)
+            runner.cancel()  # before anything is printed: who reads it may have stopped
             if bench.interrupts.count > 1:
                 bench.executor.kill()
             screen.close()
             screen.say("interrupted; ending what runs (once more: at once)")
+            with suppress(KeyboardInterrupt):
+                for outcome in runner.end():
+                    outcomes[outcome.step.id] = outcome
+                    running.pop(outcome.step.id, None)
+                    screen.end(outcome)
         finally:
             screen.close()
             bench.executor.close()
@@ -221,7 +227,7 @@ def _cancelled(
         StepOutcome(
             step=step,
             status=Status.CANCELLED if step.id in running else Status.BLOCKED,
-            reasons=("the run was interrupted",),
+            reasons=INTERRUPTED,
             notes=(f"put back from before: {', '.join(back[step.id])}",)
             if back.get(step.id)
             else (),

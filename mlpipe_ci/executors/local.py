@@ -32,30 +32,24 @@ class LocalExecutor:
         """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
         _refuse_unknown(job)
-        self._running[job.id] = Process(job, self._printed, self._held, self._ended.put)
+        process = Process(job, self._printed, self._held, self._ended.put)
+        self._running[job.id] = process
+        if job.timeout is not None:
+            process.limit(job.timeout, GRACE_SECONDS)
 
     def ready(self, seconds: float | None) -> bool:
         """Wait until a job has ended, at most so long (None: as it takes). True if one has.
 
-        Processes past their time are ended meanwhile. Nothing is lost if a signal ends the waiting.
+        Nothing is lost if a signal ends the waiting.
         """
         until = None if seconds is None else time.monotonic() + seconds
         while not any(process.over for process in self._running.values()):
-            now = time.monotonic()
-            for process in self._running.values():
-                process.press(now, GRACE_SECONDS)
-            if until is not None and now >= until:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
                 return False
-            self._sleep(until)
+            with suppress(queue.Empty):
+                self._ended.get(timeout=left)
         return True
-
-    def _sleep(self, until: float | None) -> None:
-        """Until something ends, or is to be ended."""
-        ends = [one.deadline for one in self._running.values() if one.deadline is not None]
-        ends += [] if until is None else [until]
-        left = max(0.0, min(ends) - time.monotonic()) if ends else None
-        with suppress(queue.Empty):
-            self._ended.get(timeout=left)
 
     def take(self) -> Outcome:
         """The outcome of a job that has ended."""
@@ -75,8 +69,7 @@ class LocalExecutor:
         """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
         process = self._running.get(job)
         if process and not process.over:
-            process.cancelled = True
-            process.end(GRACE_SECONDS)
+            process.cancel(GRACE_SECONDS)
 
     def close(self) -> None:
         """End all that still runs: TERM to the process groups, KILL after the grace time."""
@@ -88,7 +81,7 @@ class LocalExecutor:
     def kill(self) -> None:
         """KILL all that still runs."""
         for process in self._running.values():
-            process.end(0.0)
+            process.kill()
 
 
 def _refuse_unknown(job: Job) -> None:

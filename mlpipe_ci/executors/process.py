@@ -23,20 +23,20 @@ CHUNK = 1 << 16
 class Process:
     """A job that was started. `tell` gets its id once all is over, from another thread.
 
-    `over`: all of it has ended. `deadline`: when it is to be ended (by `time.monotonic`); None: it
-    takes the time that it takes. Raises OSError or ValueError if it cannot be started; then nothing
+    `over`: all of it has ended. Raises OSError or ValueError if it cannot be started; then nothing
     of it runs.
     """
 
     def __init__(
         self, job: Job, printed: Printed, held: tuple[int, ...], tell: Callable[[str], None]
     ) -> None:
-        self.cancelled = self._timed_out = self._reaped = self._pressed = False
+        self._cancelled = self._timed_out = self._ended = self._reaped = False
         self.over = False
         self._job, self._printed, self._tell = job, printed, tell
         self._lock = threading.RLock()  # the second signal may come while it is held
         self._code, self._seconds = 0, 0.0
         self._watchman: subprocess.Popen[bytes] | None = None
+        self._timers: list[threading.Timer] = []
         log = job.log.open("ab" if job.append else "wb")
         try:
             self._tracer = tracer_for(job.watch)
@@ -45,7 +45,6 @@ class Process:
         except BaseException:
             log.close()
             raise
-        self.deadline = None if job.timeout is None else self._began + job.timeout
         self._reader = threading.Thread(target=self._copy_output, args=(log,), daemon=True)
         self._reader.start()
         threading.Thread(target=self._accompany, daemon=True).start()
@@ -76,21 +75,39 @@ class Process:
         tracer.started()
         return process
 
-    def end(self, grace: float) -> None:
-        """TERM; KILL after so many seconds. The first call counts, but for one without grace."""
-        if grace and self._pressed:
-            return
-        self._pressed = True
-        self._signal(signal.SIGTERM if grace else signal.SIGKILL)
-        self.deadline = time.monotonic() + grace if grace else None
+    def limit(self, seconds: float, grace: float) -> None:
+        """End it after so many seconds, whatever mlpipe does then: TERM, and KILL after `grace`."""
+        self._later(seconds, self._time_out, grace)
 
-    def press(self, now: float, grace: float) -> None:
-        """End it if its time is over."""
-        if self.deadline is None or now < self.deadline:
-            return
-        if not self._pressed:
+    def cancel(self, grace: float) -> None:
+        """End it: TERM, and KILL after so many seconds. The first call counts."""
+        with self._lock:
+            if self._ended or self._cancelled or self._timed_out:
+                return
+            self._cancelled = True
+        self._terminate(grace)
+
+    def kill(self) -> None:
+        """KILL; also from a signal's handler."""
+        self._cancelled = self._cancelled or not (self._ended or self._timed_out)
+        self._signal(signal.SIGKILL)
+
+    def _time_out(self, grace: float) -> None:
+        with self._lock:
+            if self._ended or self._cancelled:
+                return
             self._timed_out = True
-        self.end(0.0 if self._pressed else grace)
+        self._terminate(grace)
+
+    def _terminate(self, grace: float) -> None:
+        self._signal(signal.SIGTERM)
+        self._later(grace, self._signal, signal.SIGKILL)
+
+    def _later(self, seconds: float, what: Callable[..., None], *of: float) -> None:
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), what, of)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
 
     def outcome(self) -> Outcome:
         """How it ended; to be asked once, after `tell`."""
@@ -103,13 +120,14 @@ class Process:
             started=self._since,
             trace=trace,
             timed_out=self._timed_out,
-            cancelled=self.cancelled,
+            cancelled=self._cancelled,
         )
 
     def _accompany(self) -> None:
         """Wait for the command, let its last output through, end what it left. In a thread."""
         try:
             _await(self._process)
+            self._ended = True
             self._seconds = time.monotonic() - self._began
             self._reader.join(DRAIN_SECONDS)
             self._signal(signal.SIGKILL)
@@ -120,6 +138,8 @@ class Process:
             self._reader.join(DRAIN_SECONDS)
         finally:
             self.over = True
+            for timer in self._timers:
+                timer.cancel()
             self._tell(self._job.id)
 
     def _signal(self, number: int) -> None:

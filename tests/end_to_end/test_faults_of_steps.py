@@ -223,6 +223,35 @@ steps:
     assert "big  reused" in repo.mlpipe("run").stdout
 
 
+def test_what_ends_while_another_is_being_kept_when_the_signal_comes_is_kept(
+    repo: Repo, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    text = """
+steps:
+  - name: big
+    run: head -c 600000000 /dev/zero > big.bin; touch ../written
+    inputs: [in]
+    outputs: [big.bin]
+  - name: quick
+    run: while ! [ -e ../written ]; do sleep 0.01; done; cat in > quick.txt
+    inputs: [in]
+    outputs: [quick.txt]
+  - {name: long, run: sleep 60; cat in > long.txt, inputs: [in], outputs: [long.txt]}
+"""
+    repo.commit({"mlpipe.yml": text, "in": "1\n", ".gitignore": "*.bin\n"})
+    process = start("--jobs", "3")
+    wait_for((repo.root.parent / "written").exists)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, out
+    told = [f"{step}  {how}" in out for step, how in ENDINGS.items()]
+    assert all(told), out
+    assert "quick  reused" in repo.mlpipe("run", "quick").stdout
+
+
+ENDINGS = {"big": "succeeded", "quick": "succeeded", "long": "cancelled"}
+
 TREE = """
 steps:
 """ + "".join(

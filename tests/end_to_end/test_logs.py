@@ -120,10 +120,20 @@ def test_a_run_that_goes_on_and_one_that_was_killed(ready: Repo) -> None:
     assert logs(ready, "train") == b"one\n"
     busy = ready.mlpipe("run", "--no-wait", code=2)
     assert f"another run has this work tree (process {process.pid}, since " in busy.stderr
+    unknown = subprocess.Popen(
+        [sys.executable, "-m", "mlpipe_ci", "logs", "trian", "--follow"],
+        cwd=ready.root,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     began = time.monotonic()
     assert logs(ready, "train", "--follow") == b"one\ntwo\nhalf \xff"
     assert time.monotonic() - began > 1
     assert process.wait() == 0
+    told = unknown.communicate(timeout=10)[1]
+    assert "step 'trian' has not begun in run 1; waiting for it" in told
+    assert "run 1 is over; no command of a step 'trian' ran" in told
+    assert unknown.returncode == 1
     assert "is over (success)" in ready.mlpipe("logs", "train", "-f", code=2).stderr
     (ready.root / "begun").unlink()
     ready.write({"in": "2\n"})

@@ -1,0 +1,20 @@
+"""How a run is carried out."""
+
+from mlpipe_ci.frozen import frozen
+from mlpipe_ci.room import Capacity
+
+ENDLESS = Capacity(cpus=float("inf"))
+
+
+@frozen
+class Terms:
+    """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
+    needs the step that failed. `capacity`: of the machine.
+    """
+
+    jobs: int = 1
+    keep_going: bool = False
+    capacity: Capacity = ENDLESS
+
+
+IN_ORDER = Terms()
