@@ -240,7 +240,10 @@ class Runner:
         self._room.give(step)
         found = self._crew.remove(place, ending.touched)
         mine = next((one for one in found if one.reader == place), None)
-        if mine and outcome.broke:
+        if outcome.status is Status.CANCELLED and not self._failures.ends(place):
+            self._schedule.end(place)  # what it was ended for was no failure
+            yield outcome
+        elif mine and outcome.broke:
             note = f"{self._because(mine)}; it runs again after that"
             self._schedule.end(place)
             yield replace(outcome, notes=(*outcome.notes, note))
@@ -272,8 +275,10 @@ class Runner:
         """What a failure stopped that may be none is looked at again; `ended`: siblings."""
         for step, outcome in self._done.items():
             place = self._bench.workflow.places[step]
-            if outcome.status is Status.BLOCKED or place in ended:
+            if outcome.status is Status.BLOCKED:
                 self._schedule.again(place)
+        for place in ended:  # one may run still, and end soon
+            self._schedule.again(place)
 
     def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
         outcome = with_notes(decision, outcome, self._room.lacking(decision.step))

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import signal
 import socket
 import sqlite3
 import struct
 import sys
+import time
 from pathlib import Path
 
 import pytest
-from watching import BOTH, Seen, is_running, watch
+from watching import BOTH, Seen, is_running, job_of, watch
 
+from mlpipe_ci.executors.local import LocalExecutor
 from mlpipe_ci.tracing import sightings as flags
 
 PLATFORM = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these tracers")
@@ -324,3 +327,15 @@ def test_what_a_command_leaves_running_is_ended(root: Path, tracer: str) -> None
     seen = watch(root, "bash", "-c", f"setsid {mark} >/dev/null 2>&1 & exit 0", tracer=tracer)
     assert seen.outcome.exit_code == 0
     assert not is_running(mark)
+
+
+@BOTH
+def test_no_signal_is_lost_while_a_command_begins(root: Path, tracer: str) -> None:
+    executor = LocalExecutor(lambda _, __: None)
+    codes = []
+    for number in range(40):
+        executor.start(job_of(root, "sleep", "600", tracer=tracer))
+        time.sleep(number * 0.002)
+        executor.cancel("s")
+        codes.append(executor.wait().exit_code)
+    assert not {0, -signal.SIGKILL} & set(codes), "it took the second one"

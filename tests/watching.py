@@ -69,20 +69,29 @@ def watch(
     rules: str = "",
 ) -> Seen:
     """Run a command in `root` and watch it."""
-    root = Path(os.path.realpath(root))
-    screen = io.BytesIO()
+    root, screen = Path(os.path.realpath(root)), io.BytesIO()
+    executor = LocalExecutor(lambda _, data: (screen.write(data), None)[1])
+    executor.start(job_of(root, *argv, tracer=tracer, env=env, rules=rules))
+    outcome = executor.wait()
+    output = screen.getvalue().decode("utf-8", "replace")
+    return Seen(outcome=outcome, root=root, output=output, trace=outcome.trace)
+
+
+def job_of(
+    root: Path,
+    *argv: str,
+    tracer: str = "notify",
+    env: dict[str, str] | None = None,
+    rules: str = "",
+) -> Job:
+    """A command in `root` that is to be watched."""
     logs = root.parent / f"{root.name}-logs"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     given = {**os.environ, "PATH": path, **(env or {})}
     request = Request(root=root, directory=root, log=logs / "strace", preferred=tracer, rules=rules)
-    job = Job(
+    return Job(
         id="s", argv=argv, directory=root, env=tuple(given.items()), log=logs / "log", watch=request
     )
-    executor = LocalExecutor(lambda _, data: (screen.write(data), None)[1])
-    executor.start(job)
-    outcome = executor.wait()
-    output = screen.getvalue().decode("utf-8", "replace")
-    return Seen(outcome=outcome, root=root, output=output, trace=outcome.trace)
 
 
 def is_running(command: str) -> bool:

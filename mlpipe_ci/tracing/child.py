@@ -14,6 +14,21 @@ WORDS = 12
 """Bytes that the child tells of itself: the listener's number, an error, if it gave up rights."""
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+"""What the supervisor passes on to the command. None is lost while that begins."""
+
+
+def restore_signals(mask: set[signal.Signals | int]) -> None:
+    """In the child: what comes from now on is for the command. It leads a process group, as a
+    command that nobody watches does.
+    """
+    os.setpgid(0, 0)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def become(
     argv: list[bytes],
     env: dict[bytes, bytes],
@@ -24,11 +39,9 @@ def become(
 ) -> None:
     """In the child: install the filter, wait for the word, become the command. Never returns.
 
-    `ends`: of the pipes where it tells of itself, and hears the word. It leads a process group, as
-    a command that nobody watches does.
+    `ends`: of the pipes where it tells of itself, and hears the word.
     """
     tell, heard = ends
-    os.setpgid(0, 0)
     tell, heard = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, FREE) for one in (tell, heard))
     if by_strace:
         argv = _below(by_strace, argv, tell)

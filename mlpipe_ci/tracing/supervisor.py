@@ -32,7 +32,7 @@ TICK = 1000
 
 class Supervisor:
     """One watched command. `control`: closed when mlpipe has died; `out`: where the trace goes;
-    `env`: of the command.
+    `env`: of the command; `mask`: of signals, before those of `child.SIGNALS` were blocked.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class Supervisor:
         env: dict[bytes, bytes],
         root: bytes,
         rules: Rules | None,
+        mask: set[signal.Signals | int],
     ) -> None:
+        self._mask = mask
         self._control, self._out, self._env = control, out, env
         self._machine = os.uname().machine
         self._root, self._rules = root, rules
@@ -67,6 +69,7 @@ class Supervisor:
             by_strace = strace if preferred in {"auto", "strace"} and child.works(strace) else []
             tracer = "strace" if by_strace else "none"
             self._start(argv, watched=False, by_strace=by_strace)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._tell(tracer, complete=False)
         try:
             self._serve()
@@ -89,6 +92,7 @@ class Supervisor:
             try:
                 os.close(told)
                 os.close(say)
+                child.restore_signals(self._mask)
                 child.become(argv, self._env, (tell, heard), watched=watched, by_strace=by_strace)
             finally:
                 os._exit(127)
@@ -264,10 +268,11 @@ def main(argv: list[str]) -> None:
     """`supervisor.py CONTROL OUT ENV ROOT PREFERRED RULES STRACE… -- COMMAND…`."""
     control, out, env, root, preferred, rules, *words = map(os.fsencode, argv)
     split = words.index(b"--")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, child.SIGNALS)  # until there is a command
     watched = Supervisor(
-        int(control), int(out), environment(int(env)), root, read_rules(rules, root)
+        int(control), int(out), environment(int(env)), root, read_rules(rules, root), mask
     )
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    for number in child.SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, watched.forward)
     for place in map(int, os.listdir("/proc/self/fd")):
