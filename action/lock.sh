@@ -6,7 +6,7 @@ uv=$1
 cd "$(dirname "$0")/.."
 options=(--quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
   --no-emit-index-url --no-emit-find-links --upgrade)
-"$uv" pip compile "${options[@]}" pyproject.toml --output-file action/requirements.txt
+"$uv" pip compile "${options[@]}" pyproject.toml --extra remote --output-file action/requirements.txt
 "$uv" pip compile "${options[@]}" pyproject.toml --group build --group test --group check \
   --constraint action/requirements.txt examples/fraud-detection/requirements.txt \
   --output-file tests/requirements.txt

@@ -22,8 +22,8 @@ HELP = {
         "mlpipe validate\n  mlpipe validate a.yml b.yml\n  mlpipe validate --format sarif",
     ),
     "cache": (
-        "look after the local cache",
-        "mlpipe cache status\n  mlpipe cache verify\n  mlpipe cache gc --max-size 5G",
+        "look after the local cache, and the remote one",
+        "mlpipe cache status\n  mlpipe cache push\n  mlpipe cache gc --remote --dry-run",
     ),
     "graph": ("show which step needs which", "mlpipe graph\n  mlpipe graph --format mermaid"),
     "trace": (
@@ -82,8 +82,15 @@ def _options(command: argparse.ArgumentParser, name: str) -> None:
 
 def _cache(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    help_ = "what is in it; what is damaged; remove what was used longest ago"
-    add("action", choices=("status", "verify", "gc"), help=help_)
+    help_ = (
+        "what is in it; what is damaged; remove what was used longest ago; list results; send to "
+        "the remote cache what a run would reuse here; get from it what a run would reuse"
+    )
+    add("action", choices=("status", "verify", "gc", "ls", "push", "pull"), help=help_)
+    help_ = "status, ls, gc: of the remote cache that the workflow file names"
+    add("--remote", dest="there", action="store_true", help=help_)
+    add("-n", "--dry-run", action="store_true", help="gc: only say what would be removed")
+    add("--file", metavar="FILE", help="the workflow file (default: mlpipe.yml at the root)")
     help_ = "gc: keep so much, as in 500M (default: MLPIPE_CACHE_MAX_SIZE, else 20G)"
     add("--max-size", metavar="SIZE", help=help_)
     help_ = "gc: keep what was used in so many days (default: MLPIPE_CACHE_MAX_AGE, else 90)"
@@ -124,6 +131,8 @@ def _decision(command: argparse.ArgumentParser) -> None:
     """What bears on a decision, and where the repository comes from."""
     add = command.add_argument
     add("--base", metavar="REF", help="compare with this commit, branch or tag")
+    help_ = "use the local cache alone"
+    add("--no-remote", dest="remote", action="store_false", help=help_)
     help_ = "run this step even if its result is known; without a name: all"
     add("--force", metavar="STEP", nargs="?", const="", action="append", help=help_)
     help_ = "check this repository out first, into DIR or a new directory named as it is"
@@ -154,8 +163,13 @@ def _carry_out(command: argparse.ArgumentParser) -> None:
     add("--no-wait", dest="wait", action="store_false", help=help_)
     help_ = "a live view, plain lines, or what the terminal can do (default)"
     add("--progress", choices=("auto", "live", "plain"), default="auto", help=help_)
-    help_ = "bring back all outputs of reused steps, or only those that running steps need"
-    add("--outputs", choices=("all", "needed"), default="all", help=help_)
+    help_ = (
+        "bring back all outputs of reused steps, or only those that running steps need (default: "
+        "all; in GitHub Actions with results from elsewhere: needed)"
+    )
+    add("--outputs", choices=("auto", "all", "needed"), default="auto", help=help_)
+    help_ = "at a desk: send new results to the remote cache, for all to reuse"
+    add("--push", action="store_true", help=help_)
     help_ = "run steps also on an event that gives a stranger's change this repository's rights"
     add("--allow-untrusted", action="store_true", help=help_)
     help_ = "post no comment on the pull request"

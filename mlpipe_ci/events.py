@@ -26,7 +26,8 @@ class Event:
 
     `ref` and `sha` are GitHub's; `head` is the commit that is checked out. `worktree`: the work
     tree itself is compared (at a desk), not a commit. `idle`: why there is nothing to be run at
-    all. `scopes` are read in this order, and results are written to the first.
+    all. `trusted`: who wrote this change may write to the repository; a fork's author may not.
+    `scopes` are read in this order, and results are written to the first.
     """
 
     name: str = DESK
@@ -36,6 +37,7 @@ class Event:
     worktree: bool = True
     pull_request: int | None = None
     idle: str = ""
+    trusted: bool = True
     scopes: tuple[str, ...] = ("local", "main")
     repository: str = ""
     run_url: str = ""
@@ -112,6 +114,7 @@ def _github(env: Mapping[str, str], git: Git | None) -> Event:
         head=git.head() if git else None,
         worktree=False,
         pull_request=_number(payload),
+        trusted=_is_trusted(name, payload),
         scopes=_scopes(name, env.get("GITHUB_REF", ""), payload),
         repository=repository,
         run_url=f"{server}/{repository}/actions/runs/{run}",
@@ -120,6 +123,25 @@ def _github(env: Mapping[str, str], git: Git | None) -> Event:
         payload=payload,
     )
     return event if not (idle := _idle(event)) else Event(**(vars(event) | {"idle": idle}))
+
+
+def _is_trusted(name: str, payload: Mapping[str, Any]) -> bool:
+    """False for what anybody can start: a fork's pull request, and events on behalf of others."""
+    if name in UNTRUSTED:
+        return False
+    request = payload.get("pull_request")
+    if not isinstance(request, Mapping):
+        return not name.startswith("pull_request")
+    names = [_repository(request, side) for side in ("head", "base")]
+    return bool(names[0]) and names[0] == names[1]
+
+
+def _repository(request: Mapping[str, Any], side: str) -> str:
+    """The repository of a pull request's head or base, empty if it is gone."""
+    found = request.get(side)
+    repository = found.get("repo") if isinstance(found, Mapping) else None
+    name = repository.get("full_name") if isinstance(repository, Mapping) else None
+    return name.lower() if isinstance(name, str) else ""
 
 
 def _idle(event: Event) -> str:

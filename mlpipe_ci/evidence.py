@@ -142,7 +142,11 @@ class Gatherer:
 
     def newest(self, key: str | None) -> Result | None:
         """The newest stored result of a key, whether it fits or not."""
-        known = self.store.results(key, self.scopes) if self.store and key else ()
+        if self.store is None or not key:
+            return None
+        known = self.store.results(key, self.scopes)
+        for more in () if known else self.store.further(key):
+            known += more
         return max(known, key=lambda one: one.finished, default=None)
 
     def _unwatched(self, step: Step) -> str:
@@ -164,11 +168,17 @@ class Gatherer:
             return nothing
         known = self.store.results(key, self.scopes)
         if waits_for:  # by steps that may write anything, for one that may read anything
-            return nothing if known else Judged()
+            return nothing if known or any(self.store.further(key)) else Judged()
         judge = Judge(
             self.checker, self.workflow, self.writers, self._lost, self.author, self._left
         )
         found = judge.results(step, known, written)
+        if not found.fitting and step.id not in self.forced:
+            for more in self.store.further(key):
+                known += more
+                found = judge.results(step, known, written)
+                if found.fitting:
+                    break
         if found.fitting and step.metrics and not found.fitting[0].metrics:
             first = metrics_now(step, found.fitting[0], self.store)
             return replace(found, fitting=(first, *found.fitting[1:]))

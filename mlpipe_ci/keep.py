@@ -51,7 +51,7 @@ def keep_result(
     finding = _find(bench, step, ended)
     more = finding.writes if step.undeclared else ()
     _announce(bench, step, more)
-    why = why_unstored(step, ended.trace, finding)
+    why = why_unstored(step, ended.trace, finding) or _why_secret(bench, step, ended, more)
     keep = None if why or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, finding)
     touched = touched_now(finding, ended.trace, bench.root)
@@ -62,6 +62,8 @@ def keep_result(
     except OSError as error:
         wrote = outputs.save(bench.root, step, None, more)
         return kept(wrote, (_not_stored(error),))
+    if why and step.inputs:
+        notes += (f"the result was not stored: {why}",)
     if not why and keep:
         git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
         why = git or _changed_meanwhile(bench, decision, ended, finding)
@@ -82,6 +84,15 @@ def keep_result(
     )
     notes += _add(keep, result, bench.scopes[0], forced=decision.forced)
     return kept(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
+
+
+def _why_secret(bench: Bench, step: Step, ended: Outcome, more: tuple[str, ...]) -> str:
+    """Said before anything is stored: what lies in a cache, others may read."""
+    if not ended.job.secrets or bench.store is None or step.cache is False:
+        return ""
+    wrote = outputs.save(bench.root, step, None, more)
+    leak = outputs.leak(bench.root, wrote, ended.job.secrets)
+    return f"its output {leak} holds the value of a secret" if leak else ""
 
 
 def _find(bench: Bench, step: Step, ended: Outcome) -> Finding:

@@ -23,7 +23,11 @@ class Options:
     action: str = ""
     max_size: str | None = None
     max_age: float | None = None
-    outputs: str = "all"
+    outputs: str = "auto"
+    push: bool = False
+    remote: bool = True
+    there: bool = False
+    dry_run: bool = False
     asked: Asked = NOTHING
     force: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from mlpipe_ci.bench import Bench
+from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.decide import Decision, Written
@@ -43,16 +45,18 @@ class Reuse:
         restorer = self._restorer(step)
         if bench.needed_only and not has_links(result.outputs):
             self._held[step.id] = decision
-            metrics = tuple(o for o in result.outputs if o.path in step.metrics)
+            wanted = () if result.metrics else step.metrics
+            metrics = tuple(o for o in result.outputs if o.path in wanted)
             restored, moved = restorer.some(step, metrics), NOTHING
         else:
             restored, moved = restorer.all(step, self._wanted(result))
             moved += self._retire(step, result)
+            self._bring_log(result)
         self.wrote = bool(restored or moved)
         if self.wrote:
             bench.tree.forget()
         if bench.store:
-            bench.store.used(result.key)
+            bench.store.used(result)
         self._note(step, decision, result)
         notes = (f"{restored} file(s) restored from the cache",) if restored else ()
         return make_outcome(
@@ -64,6 +68,12 @@ class Reuse:
             metrics=self._metrics(step, result),
             notes=notes + moved_note(bench, step, moved),
         )
+
+    def _bring_log(self, result: Result) -> None:
+        """What the step printed, for `mlpipe logs`; it is no loss if it cannot be had."""
+        if self._bench.store and result.log:
+            with suppress(DamagedError, OSError):
+                self._bench.store.bring((result.log,))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> None:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
@@ -123,6 +133,8 @@ class Reuse:
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""
+        if result.metrics and step.id in self._held:
+            return result.metrics  # the files are not brought for it
         try:
             return read_all_metrics(self._bench, step)
         except (MissingOutputError, MetricsError):

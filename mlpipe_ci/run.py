@@ -103,14 +103,36 @@ class Comparison:
 
 
 @frozen
+class Transfers:
+    """What a run had to do with a remote store: its address, the scope that it wrote (empty: none).
+
+    `fetched` and `stored` count contents, `failed` writes that failed; bytes as they were sent.
+    """
+
+    remote: str
+    scope: str = ""
+    requests: int = 0
+    fetched: int = 0
+    fetched_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    failed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
 class Run:
-    """One run: the workflow, what was compared, an outcome for each step, seconds in all."""
+    """One run: the workflow, what was compared, an outcome for each step, seconds in all.
+
+    `transfers`: None where no remote store was asked.
+    """
 
     workflow: Workflow
     comparison: Comparison
     outcomes: tuple[StepOutcome, ...]
     seconds: float
     cancelled: bool = False
+    transfers: Transfers | None = None
 
     @property
     def result(self) -> str:

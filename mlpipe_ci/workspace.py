@@ -1,7 +1,8 @@
 """Opens what a command works on: root, git, event, workflow, cache, state."""
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +14,7 @@ from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.errors import UsageError
-from mlpipe_ci.events import Event, read_event
+from mlpipe_ci.events import DESK, Event, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
@@ -29,6 +30,8 @@ from mlpipe_ci.workflow import Workflow
 
 DEFAULT_FILE = "mlpipe.yml"
 TRACER = "MLPIPE_TRACER"
+PACK = "MLPIPE_PACK"
+"""The environment variable that names the directory that GitHub's cache carries; for the action."""
 
 
 @frozen
@@ -74,8 +77,24 @@ class Workspace:
         )
 
 
+@frozen
+class Telling:
+    """Who is told of what goes on: `say` a word, such as a warning; `tell` how far it is."""
+
+    say: Callable[[str], None]
+    tell: Callable[[str], None] = lambda _text: None
+
+
+SILENT = Telling(say=lambda _text: None)
+
+
 def open_workspace(
-    place: Place, options: Options, env: Mapping[str, str], *, readonly: bool
+    place: Place,
+    options: Options,
+    env: Mapping[str, str],
+    telling: Telling = SILENT,
+    *,
+    readonly: bool,
 ) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
     event = read_event(env, place.git)
@@ -88,6 +107,7 @@ def open_workspace(
     state = State(place.state, readonly=readonly)
     tree = Tree(place.root, place.git, workflow.writes, state.memo)
     later = _later(workflow, state, tree)
+    store = _store(place, options, env, (event, workflow, state), telling)
     return Workspace(
         root=place.root,
         git=place.git,
@@ -97,19 +117,58 @@ def open_workspace(
         tree=tree,
         checker=Checker(str(place.root), tree, env, later),
         later=later,
-        store=Store(
-            place.cache, state.recall(workflow.file), links=workflow.cache.restore == "link"
-        ),
+        store=store,
         state=state,
         private=place.private,
         producer=_producer(event),
         authors=Authors(event, comparison, place.git, history),
         chosen=_chosen(workflow, options),
         forced=named_steps(workflow, options.force, "--force"),
-        needed_only=options.outputs == "needed",
+        needed_only=_needed_only(options, event, store),
         watching=_unwatched(env),
         large_files=large_files(env, place.git, options.asked),
     )
+
+
+def _store(
+    place: Place,
+    options: Options,
+    env: Mapping[str, str],
+    known: tuple[Event, Workflow, State],
+    telling: Telling,
+) -> Store:
+    """The local store, or one with another behind it."""
+    event, workflow, state = known
+    recall, links = state.recall(workflow.file), workflow.cache.restore == "link"
+    url = workflow.cache.remote if options.remote else None
+    if options.push and url is None:
+        raise UsageError("--push needs a remote cache; add to the file: cache: {remote: s3://…}")
+    if url is None and not env.get(PACK):
+        return Store(place.cache, recall, links=links)
+    # 15 ms to import, which a run without a remote store does not pay.
+    from mlpipe_ci.remote.joining import Wanted, join  # noqa: PLC0415
+    from mlpipe_ci.trust import rights  # noqa: PLC0415
+
+    wanted = Wanted(
+        directory=place.cache,
+        url=url,
+        pack=Path(env[PACK]).absolute() if env.get(PACK) else None,
+        rights=rights(event, push=options.push),
+        scopes=event.scopes,
+        workflow=workflow.file,
+        run=str(event.run_id or os.urandom(4).hex()),
+        warn=lambda text: telling.say(f"warning: {text}"),
+        tell=telling.tell,
+        links=links,
+    )
+    return join(wanted, recall, env)
+
+
+def _needed_only(options: Options, event: Event, store: Store) -> bool:
+    """On a runner that brings results from elsewhere, nothing comes that no step reads."""
+    if options.outputs == "auto":
+        return event.name != DESK and type(store) is not Store
+    return options.outputs == "needed"
 
 
 def _unwatched(env: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.needs import needs
 from mlpipe_ci.contents import file_digest
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.frozen import frozen
@@ -53,6 +54,12 @@ def look(top: Path) -> Contents:
     )
 
 
+def newest(top: Path, most: int) -> list[Result]:
+    """The results that were made last, the newest first."""
+    found = [stored.result for stored in _results(top) if stored.result]
+    return sorted(found, key=lambda result: -result.finished)[:most]
+
+
 def verify(top: Path) -> Iterator[tuple[Path, str]]:
     """Read everything. Yields what is damaged, with why; each is removed: it would be a miss."""
     for path, _ in _files(top / "objects"):
@@ -82,7 +89,7 @@ def collect(top: Path, now: float, *, max_bytes: int, max_age: float) -> tuple[i
     needed: set[str] = set()
     total, removed, freed = 0, 0, 0
     for stored in kept:
-        objects = set(_objects(stored.result)) if stored.result else set()
+        objects = set(needs(stored.result)) if stored.result else set()
         total += stored.size + sum(sizes.get(name, 0) for name in objects - needed)
         young = now - stored.used < YOUNG
         if stored.result and (young or (total <= max_bytes and now - stored.used <= max_age)):
@@ -115,17 +122,8 @@ def _fault(top: Path, stored: Stored) -> str:
         return "it is damaged, or of another version of mlpipe"
     if stored.path.parent.parent.name + stored.path.parent.name != stored.result.key:
         return "it is the result of another key"
-    lost = [n for n in _objects(stored.result) if not (top / "objects" / n[:2] / n[2:]).exists()]
+    lost = [n for n in needs(stored.result) if not (top / "objects" / n[:2] / n[2:]).exists()]
     return "a content that it needs is not there" if lost else ""
-
-
-def _objects(result: Result) -> Iterator[str]:
-    """Names of the objects that a result needs."""
-    files = (output for output in result.outputs if output.kind == "file")
-    digests = {output.pack or output.digest: None for output in files}
-    for digest in (*digests, result.log):
-        if digest:
-            yield digest.removeprefix("blake3:")
 
 
 def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:

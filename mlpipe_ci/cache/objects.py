@@ -74,6 +74,32 @@ class Objects:
             _remove(temporary)
         return digest, found
 
+    def receive(self, digest: str, chunks: Iterable[bytes]) -> None:
+        """Keep a content that comes from elsewhere. Raises DamagedError if it is another one.
+
+        OSError, and what `chunks` raises, pass through; then nothing is kept.
+        """
+        hasher, size = blake3(), 0
+        temporary, place = self._temporary()
+        try:
+            with _Opened(place):
+                for chunk in chunks:
+                    hasher.update(chunk)
+                    _write(place, chunk)
+                    size += len(chunk)
+                os.fchmod(place, 0o444)
+            if f"blake3:{hasher.hexdigest()}" != digest:
+                raise DamagedError(f"{digest[:15]}… is not what was stored")
+            self._place(temporary, digest, size)
+        finally:
+            _remove(temporary)
+
+    def bring(self, digests: Iterable[str]) -> None:
+        """Contents that are about to be read: a store with another one behind it gets them now.
+
+        Raises DamagedError if one of them cannot be had.
+        """
+
     def has(self, digest: str, size: int) -> bool:
         """True if the object is there with the right size. Its bytes are verified by a read."""
         try:
@@ -100,11 +126,7 @@ class Objects:
 
     def fetch(self, digest: str, destination: str, *, executable: bool) -> None:
         """Make a new file with the bytes of an object. Raises DamagedError, OSError."""
-        path = self._object(digest)
-        try:
-            file = os.open(path, READ)
-        except FileNotFoundError as error:
-            raise DamagedError(f"{digest[:15]}… is not in the cache") from error
+        path, file = self._object(digest), self._open(digest)
         with _Opened(file):
             if self._links and not executable and self._link(digest, path, file, destination):
                 return
@@ -124,11 +146,7 @@ class Objects:
         for output, destination in wanted:
             by_pack.setdefault(output.pack, []).append((output, destination))
         for pack, members in by_pack.items():
-            try:
-                file = os.open(self._object(pack), READ)
-            except FileNotFoundError as error:
-                raise DamagedError(f"{pack[:15]}… is not in the cache") from error
-            with _Opened(file):
+            with _Opened(self._open(pack)) as file:
                 for output, destination in members:
                     data = os.pread(file, output.size, output.offset)
                     self._refuse(f"blake3:{blake3(data).hexdigest()}", output.digest, pack)
@@ -138,12 +156,24 @@ class Objects:
 
     def read(self, digest: str) -> bytes:
         """The bytes of a small object, such as a log. Raises DamagedError."""
+        self._bring_missing(digest)
         try:
             data = _content(self._object(digest))
         except OSError as error:
             raise DamagedError(f"{digest[:15]}… is not in the cache") from error
         self._refuse(f"blake3:{blake3(data).hexdigest()}", digest, digest)
         return data
+
+    def _open(self, digest: str) -> int:
+        self._bring_missing(digest)
+        try:
+            return os.open(self._object(digest), READ)
+        except FileNotFoundError as error:
+            raise DamagedError(f"{digest[:15]}… is not in the cache") from error
+
+    def _bring_missing(self, digest: str) -> None:
+        if not os.path.exists(self._object(digest)):
+            self.bring((digest,))
 
     def _refuse(self, found: str, wanted: str, name: str) -> None:
         """Damage is found once: the object goes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlpipe_ci.cache.paths import contents
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.contents import file_digest
+from mlpipe_ci.contents import CHUNK, file_digest
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.paths import above
 from mlpipe_ci.result import Output
@@ -22,6 +22,8 @@ Digest = Callable[[str, os.stat_result], str]
 SMALL, MANY, PACK = 64 << 10, 100, 16 << 20
 """Files of less than `SMALL` bytes are kept in packs if a step has more than `MANY` of them: so a
 directory of thousands is one object, or a few. A pack ends once it has `PACK` bytes."""
+LEAST_SECRET = 8
+"""Bytes of a secret that is looked for in outputs."""
 
 
 def read(path: str, _status: os.stat_result) -> str:
@@ -76,6 +78,28 @@ def _packed(root: Path, small: list[Output], store: Store) -> dict[str, Output]:
             )
             offset += length
     return found
+
+
+def leak(root: Path, outputs: tuple[Output, ...], secrets: tuple[str, ...]) -> str:
+    """The first output that holds the value of a secret, as it is; empty if none does.
+
+    Short values are not looked for: they would be found by chance.
+    """
+    wanted = [value.encode("utf-8", "surrogateescape") for value in secrets]
+    wanted = [value for value in wanted if len(value) >= LEAST_SECRET]
+    files = (output.path for output in outputs if output.kind == "file")
+    return next((path for path in files if wanted and _holds(f"{root}/{path}", wanted)), "")
+
+
+def _holds(path: str, wanted: list[bytes]) -> bool:
+    overlap, rest = max(len(value) for value in wanted) - 1, b""
+    with open(path, "rb", buffering=0) as file:
+        while data := file.read(CHUNK):
+            data = rest + data
+            if any(value in data for value in wanted):
+                return True
+            rest = data[-overlap:]
+    return False
 
 
 def has_links(outputs: tuple[Output, ...] | None) -> bool:

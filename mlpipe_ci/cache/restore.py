@@ -154,6 +154,7 @@ def _stage(
     aside: Aside,
 ) -> list[tuple[Path, str]]:
     """Make all of it in a directory of mlpipe's own; returns what goes where."""
+    store.bring(output.pack or output.digest for output in wrong if output.kind == "file")
     top = aside.fresh_staging()
     moves: list[tuple[Path, str]] = []
     packed: list[tuple[Output, str]] = []

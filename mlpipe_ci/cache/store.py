@@ -20,6 +20,7 @@ from mlpipe_ci.cache.codec import decode_result, encode_result
 from mlpipe_ci.cache.objects import Objects
 from mlpipe_ci.cache.recall import Recall
 from mlpipe_ci.result import Result
+from mlpipe_ci.run import Transfers
 
 DAY = 86_400.0
 MOST_EXPLAINED = 2000
@@ -42,9 +43,13 @@ class Store(Objects):
         self._looked_at[key] = [(path, used) for path, used, _ in found]
         return tuple(result for _, _, result in found if result.key == key)
 
-    def used(self, key: str) -> None:
-        """Results of a key that were looked up are among the last to be collected."""
-        for path, used in self._looked_at.get(key, ()):
+    def further(self, key: str) -> Iterator[tuple[Result, ...]]:  # noqa: ARG002 - for those below
+        """More results for a key, from farther and farther away; a local store has none."""
+        yield from ()
+
+    def used(self, result: Result) -> None:
+        """A result is reused: with those of its key it is among the last to be collected."""
+        for path, used in self._looked_at.get(result.key, ()):
             if time.time() - used > DAY:
                 with suppress(OSError):
                     os.utime(path)
@@ -78,9 +83,8 @@ class Store(Objects):
         The first writer wins (a link is created only where there is none), unless the user wants
         this one `instead`. Raises OSError.
         """
-        discovered = blake3(repr(result.discovered).encode("utf-8", "surrogateescape")).hexdigest()
         folder = self._folder(scope, result.key)
-        path = f"{folder}/{discovered[:16]}.json"
+        path = f"{folder}/{name_of(result)}.json"
         os.makedirs(folder, exist_ok=True)
         temporary, place = self._temporary()
         try:
@@ -97,8 +101,21 @@ class Store(Objects):
             Path(temporary).unlink(missing_ok=True)
         return None
 
+    def finish(self, seconds: float | None = None) -> None:
+        """The run is over: what is still to be done, in so many seconds."""
+
+    def transfers(self) -> Transfers | None:
+        """What went to and came from elsewhere; None where there is no such place."""
+        return None
+
     def _folder(self, scope: str, key: str) -> str:
         return f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
+
+
+def name_of(result: Result) -> str:
+    """What tells the results of one key apart: 16 hexadecimal digits for the discovered inputs."""
+    text = repr(result.discovered).encode("utf-8", "surrogateescape")
+    return blake3(text).hexdigest()[:16]
 
 
 def _read_result(path: str) -> Result | None:

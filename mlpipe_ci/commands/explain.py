@@ -11,13 +11,14 @@ from mlpipe_ci.options import Options
 from mlpipe_ci.place import provide
 from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
 from mlpipe_ci.screens import open_screen
-from mlpipe_ci.workspace import named_steps, open_workspace
+from mlpipe_ci.workspace import Telling, named_steps, open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow, of a path or of a name is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    workspace = open_workspace(provide(options, env, screen.say), options, env, readonly=True)
+    place = provide(options, env, screen.say)
+    workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
     wanted = named_steps(workspace.workflow, options.steps, "explain")
     gatherer = workspace.gatherer(time.time())
     plan = make_plan(workspace.workflow, gatherer)

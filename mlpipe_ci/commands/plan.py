@@ -11,13 +11,14 @@ from mlpipe_ci.place import provide
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
 from mlpipe_ci.screens import has_colour, open_screen
-from mlpipe_ci.workspace import open_workspace
+from mlpipe_ci.workspace import Telling, open_workspace
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    workspace = open_workspace(provide(options, env, screen.say), options, env, readonly=True)
+    place = provide(options, env, screen.say)
+    workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))

@@ -30,16 +30,19 @@ from mlpipe_ci.screens import Screen, open_screen, print_or_drop
 from mlpipe_ci.terms import Terms
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.workflow import Workflow
-from mlpipe_ci.workspace import DEFAULT_FILE, Workspace, default_name, open_workspace
+from mlpipe_ci.workspace import DEFAULT_FILE, Telling, Workspace, default_name, open_workspace
 
 OWN_VARIABLES = (
     "MLPIPE_TOKEN",
+    "MLPIPE_PACK",
     "ACTIONS_RUNTIME_TOKEN",
     "ACTIONS_CACHE_URL",
     "ACTIONS_RESULTS_URL",
 )
 """Never passed to a step: they are mlpipe's or the runner's own, not the user's."""
 HOUR = 3600
+IN_A_HURRY = 3.0
+"""Seconds: GitHub gives about 7.5 to a job that is cancelled."""
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -58,7 +61,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         )
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(place.private / "lock", screen.say, wait=options.wait) as lock:
-        workspace = open_workspace(place, options, env, readonly=False)
+        telling = Telling(say=screen.say, tell=screen.progress)
+        workspace = open_workspace(place, options, env, telling, readonly=False)
         refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
         terms = Terms(jobs=jobs, keep_going=options.keep_going, capacity=capacity(env))
         run = _run(workspace, env, screen, terms, lock)
@@ -120,6 +124,7 @@ def _run(
     executor = EXECUTORS["local"](screen.printed, () if lock is None else (lock,), terms.jobs)
     bench = _bench(workspace, env, aside, executor, logs)
     outcomes, cancelled = _carry_out(bench, plan, screen, terms)
+    _finish(workspace, screen, cancelled=cancelled)
     if workspace.state.warning:
         screen.say(f"warning: {workspace.state.warning}")
     workspace.state.close()
@@ -129,9 +134,20 @@ def _run(
         outcomes=outcomes,
         seconds=time.monotonic() - started,
         cancelled=cancelled,
+        transfers=workspace.store.transfers(),
     )
     runs.end(record, run)
     return run
+
+
+def _finish(workspace: Workspace, screen: Screen, *, cancelled: bool) -> None:
+    """Wait for what is still being sent; not for long if the run was interrupted."""
+    try:
+        workspace.store.finish(IN_A_HURRY if cancelled else None)
+    except KeyboardInterrupt:
+        screen.say("warning: interrupted; not all results were sent to the remote cache")
+    finally:
+        screen.close()
 
 
 def _bench(

@@ -5,7 +5,7 @@ from typing import Any
 from mlpipe_ci.decide import Decision, Plan
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.result import Result
-from mlpipe_ci.run import Change, Comparison, Run, StepOutcome
+from mlpipe_ci.run import Change, Comparison, Run, StepOutcome, Transfers
 from mlpipe_ci.workflow import Workflow
 
 VERSION = 1
@@ -21,7 +21,16 @@ def run_json(run: Run) -> dict[str, Any]:
     """The run as values that `json.dumps` takes."""
     steps = [_outcome(outcome) for outcome in run.outcomes]
     head = _head(run.workflow, run.comparison)
-    return {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
+    told = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
+    return told | ({"transfers": _transfers(run.transfers)} if run.transfers else {})
+
+
+def _transfers(transfers: Transfers) -> dict[str, Any]:
+    told = {**vars(transfers), "scope": transfers.scope or None}
+    return told | {
+        "remote": shown(transfers.remote),
+        "warnings": [shown(text) for text in transfers.warnings],
+    }
 
 
 def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:

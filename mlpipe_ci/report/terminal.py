@@ -1,7 +1,15 @@
 """A plan and a run as lines of a terminal."""
 
 from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
-from mlpipe_ci.report.words import RAN, compared, metric_words, shown, undeclared, verdict
+from mlpipe_ci.report.words import (
+    RAN,
+    compared,
+    metric_words,
+    shown,
+    transfer_words,
+    undeclared,
+    verdict,
+)
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
 
@@ -79,6 +87,7 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     code = GREEN if run.result == "success" else RED
     symbol = "✔" if run.result == "success" else "✖"
     lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
+    lines += [f"  {line}" for line in transfer_words(run.transfers)]
     failed = [outcome.step for outcome in run.outcomes if outcome.broke]
     if failed:
         names = ", ".join(shown(step.name) for step in failed)

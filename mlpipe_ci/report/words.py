@@ -3,7 +3,7 @@
 import re
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
+from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome, Transfers
 
 SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
@@ -95,3 +95,30 @@ def _some(paths: tuple[str, ...]) -> str:
 
 def _count(count: int, word: str) -> str:
     return f"{count} {word}" if count else ""
+
+
+def transfer_words(transfers: Transfers | None) -> list[str]:
+    """What a run had to do with a remote store, if anything: a line, and one for failed writes."""
+    if transfers is None:
+        return []
+    done = (
+        ("fetched", transfers.fetched, transfers.fetched_bytes),
+        ("sent", transfers.stored, transfers.stored_bytes),
+    )
+    parts = [f"{verb} {count} ({size_words(size)})" for verb, count, size in done if count]
+    if transfers.stored and transfers.scope:
+        parts[-1] += f" to scope {shown(transfers.scope)}"
+    lines = [f"{shown(transfers.remote)}: {', '.join(parts)}"] if parts else []
+    if transfers.failed:
+        lines.append(f"{transfers.failed} writes to it failed: those results are not shared")
+    return lines
+
+
+def size_words(count: int) -> str:
+    """Bytes in decimal units, with three digits at most: `4.2 MB`."""
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"  # noqa: PLR2004
+        value /= 1000
+    return f"{value:.1f} TB"

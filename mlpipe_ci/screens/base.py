@@ -27,6 +27,12 @@ class Screen(Protocol):
     def say(self, text: str) -> None:
         """A word about the run itself, such as a warning."""
 
+    def progress(self, text: str) -> None:
+        """How far a transfer is, in place of what was said of it before; empty: it is over.
+
+        Called from several threads.
+        """
+
     def close(self) -> None:
         """Nothing runs any more; what was opened is closed. May be called twice."""
 

@@ -61,6 +61,7 @@ class LiveScreen:
         self._running: dict[str, Running] = {}
         self._waiting: dict[str, str] = {}
         self._live: Live | None = None
+        self._transfer = ""
 
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
         """Say what is about to be run."""
@@ -75,6 +76,19 @@ class LiveScreen:
         with self._lock:
             self._waiting.pop(decision.step.id, None)
             self._running[decision.step.id] = Running(shown(decision.step.name), why, seconds)
+        self._open()
+
+    def progress(self, text: str) -> None:
+        """How far a transfer is: a line of the picture."""
+        with self._lock:
+            self._transfer = text
+            idle = not self._running
+        if text:
+            self._open()
+        elif idle:
+            self.close()
+
+    def _open(self) -> None:
         if self._live is None:
             self._live = Live(
                 console=self._console,
@@ -134,6 +148,7 @@ class LiveScreen:
         """What runs and what waits, in as many lines as the terminal has room for."""
         with self._lock:
             running, waiting = list(self._running.values()), list(self._waiting.values())
+            transfer = self._transfer
         width, height = self._console.size
         room = max(1, (height - 3) // 2)
         lines = [line for one in running[:room] for line in _two_lines(one, width)]
@@ -141,6 +156,8 @@ class LiveScreen:
             lines.append(Text(f"  and {len(running) - room} more run", style="dim"))
         if waiting:
             lines.append(_cut(f"· {len(waiting)} to come: {', '.join(waiting)}", width, "dim"))
+        if transfer:
+            lines.append(_cut(f"⇅ {transfer}", width, "cyan"))
         return Group(*lines)
 
 

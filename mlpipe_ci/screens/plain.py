@@ -85,6 +85,9 @@ class Plain:
         """A word about the run itself, such as a warning."""
         self._print(text, always=True)
 
+    def progress(self, text: str) -> None:
+        """What changes many times a second is no line."""
+
     def close(self) -> None:
         """Nothing was opened."""
 

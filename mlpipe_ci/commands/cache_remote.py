@@ -1,0 +1,174 @@
+"""`mlpipe cache push|pull`, and `status|ls|gc --remote`: the remote cache of a workflow."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from mlpipe_ci.cache.needs import needs
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.store import name_of
+from mlpipe_ci.decide import Action, in_words, make_plan
+from mlpipe_ci.errors import UsageError
+from mlpipe_ci.options import Options
+from mlpipe_ci.place import find_place
+from mlpipe_ci.remote import care
+from mlpipe_ci.remote.opening import check, open_store, shown
+from mlpipe_ci.remote.shared import SharedStore
+from mlpipe_ci.remote.wire import Wire
+from mlpipe_ci.report.words import shown as safe
+from mlpipe_ci.report.words import size_words
+from mlpipe_ci.result import Producer, Result
+from mlpipe_ci.screens import open_screen
+from mlpipe_ci.tidy import DAY, size
+from mlpipe_ci.workspace import Telling, Workspace, open_workspace, read_workflow
+
+MOST_LISTED = 200
+DAYS = 90.0
+Told = tuple[dict[str, Any], list[str], int]
+"""What was found: as values for JSON, as lines, and the exit code."""
+
+
+def look_after(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
+    """`status`, `ls`, `gc` of the remote cache. Raises UsageError, CareError."""
+    wire = _wire(options, env, err)
+    if options.action == "status":
+        return _status(wire)
+    return _ls(wire) if options.action == "ls" else _gc(wire, options)
+
+
+def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> Wire:
+    workflow = read_workflow(find_place(options, env), options, env)
+    if workflow.cache.remote is None:
+        raise UsageError(f"{workflow.file} names no remote cache; add: cache: {{remote: s3://…}}")
+    url = workflow.cache.remote
+    check(url)
+    store = open_store(url, env)
+    return Wire(lambda: store, shown(url), lambda text: print(f"warning: {text}", file=err))
+
+
+def _status(wire: Wire) -> Told:
+    found = care.status(wire)
+    lines = [
+        f"{safe(one.name)}: {one.results:,} results, {one.objects:,} contents, "
+        f"{size_words(one.size)}, last written {_ago(one.changed)}"
+        for one in found
+    ] or ["it is empty"]
+    told = {"remote": wire.shown, "scopes": [vars(one) for one in found]}
+    return told, [*lines, wire.shown], 0
+
+
+def _ls(wire: Wire) -> Told:
+    rows = care.results(wire, MOST_LISTED)
+    lines = [
+        "  ".join(
+            (
+                row.result.key[:12],
+                safe(row.scope),
+                safe(row.result.step),
+                size_words(row.size),
+                _ago(row.result.finished),
+                _by(row.result.producer),
+            )
+        )
+        for row in rows
+    ] or ["it is empty"]
+    told = [
+        {
+            "key": row.result.key,
+            "scope": row.scope,
+            "step": safe(row.result.step),
+            "size": row.size,
+            "finished": row.result.finished,
+            "seconds": row.result.seconds,
+            "producer": {name: safe(text) for name, text in vars(row.result.producer).items()},
+        }
+        for row in rows
+    ]
+    return {"remote": wire.shown, "results": told}, lines, 0
+
+
+def _ago(moment: float) -> str:
+    return f"{in_words(max(0.0, time.time() - moment))} ago"
+
+
+def _by(producer: Producer) -> str:
+    words = [producer.event, producer.ref.removeprefix("refs/heads/"), producer.commit[:7]]
+    return safe(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
+
+
+def _gc(wire: Wire, options: Options) -> Told:
+    most = float("inf") if options.max_size is None else size(options.max_size)
+    age = (DAYS if options.max_age is None else options.max_age) * DAY
+    found = care.garbage(wire, time.time(), max_bytes=most, max_age=age)
+    if not options.dry_run:
+        care.remove(wire, found)
+    told = {
+        "remote": wire.shown,
+        "dry_run": options.dry_run,
+        "removed": len(found.all),
+        "removed_bytes": found.size,
+        "kept": found.kept,
+        "kept_bytes": found.kept_bytes,
+    }
+    verb = "would be removed" if options.dry_run else "removed"
+    lines = [f"  {entry.path}  {size_words(entry.size)}" for entry in found.all]
+    lines = lines if options.dry_run else []
+    lines.append(f"{len(found.all):,} objects {verb}, {size_words(found.size)}")
+    lines.append(f"{found.kept:,} results stay, {size_words(found.kept_bytes)}")
+    return told, [*lines, wire.shown], 0
+
+
+def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
+    """`push`, `pull`: of the results that a run would reuse here. Raises UsageError."""
+    screen = open_screen(err, env, progress="auto", quiet=options.quiet)
+    push = options.action == "push"
+    asked = Options(**(vars(options) | {"push": push}))
+    telling = Telling(say=screen.say, tell=screen.progress)
+    workspace = open_workspace(find_place(asked, env), asked, env, telling, readonly=True)
+    store = workspace.store
+    if not isinstance(store, SharedStore):
+        raise UsageError("the workflow names no remote cache; add: cache: {remote: s3://…}")
+    if push and store.shelf.rights.writes is None:
+        raise UsageError("this event may not write to the remote cache: see docs/security.md")
+    found = _reused(workspace)
+    lost = [] if push else _pull(store, found)
+    for result in found:
+        store.used(result)
+    store.finish()
+    workspace.state.close()
+    screen.close()
+    return _transferred(store, found, lost)
+
+
+def _reused(workspace: Workspace) -> list[Result]:
+    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+    return [d.result for d in plan.decisions if d.action is Action.REUSE and d.result]
+
+
+def _pull(store: SharedStore, found: list[Result]) -> list[str]:
+    """Bring all that the results need. Returns the steps of those that cannot be had."""
+    lost = []
+    for result in found:
+        try:
+            store.bring(needs(result))
+        except (DamagedError, OSError) as error:
+            lost.append(f"{result.step}: {error}")
+    return lost
+
+
+def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> Told:
+    done = store.transfers()
+    lines = [safe(text) for text in lost]
+    lines.append(
+        f"{len(found)} results; fetched {done.fetched} contents "
+        f"({size_words(done.fetched_bytes)}), sent {done.stored} ({size_words(done.stored_bytes)})"
+    )
+    if done.failed:
+        lines.append(f"{done.failed} writes failed")
+    told = {
+        "remote": done.remote,
+        "results": [{"step": safe(r.step), "key": r.key, "name": name_of(r)} for r in found],
+        "transfers": {**vars(done), "warnings": list(done.warnings)},
+        "lost": lost,
+    }
+    return told, [*lines, done.remote], int(bool(done.failed or lost))
