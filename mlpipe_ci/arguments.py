@@ -35,7 +35,7 @@ HELP = {
         "mlpipe logs\n  mlpipe logs train --run 12\n  mlpipe logs train --follow",
     ),
     "runs": ("list the last runs in this work tree", "mlpipe runs"),
-    "doctor": ("say what works on this machine: git, cache, tracers", "mlpipe doctor"),
+    "doctor": ("say what works on this machine: git, caches, tracers", "mlpipe doctor"),
 }
 
 

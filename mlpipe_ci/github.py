@@ -13,6 +13,7 @@ from mlpipe_ci.errors import GitHubError
 TIMEOUT = (10, 30)
 """Seconds to connect, and between two bytes of an answer."""
 MAX_PAGES = 30
+SIDES = ("head", "base")
 BOT = "github-actions[bot]"
 """Who a comment made with a workflow's own token is by."""
 REPOSITORY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
@@ -59,6 +60,19 @@ class GitHub:
             path = f"/repos/{self._repository}/issues/comments/{int(ours['id'])}"
             answer = self._call("PATCH", self._api + path, {"body": body})
         return (str(answer.get("html_url", "")) if isinstance(answer, dict) else ""), True
+
+    def merged_pull_request(self, commit: str) -> int | None:
+        """Number of the pull request of the same repository that a commit merged, if it did.
+
+        Asks "List pull requests associated with a commit". Raises GitHubError.
+        """
+        url = f"{self._api}/repos/{self._repository}/commits/{commit}/pulls"
+        found = self._call("GET", url)
+        for one in found if isinstance(found, list) else []:
+            own = [((one.get(side) or {}).get("repo") or {}).get("full_name") for side in SIDES]
+            if one.get("merge_commit_sha") == commit and one.get("merged_at") and own[0] == own[1]:
+                return int(one["number"])
+        return None
 
     def _our_comment(self, pull_request: int, marker: str) -> dict[str, Any] | None:
         """The oldest comment that has the marker and that we wrote; anybody can write a marker."""

@@ -4,10 +4,33 @@ Whoever writes a key first is believed (CVE-2025-36852), so a pull request has a
 That a pull request cannot write another one is up to the bucket's policy: see docs/security.md.
 """
 
+from collections.abc import Mapping
+
+from mlpipe_ci.errors import GitHubError
 from mlpipe_ci.events import DESK, Event
 from mlpipe_ci.remote.shared import Rights
 
 MAIN = "main"
+DEFAULT_API = "https://api.github.com"
+
+
+def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]:
+    """The scope of the pull request that a push to the default branch merges, and a warning.
+
+    One request to GitHub, with the token; None where it merges none of the same repository.
+    """
+    if event.name != "push" or event.scopes != (MAIN,) or not event.sha:
+        return None, ""
+    # requests takes 0.2 s to import: only a push to main of a workflow that asks for it pays.
+    from mlpipe_ci.github import GitHub  # noqa: PLC0415
+
+    token = env.get("MLPIPE_TOKEN", "")
+    try:
+        api = env.get("GITHUB_API_URL", DEFAULT_API)
+        number = GitHub(api, env.get("GITHUB_REPOSITORY", ""), token).merged_pull_request(event.sha)
+    except GitHubError as error:
+        return None, f"cache.promote: GitHub did not say which pull request this merges: {error}"
+    return (None if number is None else f"pr/{number}"), ""
 
 
 def rights(event: Event, *, push: bool, merged: str | None = None) -> Rights:

@@ -147,13 +147,17 @@ def _store(
         return Store(place.cache, recall, links=links)
     # 15 ms to import, which a run without a remote store does not pay.
     from mlpipe_ci.remote.joining import Wanted, join  # noqa: PLC0415
-    from mlpipe_ci.trust import rights  # noqa: PLC0415
+    from mlpipe_ci.trust import merged_scope, rights  # noqa: PLC0415
 
+    promotes = workflow.cache.promote == "merged" and url is not None
+    merged, warning = merged_scope(event, env) if promotes else (None, "")
+    if warning:
+        telling.say(f"warning: {warning}")
     wanted = Wanted(
         directory=place.cache,
         url=url,
         pack=Path(env[PACK]).absolute() if env.get(PACK) else None,
-        rights=rights(event, push=options.push),
+        rights=rights(event, push=options.push, merged=merged),
         scopes=event.scopes,
         workflow=workflow.file,
         run=str(event.run_id or os.urandom(4).hex()),

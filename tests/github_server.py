@@ -14,6 +14,7 @@ from typing import Any
 TOKEN = "ghs_token_of_the_tests"  # noqa: S105 - opens nothing
 BOT = "github-actions[bot]"
 COMMENTS = re.compile(r"/repos/o/r/issues/(\d+)/comments")
+PULLS = re.compile(r"/repos/o/r/commits/([0-9a-f]+)/pulls")
 COMMENT = re.compile(r"/repos/o/r/issues/comments/(\d+)")
 PAGE = 30
 MAX_BODY = 65_536
@@ -28,6 +29,7 @@ class Server(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.faults: dict[str, list[tuple[int, str]]] = {}
         self.login = BOT
+        self.pulls: dict[str, list[dict[str, Any]]] = {}
         self.page = PAGE
 
     @property
@@ -69,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
             )
         elif found := COMMENTS.fullmatch(path):
             self._page(int(found[1]), query)
+        elif found := PULLS.fullmatch(path):
+            self._answer(200, self.server.pulls.get(found[1], []))
         else:
             self._answer(404, {"message": "Not Found"})
 

@@ -1,5 +1,6 @@
 """`mlpipe cache push|pull`, and `status|ls|gc --remote`: the remote cache of a workflow."""
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -12,6 +13,8 @@ from mlpipe_ci.errors import UsageError
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import find_place
 from mlpipe_ci.remote import care
+from mlpipe_ci.remote.faults import RemoteError
+from mlpipe_ci.remote.layout import TOP
 from mlpipe_ci.remote.opening import check, open_store, shown
 from mlpipe_ci.remote.shared import SharedStore
 from mlpipe_ci.remote.wire import Wire
@@ -24,6 +27,8 @@ from mlpipe_ci.workspace import Telling, Workspace, open_workspace, read_workflo
 
 MOST_LISTED = 200
 DAYS = 90.0
+MOST_SKEW = 300.0
+"""Seconds that a clock may be wrong; S3 refuses what is signed more than 15 minutes off."""
 Told = tuple[dict[str, Any], list[str], int]
 """What was found: as values for JSON, as lines, and the exit code."""
 
@@ -172,3 +177,31 @@ def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> To
         "lost": lost,
     }
     return told, [*lines, done.remote], int(bool(done.failed or lost))
+
+
+def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:
+    """For `mlpipe doctor`: read from a remote cache, and write a scope of its own to it."""
+    warnings: list[str] = []
+    try:
+        check(url)
+        store = open_store(url, env)
+    except UsageError as error:
+        return [("remote", False, str(error))]
+    wire = Wire(lambda: store, shown(url), warnings.append)
+    path = f"{TOP}/branch/mlpipe-doctor/runs/{os.urandom(4).hex()}"
+    try:
+        list(wire.entries(f"{TOP}/main/recent", 1))
+    except RemoteError as error:
+        return [("remote", False, f"{wire.shown} cannot be read: {error}")]
+    try:
+        wire.put(path, b"mlpipe doctor was here")
+        skew = abs(next(wire.entries(path.rpartition("/")[0], 1)).changed - time.time())
+        wire.delete([path])
+    except RemoteError as error:
+        note = f"{wire.shown} can be read, but not written with these credentials: {error}"
+        return [("remote", True, note)]
+    rows = [("remote", True, f"{wire.shown} can be read and written")]
+    if skew > MOST_SKEW:
+        text = f"{skew:.0f} s from the store's; set it (timedatectl set-ntp true)"
+        rows.append(("clock", False, text))
+    return rows

@@ -1,5 +1,6 @@
 """`mlpipe doctor`: what works on this machine, and what does not, and why."""
 
+import fcntl
 import json
 import platform
 import shutil
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci import __version__
+from mlpipe_ci.cache.objects import FICLONE
 from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.options import Options
-from mlpipe_ci.place import cache_directory
+from mlpipe_ci.place import cache_directory, find_place
 from mlpipe_ci.tracing.base import Request, Trace
 from mlpipe_ci.tracing.choice import tracer_for
+from mlpipe_ci.workspace import read_workflow
 
 TRACERS = {"notify": "seccomp user notification", "strace": "strace --seccomp-bpf"}
 Row = tuple[str, bool, str]
@@ -24,7 +27,7 @@ Row = tuple[str, bool, str]
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) -> int:
     """Exit code 0; 1 if something is missing that a run needs."""
-    rows = [_versions(), _git(), _cache(env), *_tracers(env)]
+    rows = [_versions(), _git(), _cache(env), *_remote(options, env), *_tracers(env)]
     if options.json:
         told = [{"name": name, "works": good, "note": note} for name, good, note in rows]
         json.dump({"version": 1, "checks": told}, out, indent=2)
@@ -32,7 +35,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) ->
     else:
         for name, good, note in rows:
             print(f"{'✔' if good else '✖'} {name:<8}  {note}", file=out)
-    needed = {"git", "cache"}
+    needed = {"git", "cache", "remote", "clock"}
     return 0 if all(good for name, good, _ in rows if name in needed) else 1
 
 
@@ -56,9 +59,24 @@ def _cache(env: Mapping[str, str]) -> Row:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             free = shutil.disk_usage(directory).free
+        shares = "shares" if _can_clone(directory) else "cannot share"
     except (OSError, MlpipeError) as error:
         return "cache", False, f"cannot be written, so nothing is kept: {error}"
-    return "cache", True, f"{directory}, {free / 2**30:.1f} GiB free"
+    note = f"{directory}, {free / 2**30:.1f} GiB free, {shares} blocks between files (reflink)"
+    return "cache", True, note
+
+
+def _remote(options: Options, env: Mapping[str, str]) -> list[Row]:
+    """The remote cache that the workflow names, tried: credentials, bucket, clock."""
+    try:
+        workflow = read_workflow(find_place(options, env), options, env)
+    except MlpipeError:
+        return []  # no workflow here, or one that `validate` has more to say about
+    if workflow.cache.remote is None:
+        return []
+    from mlpipe_ci.commands.cache_remote import try_it  # noqa: PLC0415 - 30 ms, if there is one
+
+    return try_it(workflow.cache.remote, env)
 
 
 def _tracers(env: Mapping[str, str]) -> list[Row]:
@@ -95,3 +113,15 @@ def _tried(name: str, env: Mapping[str, str]) -> Trace:
         finally:
             tracer.started()
         return tracer.trace()
+
+
+def _can_clone(directory: Path) -> bool:
+    """True if files in a directory can share blocks (reflink). Raises OSError."""
+    with tempfile.TemporaryFile(dir=directory) as one, tempfile.TemporaryFile(dir=directory) as two:
+        one.write(b"0" * 4096)
+        one.flush()
+        try:
+            fcntl.ioctl(two.fileno(), FICLONE, one.fileno())
+        except OSError:
+            return False
+    return True

@@ -3,7 +3,16 @@
 import re
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.report.words import SYMBOLS, compared, number, shown, undeclared, verdict, watched
+from mlpipe_ci.report.words import (
+    SYMBOLS,
+    compared,
+    number,
+    shown,
+    transfer_words,
+    undeclared,
+    verdict,
+    watched,
+)
 from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
 MAX_UNITS = 60_000
@@ -35,7 +44,7 @@ def report(run: Run) -> str:
     """The whole report. If it would be too long, whole sections are left out, and it says so."""
     needed = [_headline(run), _action(run), _metrics(run), _steps(run)]
     optional = [_logs(run), _changes(run)]
-    footer = "\n\n".join(part for part in (_warnings(run), _footer(run)) if part)
+    footer = "\n\n".join(part for part in (_warnings(run), _transfers(run), _footer(run)) if part)
     dropped = ""
     while True:
         text = "\n\n".join(part for part in [*needed, *optional, dropped, footer] if part) + "\n"
@@ -136,6 +145,10 @@ def _folded(title: str, text: str) -> str:
 
 def _warnings(run: Run) -> str:
     return "\n\n".join(f"<sub>⚠️ {plain(text)}</sub>" for text in run.comparison.warnings)
+
+
+def _transfers(run: Run) -> str:
+    return "<br>\n".join(f"<sub>{plain(line)}</sub>" for line in transfer_words(run.transfers))
 
 
 def _footer(run: Run) -> str:

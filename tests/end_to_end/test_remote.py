@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Repo
+from github_server import TOKEN, serve
 from runner import payload
 from s3_server import Fault, Rule, Server, s3
 
@@ -253,6 +255,31 @@ steps:
     assert not list(Path(machine.env["MLPIPE_CACHE_DIR"]).glob("v1/objects/*/*"))
 
 
+def test_a_merge_reuses_what_its_pull_request_made_if_the_file_says_so(
+    team: Team, tmp_path: Path
+) -> None:
+    text = WORKFLOW.format(bucket=team.bucket)
+    team.repo.commit({"mlpipe.yml": text.replace('/top"}', '/top", promote: merged}')})
+    team.machine("pr", **pull_request(tmp_path)).report()
+    commit = team.repo.git("rev-parse", "HEAD")
+    side = {"repo": {"full_name": "o/r"}}
+    pull = {"number": 7, "merge_commit_sha": commit, "merged_at": "2026-01-01", "head": side}
+    with serve() as github:
+        env = push(tmp_path) | {"GITHUB_API_URL": github.url, "MLPIPE_TOKEN": TOKEN}
+        env |= {"GITHUB_SHA": commit}
+        github.pulls[commit] = [{**pull, "base": {"repo": {"full_name": "other/r"}}}]
+        report = team.machine("foreign", **env).report("--force", "score")
+        assert statuses(report) == ALL_RAN, "of another repository"
+        for key in team.server.objects(team.bucket):
+            if "/main/" in key:
+                team.server.delete(team.bucket, key)
+        github.pulls[commit] = [{**pull, "base": side}]
+        assert statuses(team.machine("merge", **env).report()) == ALL_REUSED
+    assert "main" in scopes(team), "from now on they are main's"
+    plain = team.machine("next", **push(tmp_path))
+    assert statuses(plain.report()) == ALL_REUSED
+
+
 # -- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -321,6 +348,75 @@ def test_it_can_be_left_out(team: Team) -> None:
     report = team.machine("a", AWS_ENDPOINT_URL="http://127.0.0.1:9").report("--no-remote")
     assert "transfers" not in report
     assert "warning" not in report["said"]
+
+
+def test_the_doctor_tries_it(team: Team) -> None:
+    machine = team.machine("a")
+    told = machine.ask("doctor").stdout
+    assert f"✔ remote    s3://{team.bucket}/top can be read and written" in told
+    assert team.server.objects(team.bucket) == {}
+    team.server.policy = {"main": Rule(writes=())}
+    told = machine.ask("doctor").stdout
+    assert "can be read, but not written with these credentials" in told
+    team.server.faults = lambda _method, _path: Fault(status=403, code="ExpiredToken")
+    assert "log in again" in machine.ask("doctor", code=1).stdout
+
+
+# -- the pack of GitHub's cache --------------------------------------------------------------------
+
+
+def packed(repo: Repo, tmp_path: Path, *arguments: str, name: str = "cache") -> dict[str, Any]:
+    """A run on a fresh machine that has the pack of the one before."""
+    cache = tmp_path / f"{name}-{os.urandom(4).hex()}"
+    env: dict[str, Any] = {
+        "MLPIPE_PACK": str(tmp_path / "pack"),
+        "MLPIPE_CACHE_DIR": str(cache),
+    }
+    shutil.rmtree(repo.root / ".git" / "mlpipe", ignore_errors=True)
+    repo.git("clean", "-fdxq")
+    told: dict[str, Any] = json.loads(repo.mlpipe("run", "--json", *arguments, **env).stdout)
+    return told
+
+
+def test_a_pack_holds_what_the_last_run_used_and_says_if_it_changed(
+    repo: Repo, tmp_path: Path
+) -> None:
+    text = WORKFLOW.format(bucket="b").replace('cache: {remote: "s3://b/top"}', "")
+    repo.commit({**FILES, "mlpipe.yml": text})
+    mark, pack = tmp_path / "pack.changed", tmp_path / "pack"
+    assert statuses(packed(repo, tmp_path)) == ALL_RAN
+    mark.unlink()
+    assert statuses(packed(repo, tmp_path)) == ALL_REUSED
+    assert not mark.exists()
+    before = {path for path in pack.rglob("*") if path.is_file()}
+    repo.commit({"data/a.csv": "9\n"})
+    assert statuses(packed(repo, tmp_path)) == [*ALL_RAN[:2], "reused"]
+    assert mark.exists()
+    after = {path for path in pack.rglob("*") if path.is_file()}
+    assert len(after) <= len(before), "what is not used any more has gone"
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped", "foreign", "empty", "gone"])
+def test_a_pack_that_is_not_what_it_should_be_is_a_miss(
+    repo: Repo, tmp_path: Path, how: str
+) -> None:
+    text = WORKFLOW.format(bucket="b").replace('cache: {remote: "s3://b/top"}', "")
+    repo.commit({**FILES, "mlpipe.yml": text})
+    packed(repo, tmp_path)
+    for path in list((tmp_path / "pack").rglob("*")):
+        if not path.is_file():
+            continue
+        data = path.read_bytes()
+        middle = len(data) // 2
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        wrong = {"cut": data[:middle], "flipped": flipped, "foreign": b"PK" + data, "empty": b""}
+        path.unlink()
+        if how in wrong:
+            path.write_bytes(wrong[how])
+    report = packed(repo, tmp_path)
+    assert statuses(report) == ALL_RAN
+    assert (repo.root / "clean.txt").read_text() == FILES["data/a.csv"]
+    assert statuses(packed(repo, tmp_path)) == ALL_REUSED, "it is whole again"
 
 
 # -- looking after it ----------------------------------------------------------------------------
@@ -399,7 +495,6 @@ def failing(seed: int) -> Callable[[str, str], Fault | None]:
 def faulty_runs(team: Team, seed: int, count: int) -> None:
     """Machines come and go; data changes now and then; what comes out is always right."""
     chance = random.Random(seed)  # noqa: S311 - seeded
-    team.server.faults = failing(seed)
     for number in range(count):
         machine = team.machine(f"{seed}-{number}", MLPIPE_REMOTE_TIMEOUT="1")
         rows = "".join(f"{chance.randrange(3)}\n" for _ in range(2))
@@ -415,10 +510,16 @@ def faulty_runs(team: Team, seed: int, count: int) -> None:
 
 
 def test_a_store_that_fails_at_random_changes_no_output(team: Team) -> None:
+    team.server.faults = failing(1)
     faulty_runs(team, 1, 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 22))
+@pytest.mark.parametrize("seed", [2, 3, 4, 5])
 def test_five_hundred_runs_over_a_store_that_fails_at_random(team: Team, seed: int) -> None:
-    faulty_runs(team, seed, 25)
+    """Five machines at a time: four tests, five threads, twenty-five runs."""
+    team.server.faults = failing(seed)
+    with ThreadPoolExecutor(5) as pool:
+        tasks = [pool.submit(faulty_runs, team, 10 * seed + one, 25) for one in range(5)]
+        for task in tasks:
+            task.result()
