@@ -172,7 +172,8 @@ def test_a_large_object_goes_in_parts_and_leaves_nothing_if_it_fails(
     piece = os.urandom(1 << 20)
     wire.put_parts("large", (piece for _ in range(20)))
     assert wire.size("large") == 20 << 20
-    assert wire.part("large", 5 << 20, 100) == piece[:100]
+    answer = wire.stream("large", (19 << 20) + 100)
+    assert (answer.size, b"".join(answer.chunks)) == (20 << 20, piece[100:])
 
     def broken() -> Iterator[bytes]:
         yield from (piece for _ in range(20))
@@ -280,7 +281,7 @@ def test_a_large_content_that_broke_off_is_gone_on_with(
 
     def break_off(method: str, _path: str) -> Fault | None:
         passed.append(method)
-        return Fault(drop="before") if len(passed) > 2 else None
+        return Fault(drop="middle" if len(passed) == 1 else "before")
 
     server.faults = break_off
     with pytest.raises(RemoteError):
@@ -289,7 +290,7 @@ def test_a_large_content_that_broke_off_is_gone_on_with(
     server.requests.clear()
     bring(wire_to(server), path, digest, Objects(tmp_path))
     assert Objects(tmp_path).read(digest) == data
-    assert sum(one.received for one in server.requests) < 5 * PART
+    assert sum(one.received for one in server.requests) <= 3 * PART + 1000
     assert list((tmp_path / "v1/tmp").iterdir()) == []
 
 

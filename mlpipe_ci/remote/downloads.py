@@ -1,4 +1,4 @@
-"""Brings contents from a store: in parts, several at once, verified; a broken one is gone on with.
+"""Brings contents from a store, each as one stream, verified; a broken one is gone on with.
 
 What has come of a large object waits in a file of the local store, until all of it is there.
 """
@@ -13,10 +13,12 @@ from typing import Self
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.remote import frames
 from mlpipe_ci.remote.faults import Kind, RemoteError
-from mlpipe_ci.remote.wire import MOST_PARTS, PART, Wire
+from mlpipe_ci.remote.wire import PART, Wire
 
 TRIES = 2
 """How often an object is asked for that came damaged."""
+MARK = 300
+"""Bytes that the first line of a partial file has at most."""
 Progress = Callable[[int], None]
 """Is told how many bytes have come since it was told last."""
 
@@ -43,100 +45,86 @@ def bring(
 
 
 def _parts(wire: Wire, path: str, partial: str, told: Progress) -> Iterator[bytes]:
-    """All bytes of an object, in order; those of a large one are also kept in a file."""
-    first, size, tag = wire.begin(path)
-    told(len(first))
-    yield first
-    if size <= PART:
-        return
-    with _Partial(partial, tag, size) as kept:
-        kept.begin(first)
-        start = len(first)
-        while start < kept.length:
-            data = kept.read(start, min(PART, kept.length - start))
-            told(len(data))
+    """All bytes of an object, in order; those of a large one are also kept in a file.
+
+    A stream that broke off is gone on with as long as each brings a part, and once more after that.
+    """
+    with _Partial(partial) as kept:
+        at, tries = 0, 0
+        for data in kept.read():
+            at += len(data)
             yield data
-            start += len(data)
-        for data in _rest(wire, path, start, size):
-            kept.add(data)
-            told(len(data))
-            yield data
+        while not at or at < kept.size:
+            began = at
+            try:
+                for data in _stream(wire, path, at, kept):
+                    told(len(data))
+                    at += len(data)
+                    yield data
+            except RemoteError as error:
+                tries = 1 if at - began >= PART else tries + 1
+                if error.kind is not Kind.FAILED or tries == TRIES:
+                    raise
+            else:
+                return
 
 
-def _rest(wire: Wire, path: str, start: int, size: int) -> Iterator[bytes]:
-    """The parts from `start` on, in order, a few of them on their way at once."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - 10 ms, for large ones alone
-
-    pieces = [(place, min(PART, size - place)) for place in range(start, size, PART)]
-    with ThreadPoolExecutor(MOST_PARTS) as pool:
-        waiting = [pool.submit(_part, wire, path, *one) for one in pieces[:MOST_PARTS]]
-        try:
-            for number in range(len(pieces)):
-                data = waiting.pop(0).result()
-                following = number + MOST_PARTS
-                if following < len(pieces):
-                    waiting.append(pool.submit(_part, wire, path, *pieces[following]))
-                yield data
-        finally:
-            for one in waiting:
-                one.cancel()
-
-
-def _part(wire: Wire, path: str, start: int, length: int) -> bytes:
-    """One part; asked for again if the connection broke in the middle of it."""
-    try:
-        return wire.part(path, start, length)
-    except RemoteError as error:
-        if error.kind is not Kind.FAILED:
-            raise
-        return wire.part(path, start, length)
+def _stream(wire: Wire, path: str, start: int, kept: "_Partial") -> Iterator[bytes]:
+    answer = wire.stream(path, start)
+    if not start:
+        kept.begin(answer.size, answer.tag)
+    elif (kept.size, kept.tag) != (answer.size, _plain(answer.tag)):
+        raise frames.FrameError("it is another object by now")
+    for data in answer.chunks:
+        kept.add(data)
+        yield data
 
 
 class _Partial:
-    """What has come of an object, in a file. It begins with what it is a part of.
+    """What has come of a large object, in a file. Its first line is what it is a part of.
 
     A full disk only keeps it from being gone on with.
     """
 
-    def __init__(self, path: str, tag: str, size: int) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._mark = f"{tag} {size}\n".encode("ascii", "replace")
         self._file: int | None = None
-        self.length = 0
+        self._data = 0
+        self.size, self.tag = 0, ""
 
     def __enter__(self) -> Self:
-        with suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:  # another process brings the same object: it keeps what comes there
-                os.close(file)
-            else:
-                self._file = file
+        self._open(os.O_RDWR)
+        if self._file is not None:
+            line = os.pread(self._file, MARK, 0).partition(b"\n")
+            size, _, tag = line[0].decode("ascii", "replace").partition(" ")
+            if line[1] and size.isdecimal():
+                self.size, self.tag, self._data = int(size), tag, len(line[0]) + 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            os.close(self._file)
+        self._close()
 
-    def begin(self, first: bytes) -> None:
-        """Go on with what is there if it is of the same object; else begin anew with `first`."""
+    def begin(self, size: int, tag: str) -> None:
+        """Begin anew, if the object is large."""
+        self.size, self.tag = size, _plain(tag)
+        if size <= PART:
+            self._close()
+            return
         if self._file is None:
-            return
-        found = os.pread(self._file, len(self._mark) + len(first), 0)
-        if found == self._mark + first:
-            self.length = os.fstat(self._file).st_size - len(self._mark)
-            return
-        with suppress(OSError):
-            os.ftruncate(self._file, 0)
-        self.length = 0
-        self.add(self._mark + first)
-        self.length = len(first)
+            self._open(os.O_RDWR | os.O_CREAT)
+        if self._file is not None:
+            with suppress(OSError):
+                os.ftruncate(self._file, 0)
+            self.add(f"{self.size} {self.tag}\n".encode())
 
-    def read(self, start: int, length: int) -> bytes:
-        """Bytes of the object that came before."""
-        return os.pread(self._file or 0, length, len(self._mark) + start)
+    def read(self) -> Iterator[bytes]:
+        """What came before."""
+        if self._file is None or not self._data:
+            return
+        at = self._data
+        while data := os.pread(self._file, PART, at):
+            at += len(data)
+            yield data
 
     def add(self, data: bytes) -> None:
         """Keep what came now."""
@@ -147,8 +135,29 @@ class _Partial:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError:
+            self._close()
+
+    def _open(self, flags: int) -> None:
+        with suppress(OSError):
+            if flags & os.O_CREAT:
+                os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            file = os.open(self._path, flags | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # another process brings the same object: it keeps what comes there
+                os.close(file)
+            else:
+                self._file = file
+
+    def _close(self) -> None:
+        if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _plain(tag: str) -> str:
+    """What fits into a line."""
+    return tag.encode("ascii", "replace").decode().replace("\n", " ")[: MARK // 2]
 
 
 def _forget(partial: str) -> None:

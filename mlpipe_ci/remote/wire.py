@@ -12,9 +12,9 @@ from mlpipe_ci.remote.faults import Kind, RemoteError, classified
 
 T = TypeVar("T")
 PART = 8 << 20
-"""Bytes of one part of a large object: each is a request of its own."""
+"""Bytes of one part of a large object: to a store, each is a request of its own."""
 MOST_PARTS = 6
-"""Parts of one object that are on their way at once."""
+"""Parts of one object that are on their way to a store at once."""
 
 
 @frozen
@@ -24,6 +24,15 @@ class Entry:
     path: str
     size: int
     changed: float
+
+
+@frozen
+class Answer:
+    """An object that is on its way; `size` of all of it in bytes, `tag`: its ETag."""
+
+    chunks: Iterator[bytes]
+    size: int
+    tag: str
 
 
 class Counts:
@@ -58,30 +67,28 @@ class Wire:
         self._count(received=len(data))
         return data
 
-    def begin(self, path: str) -> tuple[bytes, int, str]:
-        """The first part of an object, how many bytes it has in all, and its ETag."""
-        options = {"range": (0, PART)}
+    def stream(self, path: str, start: int = 0) -> Answer:
+        """An object from byte `start` on, in chunks of a part or so, as they come."""
+        options = {"range": {"offset": start}} if start else None
 
-        def asked(store: Any, ob: Any) -> tuple[bytes, int, str]:
+        def asked(store: Any, ob: Any) -> tuple[Any, int, str]:
             answer = ob.get(store, path, options=options)
             meta = answer.meta
-            return bytes(answer.bytes()), int(meta["size"]), str(meta["e_tag"] or "")
+            return answer, int(meta["size"]), str(meta["e_tag"] or "")
 
-        data, size, tag = self._ask("get", asked)
-        self._count(received=len(data))
-        if len(data) != min(size, PART):
-            raise self._failed(RemoteError(Kind.FAILED, "it sent less than it has"))
-        return data, size, tag
+        answer, size, tag = self._ask("get", asked)
+        return Answer(chunks=self._chunks(answer, size - start), size=size, tag=tag)
 
-    def part(self, path: str, start: int, length: int) -> bytes:
-        """Some bytes of an object: exactly so many."""
-        data = self._ask(
-            "get", lambda store, ob: bytes(ob.get_range(store, path, start=start, length=length))
-        )
-        self._count(received=len(data))
-        if len(data) != length:
-            raise self._failed(RemoteError(Kind.FAILED, "it sent less than it has"))
-        return data
+    def _chunks(self, answer: Any, length: int) -> Iterator[bytes]:
+        stream = answer.stream(min_chunk_size=PART)
+        while length > 0:
+            chunk = self._guarded("get", lambda: next(stream, None))
+            if chunk is None:
+                raise self._failed(RemoteError(Kind.FAILED, "it sent less than it has"))
+            data = bytes(chunk)
+            self._count(received=len(data))
+            length -= len(data)
+            yield data
 
     def size(self, path: str) -> int | None:
         """Bytes of an object; None if it is not there."""
@@ -201,12 +208,15 @@ class Wire:
         if not self.breaker.allows():
             raise RemoteError(Kind.OFF, "it is not asked, as it did not answer")
         self._count(requests=1)
-        try:
-            answer = request(store, obstore)
-        except Exception as error:
-            raise self._failed(classified(error), what) from error
+        answer = self._guarded(what, lambda: request(store, obstore))
         self.breaker.succeeded()
         return answer
+
+    def _guarded(self, what: str, request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except Exception as error:
+            raise self._failed(classified(error), what) from error
 
     def _failed(self, error: RemoteError, what: str = "get") -> RemoteError:
         if error.kind is Kind.FAILED:
