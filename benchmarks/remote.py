@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,14 @@ WORKFLOW = """
 cache: {{remote: "s3://bucket/{prefix}"}}
 steps:
   - {{name: make, run: "cp -r {source} data", inputs: [mlpipe.yml], outputs: [data/]}}
+"""
+FLOOR = """
+from blake3 import blake3
+digest = blake3()
+with open({source!r}, "rb") as source, open({target!r}, "wb") as target:
+    while data := source.read(1 << 20):
+        digest.update(data)
+        target.write(data)
 """
 TOOLS = ("obstore", "boto3", "s3fs", "dvc", "mlpipe")
 
@@ -62,6 +71,7 @@ def main() -> None:
             ("one file of 500 MB", 1, LARGE_SIZE),
         ):
             parts.append(_transfers(server, Path(scratch), title, (count, size), rounds))
+        parts.append(_floor(Path(scratch)))
         parts.append(_second_machine(server, Path(scratch)))
     RESULTS.write_text(_text(parts, rounds), "utf-8")
     print(RESULTS.read_text("utf-8"))
@@ -230,6 +240,22 @@ def _same(source: Path, target: Path) -> None:
 
 
 STEPS = ("profiles", "clean", "features", "train", "evaluate")
+
+
+def _floor(scratch: Path) -> str:
+    """What a verified copy of the large file takes, without any store: read, digest, write."""
+    with _place(scratch) as top:
+        source, times = _files(top, 1, LARGE_SIZE) / "large", []
+        for number in range(3):
+            env = {"PATH": os.environ["PATH"]}
+            script = FLOOR.format(source=str(source), target=str(top / f"copy {number}"))
+            command = [sys.executable, "-c", script]
+            times.append(World(top=top, env=env, source=source).seconds(command, top))
+            (top / f"copy {number}").unlink()
+            time.sleep(1)
+    words = "Beside it: to read, digest (BLAKE3) and write that file once takes"
+    twice = "mlpipe writes it into its store, and into its place"
+    return f"{words} {statistics.median(times):.2f} s; {twice}."
 
 
 def _second_machine(server: Server, scratch: Path) -> str:

@@ -82,6 +82,7 @@ def main() -> None:
     client, what, directory = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     names = Path(f"{directory}.names").read_text().split()
     CLIENTS[client](what == "push", [directory / name for name in names])
+    os._exit(0)  # obstore's threads may abort an interpreter that takes its time to end
 
 
 if __name__ == "__main__":

@@ -195,7 +195,8 @@ def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:
         return [("remote", False, f"{wire.shown} cannot be read: {error}")]
     try:
         wire.put(path, b"mlpipe doctor was here")
-        skew = abs(next(wire.entries(path.rpartition("/")[0], 1)).changed - time.time())
+        written = next(wire.entries(path.rpartition("/")[0], 1), None)
+        skew = abs(written.changed - time.time()) if written else 0.0
         wire.delete([path])
     except RemoteError as error:
         note = f"{wire.shown} can be read, but not written with these credentials: {error}"

@@ -120,7 +120,7 @@ def _s3(env: Mapping[str, str]) -> dict[str, Any]:
     found = {name: env[key] for name in S3 if env.get(key := f"AWS_{name.upper()}")}
     if endpoint := env.get("AWS_ENDPOINT_URL_S3"):
         found["endpoint"] = endpoint
-    return found
+    return found | {"checksum_algorithm": "sha256"}  # the store verifies each part as it comes
 
 
 def _google(env: Mapping[str, str]) -> dict[str, Any]:
