@@ -271,9 +271,24 @@ def stored(wire: Wire, data: bytes) -> str:
     return digest
 
 
-def test_a_large_content_that_broke_off_is_gone_on_with(
+def test_a_stream_that_breaks_off_is_gone_on_with(
     wire: Wire, server: Server, tmp_path: Path
 ) -> None:
+    data = os.urandom(3 * PART)
+    digest = stored(wire, data)
+    path = layout.object_path("main", digest)
+    server.requests.clear()
+    server.faults = lambda _method, _path: Fault(drop="middle") if not server.requests else None
+    bring(wire, path, digest, Objects(tmp_path))
+    assert Objects(tmp_path).read(digest) == data
+    assert sum(one.received for one in server.requests) < 4 * PART
+    assert list((tmp_path / "v1/tmp").iterdir()) == []
+
+
+def test_a_large_content_that_broke_off_is_gone_on_with_by_the_next_run(
+    wire: Wire, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlpipe_ci.remote.downloads.KEPT", PART)
     data = os.urandom(5 * PART)
     digest = stored(wire, data)
     path = layout.object_path("main", digest)

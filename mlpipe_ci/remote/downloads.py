@@ -1,6 +1,6 @@
 """Brings contents from a store, each as one stream, verified; a broken one is gone on with.
 
-What has come of a large object waits in a file of the local store, until all of it is there.
+What has come of a very large object waits in a file of the local store, for a run after this one.
 """
 
 import fcntl
@@ -17,6 +17,9 @@ from mlpipe_ci.remote.wire import PART, Wire
 
 TRIES = 2
 """How often an object is asked for that came damaged."""
+KEPT = 1 << 30
+"""Bytes of an object from which on it is kept for a later run, should this one be killed: to write
+everything twice costs more than to fetch a smaller one anew."""
 MARK = 300
 """Bytes that the first line of a partial file has at most."""
 Progress = Callable[[int], None]
@@ -45,7 +48,7 @@ def bring(
 
 
 def _parts(wire: Wire, path: str, partial: str, told: Progress) -> Iterator[bytes]:
-    """All bytes of an object, in order; those of a large one are also kept in a file.
+    """All bytes of an object, in order; those of a very large one are also kept in a file.
 
     A stream that broke off is gone on with as long as each brings a part, and once more after that.
     """
@@ -105,9 +108,9 @@ class _Partial:
         self._close()
 
     def begin(self, size: int, tag: str) -> None:
-        """Begin anew, if the object is large."""
+        """Begin anew, if the object is worth it."""
         self.size, self.tag = size, _plain(tag)
-        if size <= PART:
+        if size < KEPT:
             self._close()
             return
         if self._file is None:
