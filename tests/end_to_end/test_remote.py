@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -451,7 +452,7 @@ def test_a_collection_keeps_what_main_needs(team: Team, tmp_path: Path) -> None:
         "import time; t = time.time; time.time = lambda: t() + 1e6\n"
         "import sys; from mlpipe_ci.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    later = ["python", "-c", code, *args, "--json"]
+    later = [sys.executable, "-c", code, *args, "--json"]
     env = os.environ | main.env | {"PYTHONPATH": str(ROOT)}
     run = [*later, "--dry-run"]
     dry = subprocess.run(run, cwd=main.root, env=env, capture_output=True, check=False)
