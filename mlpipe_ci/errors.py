@@ -77,7 +77,14 @@ class NoGitError(GitError):
 
 
 class GitHubError(MlpipeError):
-    """GitHub's API could not be used. The run goes on: a report never turns a good run red."""
+    """GitHub's API could not be used. The run goes on: a report never turns a good run red.
+
+    `status`: of the answer; 0 if there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class InterruptedRunError(MlpipeError):

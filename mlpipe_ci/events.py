@@ -42,6 +42,7 @@ class Event:
     repository: str = ""
     run_url: str = ""
     run_id: int = 0
+    run_attempt: int = 0
     attributes: tuple[tuple[str, Any], ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -106,7 +107,7 @@ def _desk(git: Git | None) -> Event:
 def _github(env: Mapping[str, str], git: Git | None) -> Event:
     name, payload = env["GITHUB_EVENT_NAME"], _payload(env)
     repository, server = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_SERVER_URL", "")
-    run = env.get("GITHUB_RUN_ID", "")
+    run, attempt = env.get("GITHUB_RUN_ID", ""), env.get("GITHUB_RUN_ATTEMPT", "")
     event = Event(
         name=name,
         ref=env.get("GITHUB_REF", ""),
@@ -119,6 +120,7 @@ def _github(env: Mapping[str, str], git: Git | None) -> Event:
         repository=repository,
         run_url=f"{server}/{repository}/actions/runs/{run}",
         run_id=int(run) if run.isdecimal() else 0,
+        run_attempt=int(attempt) if attempt.isdecimal() else 0,
         attributes=(*_attributes(env), ("event", payload)),
         payload=payload,
     )

@@ -3,26 +3,12 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from mlpipe_ci.frozen import frozen
+from mlpipe_ci.run import Edge
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
 ASKED = re.compile(r"\bsteps\.([a-z0-9_-]+)", re.IGNORECASE)
 """Names a step in an `if`."""
-
-
-@frozen
-class Edge:
-    """`after` needs `before` (ids of steps). `kind`: `data` through `paths`, `needs`, or `order`.
-
-    `order`: one of the two does not say what it reads or writes, so only the order of the file
-    holds them apart.
-    """
-
-    before: str
-    after: str
-    kind: str
-    paths: tuple[str, ...] = ()
 
 
 def edges(workflow: Workflow) -> tuple[Edge, ...]:

@@ -34,7 +34,10 @@ class Options:
     only: bool = False
     downstream: bool = False
     allow_untrusted: bool = False
-    comment: bool = True
+    comment: str = "always"
+    status: str = "auto"
+    report: str = ""
+    post: bool = False
     write: bool = False
     jobs: str = "1"
     keep_going: bool = False

@@ -121,10 +121,26 @@ class Transfers:
 
 
 @frozen
+class Edge:
+    """`after` needs `before` (ids of steps). `kind`: `data` through `paths`, `needs`, or `order`.
+
+    `order`: one of the two does not say what it reads or writes, so only the order of the file
+    holds them apart.
+    """
+
+    before: str
+    after: str
+    kind: str
+    paths: tuple[str, ...] = ()
+
+
+@frozen
 class Run:
     """One run: the workflow, what was compared, an outcome for each step, seconds in all.
 
-    `transfers`: None where no remote store was asked.
+    `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
+    page of the run.
+    `root`: the directory of the repository, if it is on this machine.
     """
 
     workflow: Workflow
@@ -133,6 +149,9 @@ class Run:
     seconds: float
     cancelled: bool = False
     transfers: Transfers | None = None
+    edges: tuple[Edge, ...] = ()
+    url: str = ""
+    root: str = ""
 
     @property
     def result(self) -> str:

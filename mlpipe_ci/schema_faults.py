@@ -35,6 +35,14 @@ def schema_spots(document: Document) -> Iterator[tuple[Place, Spot]]:
         yield from _spots_of(error, document)
 
 
+def report_fault(value: object) -> str:
+    """The first thing that keeps a value from being a report; empty if it is one."""
+    schema = json.loads((SCHEMA_DIR / "report.schema.json").read_text("utf-8"))
+    for error in Draft202012Validator(schema).iter_errors(value):
+        return f"{error.json_path}: {error.message[:200]}"
+    return ""
+
+
 def _spots_of(error: ValidationError, document: Document) -> Iterator[tuple[Place, Spot]]:
     inner = _nearest_branch(error)
     if inner:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from mlpipe_ci.errors import GitHubError
 from mlpipe_ci.events import DESK, Event
+from mlpipe_ci.github import pulls
+from mlpipe_ci.github.client import Client
 from mlpipe_ci.remote.shared import Rights
 
 MAIN = "main"
@@ -21,13 +23,10 @@ def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]
     """
     if event.name != "push" or event.scopes != (MAIN,) or not event.sha:
         return None, ""
-    # requests takes 0.2 s to import: only a push to main of a workflow that asks for it pays.
-    from mlpipe_ci.github import GitHub  # noqa: PLC0415
-
     token = env.get("MLPIPE_TOKEN", "")
     try:
         api = env.get("GITHUB_API_URL", DEFAULT_API)
-        number = GitHub(api, env.get("GITHUB_REPOSITORY", ""), token).merged_pull_request(event.sha)
+        number = pulls.merged(Client(api, env.get("GITHUB_REPOSITORY", ""), token), event.sha)
     except GitHubError as error:
         return None, f"cache.promote: GitHub did not say which pull request this merges: {error}"
     return (None if number is None else f"pr/{number}"), ""

@@ -54,10 +54,34 @@ def _cache_actions(directory: Path) -> list[str]:
         script = (ROOT / "tests/node/cache.mjs").as_uri()
         text = f"import {{ run }} from {json.dumps(script)};\nawait run({json.dumps(what)});\n"
         (place / "main.mjs").write_text(text)
-    pins = re.findall(r"uses: (actions/cache)/\w+@(\w+)", (ROOT / "action.yml").read_text())
+    return _instead("actions/cache", directory)
+
+
+def _artifact_actions(directory: Path) -> list[str]:
+    """`actions/upload-artifact` and `/download-artifact`, likewise."""
+    words: list[str] = []
+    for what in ("upload", "download"):
+        place = directory / what
+        place.mkdir(parents=True, exist_ok=True)
+        names = ("name", "path", "overwrite", "run-id", "github-token")
+        inputs = "".join(f"  {name}: {{description: see there}}\n" for name in names)
+        (place / "action.yml").write_text(
+            f"name: {what}\ndescription: {what}\ninputs:\n{inputs}"
+            "runs: {using: node20, main: main.mjs}\n"
+        )
+        script = (ROOT / "tests/node/artifact.mjs").as_uri()
+        text = f"import {{ run }} from {json.dumps(script)};\nawait run({json.dumps(what)});\n"
+        (place / "main.mjs").write_text(text)
+        words += _instead(f"actions/{what}-artifact", place)
+    return words
+
+
+def _instead(name: str, directory: Path) -> list[str]:
+    """Tell act to take an action of action.yml, at the ref that is pinned there, from here."""
+    pinned = re.findall(rf"uses: {name}(?:/\w+)?@(\w+)", (ROOT / "action.yml").read_text())
     return [
         word
-        for name, ref in sorted(set(pins))
+        for ref in sorted(set(pinned))
         for word in ("--local-repository", f"{name}@{ref}={directory}")
     ]
 
@@ -76,6 +100,7 @@ def act(repository: Path, event: str, payload: dict[str, Any], action: Path, **e
         *("-P", "ubuntu-latest=-self-hosted"),
         *("--local-repository", f"org/mlpipe@v1={action}"),
         *_cache_actions(scratch / "cache-actions"),
+        *_artifact_actions(scratch / "artifact-actions"),
         *("-e", str(scratch / "event.json")),
         *("-s", f"GITHUB_TOKEN={TOKEN}"),
         *("--action-cache-path", str(scratch / "actions")),
@@ -86,7 +111,7 @@ def act(repository: Path, event: str, payload: dict[str, Any], action: Path, **e
             str(repository.parent / "act cache"),
         ),
         *("--artifact-server-addr", "127.0.0.1", "--artifact-server-port", str(_free_port())),
-        *("--artifact-server-path", str(scratch / "artifacts")),
+        *("--artifact-server-path", str(repository.parent / "act artifacts")),
         *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
     ]
     kept = {name: value for name, value in INHERITED.items() if name.startswith(PASSED_ON)}

@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from mlpipe_ci.action import PREFIX, command_line
+from mlpipe_ci.arguments import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -61,14 +62,21 @@ def test_the_readme_lists_the_actions_inputs(action: dict[str, Any]) -> None:
     readme = (ROOT / "README.md").read_text()
     table = readme.split("| input | meaning | default |", 1)[1].split("\n\n", 1)[0]
     assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(action["inputs"])
+    for name, told in action["inputs"].items():
+        if told["default"] and "${{" not in told["default"]:
+            assert re.search(rf"^\| `{name}` \|.*\| `{told['default']}` \|$", table, re.MULTILINE)
+    table = readme.split("| output | meaning |", 1)[1].split("\n\n", 1)[0]
+    assert re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE) == list(action["outputs"])
 
 
 def test_inputs_reach_the_program_through_the_environment_alone(action: dict[str, Any]) -> None:
     steps = action["runs"]["steps"]
     assert all("${{" not in step.get("run", "") for step in steps)
+    assert steps[-1]["name"] == "Verdict"
     (only,) = (step for step in steps if step.get("id") == "run")
     names = {f"{PREFIX}{name.upper().replace('-', '_')}" for name in action["inputs"]}
-    assert set(only["env"]) == (names - {f"{PREFIX}TOKEN"}) | {"MLPIPE_TOKEN"}
+    others = {f"{PREFIX}TOKEN", f"{PREFIX}ARTIFACT"}
+    assert set(only["env"]) == (names - others) | {"MLPIPE_TOKEN"}
 
 
 def test_the_actions_inputs_make_a_command_line() -> None:
@@ -77,20 +85,48 @@ def test_the_actions_inputs_make_a_command_line() -> None:
         f"{PREFIX}WORKING_DIRECTORY": "src",
         f"{PREFIX}BASE": "--json",
         f"{PREFIX}COMMENT": "false",
+        f"{PREFIX}STEPS": " train  test ",
+        "RUNNER_TEMP": "/t",
         "MLPIPE_TOKEN": "x",
         "PATH": "p",
     }
     env |= {f"{PREFIX}SUBMODULES": "true", f"{PREFIX}FORCE": "train", f"{PREFIX}CACHE": "false"}
     assert command_line(env) == [
-        *("run", "-C", "src", "--submodules", "--no-comment"),
-        *("--file=a b.yml", "--base=--json", "--force=train"),
+        *("run", "-C", "src", "--submodules", "--report=/t/mlpipe-report.json"),
+        *("--file=a b.yml", "--base=--json", "--force=train", "--comment=never"),
+        *("--", "train", "test"),
     ]
-    assert env == {"PATH": "p", "MLPIPE_TOKEN": "x"}, "no step sees the inputs"
-    env = {f"{PREFIX}FILE": "", "HOME": "/h", "GITHUB_REPOSITORY": "o/r"}
-    assert command_line(env) == ["run", "-C", "."]
+    left = {"PATH": "p", "MLPIPE_TOKEN": "x", "RUNNER_TEMP": "/t"}
+    assert env == left, "no step sees the inputs"
+    env = {f"{PREFIX}FILE": "", "HOME": "/h", "GITHUB_REPOSITORY": "o/r", "RUNNER_TEMP": "/t"}
+    assert command_line(env) == ["run", "-C", ".", "--report=/t/mlpipe-report.json", "--"]
     assert env["MLPIPE_PACK"] == "/h/.cache/mlpipe-packs/o/r"
     with pytest.raises(ValueError, match="must be true or false"):
-        command_line({f"{PREFIX}COMMENT": "yes"})
+        command_line({f"{PREFIX}CACHE": "yes"})
+    with pytest.raises(ValueError, match="it must be run, plan, report"):
+        command_line({f"{PREFIX}MODE": "deploy"})
+
+
+def test_the_modes_of_the_action() -> None:
+    env = {f"{PREFIX}MODE": "plan", f"{PREFIX}COMMENT": "always", "RUNNER_TEMP": "/t"}
+    assert command_line(env) == ["plan", "-C", ".", "--report=/t/mlpipe-report.json", "--"]
+    env = {f"{PREFIX}MODE": "report", f"{PREFIX}FILE": "x.yml", "RUNNER_TEMP": "/t"}
+    there = "/t/mlpipe-report-of-run/mlpipe-report.json"
+    assert command_line(env) == ["report", "--post", there]
+
+
+@pytest.mark.parametrize("mode", ["run", "plan"])
+def test_every_command_line_of_the_action_is_understood(mode: str) -> None:
+    values = {"mode": mode, "jobs": "auto", "outputs": "all", "comment": "changes"}
+    values |= {"status": "steps", "steps": "a b", "allow_untrusted": "true", "base": "main"}
+    env = {f"{PREFIX}{name.upper()}": value for name, value in values.items()}
+    given = vars(parser(mode).parse_args(command_line(env)))
+    assert given["targets"] == ["a", "b"]
+    assert given["base"] == "main"
+
+
+def test_an_older_spelling_of_comment_is_understood() -> None:
+    assert "--comment=always" in command_line({f"{PREFIX}COMMENT": "true"})
 
 
 def test_the_action_installs_every_dependency_by_hash() -> None:

@@ -15,10 +15,10 @@ from test_schema import schema
 
 from mlpipe_ci.decide import Action, Decision, Plan
 from mlpipe_ci.errors import Fault
-from mlpipe_ci.report import actions, markdown, terminal
+from mlpipe_ci.report import actions, annotations, escape, markdown, read, terminal
 from mlpipe_ci.report.json import plan_json, run_json
 from mlpipe_ci.report.words import compared, number, shown, verdict
-from mlpipe_ci.run import Change, Comparison, Run, Status, StepOutcome
+from mlpipe_ci.run import Change, Comparison, Edge, Run, Status, StepOutcome
 
 SHA = "4be1c02" + "0" * 33
 COMPARISON = Comparison(
@@ -131,8 +131,9 @@ def test_the_markdown_report_of_a_failure() -> None:
     assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
     assert "> [!CAUTION]\n> **<code>train</code>** failed: exit code 3" in text
     assert "````text\nTraceback\nValueError: no ``` data\n````" in text
-    assert "`mlpipe run`" in text
-    assert "1 reused: <code>clean</code>" in text
+    assert "To see it at a desk: <code>mlpipe run train</code>" in text
+    assert "| ❌ <code>train</code> failed | a changed; b changed; c changed and 1 more" in text
+    assert "↺ 1 reused: <code>clean</code>" in text
     assert "<details><summary>1 changed path</summary>" in text
     assert "Commit 4be1c02, base 4be1c02 (the commit before this push): 1 path changed" in text
 
@@ -143,7 +144,7 @@ nasty = st.text(max_size=20) | st.lists(st.sampled_from(NASTY), max_size=4).map(
 
 @given(nasty)
 def test_nothing_from_outside_is_markdown_or_html(text: str) -> None:
-    for made in (markdown.code(text), markdown.plain(text)):
+    for made in (escape.code(text), escape.plain(text)):
         inner = made.removeprefix("<code>").removesuffix("</code>")
         entities = re.sub(r"&#\d+;", "", inner)
         assert not set(entities) & set("<>|`*_[]#@\\!\n\r\x00")
@@ -152,7 +153,7 @@ def test_nothing_from_outside_is_markdown_or_html(text: str) -> None:
 
 @given(st.lists(nasty, max_size=4))
 def test_a_fence_holds_what_is_in_it(lines: list[str]) -> None:
-    block = markdown.fence(tuple(lines))
+    block = escape.fence(tuple(lines))
     first, *middle, last = block.split("\n")
     assert first == last + "text"
     assert len(middle) == max(1, len(lines))
@@ -237,3 +238,173 @@ def test_a_failure_that_is_allowed_is_told_as_such() -> None:
     assert text.startswith("### ✅ demo: 1 failed as allowed")
     assert "> [!NOTE]\n> **<code>lint</code>** failed, as allowed: exit code 3" in text
     assert "runs again" not in "\n".join(terminal.end_lines(ran))
+
+
+# -- what a reviewer sees ------------------------------------------------------------------------
+
+EDGES = (
+    Edge(before="clean", after="train", kind="data", paths=("clean.txt",)),
+    Edge(before="train", after="evaluate", kind="order"),
+)
+
+
+def test_the_graph_says_how_each_step_ended() -> None:
+    text = markdown.report(run_of(*OUTCOMES, edges=EDGES))
+    graph = text.split("```mermaid\n", 1)[1].split("\n```", 1)[0]
+    assert graph.splitlines()[:6] == [
+        "flowchart LR",
+        '  s0["clean"]',
+        '  s1["train"]',
+        '  s2["evaluate"]',
+        "  s0 --> s1",
+        "  s1 -.-> s2",
+    ]
+    assert "  class s1 failed" in graph
+    assert "  class s0 reused" in graph
+    many = tuple(StepOutcome(step=step(f"s{n}"), status=Status.SUCCEEDED) for n in range(41))
+    assert "mermaid" not in markdown.report(run_of(*many, edges=EDGES)), "nobody reads that"
+    assert "mermaid" not in markdown.report(run_of(*OUTCOMES)), "boxes alone say nothing"
+
+
+def test_the_page_of_the_run_is_linked_and_nothing_else_is() -> None:
+    url = "https://github.com/o/r/actions/runs/12"
+    assert f"[log of the run]({url})" in markdown.report(run_of(*OUTCOMES, url=url))
+    for bad in ("javascript:alert(1)", "https://x/) **hi**", 'https://x/"onclick', "x\ny"):
+        assert "](" not in markdown.report(run_of(*OUTCOMES, url=bad))
+
+
+def test_a_short_report_is_short() -> None:
+    text = markdown.short(FAILED)
+    assert text.startswith("### ❌ demo: 1 failed")
+    assert len(text) < 300
+
+
+def test_forty_steps_are_one_line_where_they_were_reused() -> None:
+    many = tuple(
+        StepOutcome(step=step(f"s{n}"), status=Status.REUSED, reasons=(f"as in run {n}",))
+        for n in range(40)
+    )
+    text = markdown.report(run_of(*many))
+    assert "<code>s19</code> and 20 more" in text
+    assert "<summary>Why each step was reused</summary>" in text
+    assert "<code>s39</code> | as in run 39" in text
+
+
+@given(st.lists(st.tuples(nasty, nasty), min_size=1, max_size=3))
+def test_a_report_comes_back_from_its_json(rows: list[tuple[str, str]]) -> None:
+    outcomes = tuple(
+        StepOutcome(
+            step=step(name or "s", continue_on_error=n % 2 == 0, inputs=("x",) if n else ()),
+            status=Status.FAILED,
+            reasons=(text,),
+            log_tail=(text, name),
+            metrics=(("m", 1.5),),
+            reads=(text,),
+            seconds=2.0,
+        )
+        for n, (name, text) in enumerate(rows)
+    )
+    run = run_of(*outcomes, edges=EDGES, url="https://x/1")
+    told = json.loads(json.dumps(run_json(run)))
+    again = read.run_of(told)
+    assert run_json(again) == told
+    assert markdown.report(again).splitlines()[0] == markdown.report(run).splitlines()[0]
+
+
+def nested_fences_are_closed(text: str) -> bool:
+    """As CommonMark reads it: what opens a block is closed by a line of as many backticks."""
+    opened = ""
+    for line in text.split("\n"):
+        found = re.match(r" {0,3}(`{3,})(.*)$", line)
+        if not found:
+            continue
+        if not opened and "`" not in found[2]:
+            opened = found[1]
+        elif opened and len(found[1]) >= len(opened) and not found[2].strip():
+            opened = ""
+    return not opened
+
+
+@given(nasty, nasty, st.lists(nasty, max_size=3))
+def test_nothing_from_outside_leaves_its_place_in_a_comment(
+    name: str, reason: str, log: list[str]
+) -> None:
+    """Outside of fences and code there is no tag, mention or reference that we did not write."""
+    outcome = StepOutcome(
+        step=step(name or "s"),
+        status=Status.FAILED,
+        reasons=(reason,),
+        notes=(reason,),
+        log_tail=tuple(log),
+        metrics=((name, 1.0),),
+    )
+    comparison = Comparison(
+        how=reason, warnings=(reason,), changed=(Change(path=name, change="added"),)
+    )
+    text = markdown.report(run_of(outcome, comparison=comparison))
+    assert nested_fences_are_closed(text)
+    outside = re.sub(r"(?ms)^(`{3,})(text|mermaid)\n.*?^\1$", "", text)
+    tags = set(re.findall(r"<[^>]*>", outside))
+    ours = {"code", "/code", "sub", "/sub", "br", "details", "/details", "summary", "/summary"}
+    assert {tag.strip("<>") for tag in tags} <= ours
+    assert not re.search(r"(?<![&\w])@\w", outside)
+    assert not re.search(r"(?<![&])#\d", outside)
+    assert "\x00" not in text
+
+
+def test_a_megabyte_from_outside_is_cut() -> None:
+    huge = "`" * 1_000_000
+    outcome = StepOutcome(
+        step=step("s"), status=Status.FAILED, reasons=(huge,), log_tail=(huge,) * 40, notes=(huge,)
+    )
+    text = markdown.report(run_of(outcome))
+    assert len(text) <= markdown.MAX_UNITS
+    assert nested_fences_are_closed(text)
+
+
+# -- annotations ---------------------------------------------------------------------------------
+
+TRACEBACK = (
+    "Traceback (most recent call last):",
+    '  File "/work/repo/src/train.py", line 12, in <module>',
+    "    main()",
+    '  File "/work/repo/src/model.py", line 7, in main',
+    "    fit(x)",
+    '  File "/usr/lib/python3.11/site-packages/sklearn/base.py", line 99, in fit',
+    "ValueError: ::error::x",
+)
+
+
+def test_a_failure_is_annotated_at_the_line_that_failed() -> None:
+    outcome = StepOutcome(
+        step=step("train", line=14), status=Status.FAILED, notes=("exit 1",), log_tail=TRACEBACK
+    )
+    (fault,) = annotations.failures(run_of(outcome, root="/work/repo"))
+    assert (fault.file, fault.line, fault.level) == ("src/model.py", 7, "error")
+    assert "ValueError: ::error::x" in actions.fault(fault)
+    assert "\n" not in actions.fault(fault)
+    (fault,) = annotations.failures(run_of(outcome, root="/elsewhere"))
+    assert (fault.file, fault.line) == ("mlpipe.yml", 14)
+    relative = StepOutcome(
+        step=step("train", continue_on_error=True),
+        status=Status.FAILED,
+        log_tail=('  File "src/a.py", line 3, in f', '  File "../b.py", line 4, in g'),
+    )
+    (fault,) = annotations.failures(run_of(relative, root="/work/repo"))
+    assert (fault.file, fault.line, fault.level) == ("src/a.py", 3, "warning")
+
+
+@given(
+    st.text(max_size=9), st.sampled_from(("::error::x", "  ::set-output name=a::b", "##[error]x"))
+)
+def test_no_line_of_ours_is_a_command(before: str, command: str) -> None:
+    for text in (command, f"{before}{command}", f"{command}{before}"):
+        line = actions.inert(text)
+        assert "##[" not in line
+        assert not line.lstrip().startswith("::")
+        assert line.replace("\u200b", "") == text.replace("\u200b", "")
+
+
+def test_ten_are_annotated_at_most() -> None:
+    many = tuple(StepOutcome(step=step(f"s{n}"), status=Status.FAILED) for n in range(12))
+    assert len(annotations.failures(run_of(*many))) == 10

@@ -13,6 +13,7 @@ COMMANDS = {
     "graph": "mlpipe_ci.commands.graph",
     "trace": "mlpipe_ci.commands.trace",
     "logs": "mlpipe_ci.commands.logs",
+    "report": "mlpipe_ci.commands.report",
     "runs": "mlpipe_ci.commands.runs",
     "doctor": "mlpipe_ci.commands.doctor",
 }

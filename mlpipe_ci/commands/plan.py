@@ -10,6 +10,7 @@ from mlpipe_ci.options import Options
 from mlpipe_ci.place import provide
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
+from mlpipe_ci.report_file import write_report
 from mlpipe_ci.screens import has_colour, open_screen
 from mlpipe_ci.workspace import Telling, open_workspace
 
@@ -23,9 +24,10 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         screen.say(f"warning: {warning}")
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
     workspace.state.close()
+    text = json.dumps(plan_json(plan, workspace.comparison), indent=2)
+    write_report(text, options, screen.say)
     if options.json:
-        json.dump(plan_json(plan, workspace.comparison), out, indent=2)
-        print(file=out)
+        print(text, file=out)
         return 0
     colour = has_colour(out, env)
     if not options.quiet:

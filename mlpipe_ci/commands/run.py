@@ -5,24 +5,26 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.decide import Action, Decision, Plan, make_plan
-from mlpipe_ci.errors import InterruptedRunError, PathError, UsageError
+from mlpipe_ci.errors import InterruptedRunError, MlpipeError, PathError, UsageError
 from mlpipe_ci.events import Event, read_event, refuse_untrusted
 from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.git import fetch_large_files
+from mlpipe_ci.graph import edges
 from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.lock import hold
 from mlpipe_ci.machine import capacity, cores
 from mlpipe_ci.options import Options
-from mlpipe_ci.place import provide
-from mlpipe_ci.publish import publish
+from mlpipe_ci.place import Place, provide
+from mlpipe_ci.publish import Publisher, Wants
 from mlpipe_ci.report.json import run_json
+from mlpipe_ci.report_file import write_report
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.runner import INTERRUPTED, Runner
 from mlpipe_ci.runs import Runs
@@ -53,7 +55,36 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     event = read_event(env, None)
     if event.idle:
         return _idle(event, options, screen, out)
-    place = provide(options, env, screen.say)
+    publisher = Publisher(
+        event, env, Wants(comment=options.comment, status=options.status), screen.say
+    )
+    try:
+        place = provide(options, env, screen.say)
+        run = _locked(place, options, env, screen, publisher)
+    except MlpipeError as error:
+        name = default_name(event, Path.cwd())
+        publisher.breaks(name, options.file or DEFAULT_FILE, error)
+        raise
+    screen.final(run)
+    publisher.ends(run)
+    told = run_json(run) | ({"comment_url": url} if (url := publisher.comment_url) else {})
+    _tell(told, options, screen, out)
+    tidy(place.cache, env, screen.say)
+    return exit_code(run)
+
+
+def _tell(told: dict[str, Any], options: Options, screen: Screen, out: TextIO) -> None:
+    """The report as JSON, where it is asked for. A file that cannot be written is a warning."""
+    text = json.dumps(told, indent=2)
+    if options.json:
+        print_or_drop(text, out)
+    write_report(text, options, screen.say)
+
+
+def _locked(
+    place: Place, options: Options, env: Mapping[str, str], screen: Screen, publisher: Publisher
+) -> Run:
+    """Run while no other run has the work tree."""
     if "MLPIPE_STEP" in env and env.get("MLPIPE_ROOT") == str(place.root):
         raise UsageError(
             f"step '{env['MLPIPE_STEP']}' runs mlpipe in its own work tree, which would wait for "
@@ -64,26 +95,20 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         telling = Telling(say=screen.say, tell=screen.progress)
         workspace = open_workspace(place, options, env, telling, readonly=False)
         refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
+        publisher.event = workspace.event
+        jobs = _jobs(options.jobs)
         terms = Terms(jobs=jobs, keep_going=options.keep_going, capacity=capacity(env))
-        run = _run(workspace, env, screen, terms, lock)
-    screen.final(run)
-    if options.json:
-        print_or_drop(json.dumps(run_json(run), indent=2), out)
-    token = env.get("MLPIPE_TOKEN", "") if options.comment else ""
-    publish(run, workspace.event, env, token, screen.say)
-    tidy(place.cache, env, screen.say)
-    return exit_code(run)
+        return _run(workspace, env, screen, terms, lock, publisher)
 
 
 def _idle(event: Event, options: Options, screen: Screen, out: TextIO) -> int:
     """A branch was deleted, or a pull request is closed: nothing to run, nothing to post."""
     screen.say(event.idle)
-    if options.json:
-        name = default_name(event, Path.cwd())
-        workflow = Workflow(name=name, file=options.file or DEFAULT_FILE, steps=())
-        comparison = Comparison(head=event.sha or None, how=event.idle)
-        run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)
-        print_or_drop(json.dumps(run_json(run), indent=2), out)
+    name = default_name(event, Path.cwd())
+    workflow = Workflow(name=name, file=options.file or DEFAULT_FILE, steps=())
+    comparison = Comparison(head=event.sha or None, how=event.idle)
+    run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)
+    _tell(run_json(run), options, screen, out)
     return 0
 
 
@@ -107,7 +132,12 @@ def _jobs(text: str) -> int:
 
 
 def _run(
-    workspace: Workspace, env: Mapping[str, str], screen: Screen, terms: Terms, lock: int | None
+    workspace: Workspace,
+    env: Mapping[str, str],
+    screen: Screen,
+    terms: Terms,
+    lock: int | None,
+    publisher: Publisher,
 ) -> Run:
     """Carry the workflow out. What a killed run left aside is put back first."""
     started = time.monotonic()
@@ -119,6 +149,8 @@ def _run(
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))  # or a missing input
+    if any(decision.action not in {Action.REUSE, Action.SKIP} for decision in plan.decisions):
+        publisher.begins(workspace.workflow.name)
     runs = Runs(workspace.private / "runs")
     logs, record = runs.begin(workspace.workflow.file)
     executor = EXECUTORS["local"](screen.printed, () if lock is None else (lock,), terms.jobs)
@@ -135,6 +167,9 @@ def _run(
         seconds=time.monotonic() - started,
         cancelled=cancelled,
         transfers=workspace.store.transfers(),
+        edges=edges(workspace.workflow),
+        url=workspace.event.run_url,
+        root=str(workspace.root),
     )
     runs.end(record, run)
     return run

@@ -27,6 +27,16 @@ def resume_commands(token: str) -> str:
     return f"::{token}::"
 
 
+def inert(line: str) -> str:
+    """A line that the runner takes for no command, whatever a step, a branch or a file is called.
+
+    It knows `::command::` after white space, and `##[command]` anywhere (ActionCommand.cs).
+    """
+    plain = line.replace("##[", "#\u200b#[")
+    start = len(plain) - len(plain.lstrip())
+    return f"{plain[:start]}\u200b{plain[start:]}" if plain.startswith("::", start) else plain
+
+
 def fault(found: Fault) -> str:
     """An annotation on the line of a fault: an error, or a warning."""
     return error(found.message, found).replace("::error", f"::{found.level}", 1)

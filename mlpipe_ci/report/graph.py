@@ -4,12 +4,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from mlpipe_ci.graph import Edge
 from mlpipe_ci.report.words import shown
+from mlpipe_ci.run import Edge, Run, Status
 from mlpipe_ci.workflow import Workflow
 
 VERSION = 1
 Edges = tuple[Edge, ...]
+MOST_DRAWN, MOST_EDGES, MOST_NAME = 40, 200, 60
+BAD, GOOD = "fill:#ffcecb,stroke:#cf222e,color:#1f2328", "fill:#aceebb,stroke:#1a7f37,color:#1f2328"
+COLOURS = {
+    Status.FAILED: BAD,
+    Status.TIMED_OUT: BAD,
+    Status.SUCCEEDED: GOOD,
+    Status.REUSED: "fill:#eaeef2,stroke:#6e7781,color:#1f2328",
+}
+"""With a colour for the text, so that it can be read on a dark page too."""
 
 
 def text(workflow: Workflow, edges: Edges) -> str:
@@ -42,8 +51,31 @@ def mermaid(workflow: Workflow, edges: Edges) -> str:
     lines += [f'  {numbers[step.id]}["{_mermaid(step.name)}"]' for step in workflow.steps]
     for edge in edges:
         arrow = "-.->" if edge.kind == "order" else "-->"
-        label = f'|"{_mermaid(_label(edge))}"|' if edge.paths else ""
+        label = f'|"{_mermaid(_label(edge))}"|' if any(edge.paths) else ""
         lines.append(f"  {numbers[edge.before]} {arrow}{label} {numbers[edge.after]}")
+    return "\n".join(lines)
+
+
+def coloured(run: Run) -> str:
+    """A Mermaid flowchart of a run that says how each step ended; empty if there is no use in it.
+
+    GitHub draws 500 edges and 50,000 characters at most; nobody reads so many.
+    """
+    steps = run.workflow.steps
+    if len(steps) > MOST_DRAWN or not 0 < len(run.edges) <= MOST_EDGES:
+        return ""
+    numbers = {step.id: f"s{number}" for number, step in enumerate(steps)}
+    lines = ["flowchart LR"]
+    lines += [f'  {numbers[step.id]}["{_mermaid(step.name[:MOST_NAME])}"]' for step in steps]
+    for edge in run.edges:
+        if edge.before in numbers and edge.after in numbers:
+            arrow = "-.->" if edge.kind == "order" else "-->"
+            lines.append(f"  {numbers[edge.before]} {arrow} {numbers[edge.after]}")
+    for status, colours in COLOURS.items():
+        there = [numbers[o.step.id] for o in run.outcomes if o.status is status]
+        if there:
+            name = status.value.replace("-", "")
+            lines += [f"  classDef {name} {colours}", f"  class {','.join(there)} {name}"]
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from mlpipe_ci.decide import Decision, Plan
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.result import Result
-from mlpipe_ci.run import Change, Comparison, Run, StepOutcome, Transfers
+from mlpipe_ci.run import Change, Comparison, Edge, Run, StepOutcome, Transfers
 from mlpipe_ci.workflow import Workflow
 
 VERSION = 1
@@ -22,7 +22,18 @@ def run_json(run: Run) -> dict[str, Any]:
     steps = [_outcome(outcome) for outcome in run.outcomes]
     head = _head(run.workflow, run.comparison)
     told = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
+    told |= {"run_url": run.url} if run.url else {}
+    told |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
     return told | ({"transfers": _transfers(run.transfers)} if run.transfers else {})
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "before": edge.before,
+        "after": edge.after,
+        "kind": edge.kind,
+        "paths": [shown(path) for path in edge.paths],
+    }
 
 
 def _transfers(transfers: Transfers) -> dict[str, Any]:
@@ -79,7 +90,10 @@ def _result(result: Result) -> dict[str, Any]:
 
 
 def _outcome(outcome: StepOutcome) -> dict[str, Any]:
-    return {
+    step = outcome.step
+    told: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
+    told |= {"undeclared": True} if step.undeclared else {}
+    return told | {
         "id": outcome.step.id,
         "name": shown(outcome.step.name),
         "status": str(outcome.status),
@@ -96,4 +110,5 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "undeclared_outputs": [shown(path) for path in outcome.writes],
         "variables": [shown(name) for name in outcome.variables],
         "tracer": outcome.tracer,
+        "log_tail": [shown(line) for line in outcome.log_tail],
     }

@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.decide import Action, Decision
-from mlpipe_ci.report import actions, terminal
-from mlpipe_ci.run import StepOutcome
+from mlpipe_ci.report import actions, annotations, terminal
+from mlpipe_ci.run import Run, StepOutcome
 from mlpipe_ci.screens.plain import Plain
 
 
@@ -18,6 +18,7 @@ class InActions(Plain):
     """
 
     _token = ""
+    _warned = 0
 
     def start(self, decision: Decision, seconds: float | None) -> None:
         """A step has been decided; if it runs, what follows is its output."""
@@ -46,17 +47,34 @@ class InActions(Plain):
         if self._token:
             # A command counts at the start of a line only, and the step may have left one open.
             self._unended = False
-            self._print("\n" + actions.resume_commands(self._token), always=True)
-            self._print(actions.end_group())
+            self._command("\n" + actions.resume_commands(self._token))
+            if not self._quiet:
+                self._command(actions.end_group())
             self._token = ""
 
     def say(self, text: str) -> None:
         """A word about the run itself; a warning becomes an annotation."""
         if text.startswith("warning: "):
-            text = actions.warning(text.removeprefix("warning: "))
+            self._warned += 1
+            if self._warned <= annotations.MOST:
+                self._command(actions.warning(text.removeprefix("warning: ")))
+                return
         super().say(text)
+
+    def final(self, run: Run) -> None:
+        """The verdict, and what failed at its line."""
+        for fault in annotations.failures(run):
+            self._command(actions.fault(fault))
+        super().final(run)
 
     def _open(self, title: str) -> None:
         self._token = os.urandom(16).hex()
-        self._print(actions.group(title))
-        self._print(actions.stop_commands(self._token), always=True)
+        if not self._quiet:
+            self._command(actions.group(title))
+        self._command(actions.stop_commands(self._token))
+
+    def _command(self, text: str) -> None:
+        super()._print(text, always=True)
+
+    def _print(self, line: str, *, always: bool = False) -> None:
+        super()._print(actions.inert(line), always=always)

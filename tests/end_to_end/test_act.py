@@ -22,6 +22,21 @@ jobs:
     steps:
       - uses: actions/checkout@v6
       - uses: org/mlpipe@v1
+        id: ml
+      - if: always()
+        env: {RESULT: "${{ steps.ml.outputs.result }}", URL: "${{ steps.ml.outputs.comment-url }}"}
+        run: echo "result=$RESULT comment=$URL"
+"""
+REPORT = """
+name: report
+on: {workflow_run: {workflows: [ml], types: [completed]}}
+permissions: {actions: read, pull-requests: write}
+jobs:
+  report:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: org/mlpipe@v1
+        with: {mode: report}
 """
 WITHOUT_CHECKOUT = CONSUMER.replace("      - uses: actions/checkout@v6\n", "")
 STEPS = {"profiles", "clean", "features", "train", "evaluate", "deploy"}
@@ -38,14 +53,23 @@ class Consumer:
         payload = {"before": before, "repository": {"default_branch": "main"}}
         return self._act("push", payload | {"ref": "refs/heads/main"})
 
-    def pull_request(self, base: str) -> Acted:
+    def pull_request(self, base: str, fork: str = "o/r") -> Acted:
         head = self.repo.git("rev-parse", "HEAD")
         request: dict[str, Any] = {
             "number": 7,
-            "head": {"ref": "topic", "sha": head},
-            "base": {"ref": "main", "sha": base},
+            "head": {"ref": "topic", "sha": head, "repo": {"full_name": fork}},
+            "base": {"ref": "main", "sha": base, "repo": {"full_name": "o/r"}},
         }
         return self._act("pull_request", {"action": "synchronize", "pull_request": request})
+
+    def workflow_run(self, head: str) -> Acted:
+        run = {
+            "id": 1,
+            "head_sha": head,
+            "head_branch": "topic",
+            "head_repository": {"full_name": "eve/r", "owner": {"login": "eve"}},
+        }
+        return self._act("workflow_run", {"workflow_run": run})
 
     def _act(self, event: str, payload: dict[str, Any]) -> Acted:
         return act(
@@ -84,8 +108,13 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     pushed = consumer.push("0" * 40)
     assert pushed.code == 0, pushed.log
     assert pushed.summary.startswith("### ✅ fraud-detection: 6 ran · auc 0.9")
-    assert all(f"<code>{name}</code> | succeeded" in pushed.summary for name in STEPS)
-    assert server.requests == [], "a push has no pull request to comment on"
+    assert all(f"| ✅ <code>{name}</code> |" in pushed.summary for name in STEPS)
+    assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{first}"}
+    assert server.comments == {}, "a push to main has no pull request to comment on"
+    assert server.states() == [
+        ("mlpipe/fraud-detection", state) for state in ("pending", "success")
+    ]
+    server.requests.clear()
 
     repo.git("checkout", "-q", "-b", "topic")
     train = repo.read("src/train.py")
@@ -97,10 +126,14 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     (comment,) = server.comments.values()
     marker, run, text = comment["body"].split("\n", 2)
     assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
-    assert run == "<!-- mlpipe:run id=1 -->"
+    assert run == "<!-- mlpipe:run id=1 attempt=1 -->"
     assert text == asked.summary.removesuffix("\n") + "\n"
     flatter = f"src/train.py changed ({asked_head[:7]} &#34;Flatter trees&#34;)"
-    assert f"| <code>train</code> | succeeded | {flatter} |" in text
+    assert f"| ✅ <code>train</code> | {flatter} |" in text
+    assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
+    assert len(server.requests) <= 6
+    assert "result=success" in asked.log
+    assert f"comment={comment['html_url']}" in asked.log
     assert f"base {first[:7]} (merge base with main as it was when" in text
 
     repo.commit({"src/train.py": train.replace("model.fit(", "model.fit(x, ")}, "Break it")
@@ -111,7 +144,18 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert "### ❌ fraud-detection: 1 failed · 3 reused · 2 not run" in body
     assert "> **<code>train</code>** failed: exit code 1" in body
     assert "NameError: name &#39;x&#39;" in body or "NameError: name 'x' is not defined" in body
-    assert [method for method, _ in server.requests] == ["GET", "POST", "GET", "PATCH"]
+    assert server.states()[-1] == ("mlpipe/fraud-detection", "failure")
+    assert "src/train.py" in failed.log, "the line that failed is annotated"
+    assert "mlpipe failed (exit code 1)" in failed.log
+    assert "result=failure" in failed.log
+
+    # A force push: history is rewritten, the comment is the same one.
+    repo.git("reset", "-q", "--hard", asked_head)
+    repo.git("commit", "-q", "--amend", "-m", "Flatter trees, again")
+    again = consumer.pull_request(first)
+    assert again.code == 0, again.log
+    assert list(server.comments) == [comment["id"]]
+    assert "5 reused" in server.comments[comment["id"]]["body"]
 
 
 def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer) -> None:
@@ -119,7 +163,7 @@ def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer
     script = "echo trained; env; tr '\\0' '\\n' < /proc/$PPID/environ"
     consumer.repo.commit({"train.sh": script})
     refused = json.dumps({"message": "Resource not accessible by integration"})
-    consumer.server.faults = {"GET": [(403, refused)] * 9}
+    consumer.server.faults = {method: [(403, refused)] * 9 for method in ("GET", "POST")}
     done = consumer.pull_request(consumer.repo.git("rev-parse", "HEAD"))
     assert done.code == 0, done.log
     assert "the pull request comment was not posted" in done.log
@@ -128,6 +172,38 @@ def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer
     assert "MLPIPE_STEP=train" in done.log
     assert "MLPIPE_TOKEN" not in done.log, "no step can see the token"
     assert done.summary.startswith("### ✅ r: 1 ran")
+
+
+def test_a_forks_report_is_posted_by_a_second_workflow(consumer: Consumer) -> None:
+    """The fork's job may only read; what it left is posted by a job that runs nothing of it."""
+    repo, server = consumer.repo, consumer.server
+    repo.commit({"mlpipe.yml": "steps: [{name: train, run: echo trained}]"})
+    server.may_write = set()
+    ran = consumer.pull_request(repo.git("rev-parse", "HEAD"), fork="eve/r")
+    assert ran.code == 0, ran.log
+    assert "a fork's token may only read" in ran.log
+    assert server.comments == {}
+    head = repo.git("rev-parse", "HEAD")
+    server.may_write = {"comments"}
+    server.open_pulls = [{"number": 7, "state": "open", "head": {"sha": head}}]
+    repo.commit({".github/workflows/ml.yml": REPORT})
+    done = consumer.workflow_run(head)
+    assert done.code == 0, done.log
+    (comment,) = server.comments.values()
+    assert "1 ran" in comment["body"]
+    assert "This run was a fork's" in comment["body"]
+
+
+def test_plan_says_whether_there_is_work(consumer: Consumer) -> None:
+    plan = CONSUMER.replace("        id: ml\n", "        id: ml\n        with: {mode: plan}\n")
+    plan = plan.replace("outputs.comment-url", "outputs.has-work")
+    step = "steps: [{name: train, run: touch was-run, inputs: [a]}]"
+    consumer.repo.commit({"mlpipe.yml": step, "a": "1", ".github/workflows/ml.yml": plan})
+    done = consumer.push("0" * 40)
+    assert done.code == 0, done.log
+    assert "result=success comment=true" in done.log
+    assert not (consumer.repo.root / "was-run").exists()
+    assert consumer.server.requests == []
 
 
 def test_a_fault_in_the_file_is_red_and_annotated(consumer: Consumer) -> None:

@@ -1,0 +1,91 @@
+"""`mlpipe report`: a run's JSON as Markdown, on the terminal or on its pull request."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlpipe_ci.errors import GitHubError, UsageError
+from mlpipe_ci.events import Event, read_event
+from mlpipe_ci.github import comments, pulls
+from mlpipe_ci.github.client import Client
+from mlpipe_ci.options import Options
+from mlpipe_ci.publish import client_of
+from mlpipe_ci.report import markdown
+from mlpipe_ci.report.read import run_of
+from mlpipe_ci.run import Run
+from mlpipe_ci.schema_faults import report_fault
+from mlpipe_ci.screens import open_screen
+
+MOST = 5_000_000
+"""Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
+    run = run_of(_read(Path(options.directory, options.files[0])))
+    if not options.post:
+        print(markdown.report(run), file=out, end="")
+        return 0
+    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
+    event = read_event(env, None)
+    try:
+        screen.say(_post(run, event, client_of(env)))
+    except GitHubError as error:
+        screen.say(f"warning: the pull request comment was not posted: {error}")
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises UsageError if it is not a report."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MOST:
+        raise UsageError(f"{path} has more than {MOST:,} bytes: that is no report of mlpipe")
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
+    if fault := report_fault(told):
+        raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
+    return dict(told)
+
+
+def _post(run: Run, event: Event, client: Client) -> str:
+    """Post it on the pull request of the run that this event tells of. Returns what to say.
+
+    Which pull request that is, GitHub says: the file could name any. Raises GitHubError.
+    """
+    number = event.pull_request or _pull_request(event, client)
+    if number is None:
+        return "no open pull request has this commit as its head: nothing is posted"
+    url = event.text("workflow_run", "html_url") or event.run_url
+    run = Run(**(vars(run) | {"url": url}))
+    head = event.text("workflow_run", "head_repository", "full_name")
+    fork = bool(head) and head.lower() != event.repository.lower()
+    found = event.get("workflow_run", "id"), event.get("workflow_run", "run_attempt")
+    maker = found[0] if isinstance(found[0], int) else event.run_id
+    attempt = found[1] if isinstance(found[1], int) else event.run_attempt
+    file, texts = run.workflow.file, (markdown.report(run), markdown.short(run))
+    told = tuple(markdown.of_fork(text) if fork else text for text in texts)
+    bodies = tuple(markdown.comment(file, text, maker, attempt) for text in told)
+    marker = markdown.marker(file)
+    posted = comments.converge(client, number, marker, bodies, markdown.run_of)
+    return f"report: {posted.url}" if posted.ours else f"a newer report stays: {posted.url}"
+
+
+def _pull_request(event: Event, client: Client) -> int | None:
+    commit = event.text("workflow_run", "head_sha")
+    if not commit:
+        raise GitHubError(
+            "this event names no pull request; run this on: workflow_run, or on: pull_request"
+        )
+    owner = event.text("workflow_run", "head_repository", "owner", "login")
+    branch = event.text("workflow_run", "head_branch")
+    found = pulls.open_at(client, commit)
+    if found is None and owner and branch:
+        return pulls.open_from(client, owner, branch, commit)
+    return found

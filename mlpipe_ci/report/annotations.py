@@ -1,0 +1,49 @@
+"""What GitHub shows beside the lines of a change: failed steps, at the line that did if known."""
+
+import posixpath
+import re
+
+from mlpipe_ci.errors import Fault
+from mlpipe_ci.run import BROKEN, Run, StepOutcome
+
+MOST = 10
+"""GitHub shows so many of each kind for one step of a job."""
+FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d{1,7})')
+"""A line of a Python traceback: https://docs.python.org/3/library/traceback.html."""
+ELSEWHERE = ("site-packages/", ".venv/", "venv/", "lib/python")
+SHOWN_LINES = 12
+
+
+def failures(run: Run) -> tuple[Fault, ...]:
+    """One for each step that failed, the first ten; a warning where the failure is allowed."""
+    broken = [outcome for outcome in run.outcomes if outcome.status in BROKEN]
+    return tuple(_fault(run, outcome) for outcome in broken[:MOST])
+
+
+def _fault(run: Run, outcome: StepOutcome) -> Fault:
+    file, line = _frame(outcome.log_tail, run.root) or (run.workflow.file, outcome.step.line)
+    why = "; ".join(outcome.notes) or str(outcome.status)
+    lines = [f"step '{outcome.step.name}' failed: {why}", *outcome.log_tail[-SHOWN_LINES:]]
+    level = "warning" if outcome.forgiven else "error"
+    return Fault(file=file, line=line, column=1, message="\n".join(lines), level=level)
+
+
+def _frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:
+    """The innermost frame of the last traceback that is in a file of the repository."""
+    for text in reversed(lines):
+        found = FRAME.match(text)
+        if found and (path := _inside(found[1], root)):
+            return path, int(found[2])
+    return None
+
+
+def _inside(path: str, root: str) -> str:
+    """A path below the root, relative to it; empty if it is elsewhere, or a package's."""
+    plain = posixpath.normpath(path)
+    if plain.startswith("/"):
+        if not root or not plain.startswith(f"{root.rstrip('/')}/"):
+            return ""
+        plain = plain[len(root.rstrip("/")) + 1 :]
+    if plain.startswith(("../", "<")) or any(part in plain for part in ELSEWHERE):
+        return ""
+    return plain

@@ -1,0 +1,88 @@
+"""A run from its JSON (schema/report.schema.json): what another job did, as it tells of it.
+
+Who wrote the file may have meant harm, so nothing but its values is believed to be what it says.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlpipe_ci.run import Change, Comparison, Edge, Run, Status, StepOutcome, Transfers
+from mlpipe_ci.workflow import Step, Workflow
+
+
+def run_of(told: Mapping[str, Any]) -> Run:
+    """The run. `told` has been held against the schema."""
+    outcomes = tuple(_outcome(one) for one in told["steps"])
+    steps = tuple(outcome.step for outcome in outcomes)
+    workflow = Workflow(name=told["workflow"], file=told["file"], steps=steps)
+    return Run(
+        workflow=workflow,
+        comparison=_comparison(told),
+        outcomes=outcomes,
+        seconds=float(told["seconds"]),
+        cancelled=told["result"] == "cancelled",
+        transfers=_transfers(told.get("transfers")),
+        edges=tuple(_edge(edge) for edge in told.get("edges", ())),
+        url=told.get("run_url", ""),
+    )
+
+
+def _comparison(told: Mapping[str, Any]) -> Comparison:
+    base, changed = told["base"] or {}, told["changed"]
+    return Comparison(
+        head=told["head"],
+        base=base.get("sha"),
+        how=base.get("how") or told["base_unknown"] or "",
+        changed=None if changed is None else tuple(_change(one) for one in changed),
+        warnings=tuple(told["warnings"]),
+    )
+
+
+def _change(told: Mapping[str, Any]) -> Change:
+    return Change(
+        path=told["path"],
+        change=told["change"],
+        from_base=told.get("from_base", False),
+        pointer=told.get("pointer", ""),
+    )
+
+
+def _edge(told: Mapping[str, Any]) -> Edge:
+    return Edge(
+        before=told["before"], after=told["after"], kind=told["kind"], paths=tuple(told["paths"])
+    )
+
+
+def _transfers(told: Mapping[str, Any] | None) -> Transfers | None:
+    if told is None:
+        return None
+    fields = {**told, "scope": told["scope"] or "", "warnings": tuple(told["warnings"])}
+    return Transfers(**fields)
+
+
+def _outcome(told: Mapping[str, Any]) -> StepOutcome:
+    declared = () if told.get("undeclared") else (".",)
+    step = Step(
+        id=told["id"],
+        name=told["name"],
+        run="",
+        inputs=declared,
+        continue_on_error=told.get("continue_on_error", False),
+    )
+    return StepOutcome(
+        step=step,
+        status=Status(told["status"]),
+        reasons=tuple(told["reasons"]),
+        seconds=float(told["seconds"]),
+        saved_seconds=float(told["saved_seconds"]),
+        exit_code=told["exit_code"],
+        attempts=told["attempts"],
+        outputs=tuple(told["outputs"]),
+        metrics=tuple((name, float(value)) for name, value in told["metrics"].items()),
+        notes=tuple(told["notes"]),
+        log_tail=tuple(told.get("log_tail", ())),
+        reads=tuple(told["discovered"]),
+        writes=tuple(told["undeclared_outputs"]),
+        variables=tuple(told["variables"]),
+        tracer=told["tracer"],
+    )

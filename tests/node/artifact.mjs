@@ -1,0 +1,33 @@
+// GitHub's own client of its artifacts, as actions/upload-artifact and /download-artifact call it.
+import { appendFileSync, mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { DefaultArtifactClient } from "@actions/artifact";
+
+const input = (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? "").trim();
+const client = new DefaultArtifactClient();
+
+async function upload() {
+  const path = resolve(input("path"));
+  if (input("overwrite") === "true") {
+    await client.deleteArtifact(input("name")).catch(() => {});
+  }
+  const { id } = await client.uploadArtifact(input("name"), [path], dirname(path));
+  appendFileSync(process.env.GITHUB_OUTPUT, `artifact-id=${id}\n`);
+}
+
+// act has one run for all: that of another run is where this one's are.
+async function download() {
+  const { artifact } = await client.getArtifact(input("name"));
+  mkdirSync(input("path"), { recursive: true });
+  await client.downloadArtifact(artifact.id, { path: input("path") });
+}
+
+export async function run(what) {
+  try {
+    await { upload, download }[what]();
+  } catch (error) {
+    process.stdout.write(`::error::${error.message}\n`);
+    process.exit(1);
+  }
+  process.exit(0);
+}
