@@ -25,7 +25,7 @@ def workflow_file() -> str:
     parts += ["## Keys of the file\n", _table(schema)]
     parts += [_part(schema, name) for name in ("defaults", "cache")]
     parts += ["## Keys of a step\n", _table(schema["$defs"]["step"])]
-    parts += [_part(schema, name) for name in ("strategy", "plot", "resources")]
+    parts += [_part(schema, name) for name in ("strategy", "metrics", "plot", "gate", "resources")]
     return "\n".join([*parts, _contexts(), _functions()])
 
 
@@ -72,11 +72,15 @@ def json_output() -> str:
         ("explain", "steps"),
         ("validate", "files"),
         ("graph", "steps"),
+        ("metrics", "metrics"),
     ):
         schema = _schema(name)
         parts.append(f"## {schema['description'].rstrip('.')}\n")
         parts += [_table(schema), f"Each of its {items} (`schema/{name}.schema.json`):\n"]
         parts.append(_table(schema["properties"][items]["items"]))
+    show = _schema("show")
+    parts += [f"## {show['description'].rstrip('.')}\n", _table(show["items"])]
+    parts += ["What made a file (`schema/show.schema.json`):\n", _table(show["$defs"]["result"])]
     parts += ["## Rules of faults\n", "| rule | means |", "|---|---|"]
     parts += [f"| `{rule}` | {words} |" for rule, words in RULES.items()]
     parts.append("")

@@ -26,6 +26,10 @@ HELP = {
         "mlpipe cache status\n  mlpipe cache push\n  mlpipe cache gc --remote --dry-run",
     ),
     "graph": ("show which step needs which", "mlpipe graph\n  mlpipe graph --format mermaid"),
+    "show": (
+        "say which result made a file, and from what",
+        "mlpipe show models/model.pkl\n  mlpipe show models/model.pkl --json",
+    ),
     "trace": (
         "show what steps were seen to read and write and do not declare",
         "mlpipe trace\n  mlpipe trace train --write",
@@ -33,6 +37,10 @@ HELP = {
     "logs": (
         "print what steps printed, in the last run or an earlier one",
         "mlpipe logs\n  mlpipe logs train --run 12\n  mlpipe logs train --follow",
+    ),
+    "metrics": (
+        "show the metrics beside those of the base, and the params that differ",
+        "mlpipe metrics\n  mlpipe metrics origin/main\n  mlpipe metrics v1.2 --csv",
     ),
     "report": (
         "show a run's JSON as Markdown, or post it on its pull request",
@@ -156,6 +164,25 @@ def _targets(command: argparse.ArgumentParser) -> None:
     add("--downstream", action="store_true", help=help_)
 
 
+def _metrics(command: argparse.ArgumentParser) -> None:
+    """What they are compared with, and how the table is printed."""
+    add = command.add_argument
+    help_ = "commit, branch or tag to compare with (default: the last commit)"
+    add("base", metavar="BASE", nargs="?", help=help_)
+    for name in ("markdown", "csv"):
+        help_ = f"print the table as {'Markdown' if name == 'markdown' else 'CSV'}"
+        add(f"--{name}", dest="format", action="store_const", const=name, help=help_)
+    help_ = "use the local cache alone"
+    add("--no-remote", dest="remote", action="store_false", help=help_)
+
+
+def _show(command: argparse.ArgumentParser) -> None:
+    help_ = "files that steps have written, or directories of such"
+    command.add_argument("files", metavar="FILE", nargs="+", help=help_)
+    help_ = "use the local cache alone"
+    command.add_argument("--no-remote", dest="remote", action="store_false", help=help_)
+
+
 def _report_file(command: argparse.ArgumentParser) -> None:
     help_ = "write what --json prints to this file too"
     command.add_argument("--report", metavar="FILE", default="", help=help_)
@@ -206,6 +233,8 @@ OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
     "run": (_workflow, _decision, _targets, _carry_out, _report_file),
     "plan": (_workflow, _decision, _targets, _report_file),
     "report": (_report,),
+    "metrics": (_workflow, _metrics),
+    "show": (_workflow, _show),
     "explain": (_workflow, _explain, _decision),
     "validate": (_validate,),
     "cache": (_cache,),

@@ -18,6 +18,7 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Producer
+from mlpipe_ci.run import StepOutcome
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
@@ -43,7 +44,7 @@ class Bench:
     pointers (None: that is left to the user); `needed_only`: outputs of reused steps come back only
     if a step reads them.
     `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
-    holds a first one back while the result of a step is kept.
+    holds a first one back while the result of a step is kept. `weigh`: an outcome with its gates.
     """
 
     root: Path
@@ -65,6 +66,7 @@ class Bench:
     fetch_large: Callable[[tuple[str, ...]], None] | None = None
     needed_only: bool = False
     interrupts: Interrupts = NO_INTERRUPTS
+    weigh: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
 
     @cached_property
     def writers(self) -> Writers:

@@ -90,9 +90,13 @@ def fulfil(request: Request, say: Callable[[str], None]) -> None:
         raise GitError(f"the checkout into {place} failed: {error.strerror}") from error
 
 
-def remote_for(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
-    """From where commits that a clone lacks may be fetched; None at a desk: nothing is then."""
-    if git is None or not (in_actions(env) or asked.repo):
+def remote_for(
+    env: Mapping[str, str], git: Git | None, asked: Asked, *, fetch: bool = False
+) -> Remote | None:
+    """From where commits that a clone lacks may be fetched; None at a desk, where nothing is, but
+    for who asks for it (`fetch`).
+    """
+    if git is None or not (in_actions(env) or asked.repo or fetch):
         return None
     repository, origin = env.get("GITHUB_REPOSITORY"), git.remote_address()
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER

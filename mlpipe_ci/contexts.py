@@ -72,6 +72,8 @@ def _faults(source: str, key: str, known: Known) -> Iterator[str]:
 
 
 def _misplaced(function: str, key: str) -> str | None:
+    if function.lower() == "worse_than_base":
+        return None if key == "gates" else f"{function}() can be used in 'gates' only"
     if key == "if":
         return None
     if function.lower() in STATUS_FUNCTIONS:

@@ -10,10 +10,12 @@ from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.traced import Traced
 from mlpipe_ci.decide import Action, Decision
+from mlpipe_ci.job import samples_directory
 from mlpipe_ci.listings import is_listing
-from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics
+from mlpipe_ci.metrics import Metrics, MetricsError, parse_metrics, read_metrics, together
 from mlpipe_ci.result import Producer, Result
 from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.spread import Samples, collected
 from mlpipe_ci.workflow import Step
 
 
@@ -34,14 +36,26 @@ def remember(bench: Bench, decision: Decision, seconds: float, traced: Traced) -
     bench.state.succeeded(file, decision.step.id, parts, seconds, traced)
 
 
-def read_all_metrics(bench: Bench, step: Step) -> tuple[tuple[str, float], ...]:
+def read_all_metrics(bench: Bench, step: Step) -> Metrics:
     """From the files of a step. Raises MissingOutputError, MetricsError."""
-    found: list[tuple[str, float]] = []
+    found: dict[str, Metrics] = {}
     for path in step.metrics:
         if not (bench.root / path).exists():
             raise MissingOutputError(f"the command ended well, but did not write '{path}'")
-        found += read_metrics(bench.root / path, path)
-    return tuple(found)
+        found[path] = read_metrics(bench.root / path, path)
+    return together(found)
+
+
+def read_samples(bench: Bench, step: Step, last: Metrics) -> Samples:
+    """What each repetition of a command measured; `last`: the last of them. Raises MetricsError."""
+    if step.repeat == 1:
+        return ()
+    place = samples_directory(bench, step)
+    numbers = [place / str(number) for number in range(1, step.repeat)]
+    files = enumerate(step.metrics)
+    named = [(str(number), path) for number, path in files]
+    earlier = (together({p: read_metrics(one / n, p) for n, p in named}) for one in numbers)
+    return collected(dict(one) for one in (*earlier, last))
 
 
 def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,12 +69,12 @@ def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, .
 
 def metrics_now(step: Step, result: Result, store: Store) -> Result:
     """A result made when what are metrics now were plain outputs."""
-    found: list[tuple[str, float]] = []
+    found: dict[str, Metrics] = {}
     for output in result.outputs:
         if output.path in step.metrics and output.kind == "file" and not output.pack:
             with suppress(DamagedError, MetricsError):
-                found += parse_metrics(store.read(output.digest), output.path)
-    return replace(result, metrics=tuple(found))
+                found[output.path] = parse_metrics(store.read(output.digest), output.path)
+    return replace(result, metrics=together(found))
 
 
 def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:

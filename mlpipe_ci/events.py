@@ -64,6 +64,11 @@ class Event:
         return self.text("repository", "default_branch") or "main"
 
     @property
+    def proposes(self) -> bool:
+        """True if what runs is only proposed, and must not lower the bar that it has to pass."""
+        return self.name.startswith("pull_request") or self.name == "merge_group"
+
+    @property
     def subject(self) -> str | None:
         """The commit that people see this run at: never the merge commit of a pull request."""
         told = self.text("pull_request", "head", "sha") or self.text("workflow_run", "head_sha")

@@ -35,7 +35,8 @@ class Gatherer:
     since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
     `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
     `watching`: why steps cannot be watched here, empty if they can; `checker`: what discovered
-    inputs are now; `author`: which commit changed a path, in words that follow the path's.
+    inputs are now; `author`: which commit changed a path, in words that follow the path's;
+    `metrics_only`: of results nothing but the metrics is wanted, so that no output need be there.
     """
 
     root: Path
@@ -52,6 +53,7 @@ class Gatherer:
     chosen: frozenset[str] | None = None
     watching: str = ""
     author: Callable[[str], str] = lambda _path: ""
+    metrics_only: bool = False
 
     @cached_property
     def writers(self) -> Writers:
@@ -194,6 +196,8 @@ class Gatherer:
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""
+        if self.metrics_only:
+            return ""
         lost = (output.path for output in result.outputs if not self._has(output))
         return next(lost, "")
 
@@ -221,8 +225,7 @@ class Gatherer:
         return tuple(self.author(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
-        notes = ["its gates are not held against the metrics yet"] if step.gates else []
-        notes += [
+        notes = [
             f"its output {path} is tracked by git, so each run changes a tracked file"
             for path in step.writes
             if self.tree.tracked(path)

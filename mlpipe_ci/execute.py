@@ -8,7 +8,7 @@ from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
 from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Decision
-from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, remember
+from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, read_samples, remember
 from mlpipe_ci.errors import GitError, PathError
 from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.footprint import touched_by
@@ -18,6 +18,7 @@ from mlpipe_ci.keep import keep_result, written_before
 from mlpipe_ci.metrics import MetricsError
 from mlpipe_ci.overlap import Touched
 from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.spread import means
 from mlpipe_ci.workflow import Step
 
 MOST_FAULTS = 10
@@ -139,7 +140,9 @@ def fetch_pointers(bench: Bench, decision: Decision) -> None:
 def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:
     decision, step = attempt.decision, attempt.decision.step
     metrics = read_all_metrics(bench, step)
-    kept = keep_result(bench, decision, ended, metrics)
+    samples = read_samples(bench, step, metrics)
+    metrics = means(samples) if samples else metrics
+    kept = keep_result(bench, decision, ended, metrics, samples)
     moved = bench.aside.drop(step, kept.outputs, attempt.more)
     remember(bench, decision, ended.seconds, kept.traced)
     outcome = make_outcome(
@@ -149,6 +152,7 @@ def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched,
         exit_code=0,
         outputs=tuple(output.path for output in kept.outputs),
         metrics=metrics,
+        samples=samples,
         notes=kept.notes + moved_note(bench, step, moved),
         reads=kept.traced.reads,
         writes=() if step.undeclared else kept.traced.writes,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from mlpipe_ci.directions import HIGHER, LOWER
 from mlpipe_ci.expressions import (
     ExpressionError,
     Piece,
@@ -26,7 +27,7 @@ from mlpipe_ci.variables import (
     piece_text,
     variables,
 )
-from mlpipe_ci.workflow import DEFAULT_SHELL, Instance, Plot, Resources, SecretVariable, Step
+from mlpipe_ci.workflow import DEFAULT_SHELL, Gate, Instance, Plot, Resources, SecretVariable, Step
 
 COUNTED = ("run", "env", "working-directory", "inputs", "outputs")
 """Keys of a step whose params count in its key."""
@@ -97,6 +98,7 @@ def _is_number(value: Any, least: float, most: float = 1e9) -> bool:
 TYPED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "timeout-minutes": ("a number above 0, at most 525600", lambda v: _is_number(v, 0, 525600)),
     "retries": ("a whole number from 0 to 10", lambda v: _is_number(v, -1) and v in range(11)),
+    "repeat": ("a whole number from 1 to 100", lambda v: _is_number(v, 0) and v in range(1, 101)),
     "continue-on-error": ("true or false", lambda value: isinstance(value, bool)),
     "resources": ("a map", lambda value: isinstance(value, dict)),
     "cpus": ("a number above 0", lambda value: _is_number(value, 0)),
@@ -120,6 +122,7 @@ def make_step(
     condition, run = raw.get("if"), filler.text("run")
     if not run.strip():
         raise ExpandError("the command is empty once its expressions are filled in", ("run",))
+    metrics = filler.value("metrics", [])
     fields = {
         "run": run,
         "description": raw.get("description", ""),
@@ -128,7 +131,8 @@ def make_step(
         "inputs": tuple(normal_pattern(p) for p in filler.value("inputs", [])),
         "shared": outer.shared,
         "outputs": tuple(normal(p) for p in filler.value("outputs", [])),
-        "metrics": tuple(normal(p) for p in filler.value("metrics", [])),
+        "metrics": tuple(normal(_path_of(one)) for one in metrics),
+        "directions": tuple(_directions(metrics)),
         "plots": tuple(_plot(plot) for plot in filler.value("plots", [])),
         "needs": tuple(raw.get("needs", ())),
         "condition": None if condition is None else text(condition),
@@ -137,7 +141,8 @@ def make_step(
         "continue_on_error": filler.value("continue-on-error", False),
         "cache": raw.get("cache"),
         "tracing": raw.get("tracing"),
-        "gates": tuple(bare(gate).strip() for gate in raw.get("gates", ())),
+        "gates": tuple(_gate(one) for one in raw.get("gates", ())),
+        "repeat": int(filler.value("repeat", 1)),
         "resources": _resources(filler.value("resources")),
     }
     used = dict(_used_params(filler, outer.params))
@@ -181,6 +186,22 @@ def _used_params(filler: Filler, params: Mapping[str, Any]) -> Iterator[tuple[st
         if missing:
             raise ExpandError(missing, ("params", index))
         yield path_text, json_text(look_up(params, path_text))
+
+
+def _path_of(raw: str | Mapping[str, Any]) -> str:
+    return raw if isinstance(raw, str) else str(raw["path"])
+
+
+def _directions(metrics: list[Any]) -> Iterator[tuple[str, str]]:
+    """Which metrics are better higher or lower, as the entries say it."""
+    for one in metrics:
+        for better in (HIGHER, LOWER) if isinstance(one, dict) else ():
+            yield from ((name, better) for name in one.get(f"{better}-is-better", ()))
+
+
+def _gate(raw: str | Mapping[str, Any]) -> Gate:
+    given: Mapping[str, Any] = {"gate": raw} if isinstance(raw, str) else raw
+    return Gate(text=bare(given["gate"]).strip(), require_base=given.get("require-base", False))
 
 
 def _plot(raw: str | Mapping[str, Any]) -> Plot:

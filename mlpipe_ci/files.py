@@ -1,6 +1,7 @@
 """The work tree as steps see it: which files an input means, and what is in them."""
 
 import os
+import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from mlpipe_ci.digests import Digests
 from mlpipe_ci.directories import Directories
+from mlpipe_ci.errors import PathError
 from mlpipe_ci.git import Git
 from mlpipe_ci.keys import Input
 from mlpipe_ci.listings import files, grouped, is_listing
@@ -160,7 +162,37 @@ class Tree:
 
     def is_directory(self, path: str) -> bool:
         """True if there is a directory at this path, or a link to one."""
-        return os.path.isdir(self._disk.at(path))
+        return os.path.isdir(self._place(path))
+
+    def kind(self, path: str) -> str:
+        """What a path leads to, which may be absolute: `file`, `directory`, `other`, or nothing.
+
+        Raises PathError if that cannot be told.
+        """
+        place = self._place(path)
+        try:
+            mode = os.stat(place).st_mode
+        except FileNotFoundError:
+            return "other" if os.path.islink(place) else ""
+        except NotADirectoryError:
+            return ""
+        except OSError as error:
+            raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
+        if stat.S_ISDIR(mode):
+            return "directory"
+        return "file" if stat.S_ISREG(mode) else "other"
+
+    def names(self, folder: str) -> list[str] | None:
+        """Names in a directory, which may be absolute; None if there is none. Raises PathError."""
+        try:
+            return os.listdir(self._place(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise PathError(f"'{folder}' cannot be read: {error.strerror}") from error
+
+    def _place(self, path: str) -> str:
+        return path if path.startswith("/") else self._disk.at(path).rstrip("/")
 
     def why_absent(self, pattern: str) -> str:
         """Why git has not put a tracked path on the disk, and what does; empty if it has."""

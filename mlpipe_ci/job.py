@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,7 +38,7 @@ def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ())
     env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
     return Job(
         id=step.id,
-        argv=command_line(step.shell, step.run, str(script)),
+        argv=_repeated(bench, step, command_line(step.shell, step.run, str(script))),
         directory=_directory(bench.root, step),
         env=tuple(env.items()),
         log=bench.logs / f"{step.id}.log",
@@ -45,6 +47,30 @@ def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ())
         timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
         watch=_watch(bench, step),
     )
+
+
+def samples_directory(bench: Bench, step: Step) -> Path:
+    """Where the metrics of all repetitions but the last are put: `1/0` is the first file's."""
+    return bench.logs / f"{step.id}.samples"
+
+
+def _repeated(bench: Bench, step: Step, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command so often as `repeat` says, as one: it is watched, and ended, as a whole."""
+    if step.repeat == 1:
+        return argv
+    place = samples_directory(bench, step)
+    shutil.rmtree(place, ignore_errors=True)
+    files = [shlex.quote(str(bench.root / path)) for path in step.metrics]
+    words, here = shlex.join(argv), shlex.quote(str(place))
+    missing = "echo mlpipe: repetition $MLPIPE_REPEAT did not write this file >&2; exit 1"
+    lines = ["export MLPIPE_REPEAT=1", f"while [ $MLPIPE_REPEAT -lt {step.repeat} ]; do"]
+    lines += [f"{words} || exit", f"mkdir -p {here}/$MLPIPE_REPEAT || exit"]
+    lines += [
+        f"mv -f {file} {here}/$MLPIPE_REPEAT/{number} || {{ {missing}; }}"
+        for number, file in enumerate(files)
+    ]
+    lines += ["MLPIPE_REPEAT=$((MLPIPE_REPEAT + 1))", "done", f"exec {words}"]
+    return "sh", "-c", "\n".join(lines)
 
 
 def _watch(bench: Bench, step: Step) -> Request | None:

@@ -19,6 +19,7 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.overlap import Touched
 from mlpipe_ci.paths import path_fault
 from mlpipe_ci.result import Output, Result
+from mlpipe_ci.spread import Samples
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.workflow import Step
 
@@ -42,6 +43,7 @@ def keep_result(
     decision: Decision,
     ended: Outcome,
     metrics: tuple[tuple[str, float], ...],
+    samples: Samples = (),
 ) -> Kept:
     """Keep the outputs and the result of a step that succeeded.
 
@@ -77,6 +79,7 @@ def keep_result(
         discovered=finding.inputs,
         outputs=wrote,
         metrics=metrics,
+        samples=samples,
         log=log,
         seconds=ended.seconds,
         finished=time.time(),

@@ -1,6 +1,7 @@
 """The key of a step: the hash of all that decides what it would do."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
@@ -40,6 +41,7 @@ class KeyParts:
     env: tuple[tuple[str, str], ...]
     outputs: tuple[str, ...]
     inputs: tuple[Input, ...]
+    repeat: int = 1
 
 
 def key_parts(step: Step, inputs: tuple[Input, ...]) -> KeyParts:
@@ -52,6 +54,7 @@ def key_parts(step: Step, inputs: tuple[Input, ...]) -> KeyParts:
         env=tuple(sorted(step.env)),
         outputs=tuple(sorted(step.writes)),
         inputs=tuple(sorted(inputs, key=by_path)),
+        repeat=step.repeat,
     )
 
 
@@ -68,7 +71,10 @@ def encode(parts: KeyParts) -> bytes:
 
 def as_record(parts: KeyParts) -> dict[str, Any]:
     """The parts as values that JSON takes; ten times as fast as `asdict`."""
-    return vars(parts) | {"inputs": [vars(item) for item in parts.inputs]}
+    record = vars(parts) | {"inputs": [vars(item) for item in parts.inputs]}
+    if parts.repeat == 1:  # as before there was such a key
+        del record["repeat"]
+    return record
 
 
 def step_key(parts: KeyParts) -> str:
@@ -90,6 +96,8 @@ def differences(old: KeyParts, new: KeyParts) -> tuple[str, ...]:
     if old.directory != new.directory:
         found.append(f"working-directory {old.directory} → {new.directory}")
     found += _env_differences(dict(old.env), dict(new.env))
+    if old.repeat != new.repeat:
+        found.append(f"repeat {old.repeat} → {new.repeat}")
     if old.outputs != new.outputs:
         found.append("declared outputs changed")
     return tuple(found)
@@ -124,6 +132,11 @@ def json_text(value: Any) -> str:
 
 Difference = tuple[str, str | None, str | None]
 """Dotted path of a leaf, and the JSON text of its old and new value; None: it is not there."""
+
+
+def params_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Difference]:
+    """What differs between all params of two workflows."""
+    return _param_differences({"*": json_text(old)}, {"*": json_text(new)})
 
 
 def _param_differences(old: dict[str, str], new: dict[str, str]) -> list[Difference]:

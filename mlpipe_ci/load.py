@@ -21,7 +21,10 @@ from mlpipe_ci.workflow import Workflow
 PACKAGE = Path(__file__).parent
 MOST = 4 << 20
 """Bytes of a workflow file; a larger one is refused by who reads it."""
-KNOWN = ("Workflow", "Step", "Instance", "Plot", "Resources", "SecretVariable", "CacheSettings")
+KNOWN = (
+    *("Workflow", "Step", "Instance", "Plot", "Gate", "Resources", "SecretVariable"),
+    "CacheSettings",
+)
 """The only classes that a remembered workflow may hold: nothing else is made from a file."""
 
 

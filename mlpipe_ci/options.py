@@ -14,6 +14,7 @@ class Options:
     directory: str = HERE
     file: str | None = None
     base: str | None = None
+    fetch: bool = False
     json: bool = False
     quiet: bool = False
     settings: tuple[str, ...] = ()

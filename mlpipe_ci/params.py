@@ -1,10 +1,7 @@
 """The workflow's params: reads their files, merges them, applies `--set`. Plain values out."""
 
 import copy
-import datetime as dt
-import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,10 +11,10 @@ from mlpipe_ci import expressions
 from mlpipe_ci.errors import UsageError
 from mlpipe_ci.expressions import Name
 from mlpipe_ci.paths import path_fault
+from mlpipe_ci.plain_data import DataError, plain_data
 from mlpipe_ci.yaml_text import MAX_BYTES, YamlError, parse
 
 Params = dict[str, Any]
-YAML_ENDINGS = (".yaml", ".yml")
 WHOLE = "*"
 """In a step's `params`: everything."""
 
@@ -35,12 +32,15 @@ def read_params(root: Path, source: str) -> Params:
     # realpath, not resolve: that raises on a loop of links
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise ParamsError(f"'{source}' leads through a link out of the repository")
-    value = _parsed(source, _text(path, source))
+    try:
+        value = plain_data(source, _text(path, source))
+    except DataError as error:
+        raise ParamsError(str(error)) from error
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise ParamsError(f"'{source}' is a {type(value).__name__}; it must be a map of keys")
-    return {str(key): _plain(item) for key, item in value.items()}
+    return {str(key): item for key, item in value.items()}
 
 
 def _text(path: Path, source: str) -> str:
@@ -67,39 +67,6 @@ def _neighbours(path: Path) -> list[str]:
         return sorted(other.name for other in path.parent.iterdir())
     except OSError:
         return []
-
-
-def _parsed(source: str, text: str) -> Any:
-    ending = Path(source).suffix.lower()
-    try:
-        if ending == ".json":
-            return json.loads(text)
-        if ending == ".toml":
-            return tomllib.loads(text)
-        if ending in YAML_ENDINGS:
-            return parse(text).value if text.strip() else None
-    except YamlError as error:
-        spot = error.spots[0]
-        if spot.message.startswith("the file is empty"):
-            return None
-        place = f"{source}:{spot.line}:{spot.column}"
-        raise ParamsError(f"{place}: {spot.message}") from error
-    except (ValueError, RecursionError) as error:
-        raise ParamsError(f"'{source}': {error}") from error
-    raise ParamsError(
-        f"'{source}' is not a .yaml, .yml, .json or .toml file; params are plain data"
-    )
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON has it: TOML's dates become text, keys text."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    return value
 
 
 def merged(sources: Sequence[Mapping[str, Any]]) -> Params:

@@ -18,7 +18,8 @@ from mlpipe_ci.github.client import Client
 from mlpipe_ci.github.patience import BOUND, Patience
 from mlpipe_ci.github.statuses import Check, state_of
 from mlpipe_ci.report import markdown
-from mlpipe_ci.report.words import shown, verdict
+from mlpipe_ci.report.measures import verdict
+from mlpipe_ci.report.words import shown
 from mlpipe_ci.run import Run, Status, StepOutcome
 
 DEFAULT_API = "https://api.github.com"

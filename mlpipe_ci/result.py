@@ -1,7 +1,16 @@
 """What a step left behind for one key: the value that the cache keeps."""
 
+import math
+
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input, KeyParts
+
+
+def plain_number(value: float) -> float | str:
+    """A metric as JSON takes it: what is not finite as `NaN`, `Infinity`, `-Infinity`."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 @frozen(order=True)
@@ -38,6 +47,7 @@ class Producer:
 class Result:
     """One success of a step. `seconds` it took; `finished` in seconds since 1970 (UTC).
 
+    `samples`: each metric's values, one of each repetition, where the command ran several times.
     `parts`: what its key was made of; None where only what is needed for its reuse was read.
     """
 
@@ -51,3 +61,4 @@ class Result:
     seconds: float
     finished: float
     producer: Producer
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()

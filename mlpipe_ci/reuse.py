@@ -66,6 +66,7 @@ class Reuse:
             log=result.log,
             outputs=tuple(output.path for output in result.outputs),
             metrics=self._metrics(step, result),
+            samples=result.samples,
             notes=notes + moved_note(bench, step, moved),
         )
 
@@ -133,8 +134,8 @@ class Reuse:
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""
-        if result.metrics and step.id in self._held:
-            return result.metrics  # the files are not brought for it
+        if result.samples or (result.metrics and step.id in self._held):
+            return result.metrics  # the files are not brought for it, or one of many
         try:
             return read_all_metrics(self._bench, step)
         except (MissingOutputError, MetricsError):

@@ -144,7 +144,7 @@ class Rules:
         if path in {".", "./"}:
             return "the whole repository as an output; name the files or directories it writes"
         if key != "outputs" and path.endswith("/"):
-            return f"'{path}' is a directory; name the {'JSON ' if key == 'metrics' else ''}file"
+            return f"'{path}' is a directory; name the file"
         if any(is_under(source, path) for source in self._params_files):
             return (
                 f"'{path}' holds the workflow's params, which are read before any step runs; "

@@ -1,10 +1,11 @@
 """The record of one execution of a plan: one outcome for each step."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.workflow import Gate, Step, Workflow
 
 
 class Status(StrEnum):
@@ -29,12 +30,48 @@ OUTCOMES = {
 
 
 @frozen
+class Measured:
+    """What a step measured for the base commit. `source`: where that is known from, or, without
+    any `metrics`, why it is not. `samples`: see `Result`.
+    """
+
+    metrics: tuple[tuple[str, float], ...] = ()
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    source: str = ""
+
+
+@frozen
+class Held:
+    """A gate, held against the metrics. `passed` is None where that could not be told, and the
+    gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
+    file has it, and this change takes it away; `new`: only this change has it.
+    """
+
+    gate: str
+    passed: bool | None
+    why: str = ""
+    origin: str = "here"
+
+
+@frozen
+class Bar:
+    """One gate to be held: where it comes from (see `Held`), and the values of its own file."""
+
+    gate: Gate
+    step: Step
+    params: Mapping[str, Any]
+    origin: str = "here"
+
+
+@frozen
 class StepOutcome:
     """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
 
+    `strict_gates`: `continue-on-error` forgives no missed gate: the change itself brought it.
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
     `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
     `log`: the file with what it printed; of a reused step, the digest of that in the cache.
+    `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
     """
 
     step: Step
@@ -53,21 +90,40 @@ class StepOutcome:
     variables: tuple[str, ...] = ()
     tracer: str = ""
     log: str = ""
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    base: Measured | None = None
+    gates: tuple[Held, ...] = ()
+    strict_gates: bool = False
+
+    @property
+    def missed(self) -> tuple[Held, ...]:
+        """The gates that do not hold."""
+        return tuple(gate for gate in self.gates if gate.passed is False)
+
+    @property
+    def failed(self) -> bool:
+        """True if the command failed, or took too long."""
+        return self.status in BROKEN
 
     @property
     def broke(self) -> bool:
-        """True if the step failed, and the run fails for it."""
-        return self.status in BROKEN and not self.step.continue_on_error
+        """True if the step failed or missed a gate, and the run fails for it."""
+        if self.step.continue_on_error and not (self.missed and self.strict_gates):
+            return False
+        return self.failed or bool(self.missed)
 
     @property
     def forgiven(self) -> bool:
-        """True if the step failed, and `continue-on-error` says that the run does not."""
-        return self.status in BROKEN and self.step.continue_on_error
+        """True if it failed or missed a gate, and `continue-on-error` says that the run does not
+        fail.
+        """
+        return (self.failed or bool(self.missed)) and not self.broke
 
     @property
     def facts(self) -> dict[str, Any]:
         """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
-        outcome = "failure" if self.status in BROKEN else OUTCOMES.get(self.status, "skipped")
+        bad = self.failed or bool(self.missed)
+        outcome = "failure" if bad else OUTCOMES.get(self.status, "skipped")
         conclusion = "success" if self.forgiven else outcome
         return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
 
@@ -140,7 +196,8 @@ class Run:
 
     `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
     page of the run.
-    `root`: the directory of the repository, if it is on this machine.
+    `root`: the directory of the repository, if it is on this machine. `lost`: names of steps that
+    the base branch's file has and this one has not, with their gates.
     """
 
     workflow: Workflow
@@ -152,17 +209,20 @@ class Run:
     edges: tuple[Edge, ...] = ()
     url: str = ""
     root: str = ""
+    lost: tuple[tuple[str, Held], ...] = ()
 
     @property
     def result(self) -> str:
-        """`success`, `failure` or `cancelled`.
+        """`success`, `failure`, `gate-missed` or `cancelled`.
 
         Where `fail-fast` ended steps because another one failed, that is a failure.
         """
         if self.cancelled:
             return "cancelled"
-        if any(outcome.broke for outcome in self.outcomes):
+        if any(outcome.broke and outcome.failed for outcome in self.outcomes):
             return "failure"
+        if self.lost or any(outcome.broke for outcome in self.outcomes):
+            return "gate-missed"
         return "cancelled" if self.count(Status.CANCELLED) else "success"
 
     @property

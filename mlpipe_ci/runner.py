@@ -281,10 +281,10 @@ class Runner:
             self._schedule.again(place)
 
     def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
-        outcome = with_notes(decision, outcome, self._room.lacking(decision.step))
-        step = outcome.step
+        step = decision.step
+        outcome = with_notes(decision, self._bench.weigh(outcome), self._room.lacking(step))
         self._facts[step.id], self._done[step.id] = outcome.facts, outcome
-        if outcome.status not in {Status.REUSED, Status.SKIPPED}:
+        if outcome.broke or outcome.status not in {Status.REUSED, Status.SKIPPED}:
             self._known = {}
         self._schedule.end(place)
         self._failures.add(outcome)

@@ -50,6 +50,14 @@ class Plot:
 
 
 @frozen
+class Gate:
+    """A condition on metrics that must hold. `require_base`: also where there is no base."""
+
+    text: str
+    require_base: bool = False
+
+
+@frozen
 class Resources:
     """What a step takes of the machine. `memory` in bytes; None: not said."""
 
@@ -71,6 +79,8 @@ class Step:
     """One command with its inputs and outputs. Paths are relative to the root, with `/`.
 
     `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
+    `directions`: patterns of names of metrics, and which are better: `higher` or `lower`. `repeat`:
+    how often the command runs, for the spread of its metrics.
     `shared`: the workflow's inputs. `tracing`: None is the workflow's. `position`: which entry of
     the file's list it comes from. `names_params`: it has `params` of its own.
     """
@@ -96,7 +106,9 @@ class Step:
     cache: bool | None = None
     metrics: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
-    gates: tuple[str, ...] = ()
+    directions: tuple[tuple[str, str], ...] = ()
+    gates: tuple[Gate, ...] = ()
+    repeat: int = 1
     resources: Resources | None = None
     tracing: str | None = None
     line: int = 1

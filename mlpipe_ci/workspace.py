@@ -99,14 +99,14 @@ def open_workspace(
     """Open everything. Raises an MlpipeError where something of it is wrong."""
     event = read_event(env, place.git)
     workflow = _load(place, options, event, keep=not readonly)
-    remote = remote_for(env, place.git, options.asked)
+    remote = remote_for(env, place.git, options.asked, fetch=options.fetch)
     history = History(place.git, remote) if place.git else None
     comparison = compare(event, place.git, history, options.base)
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
     state = State(place.state, readonly=readonly)
     tree = Tree(place.root, place.git, workflow.writes, state.memo)
-    later = _later(workflow, state, tree)
+    later = note_writers(workflow, state, tree)
     store = _store(place, options, env, (event, workflow, state), telling)
     return Workspace(
         root=place.root,
@@ -182,7 +182,7 @@ def _unwatched(env: Mapping[str, str]) -> str:
     return f"{TRACER} is off" if env.get(TRACER) == "off" else ""
 
 
-def _later(workflow: Workflow, state: State, tree: Tree) -> Later:
+def note_writers(workflow: Workflow, state: State, tree: Tree) -> Later:
     """Who writes what, as declared or as it was seen last time."""
     later = Later()
     for place, step in enumerate(workflow.steps):

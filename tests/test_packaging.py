@@ -53,8 +53,10 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         str(tmp_path / "site" / "mlpipe_ci" / "schema"),
         "explain.schema.json",
         "graph.schema.json",
+        "metrics.schema.json",
         "plan.schema.json",
         "report.schema.json",
+        "show.schema.json",
         "validate.schema.json",
         "workflow.schema.json",
     ]

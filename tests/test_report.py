@@ -17,7 +17,8 @@ from mlpipe_ci.decide import Action, Decision, Plan
 from mlpipe_ci.errors import Fault
 from mlpipe_ci.report import actions, annotations, escape, markdown, read, terminal
 from mlpipe_ci.report.json import plan_json, run_json
-from mlpipe_ci.report.words import compared, number, shown, verdict
+from mlpipe_ci.report.measures import verdict
+from mlpipe_ci.report.words import compared, number, shown
 from mlpipe_ci.run import Change, Comparison, Edge, Run, Status, StepOutcome
 
 SHA = "4be1c02" + "0" * 33

@@ -15,7 +15,7 @@ from mlpipe_ci.workflow import CacheSettings, Plot, Resources, Step, Workflow
 NAMES = ("workflow", "plan", "report", "validate", "graph")
 FIELD_OF = {"if": "condition"}
 """Keys whose field cannot have the same name in Python."""
-ADDED = {"names_params", "line", "position", "shared", "secret_env"}
+ADDED = {"directions", "names_params", "line", "position", "shared", "secret_env"}
 """Fields of a step that are no keys of it."""
 INTO_STEPS = {"env", "inputs", "defaults", "version"}
 """Keys of the file that go into each step, or are the same in all files."""

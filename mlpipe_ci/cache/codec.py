@@ -14,9 +14,10 @@ from blake3 import blake3
 
 from mlpipe_ci.keys import Input, KeyParts, as_record
 from mlpipe_ci.paths import normal, path_fault
-from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.result import Output, Producer, Result, plain_number
 
 VERSION = 3
+NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 KINDS = ("file", "link", "directory")
 DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
 SEAL = 65
@@ -26,7 +27,9 @@ SEAL = 65
 def encode_result(result: Result) -> bytes:
     """The result as one line of JSON (ASCII, sorted keys), below the line that vouches for it."""
     record = {"version": VERSION, **asdict(result)}
-    text = json.dumps(record, sort_keys=True).encode("ascii")
+    record["metrics"] = [(name, plain_number(value)) for name, value in result.metrics]
+    record["samples"] = [(name, list(map(plain_number, many))) for name, many in result.samples]
+    text = json.dumps(record, sort_keys=True, allow_nan=False).encode("ascii")
     return _seal(text) + text
 
 
@@ -43,7 +46,11 @@ def decode_result(data: bytes) -> Result | None:
         record["discovered"] = tuple(_input(item) for item in record["discovered"])
         record["outputs"] = tuple(_output(item) for item in record["outputs"])
         record["metrics"] = tuple(
-            (_text(name), _number(value)) for name, value in record["metrics"]
+            (_text(name), _metric(value)) for name, value in record["metrics"]
+        )
+        record["samples"] = tuple(
+            (_text(name), tuple(_metric(value) for value in many))
+            for name, many in record.get("samples", ())
         )
         record["producer"] = Producer(**{k: _text(v) for k, v in record["producer"].items()})
         record |= {name: _text(record[name]) for name in ("key", "step", "log")}
@@ -75,6 +82,10 @@ def _number(value: object) -> float:
     if not math.isfinite(number := float(value)):
         raise ValueError(value)
     return number
+
+
+def _metric(value: object) -> float:
+    return float(value) if value in NOT_FINITE else _number(value)
 
 
 def _input(item: dict[str, Any]) -> Input:
@@ -112,4 +123,5 @@ def decode_parts(record: dict[str, Any]) -> KeyParts:
         env=tuple((str(name), str(value)) for name, value in record["env"]),
         outputs=tuple(record["outputs"]),
         inputs=tuple(_input(item) for item in record["inputs"]),
+        repeat=int(record.get("repeat", 1)),
     )

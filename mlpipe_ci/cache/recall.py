@@ -108,11 +108,12 @@ def _record(result: Result) -> Record:
         ],
         [list(pair) for pair in result.metrics],
         [by.repository, by.commit, by.ref, by.event, by.run_url, by.version],
+        *([[[name, *many] for name, many in result.samples]] if result.samples else ()),
     ]
 
 
 def _result(record: Record) -> Result:
-    (key, step, log, seconds, finished), discovered, outputs, metrics, by = record
+    (key, step, log, seconds, finished), discovered, outputs, metrics, by, *more = record
     repository, commit, ref, event, run_url, version = by
     return Result(
         key=key,
@@ -143,4 +144,5 @@ def _result(record: Record) -> Result:
             run_url=run_url,
             version=version,
         ),
+        samples=tuple((name, tuple(many)) for name, *many in (more[0] if more else ())),
     )

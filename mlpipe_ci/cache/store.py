@@ -69,6 +69,15 @@ class Store(Objects):
             if result and result.step == name:
                 yield result
 
+    def mentioning(self, digest: str) -> Iterator[Result]:
+        """Results of any scope that have to do with a content: they wrote it, or read it."""
+        wanted = digest.encode("ascii")
+        for path in Path(f"{self._top}/results").rglob("*.json"):
+            with suppress(OSError):
+                data = path.read_bytes()
+                if wanted in data and (result := decode_result(data)):
+                    yield result
+
     def written(self, name: str) -> set[str]:
         """Digests of all that the known results of a step wrote."""
         try:

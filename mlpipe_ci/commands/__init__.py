@@ -14,6 +14,8 @@ COMMANDS = {
     "trace": "mlpipe_ci.commands.trace",
     "logs": "mlpipe_ci.commands.logs",
     "report": "mlpipe_ci.commands.report",
+    "metrics": "mlpipe_ci.commands.metrics",
+    "show": "mlpipe_ci.commands.show",
     "runs": "mlpipe_ci.commands.runs",
     "doctor": "mlpipe_ci.commands.doctor",
 }

@@ -20,6 +20,7 @@ from mlpipe_ci.graph import edges
 from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.lock import hold
 from mlpipe_ci.machine import capacity, cores
+from mlpipe_ci.measured import scales
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import Place, provide
 from mlpipe_ci.publish import Publisher, Wants
@@ -31,6 +32,7 @@ from mlpipe_ci.runs import Runs
 from mlpipe_ci.screens import Screen, open_screen, print_or_drop
 from mlpipe_ci.terms import Terms
 from mlpipe_ci.tidy import tidy
+from mlpipe_ci.weigh import Scales
 from mlpipe_ci.workflow import Workflow
 from mlpipe_ci.workspace import DEFAULT_FILE, Telling, Workspace, default_name, open_workspace
 
@@ -113,13 +115,16 @@ def _idle(event: Event, options: Options, screen: Screen, out: TextIO) -> int:
 
 
 def exit_code(run: Run) -> int:
-    """0; 130 if cancelled; 1 if a command failed; 2 if all that failed is a path of a step."""
+    """0; 130 if cancelled; 1 if a command failed or a gate was missed; 2 if all that failed is a
+    path of a step.
+    """
     if run.result == "cancelled":
         return InterruptedRunError.exit_code
     failed = [outcome for outcome in run.outcomes if outcome.broke]
-    if not failed:
+    if not failed and not run.lost:
         return 0
-    return 1 if any(o.exit_code is not None for o in failed) else PathError.exit_code
+    known = run.lost or any(o.exit_code is not None or o.missed for o in failed)
+    return 1 if known else PathError.exit_code
 
 
 def _jobs(text: str) -> int:
@@ -151,10 +156,11 @@ def _run(
     plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))  # or a missing input
     if any(decision.action not in {Action.REUSE, Action.SKIP} for decision in plan.decisions):
         publisher.begins(workspace.workflow.name)
+    weights = scales(workspace, env, screen.say, time.time())
     runs = Runs(workspace.private / "runs")
     logs, record = runs.begin(workspace.workflow.file)
     executor = EXECUTORS["local"](screen.printed, () if lock is None else (lock,), terms.jobs)
-    bench = _bench(workspace, env, aside, executor, logs)
+    bench = _bench(workspace, env, aside, executor, logs, weights)
     outcomes, cancelled = _carry_out(bench, plan, screen, terms)
     _finish(workspace, screen, cancelled=cancelled)
     if workspace.state.warning:
@@ -170,6 +176,7 @@ def _run(
         edges=edges(workspace.workflow),
         url=workspace.event.run_url,
         root=str(workspace.root),
+        lost=weights.lost(),
     )
     runs.end(record, run)
     return run
@@ -186,7 +193,12 @@ def _finish(workspace: Workspace, screen: Screen, *, cancelled: bool) -> None:
 
 
 def _bench(
-    workspace: Workspace, env: Mapping[str, str], aside: Aside, executor: Executor, logs: Path
+    workspace: Workspace,
+    env: Mapping[str, str],
+    aside: Aside,
+    executor: Executor,
+    logs: Path,
+    weights: Scales,
 ) -> Bench:
     return Bench(
         root=workspace.root,
@@ -207,6 +219,7 @@ def _bench(
         fetch_large=_large_files(workspace),
         needed_only=workspace.needed_only,
         interrupts=Interrupts(),
+        weigh=weights.weigh,
     )
 
 

@@ -10,7 +10,6 @@ database.
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Mapping
 
 from blake3 import blake3
@@ -20,7 +19,6 @@ from mlpipe_ci.discovery.environment import PREFIX, Environment
 from mlpipe_ci.discovery.imports import SUFFIXES, could_be
 from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.discovery.noise import is_noise
-from mlpipe_ci.errors import PathError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.keys import Input
 from mlpipe_ci.paths import above
@@ -42,7 +40,7 @@ class Checker:
     """
 
     def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
-        self._root, self._tree, self._env, self._later = root, tree, env, later
+        self._tree, self._env, self._later = tree, env, later
         self.environment = Environment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
@@ -138,17 +136,8 @@ class Checker:
             return EXISTS + "directory"
         if self._goes(path):
             return ABSENT
-        try:
-            mode = os.stat(self._at(path)).st_mode
-        except FileNotFoundError:
-            return EXISTS + "other" if os.path.islink(self._at(path)) else ABSENT
-        except NotADirectoryError:
-            return ABSENT
-        except OSError as error:
-            raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
-        if stat.S_ISDIR(mode):
-            return EXISTS + "directory"
-        return EXISTS + ("file" if stat.S_ISREG(mode) else "other")
+        kind = self._tree.kind(path)
+        return EXISTS + kind if kind else ABSENT
 
     def listing(
         self, path: str, place: int, ours: Iterable[str] = (), modules: str | None = None
@@ -160,15 +149,12 @@ class Checker:
         """
         folder = path.removeprefix("./").rstrip("/")
         prefix = f"{folder}/" if folder else ""
-        try:
-            names = set(os.listdir(self._at(folder)))
-        except (FileNotFoundError, NotADirectoryError):
+        there = self._tree.names(folder)
+        if there is None:
             makes = any(one.startswith(prefix) for one in ours)  # it finds none, and makes it
             if folder not in self._folders and not makes:
                 return Input(path=path, digest=ABSENT)
-            names = set()
-        except OSError as error:
-            raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
+        names = set(there or ())
         if self._later.owns(folder, place):
             return Input(path=path, digest=_listing((), modules))
         if self._places or self._leftovers:
@@ -185,10 +171,8 @@ class Checker:
         return Input(path=path, digest=_listing(kept, modules))
 
     def _is_module(self, path: str) -> bool:
-        return path.endswith(SUFFIXES) or path in self._folders or os.path.isdir(self._at(path))
-
-    def _at(self, path: str) -> str:
-        return path if path.startswith("/") else f"{self._root}/{path}".rstrip("/")
+        inner = path in self._folders or self._tree.is_directory(path)
+        return path.endswith(SUFFIXES) or inner
 
 
 def _listing(names: Iterable[str], modules: str | None) -> str:

@@ -140,11 +140,12 @@ ARITY = {
     "tojson": (1, 1),
     "fromjson": (1, 1),
     "hashfiles": (1, MANY),
+    "worse_than_base": (1, 2),
     **dict.fromkeys(STATUS_FUNCTIONS, (0, 0)),
 }
 SPELLED = (
     *("always", "cancelled", "case", "contains", "endsWith", "failure", "format", "fromJSON"),
-    *("hashFiles", "join", "startsWith", "success", "toJSON"),
+    *("hashFiles", "join", "startsWith", "success", "toJSON", "worse_than_base"),
 )
 """All names as they are usually written."""
 

@@ -12,9 +12,9 @@ from mlpipe_ci.git.checkout import (
     resolve,
 )
 from mlpipe_ci.git.command import HEX_ID, clear_local_environment, is_null
-from mlpipe_ci.git.commits import SUBMODULE, Difference
+from mlpipe_ci.git.commits import Difference
 from mlpipe_ci.git.history import Common, History
-from mlpipe_ci.git.index import SYMLINK, Entry, Index
+from mlpipe_ci.git.index import SUBMODULE, SYMLINK, Entry, Index
 from mlpipe_ci.git.remote import Remote
 from mlpipe_ci.git.repository import Git, Snapshot, open_git
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import HEX_ID, Command, valid
+from mlpipe_ci.git.index import SUBMODULE, Index
 
-SUBMODULE = "160000"
+TREE_ENTRY = re.compile(rb"(?:(?<=\0)|\A)([0-9]{6}) [a-z]+ ([0-9a-f]+)\t")
+"""What `git ls-tree -r -z` writes before each path."""
 CHANGES = {"A": "added", "D": "deleted"}
 RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")
 """A rename is a deletion and an addition, as it is for whoever reads one of the two paths."""
@@ -94,6 +96,11 @@ class Commits:
         """Paths that differ between two commits or trees. Raises GitError."""
         words = ("diff-tree", "-r", *RAW, valid(base), valid(head), "--")
         return differences(self._command.by_library(*words))
+
+    def entries(self, commit: str) -> Index:
+        """All files of a commit or tree, whose contents need not be here. Raises GitError."""
+        raw = self._command.run("ls-tree", "-r", "-z", "--full-tree", valid(commit))
+        return Index(TREE_ENTRY.sub(rb"H \1 \2 0\t", raw))
 
     def outside(self, ends: tuple[str, ...], bases: tuple[str, ...]) -> set[str]:
         """Commits in the history of some that are not in that of others."""

@@ -13,6 +13,7 @@ from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import scratch
 from mlpipe_ci.git.commits import Commits, Difference
+from mlpipe_ci.git.index import Index
 from mlpipe_ci.git.remote import NAME, VIA, Deadline, Remote
 from mlpipe_ci.git.repository import Git
 
@@ -151,6 +152,17 @@ class History:
             if not self.have_tree(base):
                 raise
         return self.commits.changed(base, head)
+
+    def entries(self, commit: str) -> Index:
+        """All files of a commit; its trees are fetched if need be. Raises GitError."""
+        try:
+            return self.commits.entries(commit)
+        except NoGitError:
+            raise
+        except GitError:
+            if not self.have_tree(commit):
+                raise
+        return self.commits.entries(commit)
 
     def text(self, commit: str, path: str) -> str | None:
         """A file's content in a commit, None if it has no such file; fetched if need be.

@@ -7,8 +7,8 @@ from functools import cached_property
 from itertools import repeat
 
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.git.commits import SUBMODULE
 
+SUBMODULE = "160000"
 SYMLINK = "120000"
 
 

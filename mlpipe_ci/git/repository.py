@@ -11,8 +11,8 @@ from pathlib import Path
 from mlpipe_ci.errors import GitError, NoGitError
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git.command import Command, valid
-from mlpipe_ci.git.commits import RAW, SUBMODULE, Commits, Difference, differences
-from mlpipe_ci.git.index import Index
+from mlpipe_ci.git.commits import RAW, Commits, Difference, differences
+from mlpipe_ci.git.index import SUBMODULE, Index
 from mlpipe_ci.git.remote import NAME, without_password
 
 BATCH = 500

@@ -4,7 +4,8 @@ import posixpath
 import re
 
 from mlpipe_ci.errors import Fault
-from mlpipe_ci.run import BROKEN, Run, StepOutcome
+from mlpipe_ci.report.measures import gate_words
+from mlpipe_ci.run import Held, Run, StepOutcome
 
 MOST = 10
 """GitHub shows so many of each kind for one step of a job."""
@@ -15,9 +16,23 @@ SHOWN_LINES = 12
 
 
 def failures(run: Run) -> tuple[Fault, ...]:
-    """One for each step that failed, the first ten; a warning where the failure is allowed."""
-    broken = [outcome for outcome in run.outcomes if outcome.status in BROKEN]
-    return tuple(_fault(run, outcome) for outcome in broken[:MOST])
+    """One for each step that failed or missed a gate, the first ten; a warning where the failure is
+    allowed.
+    """
+    failed = [_fault(run, outcome) for outcome in run.outcomes if outcome.failed]
+    missed = [_missed(run, o, gate) for o in run.outcomes for gate in o.missed]
+    lost = [
+        Fault(file=run.workflow.file, line=1, column=1, message=f"{name}: {gate_words(gate)}")
+        for name, gate in run.lost
+    ]
+    return (*failed, *missed, *lost)[:MOST]
+
+
+def _missed(run: Run, outcome: StepOutcome, gate: Held) -> Fault:
+    message = f"step '{outcome.step.name}' missed a gate: {gate_words(gate)}"
+    level = "warning" if outcome.forgiven else "error"
+    line = outcome.step.line
+    return Fault(file=run.workflow.file, line=line, column=1, message=message, level=level)
 
 
 def _fault(run: Run, outcome: StepOutcome) -> Fault:

@@ -4,8 +4,17 @@ from typing import Any
 
 from mlpipe_ci.decide import Decision, Plan
 from mlpipe_ci.report.words import shown
-from mlpipe_ci.result import Result
-from mlpipe_ci.run import Change, Comparison, Edge, Run, StepOutcome, Transfers
+from mlpipe_ci.result import Result, plain_number
+from mlpipe_ci.run import (
+    Change,
+    Comparison,
+    Edge,
+    Held,
+    Measured,
+    Run,
+    StepOutcome,
+    Transfers,
+)
 from mlpipe_ci.workflow import Workflow
 
 VERSION = 1
@@ -23,6 +32,8 @@ def run_json(run: Run) -> dict[str, Any]:
     head = _head(run.workflow, run.comparison)
     told = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
     told |= {"run_url": run.url} if run.url else {}
+    lost = [{"step": shown(step), **_held(gate)} for step, gate in run.lost]
+    told |= {"lost_gates": lost} if lost else {}
     told |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
     return told | ({"transfers": _transfers(run.transfers)} if run.transfers else {})
 
@@ -89,10 +100,37 @@ def _result(result: Result) -> dict[str, Any]:
     }
 
 
+def _metrics(metrics: tuple[tuple[str, float], ...]) -> dict[str, float | str]:
+    return {shown(name): plain_number(value) for name, value in metrics}
+
+
+def _numbers(many: tuple[float, ...]) -> list[float | str]:
+    return [plain_number(value) for value in many]
+
+
+def _measured(base: Measured) -> dict[str, Any]:
+    return {
+        "metrics": _metrics(base.metrics),
+        "samples": {shown(name): _numbers(many) for name, many in base.samples},
+        "source": shown(base.source),
+    }
+
+
+def _held(gate: Held) -> dict[str, Any]:
+    words = {True: "passed", False: "missed", None: "unknown"}
+    return {
+        "gate": shown(gate.gate),
+        "result": words[gate.passed],
+        "why": shown(gate.why),
+        "origin": gate.origin,
+    }
+
+
 def _outcome(outcome: StepOutcome) -> dict[str, Any]:
     step = outcome.step
     told: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
     told |= {"undeclared": True} if step.undeclared else {}
+    told |= {"strict_gates": True} if outcome.strict_gates else {}
     return told | {
         "id": outcome.step.id,
         "name": shown(outcome.step.name),
@@ -104,8 +142,11 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "attempts": outcome.attempts,
         "outputs": [shown(path) for path in outcome.outputs],
-        "metrics": {shown(name): value for name, value in outcome.metrics},
-        "gates": [],
+        "metrics": _metrics(outcome.metrics),
+        "samples": {shown(name): _numbers(many) for name, many in outcome.samples},
+        "base": _measured(outcome.base) if outcome.base else None,
+        "directions": [list(pair) for pair in outcome.step.directions],
+        "gates": [_held(gate) for gate in outcome.gates],
         "discovered": [shown(path) for path in outcome.reads],
         "undeclared_outputs": [shown(path) for path in outcome.writes],
         "variables": [shown(name) for name in outcome.variables],

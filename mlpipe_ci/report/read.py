@@ -6,7 +6,17 @@ Who wrote the file may have meant harm, so nothing but its values is believed to
 from collections.abc import Mapping
 from typing import Any
 
-from mlpipe_ci.run import Change, Comparison, Edge, Run, Status, StepOutcome, Transfers
+from mlpipe_ci.run import (
+    Change,
+    Comparison,
+    Edge,
+    Held,
+    Measured,
+    Run,
+    Status,
+    StepOutcome,
+    Transfers,
+)
 from mlpipe_ci.workflow import Step, Workflow
 
 
@@ -24,6 +34,7 @@ def run_of(told: Mapping[str, Any]) -> Run:
         transfers=_transfers(told.get("transfers")),
         edges=tuple(_edge(edge) for edge in told.get("edges", ())),
         url=told.get("run_url", ""),
+        lost=tuple((one["step"], _held(one)) for one in told.get("lost_gates", ())),
     )
 
 
@@ -60,6 +71,27 @@ def _transfers(told: Mapping[str, Any] | None) -> Transfers | None:
     return Transfers(**fields)
 
 
+def _metrics(told: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    """What is not finite is told as `NaN`, `Infinity`, `-Infinity`, which `float` knows."""
+    return tuple((name, float(value)) for name, value in told.items())
+
+
+def _samples(told: Mapping[str, Any]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    return tuple((name, tuple(map(float, many))) for name, many in told.items())
+
+
+def _measured(told: Mapping[str, Any] | None) -> Measured | None:
+    if told is None:
+        return None
+    metrics, samples = _metrics(told["metrics"]), _samples(told["samples"])
+    return Measured(metrics=metrics, samples=samples, source=told["source"])
+
+
+def _held(told: Mapping[str, Any]) -> Held:
+    passed = {"passed": True, "missed": False, "unknown": None}[told["result"]]
+    return Held(gate=told["gate"], passed=passed, why=told["why"], origin=told["origin"])
+
+
 def _outcome(told: Mapping[str, Any]) -> StepOutcome:
     declared = () if told.get("undeclared") else (".",)
     step = Step(
@@ -68,6 +100,7 @@ def _outcome(told: Mapping[str, Any]) -> StepOutcome:
         run="",
         inputs=declared,
         continue_on_error=told.get("continue_on_error", False),
+        directions=tuple((name, better) for name, better in told.get("directions", ())),
     )
     return StepOutcome(
         step=step,
@@ -78,7 +111,11 @@ def _outcome(told: Mapping[str, Any]) -> StepOutcome:
         exit_code=told["exit_code"],
         attempts=told["attempts"],
         outputs=tuple(told["outputs"]),
-        metrics=tuple((name, float(value)) for name, value in told["metrics"].items()),
+        metrics=_metrics(told["metrics"]),
+        samples=_samples(told.get("samples", {})),
+        base=_measured(told.get("base")),
+        gates=tuple(_held(gate) for gate in told["gates"]),
+        strict_gates=told.get("strict_gates", False),
         notes=tuple(told["notes"]),
         log_tail=tuple(told.get("log_tail", ())),
         reads=tuple(told["discovered"]),

@@ -1,13 +1,15 @@
 """The parts of a report as GitHub Markdown, from what needs a person down to the footer."""
 
 import shlex
+from collections.abc import Iterator
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
+from mlpipe_ci.report import tables
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
 from mlpipe_ci.report.graph import coloured
-from mlpipe_ci.report.words import SYMBOLS, compared, number, transfer_words, undeclared, watched
-from mlpipe_ci.report.words import verdict as verdict_line
-from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
+from mlpipe_ci.report.measures import gate_words, rows, verdict, why_no_base
+from mlpipe_ci.report.words import SYMBOLS, compared, transfer_words, undeclared, watched
+from mlpipe_ci.run import BROKEN, Held, Run, Status, StepOutcome
 
 ORDER = (*BROKEN, Status.CANCELLED, Status.SUCCEEDED, Status.BLOCKED, Status.SKIPPED)
 MARKS = {
@@ -35,16 +37,38 @@ LAST_LINES = 5
 
 def headline(run: Run) -> str:
     """The verdict. It fits a phone."""
-    return f"### {SYMBOLS[run.result]} {plain(verdict_line(run))}"
+    return f"### {SYMBOLS[run.result]} {plain(verdict(run))}"
 
 
 def action(run: Run) -> str:
     """What needs a person: the failed steps, their last lines, how to see it at a desk."""
-    failed = [outcome for outcome in run.outcomes if outcome.status in BROKEN]
+    failed = [outcome for outcome in run.outcomes if outcome.failed]
     parts = [_failure(run, outcome) for outcome in failed[:SHOWN_FAILED]]
     if len(failed) > SHOWN_FAILED:
         parts.append(f"{len(failed) - SHOWN_FAILED} more failed: see the table below.")
-    return "\n\n".join(parts)
+    return "\n\n".join((*parts, *_gates(run)))
+
+
+def _gates(run: Run) -> Iterator[str]:
+    """Gates that were missed; then those that passed though they could not be held, or that a
+    change takes away.
+    """
+    held = [(o.step.name, o.forgiven, gate) for o in run.outcomes for gate in o.gates]
+    held += [(name, False, gate) for name, gate in run.lost]
+    missed = [one for one in held if one[2].passed is False]
+    for name, forgiven, gate in missed[:SHOWN_FAILED]:
+        alert, allowed = ("NOTE", ", as allowed") if forgiven else ("CAUTION", "")
+        yield f"> [!{alert}]\n> **{code(name)}** missed a gate{allowed}: {_gate(gate)}"
+    if len(missed) > SHOWN_FAILED:
+        yield f"{len(missed) - SHOWN_FAILED} more gates were missed."
+    odd = [(n, g) for n, _, g in held if g.passed is None or (g.passed and g.origin == "base")]
+    for name, gate in odd[:SHOWN_FAILED]:
+        word = "held" if gate.passed else "passed, but could not be held"
+        yield f"> [!WARNING]\n> Gate of {code(name)} {word}: {_gate(gate)}"
+
+
+def _gate(gate: Held) -> str:
+    return f"{code(gate.gate)}{plain(gate_words(gate).removeprefix(gate.gate))}"
 
 
 def _failure(run: Run, outcome: StepOutcome) -> str:
@@ -61,22 +85,24 @@ def _failure(run: Run, outcome: StepOutcome) -> str:
 
 
 def metrics(run: Run) -> str:
-    """The numbers that the steps wrote."""
-    found = list(run.metrics.items())
-    if not found:
-        return ""
-    rows = [f"| {code(name)} | {number(value)} |" for name, value in found[:SHOWN_METRICS]]
-    table = "\n".join(["| metric | value |", "|---|--:|", *rows])
-    more = len(found) - SHOWN_METRICS
-    return f"{table}\n\n{more} more metrics are in the log." if more > 0 else table
+    """The numbers that the steps wrote, beside those of the base; how many gates held."""
+    held = sum(bool(gate.passed) for o in run.outcomes for gate in o.gates)
+    passed = f"✅ {held} gate{'' if held == 1 else 's'} held" if held else ""
+    table = tables.markdown(rows(run), run.comparison.base, why_no_base(run), SHOWN_METRICS)
+    return "\n\n".join(part for part in (table, passed) if part)
 
 
 def steps(run: Run) -> str:
     """What ran, failed first, and why; what was reused in one line."""
     asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
-    rows = [_row(o) for status in ORDER for o in asked if o.status is status]
-    table = "\n".join(["| step | why | time |", "|---|---|--:|", *rows]) if rows else ""
+    first = [_row(o) for o in asked if _above(o)]
+    lines = first + [_row(o) for s in ORDER for o in asked if o.status is s and not _above(o)]
+    table = "\n".join(["| step | why | time |", "|---|---|--:|", *lines]) if lines else ""
     return "\n\n".join(part for part in (table, _reused(run)) if part)
+
+
+def _above(outcome: StepOutcome) -> bool:
+    return bool(outcome.missed) and not outcome.failed
 
 
 def _row(outcome: StepOutcome) -> str:
@@ -86,13 +112,18 @@ def _row(outcome: StepOutcome) -> str:
     seen = undeclared(outcome)
     notes = "".join(f"<br>{plain(note)}" for note in (*outcome.notes, *((seen,) if seen else ())))
     time = in_words(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
-    word = WORDS.get(outcome.status, "")
-    name = f"{MARKS[outcome.status]} {code(outcome.step.name)}{f' {word}' if word else ''}"
+    word = "missed a gate" if _above(outcome) else WORDS.get(outcome.status, "")
+    mark = "🚫" if _above(outcome) else MARKS[outcome.status]
+    name = f"{mark} {code(outcome.step.name)}{f' {word}' if word else ''}"
     return f"| {name} | {why}{notes} | {time} |"
 
 
 def _reused(run: Run) -> str:
-    reused = [outcome for outcome in run.outcomes if outcome.status is Status.REUSED]
+    reused = [
+        outcome
+        for outcome in run.outcomes
+        if outcome.status is Status.REUSED and not _above(outcome)
+    ]
     if not reused:
         return ""
     names = ", ".join(code(outcome.step.name) for outcome in reused[:SHOWN_REUSED])
@@ -114,8 +145,8 @@ def why_reused(run: Run) -> str:
     reused = [o for o in run.outcomes if o.status is Status.REUSED and o.reasons]
     if len({outcome.reasons for outcome in reused}) < 2:  # noqa: PLR2004 - it is said above
         return ""
-    rows = [f"| {code(o.step.name)} | {plain('; '.join(o.reasons))} |" for o in reused]
-    table = "\n".join(["| step | reused |", "|---|---|", *rows])
+    lines = [f"| {code(o.step.name)} | {plain('; '.join(o.reasons))} |" for o in reused]
+    table = "\n".join(["| step | reused |", "|---|---|", *lines])
     return folded("Why each step was reused", table)
 
 

@@ -1,14 +1,13 @@
 """A plan and a run as lines of a terminal."""
 
 from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
+from mlpipe_ci.report.measures import gate_words, metric_words, verdict
 from mlpipe_ci.report.words import (
     RAN,
     compared,
-    metric_words,
     shown,
     transfer_words,
     undeclared,
-    verdict,
 )
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
@@ -64,17 +63,24 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
     """
     if outcome.reasons == (NOT_ASKED,):
         return []
-    symbol, code = STATUSES[outcome.status]
+    symbol, code = ("✖", RED) if outcome.missed else STATUSES[outcome.status]
     start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
     unfinished = outcome.status is Status.CANCELLED and outcome.exit_code is None
     ended = outcome.status in RAN and not unfinished
     parts = [in_words(outcome.seconds)] if ended else []
     parts += [reasons(outcome.reasons)] if why or not ended else []
-    parts.append(" · ".join(metric_words(outcome.metrics)))
+    parts.append(metric_words(outcome))
     line = "  ".join([start, str(outcome.status), *filter(None, parts)])
     seen = undeclared(outcome)
     notes = (*outcome.notes, seen) if seen else outcome.notes
-    return [line, *_notes(notes)]
+    return [line, *_notes((*gate_lines(outcome), *notes))]
+
+
+def gate_lines(outcome: StepOutcome) -> tuple[str, ...]:
+    """The gates that were missed, that could not be held, and those that a change takes away."""
+    words = {False: "gate missed", None: "gate not held"}
+    told = [gate for gate in outcome.gates if not gate.passed or gate.origin == "base"]
+    return tuple(f"{words.get(gate.passed, 'gate held')}: {gate_words(gate)}" for gate in told)
 
 
 def log_lines(outcome: StepOutcome) -> list[str]:
@@ -88,7 +94,9 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     symbol = "✔" if run.result == "success" else "✖"
     lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
     lines += [f"  {line}" for line in transfer_words(run.transfers)]
-    failed = [outcome.step for outcome in run.outcomes if outcome.broke]
+    for name, gate in run.lost:
+        lines.append(f"  gate of {shown(name)} missed: {shown(gate_words(gate))}")
+    failed = [outcome.step for outcome in run.outcomes if outcome.broke and outcome.failed]
     if failed:
         names = ", ".join(shown(step.name) for step in failed)
         verb = "runs" if len(failed) == 1 else "run"

@@ -1,17 +1,17 @@
 """Words that all renderings share: the verdict line, counts, paths as they can be shown."""
 
+import math
 import re
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
+from mlpipe_ci.result import plain_number
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome, Transfers
 
-SYMBOLS = {"success": "✅", "failure": "❌", "cancelled": "🛑"}
+SYMBOLS = {"success": "✅", "failure": "❌", "gate-missed": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
 LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters, which JSON can hold and no file name can."""
 SHOWN_PATHS = 3
-SHOWN_METRICS = 5
-"""On a step's line; the verdict has the first alone, so that it fits a phone."""
 
 
 def shown(text: str) -> str:
@@ -23,12 +23,13 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
-def verdict(run: Run) -> str:
-    """The line that says it all: `fraud-detection: 2 ran · 3 reused · saved 41 min · auc 0.934`."""
+def tally(run: Run) -> list[str]:
+    """What became of the steps, each part as `2 ran`."""
     skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]
     parts = [
-        _count(sum(outcome.broke for outcome in run.outcomes), "failed"),
+        _count(sum(o.broke and o.failed for o in run.outcomes), "failed"),
         _count(sum(outcome.forgiven for outcome in run.outcomes), "failed as allowed"),
+        _gates(run),
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
         _count(sum(o.reasons != (NOT_ASKED,) for o in skipped), "skipped"),
@@ -36,18 +37,20 @@ def verdict(run: Run) -> str:
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
     parts.append(f"saved {in_words(run.saved_seconds)}" if run.saved_seconds else "")
-    parts += metric_words(tuple(run.metrics.items())[:1])
-    return f"{shown(run.workflow.name)}: {' · '.join(part for part in parts if part)}"
+    return [part for part in parts if part]
 
 
-def metric_words(metrics: tuple[tuple[str, float], ...]) -> list[str]:
-    """The first few metrics, each as `auc 0.934`."""
-    return [f"{shown(name)} {number(value)}" for name, value in metrics[:SHOWN_METRICS]]
+def _gates(run: Run) -> str:
+    count = len(run.lost) + sum(len(o.missed) for o in run.outcomes if o.broke)
+    return f"{count} gate{'' if count == 1 else 's'} missed" if count else ""
 
 
-def number(value: float) -> str:
-    """A metric with four significant digits, or whole where it is whole: `0.934`, `5998`."""
-    return f"{value:.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"  # noqa: PLR2004
+def number(value: float, digits: int = 4) -> str:
+    """A metric with so many significant digits, or whole where it is whole: `0.934`, `5998`."""
+    if not math.isfinite(value):
+        return str(plain_number(value))
+    whole = value == int(value) and abs(value) < 1e9  # noqa: PLR2004
+    return f"{value:.0f}" if whole else f"{value:.{digits}g}"
 
 
 def clock(seconds: float) -> str:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from conftest import NOBODY, ROOT, Repo
+from git_server import GitServer
+from runner import Hub, payload
 
 STEPS = ["profiles", "clean", "features", "train", "evaluate", "deploy"]
 pytestmark = pytest.mark.xdist_group("example")  # one worker: the first run takes seconds
@@ -202,3 +204,42 @@ def test_in_another_directory_nothing_runs(finished: Example, tmp_path: Path, pl
     there = Example(Repo(clone), finished.cache)
     assert there.run() == dict.fromkeys(STEPS, "reused")
     assert there.bytes() == finished.bytes()
+
+
+def test_a_pull_request_shows_what_it_does_to_the_model(
+    example: Example, git_server: GitServer, tmp_path: Path
+) -> None:
+    """On a clone with one commit, with the results of main from the cache alone."""
+    hub, desk = Hub(example.repo, git_server), example.repo
+    main = desk.git("rev-parse", "HEAD")
+    hub.push()
+    first = hub.clone(tmp_path / "main", "main")
+    env = first.env("push", payload("push"), GITHUB_SHA=main)
+    first.mlpipe("run", **env, **example.env)
+    desk.git("checkout", "-q", "-b", "topic")
+    train, file = desk.read("src/train.py"), desk.read("mlpipe.yml")
+    lowered = file.replace("metrics.auc >= 0.85", "metrics.auc >= 0.5")
+    desk.commit({"src/train.py": train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 2")}, "Flat trees")
+    desk.commit({"mlpipe.yml": lowered}, "A lower bar")
+    job = hub.clone(tmp_path / "runner", hub.pull_request("topic"))
+    asked = {"number": 7, "base": {"ref": "main"}}
+    env = job.env("pull_request", payload("pull_request", "opened", pull_request=asked))
+    env |= {"GITHUB_REF": "refs/pull/7/merge", "GITHUB_SHA": job.git("rev-parse", "HEAD")}
+    done = job.mlpipe("run", "--report", "r.json", code=None, **env, **example.env)
+    steps = {step["name"]: step for step in json.loads(job.read("r.json"))["steps"]}
+    assert [name for name in STEPS if steps[name]["status"] == "succeeded"] == ["train", "evaluate"]
+    evaluate = steps["evaluate"]
+    assert evaluate["base"]["source"] == f"the result of {main[:7]}"
+    names = {"auc", "recall_at_100_alerts_a_day"}
+    assert names <= set(evaluate["base"]["metrics"]) & set(evaluate["metrics"])
+    gates = {(gate["gate"], gate["origin"]) for gate in evaluate["gates"]}
+    assert gates == {
+        ("metrics.auc >= 0.85", "base"),
+        ("metrics.auc >= base.auc - 0.02", "here"),
+        ("metrics.auc >= 0.5", "new"),
+    }
+    text = job.mlpipe("report", "r.json").stdout
+    assert f"base <code>{main[:7]}</code>" in text
+    assert "this change takes it away or alters it" in text
+    missed = {gate["gate"] for gate in evaluate["gates"] if gate["result"] == "missed"}
+    assert (done.returncode, missed) == (1, {"metrics.auc >= base.auc - 0.02"})

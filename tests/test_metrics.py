@@ -1,0 +1,154 @@
+"""Numbers of metrics files, which of them are better higher, how far they scatter."""
+
+import json
+import math
+import random
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpipe_ci.directions import direction
+from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics, together
+from mlpipe_ci.spread import collected, deviation, means, standard_error
+
+TEXTS = {
+    "a.json": '{"a": {"b": {"c": 1, "e": "3"}}, "f": true, "g": null, "h": [0.5, {"i": 2}]}',
+    "a.yaml": "a: {b: {c: 1, e: '3'}}\nf: true\ng: null\nh: [0.5, {i: 2}]\n",
+    "a.toml": 'f = true\nh = [0.5, {i = 2}]\nd = 2026-01-01\n[a.b]\nc = 1\ne = "3"\n',
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_nested_names_are_joined_with_dots(name: str) -> None:
+    found = parse_metrics(TEXTS[name].encode(), name)
+    assert dict(found) == {"a.b.c": 1, "h.0": 0.5, "h.1.i": 2}
+
+
+CASES = {
+    "3": ("auc.json", {"auc": 3}),
+    "3\n": ("deep/loss.yaml", {"loss": 3}),
+    "[]": ("a.json", {}),
+    "{}": ("a.json", {}),
+    json.dumps({"curve": list(range(21)), "auc": 1}): ("a.json", {"auc": 1}),
+    '{"a": NaN, "b": -Infinity}': ("a.json", {"a": math.nan, "b": -math.inf}),
+    "a: .nan\n": ("a.yml", {"a": math.nan}),
+    '{"a": 1' + "0" * 400 + "}": ("a.json", {"a": math.inf}),
+    '\ufeff{"a": 1}': ("a.json", {"a": 1}),
+    "metric,value\nauc,0.9\nloss,nan\n": ("a.csv", {"auc": 0.9, "loss": math.nan}),
+    "epoch,loss,note\n1,0.5,a\n2,0.25,b\n": ("a.csv", {"epoch": 2, "loss": 0.25}),
+    "epoch\tloss\n1\t0.5\n": ("a.tsv", {"epoch": 1, "loss": 0.5}),
+    "a,b\n": ("a.csv", {}),
+    "": ("a.csv", {}),
+    '{"auc": 0.5}': ("scores", {"auc": 0.5}),
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_odd_files(text: str) -> None:
+    name, wanted = CASES[text]
+    assert dict(parse_metrics(text.encode(), name)) == pytest.approx(wanted, nan_ok=True)
+
+
+BROKEN = {
+    "a.json": b'{"a": 1',
+    "a.yaml": b"a: [1",
+    "a.toml": b"a = ",
+    "b.json": b"\xff\xfe",
+    "c.json": b"[" * 100_000,
+    "d.csv": b'a,b\n"' + b"x" * 200_000,
+    "e.json": json.dumps({str(n): n for n in range(10_001)}).encode(),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_file_is_named(name: str) -> None:
+    with pytest.raises(MetricsError, match=name):
+        parse_metrics(BROKEN[name], name)
+
+
+def test_a_large_table_is_read_from_its_ends(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    with path.open("w") as file:
+        file.write("step,loss\n")
+        for _ in range(12):
+            file.write("1,0.123456789\n" * 100_000)
+        file.write("7,0.5\n")
+    assert read_metrics(path, "log.csv") == (("step", 7.0), ("loss", 0.5))
+    other = tmp_path / "log.json"
+    path.rename(other)
+    with pytest.raises(MetricsError, match="larger than 10 MiB"):
+        read_metrics(other, "log.json")
+
+
+def test_a_name_of_two_files_gets_theirs() -> None:
+    files = {"r/train.json": (("auc", 1.0), ("n", 5.0)), "r/test.json": (("auc", 2.0),)}
+    assert dict(together(files)) == {"train.auc": 1, "n": 5, "test.auc": 2}
+    files = {"train/m.json": (("auc", 1.0),), "test/m.json": (("auc", 2.0),)}
+    assert dict(together(files)) == {"train/m.auc": 1, "test/m.auc": 2}
+
+
+@given(st.dictionaries(st.text(string.ascii_lowercase, min_size=1), st.floats(), max_size=5))
+def test_what_json_can_say_is_read_as_it_is(values: dict[str, float]) -> None:
+    found = dict(parse_metrics(json.dumps(values).encode(), "a.json"))
+    assert found == pytest.approx(values, nan_ok=True, rel=0, abs=0)
+
+
+DIRECTIONS = {
+    "auc": "higher",
+    "test.recall_at_100": "higher",
+    "valLoss": "lower",
+    "neg_log_loss": "higher",
+    "neg_mean_squared_error": "higher",
+    "rmse": "lower",
+    "latency_ms": "lower",
+    "accuracy_error": "",
+    "transactions": "",
+    "loss.auc": "higher",
+    "F1": "higher",
+}
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_directions_by_name(name: str) -> None:
+    assert direction(name, ()).better == DIRECTIONS[name]
+
+
+def test_the_file_has_the_last_word() -> None:
+    said = (("*.loss", "higher"), ("alerts", "lower"))
+    assert direction("test.loss", said).better == "higher"
+    assert direction("alerts", said).said
+    assert direction("loss", said).better == "lower"
+    assert direction("loss", ()).judge(-1) is True
+    assert direction("auc", ()).judge(-1) is False
+    assert direction("auc", ()).judge(0) is None
+    assert direction("rows", ()).judge(1) is None
+
+
+def test_means_and_deviations() -> None:
+    samples = collected([{"a": 1.0, "b": 1.0}, {"a": 3.0}, {"a": 5.0, "b": math.nan}])
+    assert samples[0] == ("a", (1.0, 3.0, 5.0))
+    assert dict(means(samples)) == pytest.approx({"a": 3.0, "b": math.nan}, nan_ok=True)
+    assert deviation((1.0, 3.0, 5.0)) == 2.0
+    assert deviation((1.0,)) is None
+    assert deviation((1.0, math.nan)) is None
+    assert standard_error((1.0, 3.0, 5.0), (1.0, 3.0, 5.0)) == pytest.approx(math.sqrt(8 / 3))
+    assert standard_error((1.0, 3.0, 5.0), (9.0,)) == pytest.approx(math.hypot(2 / 3**0.5, 2))
+    assert standard_error((1.0,), (1.0,)) is None
+
+
+@pytest.mark.parametrize(("count", "stated"), [(3, 0.058), (5, 0.040), (10, 0.030)])
+def test_equal_code_raises_a_false_alarm_as_often_as_stated(count: int, stated: float) -> None:
+    """Student's t, one-sided, beyond 2 with 2n-2 degrees of freedom; docs/metrics.md says so."""
+    chance = random.Random(count)  # noqa: S311
+    tries, alarms = 4000, 0
+    for _ in range(tries):
+        head, base = ([chance.gauss(0.94, 0.02) for _ in range(count)] for _ in range(2))
+        error = standard_error(head, base)
+        assert error is not None
+        alarms += sum(base) / count - sum(head) / count > 2 * error
+    sigma = math.sqrt(stated * (1 - stated) / tries)
+    assert abs(alarms / tries - stated) < 4 * sigma
+    assert f"{stated:.1%}" in (Path(__file__).parent.parent / "docs" / "metrics.md").read_text()
