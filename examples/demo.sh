@@ -21,7 +21,6 @@ commit "Eight weeks of transactions"
 
 say "1. The first run: every step runs"
 mlpipe run
-cp reports/metrics.json "$demo/metrics-8-weeks.json"
 
 say "2. Again: nothing changed, so nothing runs"
 mlpipe run
@@ -31,15 +30,11 @@ python simulate.py --weeks 9 > /dev/null
 commit "Week 9"
 mlpipe plan --base HEAD~1
 echo
-mlpipe run --base HEAD~1
+mlpipe run --base HEAD~1 --html "$demo/report.html"
 
 say "The model, before and after week 9"
-python - "$demo/metrics-8-weeks.json" reports/metrics.json << 'PYTHON'
-import json, sys
-before, after = (json.load(open(path)) for path in sys.argv[1:])
-for name in after:
-    print(f"  {name:<28} {before[name]:>8} → {after[name]:>8}")
-PYTHON
+mlpipe metrics HEAD~1
 echo
+echo "The report of that run, with what it did to the model: build/demo/report.html"
 echo "The model and its card are in build/demo/fraud-detection/deploy; look around there:"
 echo "  cd build/demo/fraud-detection && MLPIPE_CACHE_DIR=$demo/cache PATH=$root/.venv/bin:\$PATH mlpipe plan"

@@ -5,6 +5,7 @@ With `close` as its argument it only closes a commit status that a killed run le
 
 import json
 import os
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -47,6 +48,8 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
     words = [mode, "-C", inputs.get("working_directory") or "."]
     words += [f"--{n.replace('_', '-')}" for n in OPTIONS if flags[n] and (mode, n) not in NOT_IN]
     words.append(f"--report={report_file(env)}")
+    if mode == "run" and (page := page_file(env, inputs.get("artifact", ""))):
+        words.append(f"--html={page}")
     if flags["cache"]:
         env[PACK] = str(_pack(env))
     inputs["comment"] = OLD_COMMENT.get(inputs.get("comment", ""), inputs.get("comment", ""))
@@ -60,6 +63,15 @@ def report_file(env: Mapping[str, str]) -> Path:
     return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report.json"  # noqa: S108 - never there
 
 
+def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
+    """Where the run's HTML report is: an artifact that opens in the browser is called as its file.
+
+    None if no artifact is wanted, or its name is none of a file.
+    """
+    plain = re.fullmatch(r"[\w][\w .-]*", artifact, re.ASCII)
+    return report_file(env).with_name(f"{artifact}.html") if plain else None
+
+
 def _downloaded(env: Mapping[str, str]) -> Path:
     """Where action.yml has put the report of another run."""
     return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report-of-run" / "mlpipe-report.json"  # noqa: S108
@@ -70,12 +82,15 @@ def _pack(env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / env.get("GITHUB_REPOSITORY", "")
 
 
-def _tell(env: Mapping[str, str], code: int) -> None:
+def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
     """Give the steps of action.yml that follow, and the user's, what they ask for."""
     output = env.get("GITHUB_OUTPUT")
     if not output:
         return
     told = {"code": str(code), "result": "error", **_facts(report_file(env))}
+    page = next((w.removeprefix("--html=") for w in words if w.startswith("--html=")), "")
+    if page and Path(page).exists():
+        told["page"] = page
     pack = _pack(env)
     if pack.with_name(f"{pack.name}.changed").exists():
         told["pack"] = "changed"
@@ -137,6 +152,7 @@ def run(arguments: list[str]) -> int:
             print(said)
         return 0
     report_file(os.environ).unlink(missing_ok=True)
+    words: list[str] = []
     try:
         words = command_line(os.environ)
     except ValueError as problem:
@@ -146,7 +162,7 @@ def run(arguments: list[str]) -> int:
         code = _call(words)
     if said := close_open(os.environ):  # after a fault of mlpipe, or of GitHub's
         print(said)
-    _tell(os.environ, code)
+    _tell(os.environ, code, words)
     return 0
 
 

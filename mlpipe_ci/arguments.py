@@ -43,8 +43,8 @@ HELP = {
         "mlpipe metrics\n  mlpipe metrics origin/main\n  mlpipe metrics v1.2 --csv",
     ),
     "report": (
-        "show a run's JSON as Markdown, or post it on its pull request",
-        "mlpipe report report.json\n  mlpipe report report.json --post",
+        "show a run's report as Markdown or HTML, or post it on its pull request",
+        "mlpipe report --open\n  mlpipe report report.json\n  mlpipe report report.json --post",
     ),
     "runs": ("list the last runs in this work tree", "mlpipe runs"),
     "doctor": ("say what works on this machine: git, caches, tracers", "mlpipe doctor"),
@@ -183,6 +183,11 @@ def _show(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-remote", dest="remote", action="store_false", help=help_)
 
 
+def _html(command: argparse.ArgumentParser) -> None:
+    help_ = "write the report as one HTML file"
+    command.add_argument("--html", metavar="FILE", default="", help=help_)
+
+
 def _report_file(command: argparse.ArgumentParser) -> None:
     help_ = "write what --json prints to this file too"
     command.add_argument("--report", metavar="FILE", default="", help=help_)
@@ -190,8 +195,11 @@ def _report_file(command: argparse.ArgumentParser) -> None:
 
 def _report(command: argparse.ArgumentParser) -> None:
     """Which report, and where to."""
-    help_ = "what `mlpipe run --report FILE` or `--json` wrote"
-    command.add_argument("files", metavar="FILE", nargs=1, help=help_)
+    help_ = "what `mlpipe run --report FILE` or `--json` wrote (default: of the last run here)"
+    command.add_argument("files", metavar="FILE", nargs="?", action="append", help=help_)
+    _html(command)
+    help_ = "make it one HTML file, and open that in a browser"
+    command.add_argument("--open", action="store_true", help=help_)
     help_ = "in GitHub Actions: comment on the pull request of the run that this event is about"
     command.add_argument("--post", action="store_true", help=help_)
 
@@ -230,7 +238,7 @@ def _carry_out(command: argparse.ArgumentParser) -> None:
 
 
 OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
-    "run": (_workflow, _decision, _targets, _carry_out, _report_file),
+    "run": (_workflow, _decision, _targets, _carry_out, _report_file, _html),
     "plan": (_workflow, _decision, _targets, _report_file),
     "report": (_report,),
     "metrics": (_workflow, _metrics),

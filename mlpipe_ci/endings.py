@@ -14,14 +14,36 @@ from mlpipe_ci.job import samples_directory
 from mlpipe_ci.listings import is_listing
 from mlpipe_ci.metrics import Metrics, MetricsError, parse_metrics, read_metrics, together
 from mlpipe_ci.result import Producer, Result
-from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.run import Making, Status, StepOutcome
 from mlpipe_ci.spread import Samples, collected
 from mlpipe_ci.workflow import Step
+
+MOST_INPUTS = 50
+"""Inputs of a step that its report names."""
 
 
 def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
     """The outcome of a step; `more`: further fields of it."""
-    return StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)
+    step, reasons, making = decision.step, decision.reasons, _making(decision)
+    return StepOutcome(step=step, status=status, reasons=reasons, making=making, **more)
+
+
+def _making(decision: Decision) -> Making | None:
+    """How the step's result came to be; who made it is known of a reused one."""
+    parts, result = decision.parts, decision.result
+    if parts is None:
+        return None
+    by = result.producer if result else Producer()
+    return Making(
+        command=parts.run,
+        params=parts.params,
+        inputs=parts.inputs[:MOST_INPUTS],
+        more=max(0, len(parts.inputs) - MOST_INPUTS),
+        commit=by.commit,
+        ref=by.ref,
+        url=by.run_url,
+        finished=result.finished if result else 0.0,
+    )
 
 
 def remember(bench: Bench, decision: Decision, seconds: float, traced: Traced) -> None:

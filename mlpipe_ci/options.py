@@ -38,6 +38,8 @@ class Options:
     comment: str = "always"
     status: str = "auto"
     report: str = ""
+    html: str = ""
+    open: bool = False
     post: bool = False
     write: bool = False
     jobs: str = "1"

@@ -1,17 +1,36 @@
-"""The file that `--report` names."""
+"""The files that `--report` and `--html` name, and the report of the last run."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from mlpipe_ci.options import Options
+from mlpipe_ci.run import Run
+
+LAST = "report.json"
+"""In mlpipe's own directory of a work tree: what `mlpipe report` shows."""
 
 
 def write_report(text: str, options: Options, say: Callable[[str], None]) -> None:
-    """Write it, if one is asked for. One that cannot be written is a warning."""
-    if not options.report:
-        return
-    path = Path(options.directory, options.report)
+    """Write the JSON, if it is asked for. A file that cannot be written is a warning."""
+    if options.report:
+        write(Path(options.directory, options.report), text, say)
+
+
+def write_page(run: Run, options: Options, say: Callable[[str], None]) -> None:
+    """Write the HTML, if it is asked for. A file that cannot be written is a warning."""
+    if options.html:
+        # The templates take 0.1 s to import, which a run without --html does not pay.
+        from mlpipe_ci.report.html import page  # noqa: PLC0415
+
+        write(Path(options.directory, options.html), page(run), say)
+
+
+def write(path: Path, text: str, say: Callable[[str], None]) -> bool:
+    """Write a file. One that cannot be written is a warning; then False."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{text}\n", "utf-8")
     except OSError as error:
         say(f"warning: {path} was not written: {error.strerror}")
+        return False
+    return True

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.keys import Input
 from mlpipe_ci.workflow import Gate, Step, Workflow
 
 
@@ -41,6 +42,31 @@ class Measured:
 
 
 @frozen
+class Making:
+    """How a result came to be: command, params as JSON text, inputs (the first ones; `more` of them
+    there are), and the commit, branch and run that made it, when (seconds since 1970).
+    """
+
+    command: str
+    params: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[Input, ...] = ()
+    more: int = 0
+    commit: str = ""
+    ref: str = ""
+    url: str = ""
+    finished: float = 0.0
+
+
+@frozen
+class Earlier:
+    """What a step measured in an earlier result: its commit, when, and the numbers."""
+
+    commit: str
+    finished: float
+    metrics: tuple[tuple[str, float], ...]
+
+
+@frozen
 class Held:
     """A gate, held against the metrics. `passed` is None where that could not be told, and the
     gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
@@ -71,6 +97,7 @@ class StepOutcome:
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
     `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
     `log`: the file with what it printed; of a reused step, the digest of that in the cache.
+    `making`: how its result came to be; `history`: what it measured before, the newest last.
     `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
     """
 
@@ -92,6 +119,8 @@ class StepOutcome:
     log: str = ""
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
     base: Measured | None = None
+    making: Making | None = None
+    history: tuple[Earlier, ...] = ()
     gates: tuple[Held, ...] = ()
     strict_gates: bool = False
 

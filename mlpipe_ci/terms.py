@@ -1,6 +1,8 @@
 """How a run is carried out."""
 
+from mlpipe_ci.errors import UsageError
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.machine import cores
 from mlpipe_ci.room import Capacity
 
 ENDLESS = Capacity(cpus=float("inf"))
@@ -18,3 +20,12 @@ class Terms:
 
 
 IN_ORDER = Terms()
+
+
+def jobs_of(text: str) -> int:
+    """How many commands may run at once. Raises UsageError."""
+    if text == "auto":
+        return cores()
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--jobs is '{text}'; it must be a number above 0, or auto")

@@ -60,6 +60,8 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         "validate.schema.json",
         "workflow.schema.json",
     ]
+    templates = tmp_path / "site" / "mlpipe_ci" / "report" / "templates"
+    assert sorted(path.name for path in templates.iterdir()) == ["report.css", "report.html"]
 
 
 def test_githubs_own_parser_finds_nothing(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_inputs_reach_the_program_through_the_environment_alone(action: dict[str
     assert steps[-1]["name"] == "Verdict"
     (only,) = (step for step in steps if step.get("id") == "run")
     names = {f"{PREFIX}{name.upper().replace('-', '_')}" for name in action["inputs"]}
-    others = {f"{PREFIX}TOKEN", f"{PREFIX}ARTIFACT"}
+    others = {f"{PREFIX}TOKEN"}
     assert set(only["env"]) == (names - others) | {"MLPIPE_TOKEN"}
 
 
@@ -104,6 +106,7 @@ def test_the_actions_inputs_make_a_command_line() -> None:
         f"{PREFIX}BASE": "--json",
         f"{PREFIX}COMMENT": "false",
         f"{PREFIX}STEPS": " train  test ",
+        f"{PREFIX}ARTIFACT": "mlpipe-report",
         "RUNNER_TEMP": "/t",
         "MLPIPE_TOKEN": "x",
         "PATH": "p",
@@ -111,6 +114,7 @@ def test_the_actions_inputs_make_a_command_line() -> None:
     env |= {f"{PREFIX}SUBMODULES": "true", f"{PREFIX}FORCE": "train", f"{PREFIX}CACHE": "false"}
     assert command_line(env) == [
         *("run", "-C", "src", "--submodules", "--report=/t/mlpipe-report.json"),
+        "--html=/t/mlpipe-report.html",
         *("--file=a b.yml", "--base=--json", "--force=train", "--comment=never"),
         *("--", "train", "test"),
     ]
@@ -119,6 +123,7 @@ def test_the_actions_inputs_make_a_command_line() -> None:
     env = {f"{PREFIX}FILE": "", "HOME": "/h", "GITHUB_REPOSITORY": "o/r", "RUNNER_TEMP": "/t"}
     assert command_line(env) == ["run", "-C", ".", "--report=/t/mlpipe-report.json", "--"]
     assert env["MLPIPE_PACK"] == "/h/.cache/mlpipe-packs/o/r"
+    assert not [word for word in command_line({f"{PREFIX}ARTIFACT": "../x"}) if "html" in word]
     with pytest.raises(ValueError, match="must be true or false"):
         command_line({f"{PREFIX}CACHE": "yes"})
     with pytest.raises(ValueError, match="it must be run, plan, report"):

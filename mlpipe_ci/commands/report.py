@@ -1,6 +1,8 @@
-"""`mlpipe report`: a run's JSON as Markdown, on the terminal or on its pull request."""
+"""`mlpipe report`: a run's JSON as Markdown or HTML, or as the comment on its pull request."""
 
 import json
+import tempfile
+import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -10,12 +12,14 @@ from mlpipe_ci.events import Event, read_event
 from mlpipe_ci.github import comments, pulls
 from mlpipe_ci.github.client import Client
 from mlpipe_ci.options import Options
+from mlpipe_ci.place import find_place
 from mlpipe_ci.publish import client_of
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.read import run_of
+from mlpipe_ci.report_file import LAST, write
 from mlpipe_ci.run import Run
 from mlpipe_ci.schema_faults import report_fault
-from mlpipe_ci.screens import open_screen
+from mlpipe_ci.screens import Screen, open_screen
 
 MOST = 5_000_000
 """Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
@@ -23,16 +27,42 @@ MOST = 5_000_000
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
-    run = run_of(_read(Path(options.directory, options.files[0])))
+    named = next((name for name in options.files if name), "")
+    run = run_of(_read(Path(options.directory, named) if named else _last(options, env)))
+    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
+    if options.open or options.html:
+        return _page(run, options, screen)
     if not options.post:
         print(markdown.report(run), file=out, end="")
         return 0
-    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     event = read_event(env, None)
     try:
         screen.say(_post(run, event, client_of(env)))
     except GitHubError as error:
         screen.say(f"warning: the pull request comment was not posted: {error}")
+    return 0
+
+
+def _last(options: Options, env: Mapping[str, str]) -> Path:
+    """The report of the last run in this work tree. Raises UsageError."""
+    path = find_place(options, env).private / LAST
+    if not path.exists():
+        raise UsageError("no run has been here yet: mlpipe run, or name a report's file")
+    return path
+
+
+def _page(run: Run, options: Options, screen: Screen) -> int:
+    """Exit code 0; 2 if the file could not be written."""
+    # The templates take 0.1 s to import.
+    from mlpipe_ci.report.html import page  # noqa: PLC0415
+
+    place = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
+    path = Path(options.directory, place).resolve()
+    if not write(path, page(run), screen.say):
+        return 2
+    screen.say(f"report: {path}")
+    if options.open and not webbrowser.open(path.as_uri()):
+        screen.say("warning: no browser could be opened")
     return 0
 
 

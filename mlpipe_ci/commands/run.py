@@ -17,20 +17,21 @@ from mlpipe_ci.executors import EXECUTORS
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.git import fetch_large_files
 from mlpipe_ci.graph import edges
+from mlpipe_ci.history import with_history
 from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.lock import hold
-from mlpipe_ci.machine import capacity, cores
+from mlpipe_ci.machine import capacity
 from mlpipe_ci.measured import scales
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import Place, provide
 from mlpipe_ci.publish import Publisher, Wants
 from mlpipe_ci.report.json import run_json
-from mlpipe_ci.report_file import write_report
+from mlpipe_ci.report_file import LAST, write, write_page, write_report
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.runner import INTERRUPTED, Runner
 from mlpipe_ci.runs import Runs
 from mlpipe_ci.screens import Screen, open_screen, print_or_drop
-from mlpipe_ci.terms import Terms
+from mlpipe_ci.terms import Terms, jobs_of
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.weigh import Scales
 from mlpipe_ci.workflow import Workflow
@@ -52,7 +53,7 @@ IN_A_HURRY = 3.0
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
-    jobs = _jobs(options.jobs)
+    jobs = jobs_of(options.jobs)
     screen = open_screen(stream, env, progress=options.progress, quiet=options.quiet, many=jobs > 1)
     event = read_event(env, None)
     if event.idle:
@@ -71,6 +72,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     publisher.ends(run)
     told = run_json(run) | ({"comment_url": url} if (url := publisher.comment_url) else {})
     _tell(told, options, screen, out)
+    write_page(run, options, screen.say)
+    write(place.private / LAST, json.dumps(told), lambda _text: None)
     tidy(place.cache, env, screen.say)
     return exit_code(run)
 
@@ -98,7 +101,7 @@ def _locked(
         workspace = open_workspace(place, options, env, telling, readonly=False)
         refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
         publisher.event = workspace.event
-        jobs = _jobs(options.jobs)
+        jobs = jobs_of(options.jobs)
         terms = Terms(jobs=jobs, keep_going=options.keep_going, capacity=capacity(env))
         return _run(workspace, env, screen, terms, lock, publisher)
 
@@ -125,15 +128,6 @@ def exit_code(run: Run) -> int:
         return 0
     known = run.lost or any(o.exit_code is not None or o.missed for o in failed)
     return 1 if known else PathError.exit_code
-
-
-def _jobs(text: str) -> int:
-    """How many commands may run at once. Raises UsageError."""
-    if text == "auto":
-        return cores()
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise UsageError(f"--jobs is '{text}'; it must be a number above 0, or auto")
 
 
 def _run(
@@ -169,7 +163,7 @@ def _run(
     run = Run(
         workflow=workspace.workflow,
         comparison=workspace.comparison,
-        outcomes=outcomes,
+        outcomes=with_history(outcomes, workspace.store, workspace.event.scopes),
         seconds=time.monotonic() - started,
         cancelled=cancelled,
         transfers=workspace.store.transfers(),

@@ -3,13 +3,14 @@
 from typing import Any
 
 from mlpipe_ci.decide import Decision, Plan
-from mlpipe_ci.report.words import shown
+from mlpipe_ci.report.words import shown, shown_lines
 from mlpipe_ci.result import Result, plain_number
 from mlpipe_ci.run import (
     Change,
     Comparison,
     Edge,
     Held,
+    Making,
     Measured,
     Run,
     StepOutcome,
@@ -116,6 +117,19 @@ def _measured(base: Measured) -> dict[str, Any]:
     }
 
 
+def _making(making: Making) -> dict[str, Any]:
+    return {
+        "command": shown_lines(making.command),
+        "params": {shown(path): text for path, text in making.params},
+        "inputs": {shown(item.path): item.digest for item in making.inputs},
+        "more_inputs": making.more,
+        "commit": making.commit or None,
+        "ref": shown(making.ref) or None,
+        "run_url": shown(making.url) or None,
+        "finished": round(making.finished, 3) or None,
+    }
+
+
 def _held(gate: Held) -> dict[str, Any]:
     words = {True: "passed", False: "missed", None: "unknown"}
     return {
@@ -145,6 +159,11 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "metrics": _metrics(outcome.metrics),
         "samples": {shown(name): _numbers(many) for name, many in outcome.samples},
         "base": _measured(outcome.base) if outcome.base else None,
+        "making": _making(outcome.making) if outcome.making else None,
+        "history": [
+            {"commit": one.commit, "finished": one.finished, "metrics": _metrics(one.metrics)}
+            for one in outcome.history
+        ],
         "directions": [list(pair) for pair in outcome.step.directions],
         "gates": [_held(gate) for gate in outcome.gates],
         "discovered": [shown(path) for path in outcome.reads],

@@ -6,11 +6,14 @@ Who wrote the file may have meant harm, so nothing but its values is believed to
 from collections.abc import Mapping
 from typing import Any
 
+from mlpipe_ci.keys import Input
 from mlpipe_ci.run import (
     Change,
     Comparison,
+    Earlier,
     Edge,
     Held,
+    Making,
     Measured,
     Run,
     Status,
@@ -87,6 +90,26 @@ def _measured(told: Mapping[str, Any] | None) -> Measured | None:
     return Measured(metrics=metrics, samples=samples, source=told["source"])
 
 
+def _making(told: Mapping[str, Any] | None) -> Making | None:
+    if told is None:
+        return None
+    return Making(
+        command=told["command"],
+        params=tuple(told["params"].items()),
+        inputs=tuple(Input(path=path, digest=one) for path, one in told["inputs"].items()),
+        more=told["more_inputs"],
+        commit=told["commit"] or "",
+        ref=told["ref"] or "",
+        url=told["run_url"] or "",
+        finished=float(told["finished"] or 0),
+    )
+
+
+def _earlier(told: Mapping[str, Any]) -> Earlier:
+    metrics = _metrics(told["metrics"])
+    return Earlier(commit=told["commit"], finished=float(told["finished"]), metrics=metrics)
+
+
 def _held(told: Mapping[str, Any]) -> Held:
     passed = {"passed": True, "missed": False, "unknown": None}[told["result"]]
     return Held(gate=told["gate"], passed=passed, why=told["why"], origin=told["origin"])
@@ -114,6 +137,8 @@ def _outcome(told: Mapping[str, Any]) -> StepOutcome:
         metrics=_metrics(told["metrics"]),
         samples=_samples(told.get("samples", {})),
         base=_measured(told.get("base")),
+        making=_making(told.get("making")),
+        history=tuple(_earlier(one) for one in told.get("history", ())),
         gates=tuple(_held(gate) for gate in told["gates"]),
         strict_gates=told.get("strict_gates", False),
         notes=tuple(told["notes"]),

@@ -23,6 +23,11 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
+def shown_lines(text: str) -> str:
+    """The same of a text of several lines, which stay."""
+    return "\n".join(shown(line) for line in text.split("\n"))
+
+
 def tally(run: Run) -> list[str]:
     """What became of the steps, each part as `2 ran`."""
     skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]

@@ -118,7 +118,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
 
     repo.git("checkout", "-q", "-b", "topic")
     train = repo.read("src/train.py")
-    flat = train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 6")
+    flat = train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 7")
     asked_head = repo.commit({"src/train.py": flat}, "Flatter trees")
     asked = consumer.pull_request(first)
     assert asked.code == 0, asked.log
@@ -132,6 +132,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert f"| ✅ <code>train</code> | {flatter} |" in text
     assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
     assert len(server.requests) <= 6
+    assert f"| metric | base <code>{first[:7]}</code> | here | change |" in text
     assert "result=success" in asked.log
     assert f"comment={comment['html_url']}" in asked.log
     assert f"base {first[:7]} (merge base with main as it was when" in text

@@ -215,7 +215,7 @@ def test_a_pull_request_shows_what_it_does_to_the_model(
     hub.push()
     first = hub.clone(tmp_path / "main", "main")
     env = first.env("push", payload("push"), GITHUB_SHA=main)
-    first.mlpipe("run", **env, **example.env)
+    first.mlpipe("run", code=0, **env, **example.env)
     desk.git("checkout", "-q", "-b", "topic")
     train, file = desk.read("src/train.py"), desk.read("mlpipe.yml")
     lowered = file.replace("metrics.auc >= 0.85", "metrics.auc >= 0.5")

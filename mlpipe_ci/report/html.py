@@ -1,0 +1,180 @@
+"""A run as one HTML file: no script, no request, light and dark, for a phone and a desk."""
+
+import shlex
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from mlpipe_ci.decide import NOT_ASKED, in_words
+from mlpipe_ci.report import drawn
+from mlpipe_ci.report.measures import (
+    Row,
+    change_words,
+    gate_words,
+    rows,
+    told,
+    value_words,
+    verdict,
+    why_no_base,
+)
+from mlpipe_ci.report.tables import BETTER, legend
+from mlpipe_ci.report.words import compared, number, shown, tally, transfer_words, undeclared
+from mlpipe_ci.run import Held, Run, Status, StepOutcome
+
+RESULTS = {
+    "success": "succeeded",
+    "failure": "failed",
+    "gate-missed": "a gate was missed",
+    "cancelled": "cancelled",
+}
+MARKS = {Status.SUCCEEDED: "✔", Status.REUSED: "↺", Status.SKIPPED: "–", Status.BLOCKED: "–"}
+MOST_METRICS, MOST_STEPS, MOST_CHANGES, MOST_VALUES = 500, 1000, 500, 5
+LINE = 2000
+
+
+def page(run: Run) -> str:
+    """The whole report. What is left out of a huge one is said."""
+    here = files("mlpipe_ci.report") / "templates"
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string((here / "report.html").read_text("utf-8"))
+    style = (here / "report.css").read_text("utf-8")
+    return template.render(style=style, **_head(run), **_metrics(run), **_steps(run))
+
+
+def _head(run: Run) -> dict[str, Any]:
+    changed = run.comparison.changed or ()
+    seen = [{"change": c.change, "path": shown(c.path)} for c in changed[:MOST_CHANGES]]
+    head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
+    footer = [*run.comparison.warnings, *transfer_words(run.transfers)]
+    return {
+        "verdict": verdict(run),
+        "workflow": shown(run.workflow.name),
+        "result": RESULTS[run.result],
+        "good": run.result == "success",
+        "tally": [*tally(run), in_words(run.seconds)],
+        "faults": [_fault(run, o) for o in run.outcomes if o.failed],
+        "gates": list(_gates(run)),
+        "graph": drawn.graph(run),
+        "changes": seen,
+        "more_changes": max(0, len(changed) - MOST_CHANGES),
+        "footer": [*map(shown, footer), f"{head}{shown(compared(run.comparison))}"],
+        "url": run.url if run.url.startswith(("https://", "http://")) else "",
+    }
+
+
+def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
+    words = ["mlpipe", "run", outcome.step.id]
+    words += ["--file", run.workflow.file] if run.workflow.file != "mlpipe.yml" else []
+    return {
+        "name": shown(outcome.step.name),
+        "why": shown("; ".join(outcome.notes)),
+        "tail": _text(outcome.log_tail[-5:]),
+        "command": shown(shlex.join(words)),
+    }
+
+
+def _gates(run: Run) -> Iterator[dict[str, str]]:
+    held = [(o.step.name, gate) for o in run.outcomes for gate in o.gates]
+    words = {False: "gate missed", None: "gate passed, but could not be held", True: "gate held"}
+    for name, gate in (*held, *run.lost):
+        if not gate.passed or gate.origin == "base":
+            yield {
+                "name": shown(name),
+                "word": words[gate.passed],
+                "kind": "bad" if gate.passed is False else "odd",
+                "text": shown(gate.gate),
+                "why": _why(gate),
+            }
+
+
+def _why(gate: Held) -> str:
+    return shown(gate_words(gate).removeprefix(gate.gate).strip(" ;"))
+
+
+def _metrics(run: Run) -> dict[str, Any]:
+    some, more = told(rows(run), MOST_METRICS)
+    notes = [shown(text) for text in why_no_base(run)] + legend(some)
+    history = {o.step.name: o.history for o in run.outcomes if len(o.history) > 1}
+    return {
+        "metrics": [_row(row, run) for row in some],
+        "compared": any(row.base is not None for row in some),
+        "base": (run.comparison.base or "")[:7],
+        "history": bool(history),
+        "metric_notes": notes + ([f"{more:,} more metrics are in the report's JSON"] * bool(more)),
+    }
+
+
+def _row(row: Row, run: Run) -> dict[str, Any]:
+    outcome = next(o for o in run.outcomes if o.step.name == row.step)
+    earlier = [dict(one.metrics).get(row.name) for one in outcome.history]
+    values = [value for value in earlier if value is not None]
+    points = drawn.line(values)
+    return {
+        "label": shown(row.label),
+        "arrow": row.direction.arrow,
+        "meaning": f"{row.direction.better} is better",
+        "base": value_words(row.base, row.base_spread),
+        "here": value_words(row.value, row.spread),
+        "change": " ".join(
+            part
+            for part in (change_words(row), BETTER[row.better], "within noise" * row.is_noise)
+            if part
+        ),
+        "kind": BETTER[row.better],
+        "line": " ".join(f"{x},{y}" for x, y in points),
+        "last": points[-1] if points else None,
+        "count": len(values),
+        "last_values": ", ".join(number(value) for value in values[-MOST_VALUES:]),
+    }
+
+
+def _steps(run: Run) -> dict[str, Any]:
+    asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
+    return {"steps": [_step(outcome) for outcome in asked[:MOST_STEPS]]}
+
+
+def _step(outcome: StepOutcome) -> dict[str, Any]:
+    bad = outcome.failed or bool(outcome.missed)
+    seen = undeclared(outcome)
+    making = outcome.making
+    return {
+        "name": shown(outcome.step.name),
+        "kind": drawn.kind_of(outcome.status, failed=bad),
+        "mark": "✖" if bad else MARKS.get(outcome.status, "✖"),
+        "status": "missed a gate" if bad and not outcome.failed else str(outcome.status),
+        "time": in_words(outcome.seconds) if outcome.seconds else "",
+        "why": shown("; ".join(outcome.reasons)),
+        "notes": [shown(note) for note in (*outcome.notes, *((seen,) if seen else ()))],
+        "log": _text(outcome.log_tail),
+        "command": _text(tuple(making.command.split("\n"))) if making else "",
+        "facts": list(_facts(outcome)),
+        "open": bad,
+    }
+
+
+def _facts(outcome: StepOutcome) -> Iterator[tuple[str, str]]:
+    """Its lineage: who made the result, from which params and inputs, and what it wrote."""
+    making = outcome.making
+    if making:
+        by = " ".join(word for word in (making.commit[:7], making.ref, making.url) if word)
+        if by:
+            yield "made by", shown(by)
+        for path, text in making.params:
+            yield "param", shown(f"{path} = {text}")
+        for item in making.inputs:
+            kind, _, digest = item.digest.partition(":")
+            yield "input", f"{shown(item.path)} ({kind} {digest[:12]})"
+        if making.more:
+            yield "input", f"and {making.more:,} more"
+    for path in outcome.reads[:MOST_CHANGES]:
+        yield "read", shown(path)
+    for path in outcome.outputs[:MOST_CHANGES]:
+        yield "wrote", shown(path)
+
+
+def _text(lines: tuple[str, ...]) -> str:
+    return "\n".join(shown(line)[:LINE] for line in lines)
