@@ -134,6 +134,8 @@ def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:
     text = past.text(name)
     if text is None:
         return None
+    if _is_the_same(workspace, past, text):
+        return workspace.workflow
     with tempfile.TemporaryDirectory(prefix="mlpipe-base-") as place:
         root = Path(place)
         _write(root, name, text)
@@ -147,8 +149,22 @@ def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:
             root=root,
             name=workspace.workflow.name,
             github=dict(workspace.event.attributes),
+            memory=workspace.private / "base",
+            keep=not workspace.readonly,
         )
         return load(source)
+
+
+def _is_the_same(workspace: Workspace, past: Past, text: str) -> bool:
+    """True if file and params are those of the base: then they need not be read again."""
+    if workspace.settings:
+        return False
+    workflow, root = workspace.workflow, workspace.root
+    texts = {workflow.file: text, **{path: past.text(path) for path in workflow.params_files}}
+    try:
+        return all((root / path).read_text("utf-8") == then for path, then in texts.items())
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _params_files(text: str) -> list[str]:

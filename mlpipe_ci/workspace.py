@@ -36,7 +36,10 @@ PACK = "MLPIPE_PACK"
 
 @frozen
 class Workspace:
-    """The opened parts. `private`: a directory of this work tree alone, for lock, logs, aside."""
+    """The opened parts. `private`: a directory of this work tree alone, for lock, logs, aside.
+
+    `settings`: of `--set`; `readonly`: nothing is written.
+    """
 
     root: Path
     git: Git | None
@@ -56,6 +59,8 @@ class Workspace:
     chosen: frozenset[str] | None
     needed_only: bool
     watching: str
+    settings: tuple[str, ...]
+    readonly: bool
 
     def gatherer(self, now: float) -> Gatherer:
         """The witness for plan and run. `now` in seconds since 1970."""
@@ -126,6 +131,8 @@ def open_workspace(
         forced=named_steps(workflow, options.force, "--force"),
         needed_only=_needed_only(options, event, store),
         watching=_unwatched(env),
+        settings=options.settings,
+        readonly=readonly,
         large_files=large_files(env, place.git, options.asked),
     )
 
