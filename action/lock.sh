@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the two locked lists of packages anew: what the action installs, and what the tests need.
+# Writes the locked lists of packages anew: what the action installs, what draws plots, what tests need.
 #   action/lock.sh UV
 set -euo pipefail
 uv=$1
@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 options=(--quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
   --no-emit-index-url --no-emit-find-links --upgrade)
 "$uv" pip compile "${options[@]}" pyproject.toml --extra remote --output-file action/requirements.txt
+echo 'vl-convert-python>=1.7' | "$uv" pip compile "${options[@]}" - --output-file action/plots.txt
 "$uv" pip compile "${options[@]}" pyproject.toml --group build --group test --group check \
   --constraint action/requirements.txt examples/fraud-detection/requirements.txt \
   --output-file tests/requirements.txt

@@ -209,6 +209,8 @@ def _plot(raw: str | Mapping[str, Any]) -> Plot:
     y = given.get("y", ())
     return Plot(
         path=normal(given["path"]),
+        kind=given.get("kind"),
+        spec=normal(given["spec"]) if "spec" in given else None,
         x=given.get("x"),
         y=(y,) if isinstance(y, str) else tuple(y),
         title=given.get("title"),

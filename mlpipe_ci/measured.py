@@ -65,7 +65,7 @@ def scales(
     """What outcomes are weighed by. What is not known of the base is said, and fails nothing."""
     workflow, past = workspace.workflow, past_of(workspace)
     proposed = workspace.event.proposes
-    if not proposed and not any(step.metrics for step in workflow.steps):
+    if not proposed and not any(step.metrics or step.plots for step in workflow.steps):
         return Scales(workflow)
     if past is None:
         return Scales(workflow, None, _unknown(workflow, f"no base ({workspace.comparison.how})"))
@@ -86,7 +86,7 @@ def measure(
     workspace: Workspace, env: Mapping[str, str], past: Past, then: Workflow, now: float
 ) -> dict[str, Measured]:
     """For each step with metrics, what it measured at the base, or why that is not known."""
-    steps = [step for step in workspace.workflow.steps if step.metrics]
+    steps = [step for step in workspace.workflow.steps if step.metrics or step.plots]
     if not steps:
         return {}
     try:
@@ -189,9 +189,10 @@ def _write(root: Path, path: str, text: str) -> None:
 def _of(decision: Decision, past: Past) -> Measured:
     """From its stored result, else from the files that are committed."""
     result = decision.result
-    if result is not None and result.metrics:
+    if result is not None:
+        source = f"the result of {past.short}" if result.metrics else _why_not(decision, past)
         return Measured(
-            metrics=result.metrics, samples=result.samples, source=f"the result of {past.short}"
+            metrics=result.metrics, samples=result.samples, source=source, outputs=result.outputs
         )
     return _committed(decision.step, past) or Measured(source=_why_not(decision, past))
 

@@ -19,10 +19,17 @@ def write_report(text: str, options: Options, say: Callable[[str], None]) -> Non
 def write_page(run: Run, options: Options, say: Callable[[str], None]) -> None:
     """Write the HTML, if it is asked for. A file that cannot be written is a warning."""
     if options.html:
-        # The templates take 0.1 s to import, which a run without --html does not pay.
-        from mlpipe_ci.report.html import page  # noqa: PLC0415
+        write(Path(options.directory, options.html), html(run), say)
 
-        write(Path(options.directory, options.html), page(run), say)
+
+def html(run: Run) -> str:
+    """The report as a page, with pictures of its plots where they can be made."""
+    # The templates take 0.1 s to import, the pictures a second: only a page pays for it.
+    from mlpipe_ci.plots.pictures import pictures  # noqa: PLC0415
+    from mlpipe_ci.report.html import page  # noqa: PLC0415
+
+    plots = tuple(plot for outcome in run.outcomes for plot in outcome.plots)
+    return page(run, *pictures(plots))
 
 
 def write(path: Path, text: str, say: Callable[[str], None]) -> bool:

@@ -67,6 +67,7 @@ class Reuse:
             outputs=tuple(output.path for output in result.outputs),
             metrics=self._metrics(step, result),
             samples=result.samples,
+            stored=result.outputs,
             notes=notes + moved_note(bench, step, moved),
         )
 

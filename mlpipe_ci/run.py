@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from mlpipe_ci.drawing import Drawn
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input
+from mlpipe_ci.result import Output
 from mlpipe_ci.workflow import Gate, Step, Workflow
 
 
@@ -33,12 +35,13 @@ OUTCOMES = {
 @frozen
 class Measured:
     """What a step measured for the base commit. `source`: where that is known from, or, without
-    any `metrics`, why it is not. `samples`: see `Result`.
+    any `metrics`, why it is not. `samples`: see `Result`; `outputs`: what it wrote, in the cache.
     """
 
     metrics: tuple[tuple[str, float], ...] = ()
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
     source: str = ""
+    outputs: tuple[Output, ...] = ()
 
 
 @frozen
@@ -97,6 +100,7 @@ class StepOutcome:
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
     `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
     `log`: the file with what it printed; of a reused step, the digest of that in the cache.
+    `stored`: what a reused result holds; `plots`: what is drawn of its plots.
     `making`: how its result came to be; `history`: what it measured before, the newest last.
     `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
     """
@@ -121,6 +125,8 @@ class StepOutcome:
     base: Measured | None = None
     making: Making | None = None
     history: tuple[Earlier, ...] = ()
+    stored: tuple[Output, ...] = ()
+    plots: tuple[Drawn, ...] = ()
     gates: tuple[Held, ...] = ()
     strict_gates: bool = False
 

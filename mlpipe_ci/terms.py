@@ -11,12 +11,14 @@ ENDLESS = Capacity(cpus=float("inf"))
 @frozen
 class Terms:
     """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
-    needs the step that failed. `capacity`: of the machine.
+    needs the step that failed. `capacity`: of the machine. `largest_plot`: bytes of a
+    file that is drawn.
     """
 
     jobs: int = 1
     keep_going: bool = False
     capacity: Capacity = ENDLESS
+    largest_plot: int = 0
 
 
 IN_ORDER = Terms()

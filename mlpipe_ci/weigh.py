@@ -28,7 +28,7 @@ class Scales:
     def weigh(self, outcome: StepOutcome) -> StepOutcome:
         """The outcome with the base's values, and each gate held against its metrics."""
         step = outcome.step
-        base = (self.measured or {}).get(step.id) if step.metrics else None
+        base = (self.measured or {}).get(step.id) if step.metrics or step.plots else None
         other = self._other(step)
         bars = self._bars(step, other)
         if not bars:

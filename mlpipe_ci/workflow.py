@@ -39,9 +39,14 @@ class Instance:
 
 @frozen
 class Plot:
-    """A table or a picture that a step writes, and how it is drawn. `y`: names of columns."""
+    """A table or a picture that a step writes, and how it is drawn. `y`: names of columns.
+
+    `spec`: path of the user's own Vega-Lite. `kind`: None is told by the file's name.
+    """
 
     path: str
+    kind: str | None = None
+    spec: str | None = None
     x: str | None = None
     y: tuple[str, ...] = ()
     title: str | None = None

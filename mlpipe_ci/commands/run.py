@@ -24,6 +24,7 @@ from mlpipe_ci.machine import capacity
 from mlpipe_ci.measured import scales
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import Place, provide
+from mlpipe_ci.plots.collect import LARGE, SMALL, with_plots
 from mlpipe_ci.publish import Publisher, Wants
 from mlpipe_ci.report.json import run_json
 from mlpipe_ci.report_file import LAST, write, write_page, write_report
@@ -102,7 +103,12 @@ def _locked(
         refuse_untrusted(workspace.event, allowed=options.allow_untrusted)
         publisher.event = workspace.event
         jobs = jobs_of(options.jobs)
-        terms = Terms(jobs=jobs, keep_going=options.keep_going, capacity=capacity(env))
+        terms = Terms(
+            jobs=jobs,
+            keep_going=options.keep_going,
+            capacity=capacity(env),
+            largest_plot=LARGE if options.html or options.report else SMALL,
+        )
         return _run(workspace, env, screen, terms, lock, publisher)
 
 
@@ -160,10 +166,11 @@ def _run(
     if workspace.state.warning:
         screen.say(f"warning: {workspace.state.warning}")
     workspace.state.close()
+    told = with_history(outcomes, workspace.store, workspace.event.scopes)
     run = Run(
         workflow=workspace.workflow,
         comparison=workspace.comparison,
-        outcomes=with_history(outcomes, workspace.store, workspace.event.scopes),
+        outcomes=with_plots(told, workspace.root, workspace.store, terms.largest_plot),
         seconds=time.monotonic() - started,
         cancelled=cancelled,
         transfers=workspace.store.transfers(),

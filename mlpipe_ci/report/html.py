@@ -1,13 +1,14 @@
 """A run as one HTML file: no script, no request, light and dark, for a phone and a desk."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
+from mlpipe_ci.drawing import Drawn
 from mlpipe_ci.report import drawn
 from mlpipe_ci.report.measures import (
     Row,
@@ -30,19 +31,24 @@ RESULTS = {
     "cancelled": "cancelled",
 }
 MARKS = {Status.SUCCEEDED: "✔", Status.REUSED: "↺", Status.SKIPPED: "–", Status.BLOCKED: "–"}
-MOST_METRICS, MOST_STEPS, MOST_CHANGES, MOST_VALUES = 500, 1000, 500, 5
+MOST_METRICS, MOST_STEPS, MOST_CHANGES, MOST_VALUES = 200, 1000, 500, 5
 LINE = 2000
 
 
-def page(run: Run) -> str:
-    """The whole report. What is left out of a huge one is said."""
+def page(run: Run, pictures: Mapping[str, str], why: str = "") -> str:
+    """The whole report. What is left out of a huge one is said.
+
+    `pictures`: addresses (`data:`) of plots by path; `why`: why some have none.
+    """
     here = files("mlpipe_ci.report") / "templates"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.from_string((here / "report.html").read_text("utf-8"))
     style = (here / "report.css").read_text("utf-8")
-    return template.render(style=style, **_head(run), **_metrics(run), **_steps(run))
+    return template.render(
+        style=style, **_head(run), **_metrics(run), **_steps(run), **_plots(run, pictures, why)
+    )
 
 
 def _head(run: Run) -> dict[str, Any]:
@@ -130,6 +136,28 @@ def _row(row: Row, run: Run) -> dict[str, Any]:
         "count": len(values),
         "last_values": ", ".join(number(value) for value in values[-MOST_VALUES:]),
     }
+
+
+def _plots(run: Run, pictures: Mapping[str, str], why: str) -> dict[str, Any]:
+    plots = [plot for outcome in run.outcomes for plot in outcome.plots]
+    figures = [
+        {
+            "title": shown(plot.title),
+            "images": list(_images(plot, pictures.get(plot.path, ""))),
+            "notes": [shown(note) for note in plot.notes],
+        }
+        for plot in plots
+    ]
+    return {"plots": figures, "plot_note": shown(why)}
+
+
+def _images(plot: Drawn, made: str) -> Iterator[tuple[str, str]]:
+    """Text and address of each picture: of the base, then of here."""
+    title = shown(plot.title)
+    if plot.base_picture:
+        yield f"{title}, the base", plot.base_picture
+    if plot.picture or made:
+        yield f"{title}, here" if plot.base_picture else title, plot.picture or made
 
 
 def _steps(run: Run) -> dict[str, Any]:

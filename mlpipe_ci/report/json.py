@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlpipe_ci.decide import Decision, Plan
+from mlpipe_ci.drawing import Drawn
 from mlpipe_ci.report.words import shown, shown_lines
 from mlpipe_ci.result import Result, plain_number
 from mlpipe_ci.run import (
@@ -130,6 +131,22 @@ def _making(making: Making) -> dict[str, Any]:
     }
 
 
+def _drawn(plot: Drawn) -> dict[str, Any]:
+    texts = ("path", "title", "x_label", "y_label")
+    told: dict[str, Any] = {name: shown(getattr(plot, name)) for name in texts}
+    series = [
+        {
+            "name": shown(one.name),
+            "side": one.side,
+            "points": [[shown(x) if isinstance(x, str) else x, y] for x, y in one.points],
+        }
+        for one in plot.series
+    ]
+    told |= {"kind": plot.kind, "series": series, "notes": [shown(note) for note in plot.notes]}
+    pictures = {"picture": plot.picture, "base_picture": plot.base_picture, "spec": plot.spec}
+    return told | {name: text for name, text in pictures.items() if text}
+
+
 def _held(gate: Held) -> dict[str, Any]:
     words = {True: "passed", False: "missed", None: "unknown"}
     return {
@@ -164,6 +181,7 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
             {"commit": one.commit, "finished": one.finished, "metrics": _metrics(one.metrics)}
             for one in outcome.history
         ],
+        "plots": [_drawn(plot) for plot in outcome.plots],
         "directions": [list(pair) for pair in outcome.step.directions],
         "gates": [_held(gate) for gate in outcome.gates],
         "discovered": [shown(path) for path in outcome.reads],

