@@ -176,7 +176,7 @@ class Gatherer:
         )
         found = judge.results(step, known, written)
         if not found.fitting and step.id not in self.forced:
-            for more in self.store.further(key):
+            for more in self.store.further(key, self.scopes if self.metrics_only else None):
                 known += more
                 found = judge.results(step, known, written)
                 if found.fitting:

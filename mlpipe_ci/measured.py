@@ -12,6 +12,7 @@ from pathlib import Path
 from mlpipe_ci.decide import Decision, make_plan
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.errors import GitError, MlpipeError
+from mlpipe_ci.events import Event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History
@@ -122,8 +123,17 @@ def _decisions(
         chosen=None,
         author=lambda _path: "",
         metrics_only=True,
+        scopes=_trusted(workspace.event),
     )
     return {one.step.id: one for one in make_plan(then, witness).decisions}
+
+
+def _trusted(event: Event) -> tuple[str, ...]:
+    """Scopes in which the base's values are looked up: not the one that the change itself writes.
+
+    Else it could store what makes the base look worse.
+    """
+    return event.scopes[1:] or event.scopes if event.proposes else event.scopes
 
 
 def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:

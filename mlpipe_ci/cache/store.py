@@ -43,8 +43,15 @@ class Store(Objects):
         self._looked_at[key] = [(path, used) for path, used, _ in found]
         return tuple(result for _, _, result in found if result.key == key)
 
-    def further(self, key: str) -> Iterator[tuple[Result, ...]]:  # noqa: ARG002 - for those below
-        """More results for a key, from farther and farther away; a local store has none."""
+    def further(
+        self,
+        key: str,  # noqa: ARG002 - for those below
+        scopes: tuple[str, ...] | None = None,  # noqa: ARG002
+    ) -> Iterator[tuple[Result, ...]]:
+        """More results for a key, from farther and farther away; a local store has none.
+
+        `scopes`: only those of these.
+        """
         yield from ()
 
     def used(self, result: Result) -> None:

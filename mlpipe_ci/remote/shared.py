@@ -74,8 +74,13 @@ class SharedStore(Store):
     def _is_damaged(self, digest: str) -> bool:
         return digest.removeprefix("blake3:") in self._damaged
 
-    def further(self, key: str) -> Iterator[tuple[Result, ...]]:
-        """Results of a key in the remote store: first those of recent runs, then all."""
+    def further(
+        self, key: str, scopes: tuple[str, ...] | None = None
+    ) -> Iterator[tuple[Result, ...]]:
+        """Results of a key in the remote store: first those of recent runs, then all.
+
+        `scopes`: only those of these.
+        """
         for batch in self._index.batches(key):
             for one in batch:
                 self._found.setdefault((key, one.name), one)
@@ -83,7 +88,7 @@ class SharedStore(Store):
                     places = self._where.setdefault(digest, [])
                     if one.scope not in places:
                         places.append(one.scope)
-            yield tuple(one.result for one in batch)
+            yield tuple(one.result for one in batch if scopes is None or one.scope in scopes)
 
     def holds(self, output: Output) -> bool:
         """True if the content of an output is here, or there."""

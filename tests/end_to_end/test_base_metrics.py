@@ -1,12 +1,16 @@
 """Metrics beside those of the base, which is not run for it; gates, also those of the base."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Repo
 from runner import Hub, Job, payload
+
+from mlpipe_ci.cache.codec import decode_result, encode_result
 
 TRAIN = "printf '%s' ${{ params.rate }} > model.txt; echo train >> \"$RUNS\""
 EVALUATE = (
@@ -280,3 +284,17 @@ def test_a_difference_within_noise_is_said_to_be_so(repo: Repo) -> None:
     repeated(repo, text.replace("0.9", "0.1"), gates=[gate])
     told = ran(repo, code=1)
     assert step(told, "e")["gates"][0]["result"] == "missed"
+
+
+def test_nor_make_the_base_look_worse(pushed: Hub, tmp_path: Path) -> None:
+    """A change may write its own scope, also under the keys of the base."""
+    cache = Path(os.environ["MLPIPE_CACHE_DIR"]) / "v1/results"
+    for path in list((cache / "main").rglob("*.json")):
+        result = decode_result(path.read_bytes())
+        assert result is not None
+        forged = replace(result, metrics=tuple((name, 0.01) for name, _ in result.metrics))
+        place = cache / "pr" / "7" / path.relative_to(cache / "main")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(encode_result(forged))
+    told = proposed(pushed, tmp_path, {"params.yaml": "rate: 4\n"}, 0)
+    assert step(told, "evaluate")["base"]["metrics"]["auc"] == 0.91
