@@ -1,6 +1,7 @@
 """The decision: for each step RUN, REUSE, SKIP or MAYBE, with its reasons."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from itertools import zip_longest
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ Facts = Mapping[str, Mapping[str, Any] | None]
 """Step id to its `outcome`, `conclusion` and `metrics` in this run; None: not known yet."""
 
 
+FAILED = {"outcome": "failure", "conclusion": "failure"}
 NOT_ASKED = "not asked for"
 """Why a step is skipped if the user has named others."""
 
@@ -101,6 +103,10 @@ class Witness(Protocol):
         """Say all that is known about the step now."""
 
 
+def _nothing(_decision: Decision) -> tuple[str, ...]:
+    return ()
+
+
 def decide(step: Step, evidence: Evidence) -> Decision:
     """Decide one step from what is known. Pure."""
     action, reasons = _verdict(step, evidence)
@@ -116,14 +122,24 @@ def decide(step: Step, evidence: Evidence) -> Decision:
     )
 
 
-def make_plan(workflow: Workflow, witness: Witness) -> Plan:
-    """Decide all steps without running any: a fold of `decide`."""
+def make_plan(
+    workflow: Workflow, witness: Witness, missed: Callable[[Decision], tuple[str, ...]] = _nothing
+) -> Plan:
+    """Decide all steps without running any: a fold of `decide`.
+
+    `missed`: the gates that a reused result is known to miss, in words; it stops what follows.
+    """
     decisions: list[Decision] = []
+    failed: tuple[str, ...] = ()
     written: dict[str, tuple[Output, ...] | None] = {}
     facts: dict[str, Mapping[str, Any] | None] = {}
     for step in workflow.steps:
-        decision = decide(step, witness.look(step, written, facts, ()))
+        decision = decide(step, witness.look(step, written, facts, failed))
         facts[step.id] = _facts(decision)
+        if gates := missed(decision):
+            decision = replace(decision, notes=(*decision.notes, *gates))
+            facts[step.id] = {**(facts[step.id] or {}), **FAILED}
+            failed += (step.name,)
         if decision.action is not Action.SKIP:
             written[step.id] = decision.result.outputs if decision.result else None
         decisions.append(decision)

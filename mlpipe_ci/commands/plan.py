@@ -3,15 +3,19 @@
 import json
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TextIO
 
-from mlpipe_ci.decide import Action, make_plan
+from mlpipe_ci.decide import Action, Decision, make_plan
+from mlpipe_ci.measured import scales
 from mlpipe_ci.options import Options
 from mlpipe_ci.place import provide
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.json import plan_json
 from mlpipe_ci.report_file import write_report
+from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.screens import has_colour, open_screen
+from mlpipe_ci.weigh import Scales
 from mlpipe_ci.workspace import Telling, open_workspace
 
 
@@ -22,7 +26,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
-    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+    now = time.time()
+    weights = scales(workspace, env, screen.say, now)
+    plan = make_plan(workspace.workflow, workspace.gatherer(now), partial(_missed, weights))
     workspace.state.close()
     text = json.dumps(plan_json(plan, workspace.comparison), indent=2)
     write_report(text, options, screen.say)
@@ -37,3 +43,15 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if not options.quiet and all(d.action in {Action.REUSE, Action.SKIP} for d in plan.decisions):
         print("nothing to run", file=err)
     return 0
+
+
+def _missed(weights: Scales, decision: Decision) -> tuple[str, ...]:
+    """The gates that the result of a step misses which would be reused."""
+    if decision.result is None:
+        return ()
+    result = decision.result
+    reused = StepOutcome(
+        step=decision.step, status=Status.REUSED, metrics=result.metrics, samples=result.samples
+    )
+    outcome = weights.weigh(reused)
+    return terminal.gate_lines(outcome) if outcome.broke else ()

@@ -200,6 +200,11 @@ def test_a_missed_gate_keeps_the_result_and_stops_what_follows(repo: Repo) -> No
     again = ran(repo, code=1)
     assert (again["ran"], step(again, "evaluate")["status"]) == ([], "reused")
     assert step(again, "deploy")["status"] == "blocked"
+    plan = {one["name"]: one for one in json.loads(repo.mlpipe("plan", "--json").stdout)["steps"]}
+    assert plan["evaluate"]["notes"] == ["gate missed: metrics.auc >= 0.95 (metrics.auc is 0.91)"]
+    assert (plan["deploy"]["action"], plan["deploy"]["reasons"]) == (
+        *("skip", ["evaluate did not succeed"]),
+    )
     repo.write(files(1, "metrics.auc >= 0.9"))
     good = ran(repo)
     assert (good["ran"], step(good, "deploy")["status"]) == ([], "succeeded")
