@@ -1,7 +1,10 @@
 """The files that `--report` and `--html` name, and the report of the last run."""
 
+import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mlpipe_ci.options import Options
 from mlpipe_ci.run import Run
@@ -30,6 +33,14 @@ def html(run: Run) -> str:
 
     plots = tuple(plot for outcome in run.outcomes for plot in outcome.plots)
     return page(run, *pictures(plots))
+
+
+def keep_last(directory: Path, told: dict[str, Any]) -> None:
+    """Keep the report of the last run: whole, or as it was. It is no loss if it cannot be."""
+    temporary = directory / f"{LAST}.new"
+    with suppress(OSError):
+        temporary.write_text(json.dumps(told), "utf-8")
+        temporary.replace(directory / LAST)
 
 
 def write(path: Path, text: str, say: Callable[[str], None]) -> bool:

@@ -27,7 +27,7 @@ from mlpipe_ci.place import Place, provide
 from mlpipe_ci.plots.collect import LARGE, SMALL, with_plots
 from mlpipe_ci.publish import Publisher, Wants
 from mlpipe_ci.report.json import run_json
-from mlpipe_ci.report_file import LAST, write, write_page, write_report
+from mlpipe_ci.report_file import keep_last, write_page, write_report
 from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.runner import INTERRUPTED, Runner
 from mlpipe_ci.runs import Runs
@@ -74,7 +74,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     told = run_json(run) | ({"comment_url": url} if (url := publisher.comment_url) else {})
     _tell(told, options, screen, out)
     write_page(run, options, screen.say)
-    write(place.private / LAST, json.dumps(told), lambda _text: None)
+    keep_last(place.private, told)
     tidy(place.cache, env, screen.say)
     return exit_code(run)
 

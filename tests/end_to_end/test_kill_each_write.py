@@ -129,7 +129,15 @@ def check(repo: Repo, told: str) -> None:
     own = repo.root / ".git/mlpipe"
     places = [p.relative_to(own).parts for p in own.rglob("*") if p.is_file()]
     first = [place[0] for place in places]
-    assert set(first) <= {"lock", "runs", "scripts", "aside", "workflows", "state.db"}, (
+    assert set(first) <= {
+        "lock",
+        "runs",
+        "scripts",
+        "aside",
+        "workflows",
+        "state.db",
+        "report.json",
+    }, (
         told,
         places,
     )

@@ -171,7 +171,15 @@ def check_nothing_is_left(bed: Bed) -> None:
     own = bed.repo.root / ".git/mlpipe"
     files = {p.relative_to(own).as_posix() for p in own.rglob("*") if p.is_file()}
     places = [name.partition("/")[0] for name in files]
-    assert set(places) <= {"lock", "runs", "scripts", "aside", "workflows", "state.db"}, files
+    assert set(places) <= {
+        "lock",
+        "runs",
+        "scripts",
+        "aside",
+        "workflows",
+        "state.db",
+        "report.json",
+    }, files
     kept = {name.split("/")[1] for name in files if name.startswith("aside/")}
     assert kept <= {"replaced", "failed"}, files
     assert list((bed.store / "tmp").iterdir()) == []
