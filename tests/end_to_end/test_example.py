@@ -147,7 +147,7 @@ def test_killed_at_any_moment_the_next_run_ends_with_the_same_bytes(
         shutil.copytree(finished.repo.root, tmp_path / name, symlinks=True)
         shutil.copytree(finished.cache, tmp_path / f"cache of {name}")
         made = Example(Repo(tmp_path / name), tmp_path / f"cache of {name}")
-        train = made.repo.read("src/train.py").replace("MAX_DEPTH = 8", "MAX_DEPTH = 5")
+        train = made.repo.read("src/train.py").replace("MAX_DEPTH = 8", "MAX_DEPTH = 7")
         made.repo.write({"src/train.py": train})
         (made.repo.root / "build/features.parquet").unlink()
         return made
