@@ -27,7 +27,7 @@ def markdown(rows: tuple[Row, ...], base: str | None, why: tuple[str, ...], most
     notes = [f"<sub>{plain(text[:1].upper() + text[1:])}.</sub>" for text in why]
     if any(row.base is not None for row in some):
         of = f" {code(base[:7])}" if base else ""
-        lines = [f"| metric | base{of} | here | change |", "|---|--:|--:|:--|"]
+        lines = [f"| metric | change | base{of} → here |", "|---|:--|:--|"]
         lines += map(_compared, some)
         notes += [f"<sub>{text}</sub>" for text in legend(some)]
     else:
@@ -43,9 +43,10 @@ def _alone(row: Row) -> str:
 def _compared(row: Row) -> str:
     """One metric: its direction, the base's value, this run's, the difference and what it is."""
     arrow = f" {row.direction.arrow}" if row.direction.arrow else ""
-    change = f"{MARKS[row.better]}{change_words(row)}" + (" (within noise)" if row.is_noise else "")
+    change = f"{MARKS[row.better]}{change_words(row)}".replace(" ", "&nbsp;")
+    change += " (within noise)" if row.is_noise else ""
     base, here = value_words(row.base, row.base_spread), value_words(row.value, row.spread)
-    return f"| {code(row.label)}{arrow} | {base} | {here} | {change} |"
+    return f"| {code(row.label)}{arrow} | {change} | {base} → {here} |"
 
 
 def legend(some: tuple[Row, ...]) -> list[str]:

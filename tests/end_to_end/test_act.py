@@ -142,7 +142,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert f"| ✅ <code>train</code> | {flatter} |" in text
     assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
     assert len(server.requests) <= 6
-    assert f"| metric | base <code>{first[:7]}</code> | here | change |" in text
+    assert f"| metric | change | base <code>{first[:7]}</code> → here |" in text
     assert "<summary>1 plot</summary>" in text
     assert any("data:image/svg+xml" in page for page in _pages(repo.root.parent / "act artifacts"))
     assert "result=success" in asked.log
