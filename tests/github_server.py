@@ -100,6 +100,21 @@ class Server(ThreadingHTTPServer):
         return [(one["context"], one["state"]) for one in self.statuses]
 
 
+def whole(pull: dict[str, Any]) -> dict[str, Any]:
+    """A pull request as GitHub tells of it, with the values that a test says."""
+    (first, *_) = openapi.example("GET", "/repos/o/r/pulls")
+    first["requested_teams"] = []  # those of the example are not as the description wants them
+    return merged(first, pull)
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The old map with the values of the new one, also in maps in it."""
+    for name, value in new.items():
+        both = isinstance(value, dict) and isinstance(old.get(name), dict)
+        old[name] = merged(old[name], value) if both else value
+    return old
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one request."""
 
@@ -114,13 +129,13 @@ class Handler(BaseHTTPRequestHandler):
             if self.server.login == BOT:
                 self._answer(403, refusal("Resource not accessible by integration"))
             else:
-                self._answer(200, {"login": self.server.login}, check=False)
+                self._answer(200, openapi.example("GET", "/user") | {"login": self.server.login})
         elif found := COMMENTS.fullmatch(path):
             self._page(int(found[1]), query)
         elif found := PULLS.fullmatch(path):
-            self._answer(200, self.server.pulls.get(found[1], []), check=False)
+            self._answer(200, [whole(one) for one in self.server.pulls.get(found[1], [])])
         elif path == "/repos/o/r/pulls":
-            self._answer(200, self.server.open_pulls, check=False)
+            self._answer(200, [whole(one) for one in self.server.open_pulls])
         else:
             self._answer(404, refusal("Not Found"))
 

@@ -3,6 +3,7 @@
 A request or an answer that is not as described is an AssertionError.
 """
 
+import copy
 import json
 import re
 from functools import cache
@@ -125,3 +126,11 @@ def _or_null(kind: str) -> Any:
 KINDS = ("type", "enum", "anyOf", "oneOf", "allOf")
 CHECKS = {kind: _or_null(kind) for kind in KINDS}
 VALIDATOR: Any = extend(Draft4Validator, CHECKS)  # type: ignore[no-untyped-call]
+
+
+def example(method: str, path: str) -> Any:
+    """GitHub's own example of the answer 200."""
+    operation, _ = _operation(method, path)
+    content = _resolved(operation["responses"]["200"])["content"]["application/json"]
+    first = next(iter(content["examples"].values()))
+    return copy.deepcopy(_resolved(first)["value"])
