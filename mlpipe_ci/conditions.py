@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlpipe_ci.decide import Facts, Written
+from mlpipe_ci.each import own_contexts
 from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.expressions import (
     ExpressionError,
@@ -90,7 +91,7 @@ def _scope(step: Step, around: Surroundings) -> Scope:
         "github": around.github,
         "env": dict(step.env),
         "params": around.workflow.params,
-        "matrix": dict(step.strategy.values) if step.strategy else {},
+        **own_contexts(step.strategy),
         "steps": _steps(around),
     }
 

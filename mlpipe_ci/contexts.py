@@ -5,6 +5,7 @@ from dataclasses import field
 from difflib import get_close_matches
 from typing import Any
 
+from mlpipe_ci.each import FACTS
 from mlpipe_ci.expressions import (
     STATUS_FUNCTIONS,
     ExpressionError,
@@ -19,17 +20,18 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.workflow import GITHUB
 
 AVAILABLE = {
-    "name": ("params", "matrix"),
+    "name": ("params", "matrix", "each"),
     "description": (),
-    "env": ("params", "matrix", "env", "github", "secrets"),
-    "if": ("params", "matrix", "env", "steps", "github"),
-    "gates": ("metrics", "base", "params", "matrix", "env"),
+    "env": ("params", "matrix", "each", "env", "github", "secrets"),
+    "if": ("params", "matrix", "each", "env", "steps", "github"),
+    "gates": ("metrics", "base", "params", "matrix", "each", "env"),
     "strategy": ("params",),
+    "each": ("params",),
 }
 """Contexts by key of a step. The keys that are not named here may use DEFAULT."""
-DEFAULT = ("params", "matrix", "env")
+DEFAULT = ("params", "matrix", "each", "env")
 OF_STEP = ("outcome", "conclusion", "metrics")
-ALL = ("params", "matrix", "env", "steps", "github", "secrets", "metrics", "base")
+ALL = ("params", "matrix", "each", "env", "steps", "github", "secrets", "metrics", "base")
 
 
 @frozen
@@ -37,13 +39,14 @@ class Known:
     """What can be named in one step.
 
     `params`, `env`: None if they could not be read. `matrix`: None if the step has none, empty if
-    it could not be read.
+    it could not be read. `each`: the step has items.
     `hidden`: variables of `env` that hold text from outside (`github`) or a secret (`secrets`).
     `before` and `after`: ids of the steps above and below in the file.
     """
 
     params: Mapping[str, Any] | None = None
     matrix: Mapping[str, Any] | None = None
+    each: bool = False
     env: Mapping[str, Any] | None = field(default_factory=dict)
     hidden: Mapping[str, str] = field(default_factory=dict)
     before: tuple[str, ...] = ()
@@ -92,6 +95,7 @@ def _name_fault(name: Name, key: str, known: Known) -> str | None:
     checks = {
         "params": _params_fault,
         "matrix": _matrix_fault,
+        "each": _each_fault,
         "env": _env_fault,
         "steps": _steps_fault,
         "github": _github_fault,
@@ -169,6 +173,12 @@ def _matrix_fault(name: Name, _key: str, known: Known) -> str | None:
     if not known.matrix:
         return None  # it could not be read
     return missing_key(known.matrix, Name(name.root, name.keys[:1], whole=False))
+
+
+def _each_fault(name: Name, _key: str, known: Known) -> str | None:
+    if not known.each:
+        return "the step has no 'each', so there is no item"
+    return missing_key(dict.fromkeys(FACTS), Name(name.root, name.keys[:1], whole=True))
 
 
 def _env_fault(name: Name, key: str, known: Known) -> str | None:

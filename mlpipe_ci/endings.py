@@ -85,7 +85,7 @@ def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, .
     if not moved:
         return ()
     some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
-    place = bench.aside.replaced(step)
+    place = bench.aside.replaced(step.id)
     return (f"in its outputs, but not as it wrote them, so moved to {place}: {some}",)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mlpipe_ci.directions import HIGHER, LOWER
+from mlpipe_ci.each import own_contexts, shell_fault
 from mlpipe_ci.expressions import (
     ExpressionError,
     Piece,
@@ -12,11 +13,12 @@ from mlpipe_ci.expressions import (
     bare,
     evaluate,
     has_expression,
+    names,
+    parse,
     pieces,
     text,
 )
 from mlpipe_ci.keys import json_text
-from mlpipe_ci.matrix import Combination
 from mlpipe_ci.params import WHOLE, look_up, missing_key
 from mlpipe_ci.paths import normal, normal_pattern
 from mlpipe_ci.variables import (
@@ -27,7 +29,16 @@ from mlpipe_ci.variables import (
     piece_text,
     variables,
 )
-from mlpipe_ci.workflow import DEFAULT_SHELL, Gate, Instance, Plot, Resources, SecretVariable, Step
+from mlpipe_ci.workflow import (
+    DEFAULT_SHELL,
+    External,
+    Gate,
+    Instance,
+    Plot,
+    Resources,
+    SecretVariable,
+    Step,
+)
 
 COUNTED = ("run", "env", "working-directory", "inputs", "outputs")
 """Keys of a step whose params count in its key."""
@@ -38,13 +49,16 @@ BINARY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 class Filler:
     """Fills in the expressions of one step for one combination of its matrix."""
 
-    def __init__(self, raw: Mapping[str, Any], outer: Surroundings, matrix: Combination) -> None:
+    def __init__(
+        self, raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None
+    ) -> None:
         self.raw, self.outer = raw, outer
-        own, self.used = variables(raw.get("env") or {}, outer, matrix, ("env",))
+        contexts = own_contexts(instance)
+        own, self.used = variables(raw.get("env") or {}, outer, contexts, ("env",))
         self.env = {**outer.env, **own}
         plain = {name: variable.value for name, variable in self.env.items() if not variable.source}
-        contexts = {"params": outer.params, "matrix": matrix, "env": plain}
-        self._contexts = contexts
+        self._contexts = {"params": outer.params, **contexts, "env": plain}
+        self._item = instance.each if instance else ""
 
     def value(self, key: str, default: Any = None) -> Any:
         """The value of a key. One that is an expression and nothing else keeps its type."""
@@ -72,7 +86,22 @@ class Filler:
         parts = pieces(raw.strip())
         if len(parts) == 1 and path[0] in TYPED:
             return self._typed(parts[0], scope, path)
+        if self._item and path[0] == "run":
+            self._refuse_item(pieces(raw))
         return "".join(piece_text(piece, scope, path) for piece in pieces(raw))
+
+    def _refuse_item(self, parts: tuple[Piece, ...]) -> None:
+        """The name of a file is text from outside: a shell must not find a command in it."""
+        fault = shell_fault(self._item)
+        for piece in parts if fault else ():
+            if piece.expression and any(n.root.lower() == "each" for n in names(parse(piece.text))):
+                shown = piece.text.strip()
+                raise ExpandError(
+                    f'{fault}; rename it, or write env: {{ITEM: "${{{{ {shown} }}}}"}} at the '
+                    'step, and "$ITEM" in the command',
+                    ("run",),
+                    piece.text,
+                )
 
     def _typed(self, piece: Piece, scope: Scope, path: Path) -> Any:
         try:
@@ -118,17 +147,19 @@ def make_step(
     raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None, **fixed: Any
 ) -> Step:
     """The step of one combination. `fixed`: id, name, line, position. Raises ExpandError."""
-    filler = Filler(raw, outer, dict(instance.values) if instance else {})
+    filler = Filler(raw, outer, instance)
     condition, run = raw.get("if"), filler.text("run")
     if not run.strip():
         raise ExpandError("the command is empty once its expressions are filled in", ("run",))
-    metrics = filler.value("metrics", [])
+    metrics, given = filler.value("metrics", []), filler.value("inputs", [])
+    item = (instance.each,) if instance and instance.each else ()
     fields = {
         "run": run,
         "description": raw.get("description", ""),
         "shell": filler.text("shell", DEFAULT_SHELL),
         "working_directory": normal(filler.text("working-directory", ".")).rstrip("/"),
-        "inputs": tuple(normal_pattern(p) for p in filler.value("inputs", [])),
+        "inputs": tuple(normal_pattern(_path_of(one)) for one in given) + item,
+        "external": tuple(_external(one) for one in given if not isinstance(one, str)),
         "shared": outer.shared,
         "outputs": tuple(normal(p) for p in filler.value("outputs", [])),
         "metrics": tuple(normal(_path_of(one)) for one in metrics),
@@ -140,6 +171,7 @@ def make_step(
         "retries": int(filler.value("retries", 0)),
         "continue_on_error": filler.value("continue-on-error", False),
         "cache": raw.get("cache"),
+        "each": tuple(normal_pattern(p) for p in _patterns(filler.value("each", ()))),
         "tracing": raw.get("tracing"),
         "gates": tuple(_gate(one) for one in raw.get("gates", ())),
         "repeat": int(filler.value("repeat", 1)),
@@ -161,9 +193,9 @@ def make_step(
     )
 
 
-def step_name(raw: Mapping[str, Any], outer: Surroundings, matrix: Combination) -> str:
+def step_name(raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None) -> str:
     """The name of a step with its expressions filled in. Raises ExpandError."""
-    scope = Scope(contexts={"params": outer.params, "matrix": matrix}, strict=STRICT)
+    scope = Scope(contexts={"params": outer.params, **own_contexts(instance)}, strict=STRICT)
     try:
         parts = pieces(raw["name"])
     except ExpressionError as error:
@@ -188,8 +220,31 @@ def _used_params(filler: Filler, params: Mapping[str, Any]) -> Iterator[tuple[st
         yield path_text, json_text(look_up(params, path_text))
 
 
+def _patterns(raw: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
+    return (raw,) if isinstance(raw, str) else tuple(raw)
+
+
 def _path_of(raw: str | Mapping[str, Any]) -> str:
     return raw if isinstance(raw, str) else str(raw["path"])
+
+
+def external_of(raw: Mapping[str, Any], outer: Surroundings) -> tuple[External, ...]:
+    """What a step with `each` reads from outside of git: the same for all its items.
+
+    Raises ExpandError.
+    """
+    filler = Filler(
+        {"inputs": [one for one in raw.get("inputs", ()) if not isinstance(one, str)]}, outer, None
+    )
+    return tuple(_external(one) for one in filler.value("inputs", []))
+
+
+def _external(raw: Mapping[str, Any]) -> External:
+    return External(
+        url=str(raw["url"]),
+        path=normal(str(raw["path"])),
+        use_last=raw.get("if-unreachable") == "use-last",
+    )
 
 
 def _directions(metrics: list[Any]) -> Iterator[tuple[str, str]]:

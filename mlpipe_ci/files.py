@@ -14,7 +14,7 @@ from mlpipe_ci.git import Git
 from mlpipe_ci.keys import Input
 from mlpipe_ci.listings import files, grouped, is_listing
 from mlpipe_ci.memo import Memo
-from mlpipe_ci.paths import is_glob, is_under, literal_prefix
+from mlpipe_ci.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.walk import Disk
 
@@ -34,6 +34,18 @@ class Tree:
         self._directories = Directories(self._disk, self._digests, memo, with_git=git is not None)
         self._git, self._memo = git, memo
         self._named: dict[str, str] = {}
+        self._hidden: frozenset[str] = frozenset()
+
+    def hide(self, paths: Iterable[str]) -> None:
+        """These will be moved away before any step runs: they count as not there."""
+        self._hidden = frozenset(paths)
+        self._digests.add_outputs(self._hidden)
+
+    def is_hidden(self, path: str) -> bool:
+        """True for what is hidden, or lies in it; of an empty path, if anything is."""
+        if not path:
+            return bool(self._hidden)
+        return bool(self._hidden) and not self._hidden.isdisjoint((path.rstrip("/"), *above(path)))
 
     def forget(self) -> None:
         """Forget what was seen: a command has run, and may have written anything."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from mlpipe_ci.conditions import nested
 from mlpipe_ci.directions import LOWER, direction
+from mlpipe_ci.each import own_contexts
 from mlpipe_ci.expressions import ExpressionError, Name, Scope, evaluate, missing_key, names, parse
 from mlpipe_ci.expressions.values import Value, number_text
 from mlpipe_ci.frozen import frozen
@@ -56,7 +57,7 @@ def _held(bar: Bar, outcome: StepOutcome, base: Measured) -> tuple[bool | None, 
             "metrics": metrics,
             "base": nested(dict(base.metrics)),
             "params": bar.params,
-            "matrix": dict(bar.step.strategy.values) if bar.step.strategy else {},
+            **own_contexts(bar.step.strategy),
             "env": dict(bar.step.env),
         },
         functions={"worse_than_base": _Comparing(bar, outcome, base).worse},

@@ -64,7 +64,8 @@ class Head:
         found = list(expression_spots(self.document, ("inputs",), list(raw), "inputs", known))
         spots += found
         env = {name: v.value for name, v in outer.env.items() if not v.source}
-        scope = Scope(contexts={"params": outer.params, "env": env, "matrix": {}}, strict=STRICT)
+        contexts = {"params": outer.params, "env": env, "matrix": {}}
+        scope = Scope(contexts=contexts, strict=STRICT)
         try:
             return () if found else tuple(normal_pattern(self._filled(p, scope)) for p in raw)
         except ExpandError as error:

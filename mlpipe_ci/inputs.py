@@ -91,7 +91,11 @@ class InputFinder:
             files: tuple[Input, ...] = ()  # all that it means was written in this run
         else:
             files = self.tree.inputs(pattern, step.name)
-        kept = [file for file in files if not self._is_written(file.path, written)]
+        kept = [
+            file
+            for file in files
+            if not self._is_written(file.path, written) and not self.tree.is_hidden(file.path)
+        ]
         known = [output for other in writers for output in written.get(other.id) or ()]
         known += [o for other in self.undeclared for o in written.get(other.id) or ()]
         present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}

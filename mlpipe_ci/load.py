@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from mlpipe_ci import __version__
 from mlpipe_ci import workflow as values
+from mlpipe_ci.errors import MlpipeError
 from mlpipe_ci.source import Source
 from mlpipe_ci.workflow import Workflow
 
@@ -23,7 +24,7 @@ MOST = 4 << 20
 """Bytes of a workflow file; a larger one is refused by who reads it."""
 KNOWN = (
     *("Workflow", "Step", "Instance", "Plot", "Gate", "Resources", "SecretVariable"),
-    "CacheSettings",
+    *("CacheSettings", "External", "Each"),
 )
 """The only classes that a remembered workflow may hold: nothing else is made from a file."""
 
@@ -71,12 +72,15 @@ def _file(source: Source) -> Path:
     return (source.memory or Path()) / "workflows" / name
 
 
-def _params(source: Source, workflow: Workflow) -> str:
-    """Digest of the params files. Raises OSError."""
+def _around(source: Source, workflow: Workflow) -> str:
+    """Digest of the params files, and of the names of all items. Raises OSError, PathError."""
     hasher = blake3()
     for name in workflow.params_files:
         content = (source.root / name).read_bytes()
         hasher.update(f"{len(content)} ".encode()).update(content)
+    for wanted in workflow.items:
+        names = "\0".join(source.files(wanted))
+        hasher.update(f"\0{names}\0".encode("utf-8", "surrogateescape"))
     return str(hasher.hexdigest())
 
 
@@ -92,8 +96,8 @@ def _remembered(source: Source, digest: str) -> Workflow | None:
         with _file(source).open("rb") as file:
             if file.read(64) != digest.encode():
                 return None
-            params, workflow = _Unpickler(io.BytesIO(file.read())).load()
-        fits = isinstance(workflow, Workflow) and params == _params(source, workflow)
+            around, workflow = _Unpickler(io.BytesIO(file.read())).load()
+        fits = isinstance(workflow, Workflow) and around == _around(source, workflow)
         return workflow if fits else None
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is read anew
         return None
@@ -102,8 +106,8 @@ def _remembered(source: Source, digest: str) -> Workflow | None:
 def _remember(source: Source, digest: str, workflow: Workflow) -> None:
     path = _file(source)
     temporary = path.with_name(os.urandom(8).hex())
-    with suppress(OSError, pickle.PicklingError, TypeError):
-        record = pickle.dumps((_params(source, workflow), workflow))
+    with suppress(OSError, pickle.PicklingError, TypeError, MlpipeError):
+        record = pickle.dumps((_around(source, workflow), workflow))
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(digest.encode() + record)

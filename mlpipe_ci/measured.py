@@ -7,6 +7,7 @@ follow from the ids of its files, and under these keys lie its results, whoever 
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mlpipe_ci.decide import Decision, make_plan
@@ -16,6 +17,7 @@ from mlpipe_ci.events import Event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History
+from mlpipe_ci.items import chosen, included
 from mlpipe_ci.load import load
 from mlpipe_ci.metrics import Metrics, MetricsError, parse_metrics, together
 from mlpipe_ci.past import PastTree
@@ -23,7 +25,7 @@ from mlpipe_ci.paths import path_fault
 from mlpipe_ci.run import Measured
 from mlpipe_ci.source import Source
 from mlpipe_ci.weigh import Scales
-from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.workflow import Each, Step, Workflow
 from mlpipe_ci.workspace import Workspace, note_writers
 
 
@@ -109,10 +111,8 @@ def _decisions(
     workspace: Workspace, env: Mapping[str, str], past: Past, then: Workflow, now: float
 ) -> dict[str, Decision]:
     """The plan of the base. Raises MlpipeError."""
-    state = workspace.state
-    work = (workspace.root, past.git, then.writes, state.memo)
-    tree = PastTree(work, past.history.entries(past.commit), past.link)
-    later = note_writers(then, state, tree)
+    tree = _tree(workspace, past, then)
+    later = note_writers(then, workspace.state, tree)
     witness: Gatherer = replace(
         workspace.gatherer(now),
         workflow=then,
@@ -126,6 +126,17 @@ def _decisions(
         scopes=_trusted(workspace.event),
     )
     return {one.step.id: one for one in make_plan(then, witness).decisions}
+
+
+def _tree(workspace: Workspace, past: Past, workflow: Workflow) -> PastTree:
+    work = (workspace.root, past.git, workflow.writes, workspace.state.memo)
+    return PastTree(work, past.history.entries(past.commit), past.link)
+
+
+def _items(tree: PastTree, wanted: Each) -> tuple[str, ...]:
+    """The files of `each` as the base has them. Raises PathError."""
+    found = {path for one in included(wanted.patterns) for path in tree.paths(one, wanted.step)}
+    return chosen(wanted.patterns, found)
 
 
 def _trusted(event: Event) -> tuple[str, ...]:
@@ -161,6 +172,7 @@ def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:
             github=dict(workspace.event.attributes),
             memory=workspace.private / "base",
             keep=not workspace.readonly,
+            items=partial(_items, _tree(workspace, past, workspace.workflow)),
         )
         return load(source)
 
@@ -172,9 +184,23 @@ def _is_the_same(workspace: Workspace, past: Past, text: str) -> bool:
     workflow, root = workspace.workflow, workspace.root
     texts = {workflow.file: text, **{path: past.text(path) for path in workflow.params_files}}
     try:
-        return all((root / path).read_text("utf-8") == then for path, then in texts.items())
+        same = all((root / path).read_text("utf-8") == then for path, then in texts.items())
     except (OSError, UnicodeDecodeError):
         return False
+    return same and _same_items(workspace, past)
+
+
+def _same_items(workspace: Workspace, past: Past) -> bool:
+    """True if each step with items has those that it had at the base."""
+    workflow = workspace.workflow
+    if not workflow.items:
+        return True
+    tree = _tree(workspace, past, workflow)
+    now: dict[str, list[str]] = {}
+    for step in workflow.steps:
+        if step.strategy and step.strategy.each:
+            now.setdefault(step.group, []).append(step.strategy.each)
+    return all(_items(tree, one) == tuple(now.get(one.id, ())) for one in workflow.items)
 
 
 def _params_files(text: str) -> list[str]:

@@ -6,7 +6,7 @@ if it ran here.
 """
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlpipe_ci.errors import PathError
@@ -46,6 +46,15 @@ class PastTree(Tree):
         now = [] if pattern in self._then else super().inputs(pattern, step)
         more = [one for one in now if one.path not in there and self._is_outside(one.path)]
         return (*found, *more)
+
+    def paths(self, pattern: str, step: str) -> Iterator[str]:
+        """As `Tree.paths`. Raises PathError."""
+        found = self._meaning(pattern)
+        yield from found
+        there = set(found)
+        for path in super().paths(pattern, step):
+            if path not in there and self._is_outside(path):
+                yield path
 
     def known(self, path: str) -> Input | None:
         """As `Tree.known`. Raises PathError."""

@@ -73,16 +73,17 @@ def _workflow(source: Source, document: Document, spots: list[Spot]) -> Workflow
     if not isinstance(value, dict) or not isinstance(value.get("steps"), list):
         return None
     outer = Head(document, source.root, source.github, source.settings).read(_keys(found), spots)
-    reader = StepReader(document, outer, _keys_of_steps(found))
+    reader = StepReader(document, outer, _keys_of_steps(found), source.files)
     steps = reader.steps()
     spots += reader.spots
-    spots += rules.faults(steps, reader.ids, outer.params_files, document.place)
+    spots += rules.faults(steps, reader.ids, outer.params_files, reader.items, document.place)
     return Workflow(
         name=value.get("name", source.name),
         file=source.shown,
         steps=steps,
         params=outer.params,
         params_files=outer.params_files,
+        items=tuple(reader.items),
         tracing=value.get("tracing", "auto"),
         cache=CacheSettings(**value.get("cache", {})) if not spots else CacheSettings(),
     )

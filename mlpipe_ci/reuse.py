@@ -131,7 +131,7 @@ class Reuse:
         """Move away what another run of the step wrote without declaring it, and this one not."""
         wanted = {output.path for output in result.outputs}
         before = written_before(self._bench, step)
-        return self._bench.aside.retire(step, tuple(p for p in before if p not in wanted))
+        return self._bench.aside.retire(step.id, tuple(p for p in before if p not in wanted))
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""

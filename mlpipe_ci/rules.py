@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Protocol
 
+from mlpipe_ci import addresses
+from mlpipe_ci.outside import Places
 from mlpipe_ci.paths import is_glob, is_under, path_fault
 from mlpipe_ci.patterns import matches
-from mlpipe_ci.workflow import Step, command_line
+from mlpipe_ci.workflow import Each, Step, command_line
 from mlpipe_ci.writers import Writers
 from mlpipe_ci.yaml_text import Spot
 
@@ -23,14 +25,20 @@ Rule = Callable[[], Iterator[Spot]]
 
 
 def faults(
-    steps: tuple[Step, ...], ids: Sequence[str], params_files: Sequence[str], place: Place
+    steps: tuple[Step, ...],
+    ids: Sequence[str],
+    params_files: Sequence[str],
+    items: Sequence[Each],
+    place: Place,
 ) -> list[Spot]:
     """All breaches of the rules, each at its place; for one matrix, each once.
 
-    `ids`: of all entries of the file, also of those that could not be read.
+    `ids`: of all entries of the file, also of those that could not be read; `items`: what `each`
+    means.
     """
     found: dict[tuple[int, int], Spot] = {}
-    for spot in Rules(steps, ids, params_files, place).spots():
+    rules = Rules(steps, ids, params_files, place)
+    for spot in (*rules.spots(), *rules.items(items)):
         found.setdefault((spot.line, spot.column), spot)
     return list(found.values())
 
@@ -48,6 +56,7 @@ class Rules:
         self._steps, self._ids, self._place = steps, ids, place
         self._params_files = params_files
         self._writers = Writers(steps)
+        self._places = Places(steps, self._writers, params_files)
 
     def spots(self) -> Iterator[Spot]:
         """All faults."""
@@ -58,6 +67,7 @@ class Rules:
             yield from self._needs(step)
             yield from self._shell(step)
             yield from found or self._order_faults(index, step)
+            yield from self._outside(step)
         yield from self._overlaps()
         yield from self._cases()
 
@@ -71,7 +81,10 @@ class Rules:
         for step in self._steps:
             where = self._place(("steps", step.position, "name"))
             one, other = names.get(step.name), ids.get(step.id) or ids.get(step.group)
-            if one and one.position == step.position:
+            if one and one.position == step.position and step.each:
+                text = f"two items are called '{step.name}'; put ${{{{ each.path }}}} into the name"
+                yield Spot(*where, text, "names")
+            elif one and one.position == step.position:
                 text = f"two combinations are called '{step.name}'; name all of the matrix in it"
                 if one.strategy and step.strategy and one.strategy.shown == step.strategy.shown:
                     text = f"the matrix holds {step.strategy.shown} twice"
@@ -121,7 +134,9 @@ class Rules:
         for number, pattern in enumerate(step.shared if step.inputs else ()):
             yield self._place(("inputs", number)), pattern
         for number, pattern in enumerate(step.inputs):
-            yield self._place(("steps", step.position, "inputs", number)), pattern
+            item = step.each and number == len(step.inputs) - 1  # the file that it runs for
+            key = ("each",) if item else ("inputs", number)
+            yield self._place(("steps", step.position, *key)), pattern
 
     def _path_faults(self, step: Step) -> Iterator[Spot]:
         for place, pattern in self._inputs(step):
@@ -168,6 +183,29 @@ class Rules:
                     yield Spot(*place, f"step '{step.name}': {fault}", "order")
                     break
 
+    def items(self, wanted: Sequence[Each]) -> Iterator[Spot]:
+        """The files of `each` are looked for before any step runs: none may be an output."""
+        for one in wanted:
+            excludes = [pattern[1:] for pattern in one.patterns if pattern.startswith("!")]
+            for pattern in one.patterns:
+                written = () if pattern.startswith("!") else self._writers.meant_by(pattern)
+                plain = (w for w in written if not any(matches(e, w.path) for e in excludes))
+                if write := next(plain, None):
+                    where = self._place(("steps", self._ids.index(one.id), "each"))
+                    text = (
+                        f"step '{one.step}': each: '{pattern}' may mean '{write.path}' of step "
+                        f"'{self._steps[write.step].name}', and its files are looked for before "
+                        "any step runs; take it out with '!', or read all in one step"
+                    )
+                    yield Spot(*where, text, "order")
+                    break
+
+    def _outside(self, step: Step) -> Iterator[Spot]:
+        for number, external in enumerate(step.external):
+            text = addresses.fault(external) or self._places.fault(external)
+            if text:
+                yield self._spot(step, ("inputs", _entry(step, number)), text, "sources")
+
     def _overlaps(self) -> Iterator[Spot]:
         for index, step in enumerate(self._steps):
             seen: list[str] = []
@@ -197,6 +235,12 @@ class Rules:
                         yield self._spot(step, (key, number), text, "paths")
 
 
+def _entry(step: Step, number: int) -> int:
+    """Which entry of `inputs` one from outside is."""
+    places = {external.path for external in step.external}
+    return [n for n, path in enumerate(step.inputs) if path in places][number]
+
+
 def _paths(step: Step, key: str) -> tuple[str, ...]:
     if key == "plots":
         return tuple(plot.path for plot in step.plots)
@@ -223,6 +267,11 @@ def _overlap(path: str, step: Step, other_path: str, other: Step) -> str | None:
     same = path.rstrip("/") == other_path.rstrip("/")
     if same and other is step:
         return None if path == other_path else f"'{path}' is declared twice"
+    if same and other.position == step.position and step.each:
+        return (
+            f"'{path}' is written by '{other.name}' of the same step too; put the item into the "
+            'path, as in "build/${{ each.stem }}.parquet"'
+        )
     if same and other.position == step.position and step.strategy:
         value = f"${{{{ matrix.{step.strategy.values[0][0]} }}}}"
         start, dot, ending = path.rstrip("/").rpartition(".")

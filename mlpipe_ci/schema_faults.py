@@ -197,6 +197,7 @@ def _any_of(error: ValidationError, path: Place) -> str:
 def _branch(branch: Mapping[str, Any]) -> str:
     reference = str(branch.get("$ref", "")).rpartition("/")[2]
     named = {"expression": EXPRESSION, "plot": KINDS["object"], "params-source": "a file or a map"}
+    named["external"] = "a map with url and path"
     return named.get(reference) or KINDS.get(str(branch.get("type")), "another value")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.items import Items, on_disk
+from mlpipe_ci.workflow import Each
 
 
 @frozen
@@ -15,7 +17,7 @@ class Source:
     `shown`: its name in messages; `root`: of the repository; `name`: the workflow's if the file
     says none; `github`: None where no event is known; `settings`: what `--set` was given.
     `memory`: where the workflow that was read is remembered (None: it is not); `keep`: it may be
-    written.
+    written. `items`: what finds the files of `each` (None: those on the disk below `root`).
     """
 
     path: Path
@@ -26,3 +28,8 @@ class Source:
     settings: tuple[str, ...] = ()
     memory: Path | None = None
     keep: bool = False
+    items: Items | None = None
+
+    def files(self, wanted: Each) -> tuple[str, ...]:
+        """The files that `each` of a step means. Raises PathError."""
+        return self.items(wanted) if self.items else on_disk(self.root, wanted)

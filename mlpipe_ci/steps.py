@@ -5,7 +5,9 @@ from typing import Any
 
 from mlpipe_ci import contexts
 from mlpipe_ci.contexts import Known
-from mlpipe_ci.expand import make_step, step_name
+from mlpipe_ci.each import ItemError, Strategy, facts, instances
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.expand import external_of, make_step, step_name
 from mlpipe_ci.expressions import (
     ExpressionError,
     Scope,
@@ -14,9 +16,11 @@ from mlpipe_ci.expressions import (
     has_expression,
     pieces,
 )
+from mlpipe_ci.items import Items
 from mlpipe_ci.matrix import Combination, MatrixError, combinations, ids, suffix
-from mlpipe_ci.variables import STRICT, ExpandError, Path, Surroundings, variables
-from mlpipe_ci.workflow import Instance, Step, slug
+from mlpipe_ci.paths import normal_pattern, path_fault
+from mlpipe_ci.variables import STRICT, ExpandError, Path, Surroundings, piece_text, variables
+from mlpipe_ci.workflow import Each, Instance, Step, slug
 from mlpipe_ci.yaml_text import Document, Spot
 
 Raw = Mapping[str, Any]
@@ -65,13 +69,16 @@ class StepReader:
     """Makes the steps of a file. What is wrong is collected in `spots`.
 
     `broken`: keys in which the schema has found a fault, by number of the entry. A step is made
-    without its faulty keys, so that all else that is wrong is found as well.
+    without its faulty keys, so that all else that is wrong is found as well. `files`: which ones
+    `each` means; what was asked of it is in `items`.
     """
 
     def __init__(
-        self, document: Document, outer: Surroundings, broken: dict[int, set[str]]
+        self, document: Document, outer: Surroundings, broken: dict[int, set[str]], files: Items
     ) -> None:
         self._document, self._outer, self._broken = document, outer, broken
+        self._files = files
+        self.items: list[Each] = []
         self._raw: list[Any] = document.value["steps"]
         self.ids = tuple(_group(raw, index) for index, raw in enumerate(self._raw))
         self.spots: list[Spot] = []
@@ -82,7 +89,7 @@ class StepReader:
         for index, raw in enumerate(self._raw):
             faulty = self._broken.get(index, set())
             usable = isinstance(raw, dict) and isinstance(raw.get("name"), str) and raw["name"]
-            if usable and not faulty & {"name", "strategy"}:
+            if usable and not faulty & {"name", "strategy", "each"}:
                 found += self._entry(index, _without(raw, faulty))
         return tuple(found)
 
@@ -90,7 +97,7 @@ class StepReader:
         matrix = self._matrix(index, raw)
         try:
             faulty = self._check(index, raw, self._known(index, raw, matrix))
-            if "name" in faulty or matrix == []:
+            if faulty & {"name", "each"} or matrix == []:
                 return []
             sound = _without(raw, faulty)
             return [self._make(index, sound, one) for one in self._instances(index, raw, matrix)]
@@ -130,6 +137,13 @@ class StepReader:
     def _combinations(self, index: int, raw: Raw) -> list[Combination] | None:
         if "strategy" not in raw:
             return None
+        if "matrix" not in raw["strategy"]:
+            if "each" in raw:
+                return None
+            raise ExpandError("'matrix' is missing", ("strategy",))
+        if "each" in raw:
+            text = "a step has items or a matrix, not both; list what differs in one of them"
+            raise ExpandError(text, ("each",))
         known = Known(params=self._outer.known_params)
         path = ("steps", index, "strategy")
         spots = list(expression_spots(self._document, path, raw["strategy"], "strategy", known))
@@ -149,6 +163,7 @@ class StepReader:
         known = Known(
             params=self._outer.known_params,
             matrix=None if matrix is None else keys,
+            each="each" in raw,
             env=self._outer.known_env,
             hidden={name: v.source for name, v in self._outer.env.items() if v.source},
             before=before,
@@ -158,11 +173,13 @@ class StepReader:
         spots = expression_spots(self._document, path, raw.get("env", {}), "env", known)
         if matrix == [] or list(spots):
             return known  # told by _matrix, or by _check
-        own, _ = variables(raw.get("env", {}), self._outer, _first(matrix), ("env",))
+        example = {"matrix": _first(matrix), "each": facts("item") if known.each else {}}
+        own, _ = variables(raw.get("env", {}), self._outer, example, ("env",))
         env = {**self._outer.env, **own}
         return Known(
             params=known.params,
             matrix=known.matrix,
+            each=known.each,
             env=None if known.env is None else env,
             hidden={name: v.source for name, v in env.items() if v.source},
             before=before,
@@ -172,6 +189,9 @@ class StepReader:
     def _instances(
         self, index: int, raw: Raw, matrix: list[Combination] | None
     ) -> Iterator[tuple[str, Instance | None]]:
+        if "each" in raw:
+            yield from self._items(index, raw)
+            return
         if matrix is None:
             yield self.ids[index], None
             return
@@ -191,10 +211,36 @@ class StepReader:
                 ),
             )
 
+    def _items(self, index: int, raw: Raw) -> Iterator[tuple[str, Instance]]:
+        """An instance for each file. Raises ExpandError."""
+        given = raw["each"]
+        scope = Scope(contexts={"params": self._outer.params}, strict=STRICT)
+        patterns: list[str] = []
+        for number, text in enumerate([given] if isinstance(given, str) else given):
+            path = ("each", number) if isinstance(given, list) else ("each",)
+            pattern = "".join(piece_text(piece, scope, path) for piece in pieces(text))
+            if fault := path_fault(pattern.removeprefix("!")):
+                raise ExpandError(fault, path)
+            patterns.append(normal_pattern(pattern))
+        wanted = Each(
+            id=self.ids[index],
+            step=raw["name"],
+            line=self._document.place(("steps", index))[0],
+            patterns=tuple(patterns),
+            external=external_of(raw, self._outer),
+        )
+        told = raw.get("strategy", {})
+        strategy = Strategy(told.get("fail-fast", True), told.get("max-parallel"))
+        try:
+            self.items.append(wanted)
+            paths = self._files(wanted)
+            yield from instances(self.ids[index], wanted.patterns, paths, strategy)
+        except (ItemError, PathError) as error:
+            raise ExpandError(str(error), ("each",)) from error
+
     def _make(self, index: int, raw: Raw, one: tuple[str, Instance | None]) -> Step:
         step_id, instance = one
-        values = dict(instance.values) if instance else {}
-        name = step_name(raw, self._outer, values)
+        name = step_name(raw, self._outer, instance)
         if instance and name == raw["name"]:
             name = f"{name} {instance.shown}"
         return make_step(

@@ -23,12 +23,29 @@ class Survey:
         writers = Writers(self.workflow.steps)
         found: list[Fault] = []
         undeclared_before = False
+        found += self._nothing()
         for index, step in enumerate(self.workflow.steps):
             found += self._tracked(step)
             for pattern in step.reads:
                 found += self._input(index, step, pattern, writers, quiet=undeclared_before)
             undeclared_before = undeclared_before or step.undeclared
         return tuple(dict.fromkeys(found))
+
+    def _nothing(self) -> Iterator[Fault]:
+        """Steps for each of no files."""
+        groups = {step.group for step in self.workflow.steps}
+        for wanted in self.workflow.items:
+            if wanted.id not in groups:
+                patterns = ", ".join(wanted.patterns)
+                yield Fault(
+                    file=self.workflow.file,
+                    line=wanted.line,
+                    column=1,
+                    message=f"step '{wanted.step}': each: no file matches '{patterns}' now",
+                    rule="missing",
+                    level="warning",
+                    source=self.lines[wanted.line - 1],
+                )
 
     def _input(
         self, index: int, step: Step, pattern: str, writers: Writers, *, quiet: bool

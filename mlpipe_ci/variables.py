@@ -15,9 +15,8 @@ from mlpipe_ci.expressions import (
     text,
 )
 from mlpipe_ci.frozen import frozen
-from mlpipe_ci.matrix import Combination
 
-STRICT = frozenset({"params", "matrix", "env"})
+STRICT = frozenset({"params", "matrix", "each", "env"})
 """Contexts in which a key that is missing is an error, and not null."""
 Path = tuple[str | int, ...]
 Used = dict[tuple[str, ...], Any]
@@ -73,12 +72,15 @@ class Surroundings:
 
 
 def variables(
-    raw: Mapping[str, Any], outer: Surroundings, matrix: Combination, path: Path
+    raw: Mapping[str, Any], outer: Surroundings, own: Mapping[str, Any], path: Path
 ) -> tuple[dict[str, Variable], Used]:
-    """The variables of an `env`, and which params they use. Raises ExpandError."""
+    """The variables of an `env`, and which params they use. Raises ExpandError.
+
+    `own`: the contexts `matrix` and `each` of the step.
+    """
     contexts = {
         "params": outer.params,
-        "matrix": matrix,
+        **own,
         "env": {name: v.value for name, v in outer.env.items() if v.source != "secrets"},
         "github": outer.github or {},
     }

@@ -25,16 +25,45 @@ GITHUB = (
 
 @frozen
 class Instance:
-    """Which combination of a matrix a step is. `group`: the id that all its instances share.
+    """Which combination of a matrix a step is, or for which item of `each` it runs.
 
-    `values` of the combination may be lists and maps; `shown` is how they show in a name.
+    `group`: the id that all its instances share. `values` of the combination may be lists and maps;
+    `shown` is how they show in a name. `each`: path of the item.
     """
 
     group: str
     values: tuple[tuple[str, Any], ...]
     shown: str = ""
+    each: str = ""
     fail_fast: bool = True
     max_parallel: int | None = None
+
+
+@frozen
+class External:
+    """Data that git does not have: its `url`, and the `path` to which it comes for a step.
+
+    The URL may name many, by a pattern or a `/` at its end; then `path` is a directory and ends in
+    `/`. `use_last`: where the source cannot be reached, what it held last is taken.
+    """
+
+    url: str
+    path: str
+    use_last: bool = False
+
+
+@frozen
+class Each:
+    """Files for each of which a step runs once. `id` and `step`: its id and name.
+
+    `patterns` may begin with `!`; `external`: what of them git does not have.
+    """
+
+    id: str
+    step: str
+    line: int
+    patterns: tuple[str, ...]
+    external: tuple[External, ...] = ()
 
 
 @frozen
@@ -84,6 +113,8 @@ class Step:
     """One command with its inputs and outputs. Paths are relative to the root, with `/`.
 
     `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
+    `external`: data that git does not have; their paths are among the inputs.
+    `each`: patterns of the files for each of which it runs, `!` takes out.
     `directions`: patterns of names of metrics, and which are better: `higher` or `lower`. `repeat`:
     how often the command runs, for the spread of its metrics.
     `shared`: the workflow's inputs. `tracing`: None is the workflow's. `position`: which entry of
@@ -99,6 +130,7 @@ class Step:
     env: tuple[tuple[str, str], ...] = ()
     secret_env: tuple[SecretVariable, ...] = ()
     inputs: tuple[str, ...] = ()
+    external: tuple[External, ...] = ()
     shared: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
@@ -109,6 +141,7 @@ class Step:
     retries: int = 0
     continue_on_error: bool = False
     cache: bool | None = None
+    each: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
     directions: tuple[tuple[str, str], ...] = ()
@@ -163,7 +196,8 @@ class CacheSettings:
 class Workflow:
     """An ordered list of steps. `file` is the path of its file, as the user would name it.
 
-    `params`: all values, with what `--set` changed; `params_files`: where they come from.
+    `params`: all values, with what `--set` changed; `params_files`: where they come from. `items`:
+    which files steps run for once each.
     """
 
     name: str
@@ -171,6 +205,7 @@ class Workflow:
     steps: tuple[Step, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     params_files: tuple[str, ...] = ()
+    items: tuple[Each, ...] = ()
     tracing: str = "auto"
     cache: CacheSettings = CacheSettings()
 

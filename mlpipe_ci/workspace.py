@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from mlpipe_ci import __version__
+from mlpipe_ci.cache.departed import Departed
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.checkout import large_files, remote_for
 from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
-from mlpipe_ci.errors import UsageError
+from mlpipe_ci.errors import MissingInputError, UsageError
 from mlpipe_ci.events import DESK, Event, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
@@ -55,6 +56,7 @@ class Workspace:
     large_files: Remote | None
     checker: Checker
     later: Later
+    departed: Departed
     forced: frozenset[str]
     chosen: frozenset[str] | None
     needed_only: bool
@@ -63,7 +65,8 @@ class Workspace:
     readonly: bool
 
     def gatherer(self, now: float) -> Gatherer:
-        """The witness for plan and run. `now` in seconds since 1970."""
+        """The witness for plan and run. `now` in seconds since 1970. Raises MissingInputError."""
+        self._refuse_nothing()
         return Gatherer(
             root=self.root,
             workflow=self.workflow,
@@ -80,6 +83,16 @@ class Workspace:
             author=self.authors.name,
             now=now,
         )
+
+    def _refuse_nothing(self) -> None:
+        """A step for each of no files would be left out without a word."""
+        groups = {step.group for step in self.workflow.steps}
+        for wanted in self.workflow.items:
+            if wanted.id not in groups and self.chosen is None:
+                raise MissingInputError(
+                    f"{self.workflow.file}:{wanted.line}: step '{wanted.step}': each: no file "
+                    f"matches '{', '.join(wanted.patterns)}'; add a file, or correct the pattern"
+                )
 
 
 @frozen
@@ -112,6 +125,9 @@ def open_workspace(
     state = State(place.state, readonly=readonly)
     tree = Tree(place.root, place.git, workflow.writes, state.memo)
     later = note_writers(workflow, state, tree)
+    departed = Departed(place.private, place.root, workflow)
+    if readonly:
+        tree.hide(path for paths in departed.paths().values() for path in paths)
     store = _store(place, options, env, (event, workflow, state), telling)
     return Workspace(
         root=place.root,
@@ -122,6 +138,7 @@ def open_workspace(
         tree=tree,
         checker=Checker(str(place.root), tree, env, later),
         later=later,
+        departed=departed,
         store=store,
         state=state,
         private=place.private,

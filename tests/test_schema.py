@@ -15,7 +15,7 @@ from mlpipe_ci.workflow import CacheSettings, Plot, Resources, Step, Workflow
 NAMES = ("workflow", "plan", "report", "validate", "graph")
 FIELD_OF = {"if": "condition"}
 """Keys whose field cannot have the same name in Python."""
-ADDED = {"directions", "names_params", "line", "position", "shared", "secret_env"}
+ADDED = {"external", "directions", "names_params", "line", "position", "shared", "secret_env"}
 """Fields of a step that are no keys of it."""
 INTO_STEPS = {"env", "inputs", "defaults", "version"}
 """Keys of the file that go into each step, or are the same in all files."""
@@ -48,7 +48,7 @@ def test_a_part_has_a_field_for_each_key_and_no_other(part: str, kind: type) -> 
 
 def test_workflow_has_a_field_for_each_key() -> None:
     keys = set(schema("workflow")["properties"]) - INTO_STEPS
-    assert keys == {field.name for field in fields(Workflow)} - {"file", "params_files"}
+    assert keys == {field.name for field in fields(Workflow)} - {"file", "params_files", "items"}
 
 
 def test_every_key_is_described_with_an_example_that_is_valid() -> None:

@@ -37,25 +37,25 @@ class Aside:
         staging.mkdir(parents=True)
         return staging
 
-    def replace(self, step: Step, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Move paths of the work tree to `replaced/<step>`. Returns them."""
+    def replace(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Move paths of the work tree to `replaced/<id of the step>`. Returns them."""
         for path in paths:
             move(self._root / path, self.replaced(step) / path)
         return paths
 
-    def replaced(self, step: Step) -> Path:
-        """Where this run puts what it moves out of the way of a step: a place of its own."""
-        if step.id not in self._replaced:
+    def replaced(self, step: str) -> Path:
+        """Where this run puts what it moves out of the way of a step (its id): its own place."""
+        if step not in self._replaced:
             top = self.directory / "replaced"
-            names = (step.id if number == 1 else f"{step.id}.{number}" for number in count(1))
+            names = (step if number == 1 else f"{step}.{number}" for number in count(1))
             for name in names:
                 place = top / name
                 if place.is_dir() and time.time() - place.stat().st_mtime > MONTH:
                     shutil.rmtree(place, ignore_errors=True)
                 if not os.path.lexists(place):
                     break
-            self._replaced[step.id] = place
-        return self._replaced[step.id]
+            self._replaced[step] = place
+        return self._replaced[step]
 
     def clear_way(self, step: Step, more: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Move files away that lie where a directory above an output belongs. Returns them.
@@ -65,7 +65,7 @@ class Aside:
         paths = (*step.writes, *more)
         places = {place for path in paths for place in above(path.rstrip("/"))}
         there = (place for place in places if os.path.lexists(self._root / place))
-        return self.replace(step, tuple(p for p in there if not (self._root / p).is_dir()))
+        return self.replace(step.id, tuple(p for p in there if not (self._root / p).is_dir()))
 
     def move(self, step: Step, more: tuple[str, ...] = ()) -> None:
         """Move the step's outputs aside, and make the directories that it will write to.
@@ -86,8 +86,8 @@ class Aside:
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
 
-    def retire(self, step: Step, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Move what an earlier run of the step left to `replaced/<step>`, and empty directories."""
+    def retire(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Move what an earlier run of a step (its id) left to `replaced`, and empty directories."""
         self.replace(step, paths)
         self._drop_empty(paths)
         return paths
@@ -116,7 +116,7 @@ class Aside:
         ]
         lost = [path for path in lost if path not in written]
         for path in lost:
-            move(kept / path, self.replaced(step) / path)
+            move(kept / path, self.replaced(step.id) / path)
         self._forget(step.id)
         return tuple(lost)
 

@@ -46,7 +46,7 @@ class Restorer:
             moves = self._staged(step, wrong)
             paths = tuple(output.path for output in outputs)
             moved = self._aside.clear_way(step, paths) if wrong else ()
-            moved += self._aside.replace(step, tuple(self._only_here(step, wrong)))
+            moved += self._aside.replace(step.id, tuple(self._only_here(step, wrong)))
             moved += self._move_others(step, outputs)
             self._place(moves)
         except OSError as error:
@@ -90,7 +90,7 @@ class Restorer:
             if path not in kept
             and (path not in directories or not os.path.isdir(f"{self._root}/{path}"))
         ]
-        self._aside.replace(step, tuple(others))
+        self._aside.replace(step.id, tuple(others))
         for path in others:
             _drop_empty(self._root, step, path, directories)
         return tuple(others)

@@ -47,6 +47,7 @@ OWN_VARIABLES = (
 )
 """Never passed to a step: they are mlpipe's or the runner's own, not the user's."""
 HOUR = 3600
+SHOWN = 3
 IN_A_HURRY = 3.0
 """Seconds: GitHub gives about 7.5 to a job that is cancelled."""
 
@@ -146,14 +147,16 @@ def _run(
 ) -> Run:
     """Carry the workflow out. What a killed run left aside is put back first."""
     started = time.monotonic()
+    witness = workspace.gatherer(time.time())  # or there is nothing for a step to run for
     aside = Aside(workspace.root, workspace.private / "aside")
     for step in aside.put_all_back():
         screen.say(f"step '{step}' was interrupted last time; its old outputs were put back")
+    _clear_departed(workspace, aside, screen)
     sweep(workspace.store, time.time() - HOUR)
     screen.head(workspace.workflow, workspace.comparison)
     for warning in workspace.comparison.warnings:
         screen.say(f"warning: {warning}")
-    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))  # or a missing input
+    plan = make_plan(workspace.workflow, witness)  # or a missing input
     if any(decision.action not in {Action.REUSE, Action.SKIP} for decision in plan.decisions):
         publisher.begins(workspace.workflow.name)
     weights = scales(workspace, env, screen.say, time.time())
@@ -181,6 +184,18 @@ def _run(
     )
     runs.end(record, run)
     return run
+
+
+def _clear_departed(workspace: Workspace, aside: Aside, screen: Screen) -> None:
+    """What items wrote that are gone goes, so that no later step finds it."""
+    for group, paths in workspace.departed.paths().items():
+        kept = tuple(path for path in paths if not workspace.tree.tracked(path))
+        if kept:
+            aside.retire(group, kept)
+            some = ", ".join(kept[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
+            place = aside.replaced(group)
+            screen.say(f"step '{group}': {some} is of an item that is gone, so moved to {place}")
+    workspace.departed.note()
 
 
 def _finish(workspace: Workspace, screen: Screen, *, cancelled: bool) -> None:

@@ -109,7 +109,8 @@ class Checker:
         """True for what an earlier step will move away, as it is not part of its result."""
         if path in self._outputs or path in self._folders:
             return False
-        return path in self._leftovers or not self._places.isdisjoint((path, *above(path)))
+        left = path in self._leftovers or not self._places.isdisjoint((path, *above(path)))
+        return left or self._tree.is_hidden(path)
 
     def variable(self, name: str) -> str:
         """The digest of an environment variable's value."""
@@ -157,7 +158,7 @@ class Checker:
         names = set(there or ())
         if self._later.owns(folder, place):
             return Input(path=path, digest=_listing((), modules))
-        if self._places or self._leftovers:
+        if self._places or self._leftovers or self._tree.is_hidden(""):
             names = {name for name in names if not self._goes(prefix + name)}
         names |= self._folders.get(folder, set())
         names -= self._later.names(folder, place)

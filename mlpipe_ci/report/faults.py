@@ -23,6 +23,7 @@ RULES = {
     "overlap": "Two steps write the same path, or one inside of the other's.",
     "unicode": "An input is written with other Unicode characters than the file.",
     "tracked": "An output is tracked by git, so that each run changes a tracked file.",
+    "sources": "Data from outside of git has no address that can be asked, or no place of its own.",
     "missing": "An input is not there now, and no earlier step writes it.",
 }
 """Every kind of fault, by the name that JSON and SARIF give it."""

@@ -8,7 +8,14 @@ from mlpipe_ci.report import tables
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
 from mlpipe_ci.report.graph import coloured
 from mlpipe_ci.report.measures import gate_words, rows, verdict, why_no_base
-from mlpipe_ci.report.words import SYMBOLS, compared, transfer_words, undeclared, watched
+from mlpipe_ci.report.words import (
+    SYMBOLS,
+    compared,
+    names_of,
+    transfer_words,
+    undeclared,
+    watched,
+)
 from mlpipe_ci.run import BROKEN, Held, Run, Status, StepOutcome
 
 ORDER = (*BROKEN, Status.CANCELLED, Status.SUCCEEDED, Status.BLOCKED, Status.SKIPPED)
@@ -126,8 +133,9 @@ def _reused(run: Run) -> str:
     ]
     if not reused:
         return ""
-    names = ", ".join(code(outcome.step.name) for outcome in reused[:SHOWN_REUSED])
-    more = len(reused) - SHOWN_REUSED
+    called = names_of([outcome.step for outcome in reused])
+    names = ", ".join(code(name) for name in called[:SHOWN_REUSED])
+    more = len(called) - SHOWN_REUSED
     names += f" and {more} more" if more > 0 else ""
     line = f"↺ {len(reused)} reused: {names}"
     reasons = dict.fromkeys(outcome.reasons[0] for outcome in reused if outcome.reasons)

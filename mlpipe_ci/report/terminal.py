@@ -1,13 +1,18 @@
 """A plan and a run as lines of a terminal."""
 
+from dataclasses import replace
+from itertools import groupby
+
 from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
 from mlpipe_ci.report.measures import gate_words, metric_words, verdict
 from mlpipe_ci.report.words import (
+    FOLDED,
     RAN,
     compared,
     shown,
     transfer_words,
     undeclared,
+    whole,
 )
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
 from mlpipe_ci.workflow import Workflow
@@ -39,7 +44,7 @@ def head_line(workflow: Workflow, comparison: Comparison, *, colour: bool = Fals
 
 def plan_lines(plan: Plan, *, colour: bool = False) -> list[str]:
     """One line for each step: what would be done, and why."""
-    asked = [decision for decision in plan.decisions if decision.reasons != (NOT_ASKED,)]
+    asked = _folded([one for one in plan.decisions if one.reasons != (NOT_ASKED,)])
     width = max(len(shown(d.step.name)) for d in asked)
     lines = []
     for decision in asked:
@@ -48,6 +53,28 @@ def plan_lines(plan: Plan, *, colour: bool = False) -> list[str]:
         lines.append(f"{_paint(start, code, colour=colour)}  {reasons(decision.reasons)}")
         lines += _notes(decision.notes)
     return lines
+
+
+def _folded(decisions: list[Decision]) -> list[Decision]:
+    """Items of one step that follow one another and are alike, as one."""
+    found: list[Decision] = []
+    for _, group in groupby(decisions, key=_likeness):
+        alike = list(group)
+        name = whole(alike[0].step)
+        if name and len(alike) >= FOLDED:
+            step = replace(alike[0].step, name=f"{name} ({len(alike)} items)")
+            alike = [replace(alike[0], step=step)]
+        found += alike
+    return found
+
+
+def _likeness(decision: Decision) -> tuple[str, ...]:
+    """Equal for items that can be told in one line; what is no item is like nothing else."""
+    name = whole(decision.step)
+    if not name or decision.notes:
+        return (decision.step.id,)
+    why = () if decision.action is Action.REUSE else decision.reasons  # they differ in their age
+    return ("", name, str(decision.action), *why)
 
 
 def start_line(decision: Decision, *, colour: bool = False) -> str:

@@ -2,16 +2,21 @@
 
 import math
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
 from mlpipe_ci.result import plain_number
 from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome, Transfers
+from mlpipe_ci.workflow import Step
 
 SYMBOLS = {"success": "✅", "failure": "❌", "gate-missed": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
 LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters, which JSON can hold and no file name can."""
 SHOWN_PATHS = 3
+FOLDED = 3
+"""So many items of one step are shown together, if all are alike."""
 
 
 def shown(text: str) -> str:
@@ -74,6 +79,20 @@ def compared(comparison: Comparison) -> str:
     count = len(comparison.changed)
     what = f"{count} path{'' if count == 1 else 's'} changed" if count else "nothing changed"
     return f"base {comparison.base[:7]} ({comparison.how}): {what}"
+
+
+def whole(step: Step) -> str:
+    """The name of a step without its item, if it runs for each of many; else empty."""
+    if step.strategy is None or not step.strategy.each:
+        return ""
+    return step.name.removesuffix(f" {step.strategy.shown}")
+
+
+def names_of(steps: Iterable[Step]) -> list[str]:
+    """The names of steps; several items of one step as `clean (7 items)`, where the first is."""
+    counts = Counter(name for step in steps if (name := whole(step)))
+    many = {name: f"{name} ({n} items)" for name, n in counts.items() if n >= FOLDED}
+    return list(dict.fromkeys(many.get(whole(step), step.name) for step in steps))
 
 
 def watched(run: Run) -> str:

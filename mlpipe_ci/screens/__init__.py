@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from mlpipe_ci.screens.base import Screen, has_colour, print_or_drop
+from mlpipe_ci.screens.folded import Folded
 from mlpipe_ci.screens.in_actions import InActions
 from mlpipe_ci.screens.plain import Plain
 
@@ -12,6 +13,12 @@ def open_screen(
     stream: TextIO, env: Mapping[str, str], *, progress: str, quiet: bool, many: bool = False
 ) -> Screen:
     """The screen that fits. `progress`: `auto`, `live`, `plain`; `many`: steps may run at once."""
+    return Folded(_open(stream, env, progress, quiet=quiet, many=many))
+
+
+def _open(
+    stream: TextIO, env: Mapping[str, str], progress: str, *, quiet: bool, many: bool
+) -> Screen:
     if env.get("GITHUB_ACTIONS") == "true":
         return InActions(stream, env, quiet=quiet, many=many)
     able = stream.isatty() and env.get("TERM", "dumb") != "dumb" and not quiet

@@ -118,8 +118,8 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
 
     pushed = consumer.push("0" * 40)
     assert pushed.code == 0, pushed.log
-    assert pushed.summary.startswith("### ✅ fraud-detection: 6 ran · auc 0.9")
-    assert all(f"| ✅ <code>{name}</code> |" in pushed.summary for name in STEPS)
+    assert pushed.summary.startswith("### ✅ fraud-detection: 13 ran · auc 0.9")
+    assert all(f"| ✅ <code>{name}" in pushed.summary for name in STEPS)
     assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{first}"}
     assert server.comments == {}, "a push to main has no pull request to comment on"
     assert server.states() == [
@@ -132,7 +132,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     flat = train.replace("MAX_DEPTH = 8", "MAX_DEPTH = 7")
     asked_head = repo.commit({"src/train.py": flat}, "Flatter trees")
     asked = consumer.pull_request(first)
-    assert "### ✅ fraud-detection: 2 ran · 3 reused · 1 skipped" in asked.summary
+    assert "### ✅ fraud-detection: 2 ran · 10 reused · 1 skipped" in asked.summary
     (comment,) = server.comments.values()
     marker, run, text = comment["body"].split("\n", 2)
     assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
@@ -154,7 +154,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert failed.code != 0
     assert list(server.comments) == [comment["id"]], "the same comment is updated"
     body = server.comments[comment["id"]]["body"]
-    assert "### ❌ fraud-detection: 1 failed · 3 reused · 2 not run" in body
+    assert "### ❌ fraud-detection: 1 failed · 10 reused · 2 not run" in body
     assert "> **<code>train</code>** failed: exit code 1" in body
     assert "NameError: name &#39;x&#39;" in body or "NameError: name 'x' is not defined" in body
     assert server.states()[-1] == ("mlpipe/fraud-detection", "failure")
@@ -168,7 +168,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     again = consumer.pull_request(first)
     assert again.code == 0, again.log
     assert list(server.comments) == [comment["id"]]
-    assert "5 reused" in server.comments[comment["id"]]["body"]
+    assert "12 reused" in server.comments[comment["id"]]["body"]
 
 
 def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer) -> None:

@@ -23,7 +23,7 @@ from runner import Hub, payload
 STEPS = ["profiles", "clean", "features", "train", "evaluate", "deploy"]
 pytestmark = pytest.mark.xdist_group("example")  # one worker: the first run takes seconds
 OUTPUTS = (
-    *("build/profiles.parquet", "build/clean.parquet", "build/features.parquet"),
+    *("build/profiles.parquet", "build/clean/week-01.parquet", "build/features.parquet"),
     *("models/fraud.joblib", "reports/metrics.json", "deploy/model.joblib", "deploy/card.md"),
 )
 
@@ -42,10 +42,17 @@ class Example:
         return {"MLPIPE_CACHE_DIR": str(self.cache), "PATH": path}
 
     def run(self, *arguments: str, code: int = 0) -> dict[str, str]:
-        """Run mlpipe; returns the status of each step by name."""
+        """Run mlpipe; returns the status of each step by name, and all that its items have."""
         done = self.repo.mlpipe("run", "--json", *arguments, code=code, **self.env)
         self.report = json.loads(done.stdout)
-        return {step["name"]: step["status"] for step in self.report["steps"]}
+        found: dict[str, set[str]] = {}
+        for step in self.report["steps"]:
+            found.setdefault(step["name"].partition(" (")[0], set()).add(step["status"])
+        return {name: " ".join(sorted(statuses)) for name, statuses in found.items()}
+
+    def ran(self) -> list[str]:
+        """Names of the steps that the last run has executed."""
+        return [one["name"] for one in self.report["steps"] if one["status"] == "succeeded"]
 
     def bytes(self) -> dict[str, bytes]:
         """Content of all outputs."""
@@ -111,17 +118,30 @@ def test_week_9_runs_what_it_touches(example: Example) -> None:
     subprocess.run(script, cwd=example.repo.root, check=True, capture_output=True)
     base = example.repo.git("rev-parse", "HEAD")
     week = example.repo.commit(message="Week 9")
-    ran = dict.fromkeys(STEPS, "succeeded") | {"profiles": "reused"}
+    ran = dict.fromkeys(STEPS, "succeeded") | {"profiles": "reused", "clean": "reused succeeded"}
     assert example.run("--base", base) == ran
+    assert example.ran() == ["clean (week-09.csv)", "features", "train", "evaluate", "deploy"]
     assert example.report["changed"] == [
         {"path": "data/transactions/week-09.csv", "change": "added"}
     ]
-    clean = example.report["steps"][1]
+    clean = example.report["steps"][9]
     added = f'data/transactions/week-09.csv added ({week[:7]} "Week 9")'
     assert clean["reasons"] == [added]
-    metrics = example.report["steps"][4]["metrics"]
+    metrics = example.report["steps"][12]["metrics"]
     assert 0.8 < metrics["auc"] < 1
     assert set(metrics) >= {"auc", "average_precision", "recall_at_100_alerts_a_day"}
+
+
+def test_a_week_that_is_taken_away_is_in_nothing_any_more(example: Example) -> None:
+    (example.repo.root / "data/transactions/week-03.csv").unlink()
+    assert example.run(code=1)["deploy"] == "blocked", "the model is worse without it: a gate"
+    assert example.ran() == ["features", "train", "evaluate"]
+    features = next(one for one in example.report["steps"] if one["name"] == "features")
+    assert features["reasons"] == ["build/clean/week-03.parquet removed"]
+    weeks = [path.stem for path in (example.repo.root / "build/clean").iterdir()]
+    assert sorted(weeks) == [f"week-0{number}" for number in (1, 2, 4, 5, 6, 7, 8)]
+    example.repo.git("checkout", "-q", ".")
+    assert example.run() == dict.fromkeys(STEPS, "reused")
 
 
 def test_a_failing_step_keeps_the_last_model_and_is_run_again(example: Example) -> None:
@@ -195,6 +215,9 @@ def test_every_file_that_a_script_reads_is_declared(finished: Example) -> None:
         (mine,) = [text for text in step if f"run: python src/{script.name}" in text]
         for read in re.findall(r'Path\("([^"]+)"\)', script.read_text()):
             assert Path(read).name in mine or str(Path(read).parent) in mine, (script.name, read)
+    cleaned = finished.repo.read("src/clean.py")
+    assert "sys.argv[1]" in cleaned
+    assert 'Path("' not in cleaned, "its file is told by the command"
 
 
 @pytest.mark.parametrize("place", ["a b", "é"])
@@ -227,7 +250,10 @@ def test_a_pull_request_shows_what_it_does_to_the_model(
     env |= {"GITHUB_REF": "refs/pull/7/merge", "GITHUB_SHA": job.git("rev-parse", "HEAD")}
     done = job.mlpipe("run", "--report", "r.json", code=None, **env, **example.env)
     steps = {step["name"]: step for step in json.loads(job.read("r.json"))["steps"]}
-    assert [name for name in STEPS if steps[name]["status"] == "succeeded"] == ["train", "evaluate"]
+    assert [name for name, one in steps.items() if one["status"] == "succeeded"] == [
+        "train",
+        "evaluate",
+    ]
     evaluate = steps["evaluate"]
     assert evaluate["base"]["source"] == f"the result of {main[:7]}"
     names = {"auc", "recall_at_100_alerts_a_day"}

@@ -1,15 +1,15 @@
-"""Reads data/transactions/*.csv, writes build/clean.parquet.
+"""Reads one week of transactions, writes it without what cannot be used.
+
+Usage: clean.py data/transactions/week-01.csv build/clean/week-01.parquet
 
 Drops repeated transactions and those without a usable amount, sets the types
 and sorts by time.
 """
 
+import sys
 from pathlib import Path
 
 import pandas as pd
-
-INPUT = Path("data/transactions")
-OUTPUT = Path("build/clean.parquet")
 
 TYPES = {
     "transaction_id": "int64",
@@ -21,29 +21,25 @@ TYPES = {
 
 
 def main() -> None:
-    files = sorted(INPUT.glob("*.csv"))
-    if not files:
-        raise SystemExit(f"clean: no CSV files in {INPUT}")
-    for file in files:
-        if not file.stat().st_size:
-            raise SystemExit(f"clean: {file} is empty")
-    raw = pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
+    week, output = Path(sys.argv[1]), Path(sys.argv[2])
+    if not week.stat().st_size:
+        raise SystemExit(f"clean: {week} is empty")
+    raw = pd.read_csv(week)
 
     unique = raw.drop_duplicates("transaction_id")
     good = unique[unique["amount"] > 0]  # an empty amount is NaN, so it goes as well
     if good.empty:
-        raise SystemExit(f"clean: no usable transactions in {len(files)} files of {INPUT}")
+        raise SystemExit(f"clean: no usable transactions in {week}")
 
     moments = pd.to_datetime(good["time"], format="%Y-%m-%dT%H:%M:%S").astype("datetime64[s]")
     table = good.astype(TYPES).assign(time=moments)
     table = table.sort_values(["time", "transaction_id"], ignore_index=True)
 
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    table.to_parquet(OUTPUT, index=False)
-    print(f"clean: {len(raw):,} rows in {len(files)} files, {len(table):,} out")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    table.to_parquet(output, index=False)
     print(
-        f"clean: dropped {len(raw) - len(unique):,} repeated, "
-        f"{len(unique) - len(good):,} bad amounts"
+        f"clean: {week.stem}: {len(raw):,} rows, {len(raw) - len(unique):,} repeated, "
+        f"{len(unique) - len(good):,} bad amounts, {len(table):,} out"
     )
 
 

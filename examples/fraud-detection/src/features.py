@@ -1,4 +1,4 @@
-"""Reads build/clean.parquet and build/profiles.parquet, writes build/features.parquet.
+"""Reads build/clean/*.parquet and build/profiles.parquet, writes build/features.parquet.
 
 Every feature of a transaction uses only what was known when it was made: the
 customer's earlier transactions, and the frauds of the terminal that are at
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-CLEAN = Path("build/clean.parquet")
+CLEAN = Path("build/clean")
 PROFILES = Path("build/profiles.parquet")
 OUTPUT = Path("build/features.parquet")
 
@@ -42,10 +42,13 @@ def past(
 
 
 def main() -> None:
-    for path in (CLEAN, PROFILES):
-        if not path.is_file():
+    weeks = sorted(CLEAN.glob("*.parquet"))
+    for path, there in ((CLEAN, bool(weeks)), (PROFILES, PROFILES.is_file())):
+        if not there:
             raise SystemExit(f"features: {path} is missing; run the step that writes it first")
-    table, profiles = pd.read_parquet(CLEAN), pd.read_parquet(PROFILES)
+    table = pd.concat([pd.read_parquet(week) for week in weeks], ignore_index=True)
+    table = table.sort_values(["time", "transaction_id"], ignore_index=True)
+    profiles = pd.read_parquet(PROFILES)
     if table.empty or profiles.empty:
         raise SystemExit(f"features: {CLEAN if table.empty else PROFILES} has no rows")
 

@@ -1,0 +1,130 @@
+"""Addresses of data that git does not have: faults of one, and what of it may be shown. Pure."""
+
+import posixpath
+import re
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from blake3 import blake3
+
+from mlpipe_ci.paths import is_glob, literal_prefix
+from mlpipe_ci.workflow import External
+
+KINDS = {
+    "https": "http",
+    "http": "http",
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gs",
+    "az": "az",
+    "azure": "az",
+    "file": "file",
+}
+"""Schemes of a URL, and which kind of source each is."""
+SECRET = re.compile(
+    r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|signature|expires|policy|key-pair-id|sig|se|st|sp|spr|sv|"
+    r"sr|ss|srt|si|sip|sig.*|sk[a-z]+|.*token.*|.*secret.*|.*password.*|api[-_]?key|key|auth.*)$",
+    re.IGNORECASE,
+)
+"""Names in a query that sign or open it: another signature is the same address (S3, Google Cloud
+Storage, CloudFront and Azure; tokens of others)."""
+
+
+SHOWN = 80
+"""Characters of what is no URL."""
+
+
+def kind_of(url: str) -> str:
+    """`http`, `s3`, `gs`, `az` or `file`; empty for all else."""
+    return KINDS.get(urlsplit(url).scheme.lower(), "")
+
+
+def is_many(url: str) -> bool:
+    """True if the URL means all objects that match it, or that begin with it."""
+    return kind_of(url) != "http" and (url.endswith("/") or is_glob(key_of(url)))
+
+
+def key_of(url: str) -> str:
+    """The path of an object in its bucket, or of a file, as it is written: nothing is decoded."""
+    rest = url.partition("://")[2]
+    return rest.partition("/")[2] if kind_of(url) != "file" else rest
+
+
+def bucket_of(url: str) -> str:
+    """The part of the URL that names the bucket: `s3://acme`."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def prefix_of(url: str) -> str:
+    """The directory in which all that a URL of many means lies, without `/` at its end."""
+    key = key_of(url)
+    return literal_prefix(key) if is_glob(key) else key.rstrip("/")
+
+
+def shown(url: str) -> str:
+    """The URL without what may be secret in it: credentials, and a query that is signed."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url[:SHOWN]
+    host = parts.netloc.rsplit("@", 1)[-1]
+    query = "?…" if parts.query else ""
+    return f"{parts.scheme}://{host}{unquote(parts.path)}{query}"
+
+
+def identity(url: str) -> str:
+    """16 hexadecimal digits that are the same for the same data, however the URL is signed."""
+    parts = urlsplit(url)
+    query = [
+        (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not SECRET.match(k)
+    ]
+    host = parts.netloc.rsplit("@", 1)[-1].lower()
+    plain = f"{parts.scheme.lower()}://{host}{parts.path}?{urlencode(query)}"
+    return blake3(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def fault(external: External) -> str:
+    """What is wrong with an input from outside; empty if it can be asked for."""
+    url = external.url
+    try:
+        parts = urlsplit(url)
+        kind, port = kind_of(url), parts.port
+    except ValueError:
+        return f"'{url:.80}' is no URL"
+    del port
+    if not kind:
+        return f"'{shown(url)}': mlpipe knows https://, s3://, gs://, az:// and file://"
+    if parts.username or parts.password:
+        return (
+            f"'{shown(url)}': credentials do not belong into the file; they are found as the "
+            "platform's own clients find them (~/.netrc, AWS_PROFILE, …)"
+        )
+    return _form_fault(external, kind) or _path_fault(external)
+
+
+def _form_fault(external: External, kind: str) -> str:
+    url, parts = external.url, urlsplit(external.url)
+    if kind == "file":
+        wrong = parts.netloc or not parts.path.startswith("/")
+        return f"'{url:.80}': write file:///absolute/path" if wrong else ""
+    if not parts.hostname:
+        what = "host" if kind == "http" else "bucket"
+        return f"'{url:.80}' names no {what}: {parts.scheme}://{what.upper()}/…"
+    if kind != "http" and parts.query:
+        return f"'{shown(url)}': an object store takes no query; for a signed URL write https://…"
+    if kind == "http" and url.endswith("/"):
+        return f"'{shown(url)}' is a directory; over https name one file"
+    return ""
+
+
+def _path_fault(external: External) -> str:
+    path, many = external.path, is_many(external.url)
+    if is_glob(path):
+        return f"path '{path}' is a pattern; the URL may be one, the path is a place"
+    if path in {".", "./"}:
+        return "path is the whole repository; name a file or a directory"
+    if many and not path.endswith("/"):
+        return f"the URL means many, so path is a directory: '{path}/'"
+    if not many and path.endswith("/"):
+        name = posixpath.basename(urlsplit(external.url).path) or "data"
+        return f"the URL means one file, so path names it: '{path}{name}'"
+    return ""

@@ -1,0 +1,80 @@
+"""What instances wrote that the workflow has no more: of an item of `each` that is gone, say.
+
+Remembered in the directory of the work tree: which paths the instances of each step declare. A path
+of an instance that is gone goes too, if its step is still there and nobody else declares it; else a
+pattern of a later step would go on finding it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from blake3 import blake3
+
+from mlpipe_ci.frozen import frozen
+from mlpipe_ci.paths import path_fault
+from mlpipe_ci.workflow import Workflow
+
+Written = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""For the id of a step in the file, the id of each instance, and what it declares to write."""
+
+
+@frozen(kw_only=False)
+class Departed:
+    """The record of one workflow in one work tree. `directory`: of the work tree alone."""
+
+    directory: Path
+    root: Path
+    workflow: Workflow
+
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """What is there of instances that are gone, by the id of their step."""
+        now = _declared(self.workflow)
+        declared = {path.rstrip("/") for path in self.workflow.writes}
+        found: dict[str, tuple[str, ...]] = {}
+        for group, before in self._read().items():
+            gone = before.keys() - now[group].keys() if group in now else ()
+            paths = {path.rstrip("/") for instance in gone for path in before[instance]} - declared
+            there = (p for p in paths if not path_fault(p) and os.path.lexists(self.root / p))
+            if kept := tuple(sorted(there)):
+                found[group] = kept
+        return found
+
+    def note(self) -> None:
+        """Remember what the instances of now declare. A fault costs a leftover."""
+        now = json.dumps(_declared(self.workflow))
+        place = self._file()
+        with suppress(OSError):
+            if now == "{}" and not place.exists():
+                return
+            if not place.exists() or place.read_text("utf-8") != now:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                temporary = place.with_name(f"{place.name}.{os.urandom(4).hex()}")
+                temporary.write_text(now, "utf-8")
+                temporary.replace(place)
+
+    def _read(self) -> Written:
+        try:
+            found = json.loads(self._file().read_text("utf-8"))
+            return {
+                str(group): {str(one): tuple(map(str, paths)) for one, paths in instances.items()}
+                for group, instances in found.items()
+            }
+        except (OSError, ValueError, AttributeError, TypeError):
+            return {}
+
+    def _file(self) -> Path:
+        name = blake3(self.workflow.file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        return self.directory / "instances" / f"{name}.json"
+
+
+def _declared(workflow: Workflow) -> dict[str, dict[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for wanted in workflow.items:  # also of a step that has none now
+        found.setdefault(wanted.id, {})
+    for step in workflow.steps:
+        if step.strategy is not None:
+            found.setdefault(step.group, {})[step.id] = step.writes
+    return found
