@@ -19,6 +19,7 @@ from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import StepOutcome
+from mlpipe_ci.sources import Sources
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
@@ -45,6 +46,7 @@ class Bench:
     if a step reads them.
     `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
     holds a first one back while the result of a step is kept. `weigh`: an outcome with its gates.
+    `sources`: data that git does not have.
     """
 
     root: Path
@@ -67,6 +69,7 @@ class Bench:
     needed_only: bool = False
     interrupts: Interrupts = NO_INTERRUPTS
     weigh: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
+    sources: Sources | None = None
 
     @cached_property
     def writers(self) -> Writers:

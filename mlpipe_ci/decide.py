@@ -18,6 +18,7 @@ Facts = Mapping[str, Mapping[str, Any] | None]
 
 
 FAILED = {"outcome": "failure", "conclusion": "failure"}
+NO_RESULT = "no result yet"
 NOT_ASKED = "not asked for"
 """Why a step is skipped if the user has named others."""
 
@@ -43,6 +44,7 @@ class Evidence:
     words for the commits that did the first few of them. `discovered`: how what it read without
     declaring it differs from the newest result. `unwatched`: why nothing tells what it reads;
     `unstored`: why its last run left no result.
+    `unreachable`: why data from outside of git that it reads cannot be had, so that it will fail.
     `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
     names of steps that did not succeed. `notes`: what the reader should know about its inputs.
     `now`: seconds since 1970.
@@ -61,6 +63,7 @@ class Evidence:
     discovered: tuple[str, ...] = ()
     unwatched: str = ""
     unstored: str = ""
+    unreachable: str = ""
     forced: bool = False
     failed_before: bool = False
     left_out: bool = False
@@ -71,7 +74,10 @@ class Evidence:
 
 @frozen
 class Decision:
-    """One step's action with its reasons, and for REUSE the result that is reused."""
+    """One step's action with its reasons, and for REUSE the result that is reused.
+
+    `unreachable`: data that it reads cannot be had, so it fails before its command is run.
+    """
 
     step: Step
     action: Action
@@ -81,6 +87,7 @@ class Decision:
     result: Result | None = None
     notes: tuple[str, ...] = ()
     forced: bool = False
+    unreachable: bool = False
 
     @property
     def saved_seconds(self) -> float:
@@ -119,6 +126,7 @@ def decide(step: Step, evidence: Evidence) -> Decision:
         notes=evidence.notes,
         forced=evidence.forced,
         result=evidence.results[0] if action is Action.REUSE else None,
+        unreachable=bool(evidence.unreachable),
     )
 
 
@@ -160,6 +168,8 @@ def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
         return Action.MAYBE, evidence.waits_for
     if not evidence.condition:
         return Action.SKIP, _why_skip(step, evidence)
+    if evidence.unreachable:
+        return Action.RUN, (evidence.unreachable,)
     if evidence.forced:
         return Action.RUN, ("asked for by --force",)
     if step.cache is False:
@@ -190,7 +200,7 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
     failed = ("failed last time",) if evidence.failed_before else ()
     unstored = (evidence.unstored,) if evidence.unstored else ()
-    return unstored + evidence.unusable + failed + changed or ("no result yet",)
+    return unstored + evidence.unusable + failed + changed or (NO_RESULT,)
 
 
 def _why_reuse(result: Result, now: float) -> str:

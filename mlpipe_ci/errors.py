@@ -5,6 +5,8 @@ MlpipeError               exit code 2 unless a class says otherwise
 ├── WorkflowError         the workflow file is wrong; carries all its faults
 ├── PathError             a path of a step cannot be used
 │   └── MissingInputError an input is not there, and no earlier step writes it
+├── SourceError           data outside of git cannot be had; exit code 1
+│   └── SourceMovedError  it changed between two looks at it
 ├── BusyError             another run has the work tree, and the user does not want to wait
 ├── GitError              git refused
 │   └── NoGitError        git is not installed
@@ -62,6 +64,16 @@ class PathError(MlpipeError):
 
 class MissingInputError(PathError):
     """An input is not there, and no earlier step is known to write it."""
+
+
+class SourceError(MlpipeError):
+    """Data that git does not have cannot be had. It fails the step that needs it."""
+
+    exit_code = 1
+
+
+class SourceMovedError(SourceError):
+    """A source has another version than a moment before: who needs it is decided again."""
 
 
 class BusyError(MlpipeError):

@@ -13,6 +13,7 @@ from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.discovery.checking import Checker, Left
 from mlpipe_ci.discovery.judging import Judge, Judged
 from mlpipe_ci.endings import metrics_now
+from mlpipe_ci.errors import SourceError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.inputs import InputFinder
@@ -21,6 +22,7 @@ from mlpipe_ci.listings import opened
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
+from mlpipe_ci.sources import Sources
 from mlpipe_ci.touched import in_words, is_meant
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
@@ -36,6 +38,8 @@ class Gatherer:
     `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
     `watching`: why steps cannot be watched here, empty if they can; `checker`: what discovered
     inputs are now; `author`: which commit changed a path, in words that follow the path's;
+    `sources`: data that git does not have; `repository`: whose results tell what has changed where
+    nothing is remembered (empty: none's);
     `metrics_only`: of results nothing but the metrics is wanted, so that no output need be there.
     """
 
@@ -54,6 +58,8 @@ class Gatherer:
     watching: str = ""
     author: Callable[[str], str] = lambda _path: ""
     metrics_only: bool = False
+    repository: str = ""
+    sources: Sources | None = None
 
     @cached_property
     def writers(self) -> Writers:
@@ -69,6 +75,7 @@ class Gatherer:
             tree=self.tree,
             writers=self.writers,
             memo=self.state.memo,
+            sources=self.sources,
         )
 
     def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
@@ -80,7 +87,10 @@ class Gatherer:
             return Evidence(condition=None, waits_for=waits_for)
         if not value:
             return Evidence(condition=False, blocked_by=failed)
-        inputs, waits_for = self.finder.find(step, written)
+        try:
+            inputs, waits_for = self.finder.find(step, written)
+        except SourceError as error:
+            return Evidence(unreachable=str(error), forced=step.id in self.forced)
         parts = key_parts(step, inputs)
         key = step_key(parts)
         judged = self._judged(step, key, written, waits_for)
@@ -114,12 +124,25 @@ class Gatherer:
     def compared(
         self, step: Step, parts: KeyParts | None
     ) -> tuple[KeyParts | None, KeyParts | None]:
-        """Parts of the last success here and of now, with the files of listings that differ."""
+        """Parts of the last success and of now, with the files of listings that differ.
+
+        Of the last success here; on a fresh runner, of the last that the cache knows.
+        """
         previous = self.state.previous(self.workflow.file, step.id)
+        if previous is None and step.name in self._latest:
+            previous = self._latest[step.name].parts
         if previous is None or parts is None:
             return previous, parts
         old, new = opened(previous.inputs, parts.inputs, self.state.listing, self.tree.listing)
         return replace(previous, inputs=old), replace(parts, inputs=new)
+
+    @cached_property
+    def _latest(self) -> dict[str, Result]:
+        """The newest result of each step of this repository, where nothing is remembered of it."""
+        if self.store is None or not self.repository:
+            return {}
+        found = self.store.latest(self.scopes)
+        return {n: one for n, one in found.items() if one.producer.repository == self.repository}
 
     def _condition(
         self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]
@@ -225,7 +248,9 @@ class Gatherer:
         return tuple(self.author(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
-        notes = [
+        outside = {one for pattern in step.reads for one in self.finder.meant(pattern)}
+        stale = (self.sources.stale(one) for one in outside) if self.sources else ()
+        notes = sorted(filter(None, stale)) + [
             f"its output {path} is tracked by git, so each run changes a tracked file"
             for path in step.writes
             if self.tree.tracked(path)

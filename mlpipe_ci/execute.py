@@ -6,10 +6,9 @@ from pathlib import Path
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
-from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, read_samples, remember
-from mlpipe_ci.errors import GitError, PathError
+from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
 from mlpipe_ci.footprint import touched_by
 from mlpipe_ci.frozen import frozen
@@ -110,31 +109,6 @@ def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, Ste
         return _succeeded(bench, attempt, ended)
     except (MissingOutputError, MetricsError) as error:
         return touched, _failed(bench, decision, ended, str(error))
-
-
-def fetch_pointers(bench: Bench, decision: Decision) -> None:
-    """A step must not read a Git LFS pointer in the place of the content that it stands for.
-
-    Raises PathError if the content cannot be fetched.
-    """
-    inputs = decision.parts.inputs if decision.parts else ()
-    paths = tuple(one.path for item in inputs for one in bench.tree.opened(item))
-    found = lfs_pointers(bench.root, paths)
-    if not found:
-        return
-    why = ""
-    if bench.fetch_large:
-        try:
-            bench.fetch_large(found)
-        except GitError as error:
-            why = f" ({error})"
-        found = lfs_pointers(bench.root, found)
-        bench.tree.forget()
-    if found:
-        raise PathError(
-            f"input '{found[0]}' is a Git LFS pointer, its content is not here{why}; fetch it "
-            f"(git lfs pull --include '{found[0]}', or lfs: true in actions/checkout)"
-        )
 
 
 def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:

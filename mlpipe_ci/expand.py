@@ -20,7 +20,7 @@ from mlpipe_ci.expressions import (
 )
 from mlpipe_ci.keys import json_text
 from mlpipe_ci.params import WHOLE, look_up, missing_key
-from mlpipe_ci.paths import normal, normal_pattern
+from mlpipe_ci.paths import is_under, normal, normal_pattern
 from mlpipe_ci.variables import (
     STRICT,
     ExpandError,
@@ -153,13 +153,17 @@ def make_step(
         raise ExpandError("the command is empty once its expressions are filled in", ("run",))
     metrics, given = filler.value("metrics", []), filler.value("inputs", [])
     item = (instance.each,) if instance and instance.each else ()
+    patterns = tuple(normal_pattern(_path_of(one)) for one in given)
+    external = _externals(given)
+    # Of a source of many, the step reads its own item alone.
+    around = {one.path for one in external for path in item if is_under(path, one.path)}
     fields = {
         "run": run,
         "description": raw.get("description", ""),
         "shell": filler.text("shell", DEFAULT_SHELL),
         "working_directory": normal(filler.text("working-directory", ".")).rstrip("/"),
-        "inputs": tuple(normal_pattern(_path_of(one)) for one in given) + item,
-        "external": tuple(_external(one) for one in given if not isinstance(one, str)),
+        "inputs": tuple(p for p in patterns if p not in around) + item,
+        "external": external,
         "shared": outer.shared,
         "outputs": tuple(normal(p) for p in filler.value("outputs", [])),
         "metrics": tuple(normal(_path_of(one)) for one in metrics),
@@ -236,14 +240,19 @@ def external_of(raw: Mapping[str, Any], outer: Surroundings) -> tuple[External, 
     filler = Filler(
         {"inputs": [one for one in raw.get("inputs", ()) if not isinstance(one, str)]}, outer, None
     )
-    return tuple(_external(one) for one in filler.value("inputs", []))
+    return _externals(filler.value("inputs", []))
 
 
-def _external(raw: Mapping[str, Any]) -> External:
-    return External(
-        url=str(raw["url"]),
-        path=normal(str(raw["path"])),
-        use_last=raw.get("if-unreachable") == "use-last",
+def _externals(given: list[Any]) -> tuple[External, ...]:
+    return tuple(
+        External(
+            url=str(raw["url"]),
+            path=normal(str(raw["path"])),
+            use_last=raw.get("if-unreachable") == "use-last",
+            entry=number,
+        )
+        for number, raw in enumerate(given)
+        if not isinstance(raw, str)
     )
 
 

@@ -1,5 +1,6 @@
 """Finds what a step's input patterns mean: files on the disk, and what earlier steps will write."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -11,11 +12,19 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.keys import Input
 from mlpipe_ci.listings import is_listing
 from mlpipe_ci.memo import Memo
-from mlpipe_ci.paths import is_glob
+from mlpipe_ci.paths import is_glob, is_under
 from mlpipe_ci.patterns import matches, may_match
 from mlpipe_ci.result import Output
-from mlpipe_ci.workflow import Step, Workflow
+from mlpipe_ci.sources import Sources
+from mlpipe_ci.workflow import External, Step, Workflow
 from mlpipe_ci.writers import Writers
+
+
+def outside_of(workflow: Workflow, patterns: Iterable[str]) -> tuple[External, ...]:
+    """Data of a workflow that git does not have, and that patterns may mean."""
+    found = {(e.url, e.path): e for step in workflow.steps for e in step.external}
+    wanted = tuple(patterns)
+    return tuple(e for e in found.values() if any(may_match(one, e.path) for one in wanted))
 
 
 @frozen
@@ -27,6 +36,18 @@ class InputFinder:
     tree: Tree
     writers: Writers
     memo: Memo
+    sources: Sources | None = None
+
+    @cached_property
+    def outside(self) -> tuple[External, ...]:
+        """All data of the workflow that git does not have."""
+        return outside_of(self.workflow, ["."])
+
+    def meant(self, pattern: str) -> tuple[External, ...]:
+        """Data from outside that a pattern may mean."""
+        if self.sources is None or not self.outside:
+            return ()
+        return tuple(one for one in self.outside if may_match(pattern, one.path))
 
     @cached_property
     def undeclared(self) -> tuple[Step, ...]:
@@ -37,7 +58,7 @@ class InputFinder:
         """The step's inputs as far as they are known, and what it waits for to know the rest.
 
         `written`: what the earlier steps of this run have the word about. Raises MissingInputError,
-        PathError.
+        PathError, SourceError.
         """
         found: dict[str, Input] = {}
         waits = dict.fromkeys(self._unknown_writers(written))
@@ -87,7 +108,9 @@ class InputFinder:
         self, pattern: str, step: Step, writers: list[Step], written: Written
     ) -> list[Input]:
         """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
-        if not is_glob(pattern) and self._is_written(pattern, written):
+        outside = self.meant(pattern)
+        own = not is_glob(pattern) and any(is_under(pattern, one.path) for one in outside)
+        if own or (not is_glob(pattern) and self._is_written(pattern, written)):
             files: tuple[Input, ...] = ()  # all that it means was written in this run
         else:
             files = self.tree.inputs(pattern, step.name)
@@ -99,6 +122,10 @@ class InputFinder:
         known = [output for other in writers for output in written.get(other.id) or ()]
         known += [o for other in self.undeclared for o in written.get(other.id) or ()]
         present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
+        if outside and self.sources:
+            kept = [f for f in kept if not any(is_under(f.path, one.path) for one in outside)]
+            items = (item for one in outside for item in self.sources.items(one))
+            present |= {item.input for item in items if matches(pattern, item.path)}
         there = {one.path for one in present}
         return [one for one in kept if one.path not in there] + list(present)
 

@@ -21,7 +21,8 @@ from mlpipe_ci.items import chosen, included
 from mlpipe_ci.load import load
 from mlpipe_ci.metrics import Metrics, MetricsError, parse_metrics, together
 from mlpipe_ci.past import PastTree
-from mlpipe_ci.paths import path_fault
+from mlpipe_ci.paths import is_under, path_fault
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.run import Measured
 from mlpipe_ci.source import Source
 from mlpipe_ci.weigh import Scales
@@ -133,10 +134,14 @@ def _tree(workspace: Workspace, past: Past, workflow: Workflow) -> PastTree:
     return PastTree(work, past.history.entries(past.commit), past.link)
 
 
-def _items(tree: PastTree, wanted: Each) -> tuple[str, ...]:
-    """The files of `each` as the base has them. Raises PathError."""
+def _items(workspace: Workspace, tree: PastTree, wanted: Each) -> tuple[str, ...]:
+    """The files of `each` as the base has them; of sources, those of now. Raises MlpipeError."""
     found = {path for one in included(wanted.patterns) for path in tree.paths(one, wanted.step)}
-    return chosen(wanted.patterns, found)
+    places = [one.path for one in wanted.external]
+    here = {path for path in found if not any(is_under(path, place) for place in places)}
+    there = {item.path for one in wanted.external for item in workspace.sources.items(one)}
+    meant = {p for p in there if any(matches(one, p) for one in included(wanted.patterns))}
+    return chosen(wanted.patterns, here | meant)
 
 
 def _trusted(event: Event) -> tuple[str, ...]:
@@ -172,7 +177,7 @@ def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:
             github=dict(workspace.event.attributes),
             memory=workspace.private / "base",
             keep=not workspace.readonly,
-            items=partial(_items, _tree(workspace, past, workspace.workflow)),
+            items=partial(_items, workspace, _tree(workspace, past, workspace.workflow)),
         )
         return load(source)
 
@@ -200,7 +205,7 @@ def _same_items(workspace: Workspace, past: Past) -> bool:
     for step in workflow.steps:
         if step.strategy and step.strategy.each:
             now.setdefault(step.group, []).append(step.strategy.each)
-    return all(_items(tree, one) == tuple(now.get(one.id, ())) for one in workflow.items)
+    return all(_items(workspace, tree, one) == tuple(now.get(one.id, ())) for one in workflow.items)
 
 
 def _params_files(text: str) -> list[str]:

@@ -201,10 +201,10 @@ class Rules:
                     break
 
     def _outside(self, step: Step) -> Iterator[Spot]:
-        for number, external in enumerate(step.external):
+        for external in step.external:
             text = addresses.fault(external) or self._places.fault(external)
             if text:
-                yield self._spot(step, ("inputs", _entry(step, number)), text, "sources")
+                yield self._spot(step, ("inputs", external.entry), text, "sources")
 
     def _overlaps(self) -> Iterator[Spot]:
         for index, step in enumerate(self._steps):
@@ -233,12 +233,6 @@ class Rules:
                         text = f"'{plain}' and '{other}' of {where} differ in case alone; on some "
                         text += "systems they are one file"
                         yield self._spot(step, (key, number), text, "paths")
-
-
-def _entry(step: Step, number: int) -> int:
-    """Which entry of `inputs` one from outside is."""
-    places = {external.path for external in step.external}
-    return [n for n, path in enumerate(step.inputs) if path in places][number]
 
 
 def _paths(step: Step, key: str) -> tuple[str, ...]:

@@ -102,6 +102,7 @@ class StepOutcome:
     `log`: the file with what it printed; of a reused step, the digest of that in the cache.
     `stored`: what a reused result holds; `plots`: what is drawn of its plots.
     `making`: how its result came to be; `history`: what it measured before, the newest last.
+    `lacked`: it failed as data from outside of git cannot be had.
     `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
     """
 
@@ -129,6 +130,7 @@ class StepOutcome:
     plots: tuple[Drawn, ...] = ()
     gates: tuple[Held, ...] = ()
     strict_gates: bool = False
+    lacked: bool = False
 
     @property
     def missed(self) -> tuple[Held, ...]:

@@ -9,8 +9,8 @@ from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.crew import Collision, Crew
 from mlpipe_ci.decide import Action, Decision, decide
 from mlpipe_ci.endings import make_outcome, must_run, with_notes
-from mlpipe_ci.errors import MlpipeError, PathError
-from mlpipe_ci.execute import Ending, begin, begin_again, fetch_pointers, finish
+from mlpipe_ci.errors import MlpipeError, PathError, SourceError, SourceMovedError
+from mlpipe_ci.execute import Ending, begin, begin_again, finish
 from mlpipe_ci.failures import Failures
 from mlpipe_ci.footprint import read_paths
 from mlpipe_ci.order import Order
@@ -18,10 +18,13 @@ from mlpipe_ci.overlap import Touched, collision
 from mlpipe_ci.reuse import Reuse
 from mlpipe_ci.room import Room
 from mlpipe_ci.run import Status, StepOutcome
+from mlpipe_ci.supply import supply
 from mlpipe_ci.terms import IN_ORDER, Terms
 from mlpipe_ci.workflow import Step
 
 Item = Decision | StepOutcome
+MOST_MOVES = 3
+"""How often a step is decided again as its source changes meanwhile."""
 INTERRUPTED = ("the run was interrupted",)
 WELL = (Status.SUCCEEDED, Status.REUSED)
 
@@ -52,6 +55,7 @@ class Runner:
         self._damaged: dict[str, Decision] = {}
         self._untold: dict[str, StepOutcome] = {}
         self._why: dict[str, str] = {}
+        self._moved: dict[int, int] = {}
         self._known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
 
     def run(self) -> Iterator[Item]:
@@ -102,8 +106,7 @@ class Runner:
         decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
         in_the_way = self._failures.in_the_way(step)
         try:
-            hashes = step.condition and "hashFiles" in step.condition
-            if hashes and not self._supply(place, tuple(self._reuse.held())):
+            if not self._may_be_hashed(place):
                 return
             decision = self._decision(step, in_the_way)
             if self._is_written_now(place, decision):
@@ -112,23 +115,37 @@ class Runner:
                 told = self._is_told(decision)
                 if not told:
                     yield decision
-                try:
-                    outcome = self._without_command(decision, in_the_way)
-                except DamagedError as error:
-                    decision = must_run(decision, error)
+                decision, outcome = self._without_command(decision, in_the_way)
                 if told and outcome:
                     self._schedule.end(place)
                     return
             if outcome is None:
                 if self._supply(place, tuple(self._reuse.needed_by(step))):
                     yield decision
-                    fetch_pointers(self._bench, decision)
-                    with self._bench.interrupts.held():
-                        self._start(place, decision)
+                    self._start(place, supply(self._bench, decision))
                 return
         except MlpipeError as error:
-            outcome = make_outcome(decision, Status.FAILED, notes=(str(error),))
+            if self._is_looked_at_again(place, error):
+                return
+            lacked = isinstance(error, SourceError)
+            outcome = make_outcome(decision, Status.FAILED, notes=(str(error),), lacked=lacked)
         yield from self._end(place, decision, outcome)
+
+    def _may_be_hashed(self, place: int) -> bool:
+        """False if an `if` asks for files that have to be made first."""
+        condition = self._steps[place].condition
+        if not condition or "hashFiles" not in condition:
+            return True
+        return self._supply(place, tuple(self._reuse.held()))
+
+    def _is_looked_at_again(self, place: int, error: MlpipeError) -> bool:
+        """A source has changed since the step was decided, so it is decided anew; not for ever."""
+        moves = self._moved.get(place, 0) + 1
+        if not isinstance(error, SourceMovedError) or moves > MOST_MOVES:
+            return False
+        self._known, self._moved[place] = {}, moves
+        self._schedule.later(place)
+        return True
 
     def _decision(self, step: Step, in_the_way: tuple[str, ...]) -> Decision:
         damaged = self._damaged.get(step.id)
@@ -172,17 +189,21 @@ class Runner:
 
     def _without_command(
         self, decision: Decision, in_the_way: tuple[str, ...]
-    ) -> StepOutcome | None:
-        """Skip or reuse; None if the command has to run. Raises DamagedError, PathError."""
+    ) -> tuple[Decision, StepOutcome | None]:
+        """Skip or reuse; no outcome if the command has to run after all. Raises PathError."""
         if decision.action is Action.SKIP:
-            return make_outcome(decision, Status.BLOCKED if in_the_way else Status.SKIPPED)
+            status = Status.BLOCKED if in_the_way else Status.SKIPPED
+            return decision, make_outcome(decision, status)
         if decision.result is None:
-            return None
-        outcome = self._reuse.take(decision, decision.result)
+            return decision, None
+        try:
+            outcome = self._reuse.take(decision, decision.result)
+        except DamagedError as error:
+            return must_run(decision, error), None
         touched = Touched(reads=read_paths(decision.result.discovered))
         place = self._bench.workflow.places[decision.step.id]
         self._crew.reused(place, touched, wrote=self._reuse.wrote)
-        return outcome
+        return decision, outcome
 
     def _start(self, place: int, decision: Decision) -> None:
         """Start the command. Raises PathError."""
@@ -191,12 +212,13 @@ class Runner:
         self._known = {}
         self._why.pop(step.id, None)
         self._damaged.pop(step.id, None)
-        try:
-            attempt = begin(self._bench, decision, gpus if self._terms.jobs > 1 else ())
-        except BaseException:
-            self._room.give(step)
-            raise
-        self._crew.add(place, attempt)
+        with self._bench.interrupts.held():
+            try:
+                attempt = begin(self._bench, decision, gpus if self._terms.jobs > 1 else ())
+            except BaseException:
+                self._room.give(step)
+                raise
+            self._crew.add(place, attempt)
 
     # -- a command ends -------------------------------------------------------------------------
 

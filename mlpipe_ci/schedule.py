@@ -97,6 +97,12 @@ class Schedule:
             self._stages[place] = Stage.WAITING
         self._recount(place)
 
+    def later(self, place: int) -> None:
+        """It does not run after all: it is looked at again."""
+        self._running.discard(place)
+        self._stages[place] = Stage.WAITING
+        self._recount(place)
+
     def end(self, place: int) -> None:
         """It is done, unless something that it rests on was done again meanwhile."""
         self._running.discard(place)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mlpipe_ci.errors import Fault, PathError
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
+from mlpipe_ci.inputs import outside_of
 from mlpipe_ci.paths import is_glob
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
@@ -35,7 +36,7 @@ class Survey:
         """Steps for each of no files."""
         groups = {step.group for step in self.workflow.steps}
         for wanted in self.workflow.items:
-            if wanted.id not in groups:
+            if wanted.id not in groups and not wanted.external:
                 patterns = ", ".join(wanted.patterns)
                 yield Fault(
                     file=self.workflow.file,
@@ -58,6 +59,7 @@ class Survey:
             yield self._fault(step, pattern, str(error), "paths", "error")
             return
         written = any(write.step < index for write in writers.meant_by(pattern))
+        written = written or bool(outside_of(self.workflow, [pattern]))
         other = "" if there else self.tree.other_spelling(pattern)
         if other:
             text = (
@@ -75,6 +77,13 @@ class Survey:
             yield self._fault(step, pattern, message, "missing", "warning")
 
     def _tracked(self, step: Step) -> Iterator[Fault]:
+        for one in step.external:
+            if tracked := self.tree.tracked(one.path):
+                text = (
+                    f"'{one.path}' is the place of data from outside, and git tracks {tracked[0]}"
+                )
+                message = f"step '{step.name}': input: {text}; git rm --cached, and .gitignore"
+                yield self._fault(step, one.path, message, "tracked", "warning")
         for path in step.writes:
             tracked = self.tree.tracked(path)
             if tracked:

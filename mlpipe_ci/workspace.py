@@ -4,9 +4,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlpipe_ci import __version__
+from mlpipe_ci.addresses import identity
 from mlpipe_ci.cache.departed import Departed
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
@@ -21,13 +23,21 @@ from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History, Remote
 from mlpipe_ci.graph import with_dependent, with_needed
+from mlpipe_ci.inputs import outside_of
+from mlpipe_ci.items import Items, included, on_disk
+from mlpipe_ci.items import chosen as chosen_items
+from mlpipe_ci.keys import Input
 from mlpipe_ci.load import load
 from mlpipe_ci.options import Options
+from mlpipe_ci.paths import is_under
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.place import Place
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import Comparison
 from mlpipe_ci.source import Source
-from mlpipe_ci.workflow import Workflow
+from mlpipe_ci.sources import Sources
+from mlpipe_ci.sources.base import MARK
+from mlpipe_ci.workflow import Each, External, Workflow
 
 DEFAULT_FILE = "mlpipe.yml"
 TRACER = "MLPIPE_TRACER"
@@ -57,6 +67,7 @@ class Workspace:
     checker: Checker
     later: Later
     departed: Departed
+    sources: Sources
     forced: frozenset[str]
     chosen: frozenset[str] | None
     needed_only: bool
@@ -81,6 +92,8 @@ class Workspace:
             forced=self.forced,
             chosen=self.chosen,
             author=self.authors.name,
+            sources=self.sources,
+            repository=self.event.repository if self.event.name != DESK else "",
             now=now,
         )
 
@@ -116,19 +129,27 @@ def open_workspace(
 ) -> Workspace:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
     event = read_event(env, place.git)
-    workflow = _load(place, options, event, keep=not readonly)
+    state = State(place.state, readonly=readonly)
+    sources = Sources(env, place.cache, state, telling.say, telling.tell)
+    items = partial(_items, place.root, sources)
+    workflow = _load(place, options, event, keep=not readonly, items=items)
     remote = remote_for(env, place.git, options.asked, fetch=options.fetch)
     history = History(place.git, remote) if place.git else None
     comparison = compare(event, place.git, history, options.base)
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
-    state = State(place.state, readonly=readonly)
-    tree = Tree(place.root, place.git, workflow.writes, state.memo)
+    outside = tuple(one.path for one in outside_of(workflow, ["."]))
+    tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo)
     later = note_writers(workflow, state, tree)
     departed = Departed(place.private, place.root, workflow)
     if readonly:
         tree.hide(path for paths in departed.paths().values() for path in paths)
     store = _store(place, options, env, (event, workflow, state), telling)
+    chosen = _chosen(workflow, options)
+    sources.recall = partial(_recalled, store, event.scopes)
+    sources.expect(
+        e for s in workflow.steps if chosen is None or s.id in chosen for e in s.external
+    )
     return Workspace(
         root=place.root,
         git=place.git,
@@ -144,7 +165,8 @@ def open_workspace(
         private=place.private,
         producer=_producer(event),
         authors=Authors(event, comparison, place.git, history),
-        chosen=_chosen(workflow, options),
+        chosen=chosen,
+        sources=sources,
         forced=named_steps(workflow, options.force, "--force"),
         needed_only=_needed_only(options, event, store),
         watching=_unwatched(env),
@@ -152,6 +174,28 @@ def open_workspace(
         readonly=readonly,
         large_files=large_files(env, place.git, options.asked),
     )
+
+
+def _items(root: Path, sources: Sources, wanted: Each) -> tuple[str, ...]:
+    """The files of `each`: of the work tree, and of what git does not have. Raises MlpipeError."""
+    places = [one.path for one in wanted.external]
+    here = (p for p in on_disk(root, wanted) if not any(is_under(p, place) for place in places))
+    sources.expect(wanted.external)
+    there = (item.path for one in wanted.external for item in sources.items(one))
+    meant = (p for p in there if any(matches(one, p) for one in included(wanted.patterns)))
+    return chosen_items(wanted.patterns, {*here, *meant})
+
+
+def _recalled(store: Store, scopes: tuple[str, ...], external: External) -> tuple[Input, ...]:
+    """What the newest result that read a source says of it."""
+    mark = f"{MARK}{identity(external.url)}:"
+    newest: tuple[float, tuple[Input, ...]] = (0.0, ())
+    for result in store.latest(scopes).values():
+        inputs = result.parts.inputs if result.parts else ()
+        found = tuple(one for one in inputs if one.digest.startswith(mark))
+        if found and result.finished > newest[0]:
+            newest = result.finished, found
+    return newest[1]
 
 
 def _store(
@@ -256,7 +300,9 @@ def read_workflow(place: Place, options: Options, env: Mapping[str, str]) -> Wor
     return _load(place, options, read_event(env, place.git), keep=False)
 
 
-def _load(place: Place, options: Options, event: Event, *, keep: bool) -> Workflow:
+def _load(
+    place: Place, options: Options, event: Event, *, keep: bool, items: Items | None = None
+) -> Workflow:
     path, shown = workflow_file(options, place.start, place.root)
     return load(
         Source(
@@ -268,6 +314,7 @@ def _load(place: Place, options: Options, event: Event, *, keep: bool) -> Workfl
             settings=options.settings,
             memory=place.private,
             keep=keep,
+            items=items,
         )
     )
 

@@ -20,6 +20,8 @@ NOBODY = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
 }
+SHOWN = 4000
+"""Characters at the end of an output that a failed test prints."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 KEPT = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 """What tests inherit of the environment; all else is unknown to them."""
@@ -124,7 +126,7 @@ class Repo:
             timeout=120,
             check=False,
         )
-        assert code is None or done.returncode == code, done.stdout + done.stderr
+        assert code is None or done.returncode == code, done.stdout[-SHOWN:] + done.stderr[-SHOWN:]
         assert "this is a fault of mlpipe" not in done.stderr, done.stderr
         return done
 

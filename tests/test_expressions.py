@@ -132,7 +132,7 @@ def test_success_is_meant_unless_a_status_function_is_named(
         ("github.ref ==", "at its end"),
         ("", "the expression is empty"),
         ("github.ref = 'x'", "at '= 'x''; equality is =="),
-        ("main", "unknown name 'main'; known are params, matrix, env, steps, github"),
+        ("main", "unknown name 'main'; known are params, matrix, each, env, steps, github"),
         ("succes()", "unknown function 'succes'; did you mean 'success'?"),
         ("contains('a')", "does not take 1 values; it takes 2"),
         ("github.reff == 'x'", "github has no 'reff'; did you mean 'ref'?"),

@@ -54,6 +54,15 @@ class Objects:
                 _remove(temporary)
         return digest, size
 
+    def adopt(self, file: str) -> tuple[str, int]:
+        """Take a file that lies in `tmp` as a content. Digest, size in bytes. Raises OSError."""
+        with _Opened(os.open(file, READ)) as opened:
+            digest, size = _hashed(opened)
+            os.fchmod(opened, 0o444)
+        self._place(file, digest, size)
+        _remove(file)  # where it was there already
+        return digest, size
+
     def save_pack(self, sources: Iterable[str]) -> tuple[str, list[tuple[str, int]]]:
         """Keep files as one object: its digest, and digest and size of each. Raises OSError."""
         found: list[tuple[str, int]] = []

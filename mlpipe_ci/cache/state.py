@@ -18,11 +18,14 @@ from mlpipe_ci.keys import KeyParts, step_key
 from mlpipe_ci.listings import KIND
 from mlpipe_ci.memo import Memo
 
-VERSION = 3
+VERSION = 4
 SCHEMA = f"""
 BEGIN;
 DROP TABLE IF EXISTS memo;
 DROP TABLE IF EXISTS steps;
+DROP TABLE IF EXISTS listings;
+DROP TABLE IF EXISTS results;
+DROP TABLE IF EXISTS sources;
 CREATE TABLE steps (
     workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed_key TEXT, traced TEXT,
     PRIMARY KEY (workflow, step)
@@ -30,6 +33,7 @@ CREATE TABLE steps (
 CREATE TABLE memo (directory TEXT PRIMARY KEY, seen BLOB, listing TEXT, files TEXT);
 CREATE TABLE listings (digest TEXT PRIMARY KEY, text TEXT);
 CREATE TABLE results (workflow TEXT PRIMARY KEY, text TEXT);
+CREATE TABLE sources (address TEXT PRIMARY KEY, text TEXT);
 PRAGMA user_version={VERSION};
 COMMIT;
 """
@@ -137,6 +141,16 @@ class State:
         self._new_listings = True
         with suppress(sqlite3.Error, UnicodeEncodeError), self._db:  # they only explain
             self._db.executemany("INSERT OR IGNORE INTO listings VALUES (?,?)", texts)
+
+    def source(self, address: str) -> str | None:
+        """What was kept of data outside of git, by its address."""
+        row = self._row("SELECT text FROM sources WHERE address=?", address)
+        return row[0] if row else None
+
+    def keep_source(self, address: str, text: str) -> None:
+        """Keep a text, if it is another one."""
+        if self.source(address) != text:
+            self._write("INSERT OR REPLACE INTO sources VALUES (?,?)", (address, text))
 
     def recall(self, workflow: str) -> Recall:
         """The stored results that this workflow looked at last time."""

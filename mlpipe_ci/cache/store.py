@@ -66,14 +66,25 @@ class Store(Objects):
 
         To explain: all of a large cache is not looked at.
         """
+        yield from (result for result in self._newest(scopes) if result.step == name)
+
+    def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
+        """The newest result of each step, by its name, among the last few of all."""
+        found: dict[str, Result] = {}
+        for result in self._newest(scopes):
+            if result.parts:
+                found[result.step] = max(result, found.get(result.step, result), key=_finished)
+        return found
+
+    def _newest(self, scopes: tuple[str, ...]) -> Iterator[Result]:
+        """The last few results of all, the newest first."""
         found: list[tuple[float, Path]] = []
         for scope in scopes:
             for path in Path(f"{self._top}/results/{scope}").glob("*/*/*.json"):
                 with suppress(OSError):
                     found.append((path.stat().st_mtime, path))
         for _, path in sorted(found, reverse=True)[:MOST_EXPLAINED]:
-            result = _read_result(str(path))
-            if result and result.step == name:
+            if result := _read_result(str(path)):
                 yield result
 
     def mentioning(self, digest: str) -> Iterator[Result]:
@@ -126,6 +137,10 @@ class Store(Objects):
 
     def _folder(self, scope: str, key: str) -> str:
         return f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
+
+
+def _finished(result: Result) -> float:
+    return result.finished
 
 
 def name_of(result: Result) -> str:

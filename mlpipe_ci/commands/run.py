@@ -133,7 +133,7 @@ def exit_code(run: Run) -> int:
     failed = [outcome for outcome in run.outcomes if outcome.broke]
     if not failed and not run.lost:
         return 0
-    known = run.lost or any(o.exit_code is not None or o.missed for o in failed)
+    known = run.lost or any(o.exit_code is not None or o.missed or o.lacked for o in failed)
     return 1 if known else PathError.exit_code
 
 
@@ -236,6 +236,7 @@ def _bench(
         needed_only=workspace.needed_only,
         interrupts=Interrupts(),
         weigh=weights.weigh,
+        sources=workspace.sources,
     )
 
 

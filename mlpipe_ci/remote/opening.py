@@ -66,16 +66,17 @@ def timeout(env: Mapping[str, str]) -> float:
     return seconds
 
 
-def open_store(url: str, env: Mapping[str, str]) -> Any:
-    """The store. Raises UsageError: the URL is wrong, a package is missing, no credentials."""
+def open_store(url: str, env: Mapping[str, str], what: str = "a remote cache") -> Any:
+    """The store. Raises UsageError: the URL is wrong, a package is missing, no credentials.
+
+    `what`: it is for, in words.
+    """
     kind = check(url)
     try:
         from obstore.store import from_url  # noqa: PLC0415 - an extra, and 20 ms
     except ImportError as error:
         extra = kind if kind != "file" else "remote"
-        raise UsageError(
-            f"a remote cache needs more packages: pip install 'mlpipe-ci[{extra}]'"
-        ) from error
+        raise UsageError(f"{what} needs more packages: pip install 'mlpipe-ci[{extra}]'") from error
     if kind == "file":
         place = Path(urlsplit(url).path)
         try:

@@ -14,6 +14,7 @@ from mlpipe_ci.cache.needs import needs
 from mlpipe_ci.remote import layout
 from mlpipe_ci.remote.index import Found
 from mlpipe_ci.remote.shared import Rights, SharedStore
+from mlpipe_ci.result import Result
 
 SCOPE = "pack"
 RIGHTS = Rights(reads=(SCOPE,), writes=SCOPE)
@@ -26,6 +27,14 @@ class PackedStore(SharedStore):
 
     top: Path
     most: int = MOST
+
+    def further(
+        self,
+        key: str,
+        scopes: tuple[str, ...] | None = None,  # noqa: ARG002 - there is but one
+    ) -> Iterator[tuple[Result, ...]]:
+        """As for any remote store. GitHub itself keeps a pull request from what main saved."""
+        yield from super().further(key)
 
     def finish(self, seconds: float | None = None) -> None:
         """As for any remote store; then what the run did not use goes."""

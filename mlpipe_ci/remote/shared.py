@@ -90,6 +90,15 @@ class SharedStore(Store):
                         places.append(one.scope)
             yield tuple(one.result for one in batch if scopes is None or one.scope in scopes)
 
+    def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
+        """As in a local store, and among what recent runs used that wrote to this one."""
+        found = super().latest(scopes)
+        recent = (one.result for s in self.shelf.rights.reads for one in self._index.recent(s))
+        for result in (result for result in recent if result.parts):
+            if result.finished > (found[result.step].finished if result.step in found else 0):
+                found[result.step] = result
+        return found
+
     def holds(self, output: Output) -> bool:
         """True if the content of an output is here, or there."""
         name = (output.pack or output.digest).removeprefix("blake3:")

@@ -1,0 +1,132 @@
+"""Object stores, through obstore: `s3://`, `gs://`, `az://`; one object, or all that match."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mlpipe_ci.addresses import bucket_of, identity, is_many, key_of, prefix_of
+from mlpipe_ci.errors import UsageError
+from mlpipe_ci.paths import above as places_above
+from mlpipe_ci.paths import is_glob
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.remote.faults import Kind as Remote
+from mlpipe_ci.remote.faults import classified
+from mlpipe_ci.remote.opening import open_store
+from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
+from mlpipe_ci.workflow import External
+
+PART = 4 << 20
+FAILURES = {Remote.MISSING: Failure.MISSING, Remote.REFUSED: Failure.REFUSED}
+
+
+class Buckets:
+    """Reads objects. `env`: where credentials are found, as for a remote cache."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._stores: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+        """As `Reader.look`: HEAD of one object, or the listing of many, 1,000 in each request."""
+        del last
+        try:
+            store = self._store(external.url)
+            if not is_many(external.url):
+                import obstore  # noqa: PLC0415 - an extra, and 20 ms
+
+                key = key_of(external.url)
+                return (_item(external, obstore.head(store, key), key, external.path),)
+            return _without_folders(tuple(_listed(store, external)))
+        except ReaderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - obstore's share no base
+            raise _fault(error) from None
+
+    def stream(self, item: Item, start: int) -> Stream:
+        """As `Reader.stream`."""
+        bucket, key = item.key.split("\n", 1)
+        options: Any = {"range": {"offset": start}} if start else None
+        try:
+            import obstore  # noqa: PLC0415 - an extra, and 20 ms
+
+            answer = obstore.get(self._store(bucket), key, options=options)
+            meta = answer.meta
+            external = External(url=f"{bucket}/{key}", path=item.path)
+            now = _item(external, meta, key, item.path, listed=item.kind is not Kind.VERSION)
+            return Stream(
+                item=Item(**(vars(now) | {"owner": item.owner})),
+                chunks=_chunks(answer),
+                start=start,
+                size=int(meta["size"]),
+            )
+        except Exception as error:  # noqa: BLE001 - obstore's share no base
+            raise _fault(error) from None
+
+    def _store(self, url: str) -> Any:
+        bucket = bucket_of(url)
+        with self._lock:
+            if bucket not in self._stores:
+                self._stores[bucket] = open_store(bucket, self._env, "data in an object store")
+            return self._stores[bucket]
+
+
+def _listed(store: Any, external: External) -> Iterator[Item]:
+    import obstore  # noqa: PLC0415 - an extra, and 20 ms
+
+    prefix, pattern = prefix_of(external.url), key_of(external.url)
+    count = 0
+    for page in obstore.list(store, prefix or None, chunk_size=1000):
+        for meta in page:
+            key = str(meta["path"])
+            inner = key[len(prefix) + 1 :] if prefix else key
+            if not inner or key.endswith("/") or (is_glob(pattern) and not matches(pattern, key)):
+                continue
+            count += 1
+            if count > MOST:
+                raise ReaderError(Failure.BROKEN, f"it means more than {MOST:,} objects")
+            yield _item(external, meta, key, external.path + inner, listed=True)
+
+
+def _without_folders(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Some programs make an empty object for each directory; obstore takes the `/` off its name."""
+    above = {place for item in items if "/" in item.path for place in places_above(item.path)}
+    return tuple(item for item in items if item.size or item.path not in above)
+
+
+def _item(
+    external: External, meta: Mapping[str, Any], key: str, path: str, *, listed: bool = False
+) -> Item:
+    """What the store says of an object. A listing does not tell versions."""
+    version, tag = meta.get("version"), str(meta.get("e_tag") or "")
+    if version and version != "null" and not listed:
+        kind, value = Kind.VERSION, str(version)
+    elif tag:
+        kind, value = Kind.ETAG, tag
+    else:
+        kind, value = Kind.MODIFIED, f"{meta['last_modified'].isoformat()}|{meta['size']}"
+    return Item(
+        path=path,
+        owner=identity(external.url),
+        key=f"{bucket_of(external.url)}\n{key}",
+        kind=kind,
+        value=value,
+        size=int(meta["size"]),
+        tag=tag,
+    )
+
+
+def _chunks(answer: Any) -> Iterator[bytes]:
+    try:
+        for chunk in answer.stream(min_chunk_size=PART):
+            yield bytes(chunk)
+    except Exception as error:  # noqa: BLE001 - obstore's share no base
+        raise _fault(error) from None
+
+
+def _fault(error: Exception) -> ReaderError:
+    if isinstance(error, UsageError):
+        return ReaderError(Failure.REFUSED, str(error))
+    found = classified(error)
+    text = str(found).replace("cache.remote", "the URL")
+    return ReaderError(FAILURES.get(found.kind, Failure.BROKEN), text)

@@ -1,0 +1,85 @@
+"""Files outside of the repository, on this machine or a share: `file:///mnt/data/*.csv`."""
+
+import os
+import stat
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+from mlpipe_ci.addresses import identity, is_many
+from mlpipe_ci.paths import is_glob, literal_prefix
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
+from mlpipe_ci.workflow import External
+
+CHUNK = 1 << 20
+
+
+class Local:
+    """Reads files. What tells their versions apart is when they were changed, and their size."""
+
+    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+        """As `Reader.look`."""
+        del last
+        place = unquote(urlsplit(external.url.replace("?", "%3F").replace("#", "%23")).path)
+        if not is_many(external.url):
+            return (_item(external, place, external.path),)
+        top = literal_prefix(place) if is_glob(place) else place.rstrip("/")
+        top = top if top.startswith("/") else f"/{top}"
+        found: list[Item] = []
+        for path in _walk(top):
+            if not is_glob(place) or matches(place.lstrip("/"), path.lstrip("/")):
+                found.append(
+                    _item(external, path, external.path + path[len(top.rstrip("/")) + 1 :])
+                )
+            if len(found) > MOST:
+                raise ReaderError(Failure.BROKEN, f"it means more than {MOST:,} files")
+        return tuple(found)
+
+    def stream(self, item: Item, start: int) -> Stream:
+        """As `Reader.stream`."""
+        external = External(url=f"file://{item.key}", path=item.path)
+        now = _item(external, item.key, item.path)
+        return Stream(
+            item=Item(**(vars(now) | {"owner": item.owner})),
+            chunks=_chunks(item.key, start),
+            start=start,
+            size=now.size,
+        )
+
+
+def _item(external: External, place: str, path: str) -> Item:
+    try:
+        status = os.stat(place)
+    except FileNotFoundError:
+        raise ReaderError(Failure.MISSING, f"there is no {place}") from None
+    except OSError as error:
+        raise ReaderError(Failure.BROKEN, f"{place}: {error.strerror}") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise ReaderError(Failure.BROKEN, f"{place} is not a file")
+    return Item(
+        path=path,
+        owner=identity(external.url),
+        key=place,
+        kind=Kind.MODIFIED,
+        value=f"{status.st_mtime_ns}|{status.st_size}",
+        size=status.st_size,
+        tag="file",
+    )
+
+
+def _walk(top: str) -> Iterator[str]:
+    if not os.path.isdir(top):
+        raise ReaderError(Failure.MISSING, f"there is no directory {top}")
+    for place, folders, names in os.walk(top):
+        folders.sort()
+        yield from (os.path.join(place, name) for name in sorted(names))
+
+
+def _chunks(place: str, start: int) -> Iterator[bytes]:
+    try:
+        with open(place, "rb") as file:
+            file.seek(start)
+            while chunk := file.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise ReaderError(Failure.BROKEN, f"{place}: {error.strerror}") from None

@@ -1,0 +1,78 @@
+"""Brings what a step is about to read and is not here: data from outside of git, large files."""
+
+from dataclasses import replace
+
+from mlpipe_ci.bench import Bench
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.outputs import refuse_links
+from mlpipe_ci.contents import lfs_pointers
+from mlpipe_ci.decide import Decision
+from mlpipe_ci.errors import GitError, PathError, SourceError
+from mlpipe_ci.inputs import outside_of
+from mlpipe_ci.patterns import matches
+from mlpipe_ci.sources import Sources
+from mlpipe_ci.sources.placing import Placing
+from mlpipe_ci.workflow import External, Step
+
+
+def supply(bench: Bench, decision: Decision) -> Decision:
+    """Put all into its place that the step reads. The decision, with notes for the reader.
+
+    Raises SourceError if it cannot be had, SourceMovedError if it is another one by now, PathError.
+    """
+    if decision.unreachable:
+        raise SourceError(decision.reasons[0])
+    notes = _from_outside(bench, decision.step)
+    _large_files(bench, decision)
+    return replace(decision, notes=decision.notes + notes) if notes else decision
+
+
+def _from_outside(bench: Bench, step: Step) -> tuple[str, ...]:
+    if bench.sources is None:
+        return ()
+    notes: tuple[str, ...] = ()
+    patterns = [pattern for pattern in step.reads if not pattern.startswith("!")]
+    for external in outside_of(bench.workflow, patterns):
+        refuse_links(bench.root, step, (external.path,))
+        notes += _place(bench, bench.sources, external, patterns)
+    bench.tree.forget()
+    return notes
+
+
+def _place(
+    bench: Bench, sources: Sources, external: External, patterns: list[str]
+) -> tuple[str, ...]:
+    placing = Placing(bench.root, sources, bench.aside, bench.state)
+    items = sources.items(external)
+    wanted = [one for one in items if any(matches(pattern, one.path) for pattern in patterns)]
+    try:
+        return placing.place(external, items, wanted)
+    except DamagedError as error:
+        raise SourceError(f"what was fetched for '{external.path}' is damaged: {error}") from error
+    except OSError as error:
+        raise PathError(f"'{external.path}' cannot be written: {error.strerror}") from error
+
+
+def _large_files(bench: Bench, decision: Decision) -> None:
+    """A step must not read a Git LFS pointer in the place of the content that it stands for.
+
+    Raises PathError if the content cannot be fetched.
+    """
+    inputs = decision.parts.inputs if decision.parts else ()
+    paths = tuple(one.path for item in inputs for one in bench.tree.opened(item))
+    found = lfs_pointers(bench.root, paths)
+    if not found:
+        return
+    why = ""
+    if bench.fetch_large:
+        try:
+            bench.fetch_large(found)
+        except GitError as error:
+            why = f" ({error})"
+        found = lfs_pointers(bench.root, found)
+        bench.tree.forget()
+    if found:
+        raise PathError(
+            f"input '{found[0]}' is a Git LFS pointer, its content is not here{why}; fetch it "
+            f"(git lfs pull --include '{found[0]}', or lfs: true in actions/checkout)"
+        )
