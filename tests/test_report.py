@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from mlpipe_ci.report import actions, annotations, escape, markdown, read, termi
 from mlpipe_ci.report.json import plan_json, run_json
 from mlpipe_ci.report.measures import verdict
 from mlpipe_ci.report.words import compared, number, shown
-from mlpipe_ci.run import Change, Comparison, Edge, Run, Status, StepOutcome
+from mlpipe_ci.run import Change, Comparison, Edge, Measured, Run, Status, StepOutcome
+from mlpipe_ci.workflow import Instance
 
 SHA = "4be1c02" + "0" * 33
 COMPARISON = Comparison(
@@ -132,7 +134,7 @@ def test_the_markdown_report_of_a_failure() -> None:
     assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
     assert "> [!CAUTION]\n> **<code>train</code>** failed: exit code 3" in text
     assert "````text\nTraceback\nValueError: no ``` data\n````" in text
-    assert "To see it at a desk: <code>mlpipe run train</code>" in text
+    assert "To reproduce it: <code>mlpipe run train</code>" in text
     assert "| ❌ <code>train</code> failed | a changed; b changed; c changed and 1 more" in text
     assert "↺ 1 reused: <code>clean</code>" in text
     assert "<details><summary>1 changed path</summary>" in text
@@ -346,7 +348,18 @@ def test_nothing_from_outside_leaves_its_place_in_a_comment(
     assert nested_fences_are_closed(text)
     outside = re.sub(r"(?ms)^(`{3,})(text|mermaid)\n.*?^\1$", "", text)
     tags = set(re.findall(r"<[^>]*>", outside))
-    ours = {"code", "/code", "sub", "/sub", "br", "details", "/details", "summary", "/summary"}
+    ours = {
+        "code",
+        "/code",
+        "sub",
+        "/sub",
+        "br",
+        "wbr",
+        "details",
+        "/details",
+        "summary",
+        "/summary",
+    }
     assert {tag.strip("<>") for tag in tags} <= ours
     assert not re.search(r"(?<![&\w])@\w", outside)
     assert not re.search(r"(?<![&])#\d", outside)
@@ -409,3 +422,85 @@ def test_no_line_of_ours_is_a_command(before: str, command: str) -> None:
 def test_ten_are_annotated_at_most() -> None:
     many = tuple(StepOutcome(step=step(f"s{n}"), status=Status.FAILED) for n in range(12))
     assert len(annotations.failures(run_of(*many))) == 10
+
+
+def combination(number: int, status: Status, *, each: str = "", **fields: Any) -> StepOutcome:
+    shown_as = f"({each or f'seed={number}'})"
+    instance = Instance(group="train", values=(("seed", number),), shown=shown_as, each=each)
+    made = replace(step("train"), id=f"train-{number}", name=f"train {shown_as}", strategy=instance)
+    return StepOutcome(step=made, status=status, **fields)
+
+
+def test_what_ended_alike_is_one_line() -> None:
+    good = [combination(n, Status.SUCCEEDED, reasons=("a changed",), seconds=2) for n in range(9)]
+    kept = [
+        combination(
+            n, Status.REUSED, each=f"{n}.csv", reasons=(f"same inputs as {n} h ago on main",)
+        )
+        for n in range(20, 45)
+    ]
+    text = markdown.report(run_of(*good, *kept))
+    assert "| ✅ <code>train (9 combinations)</code> | a changed | 18&nbsp;s |" in text
+    assert "↺ 25 reused: <code>train (25 items)</code><br><sub>same inputs as 20 h ago" in text
+    assert "<code>train (9 combinations)</code> ran: a changed" in text
+
+
+def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
+    tail = (
+        "Traceback (most recent call last):",
+        '  File "src/train.py", line 7, in <module>',
+        "    fit()",
+        *(f'  File "/usr/lib/python3.11/site-packages/x/{n}.py", line 1, in f' for n in range(9)),
+        "ValueError: no split | here",
+    )
+    failed = [
+        combination(
+            n, Status.FAILED, notes=("exit code 1",), exit_code=1, log_tail=tail, reasons=("a",)
+        )
+        for n in range(3)
+    ]
+    text = markdown.report(run_of(*failed))
+    assert text.count("[!CAUTION]") == 1
+    assert "exit code 1, at <code>src/train.py:7</code>: ValueError: no split &#124; here" in text
+    assert "At the same place: <code>train (seed=1)</code>, <code>train (seed=2)</code>" in text
+    fenced = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    assert fenced[0] == '  File "src/train.py", line 7, in <module>'
+    assert fenced[-2:] == ["  …", "ValueError: no split | here"]
+
+
+def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> None:
+    base = Measured(metrics=(("auc", 0.9),), source="the result of 1234567")
+    measured = replace(OUTCOMES[2], base=base)
+    first = replace(OUTCOMES[0], metrics=(("rows", 5.0),))
+    text = markdown.report(run_of(first, OUTCOMES[1], measured))
+    assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
+    assert "⏸️ 1 not run: <code>evaluate</code><br><sub>train did not succeed</sub>" in text
+    assert "gone" not in text, "it was not measured; that is no news"
+
+
+def test_a_run_with_nothing_to_do_says_so() -> None:
+    base = Measured(metrics=(("auc", 0.9),), source="the result of 1234567")
+    reused = StepOutcome(
+        step=TRAIN, status=Status.REUSED, reasons=("same",), metrics=(("auc", 0.9),), base=base
+    )
+    text = markdown.report(run_of(reused))
+    assert text.startswith("### ✅ demo: nothing new · 1 reused · auc 0.9\n")
+    assert "No step reads what changed: <code>a</code>" in text
+    assert "Same as for the base <code>4be1c02</code>: <code>auc</code>&nbsp;0.9" in text
+
+
+def test_a_first_run_says_that_it_is_one() -> None:
+    ran = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("no result yet",), seconds=1)
+    text = markdown.report(run_of(ran))
+    assert "First run of these steps: there was no result to reuse." in text
+
+
+def test_of_many_metrics_those_that_changed_are_shown() -> None:
+    names = [f"m{number}" for number in range(20)]
+    base = Measured(metrics=tuple((name, 1.0) for name in names), source="x")
+    now = tuple((name, 2.0 if name == "m7" else 1.0) for name in names)
+    one = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("a",), metrics=now, base=base)
+    text = markdown.report(run_of(one))
+    assert text.startswith("### ✅ demo: 1 ran · m7 2 (+1)\n")
+    assert "19 metrics did not change." in text
+    assert "<code>m8</code>" not in text

@@ -36,20 +36,28 @@ def _missed(run: Run, outcome: StepOutcome, gate: Held) -> Fault:
 
 
 def _fault(run: Run, outcome: StepOutcome) -> Fault:
-    file, line = _frame(outcome.log_tail, run.root) or (run.workflow.file, outcome.step.line)
+    file, line = frame(outcome.log_tail, run.root) or (run.workflow.file, outcome.step.line)
     why = "; ".join(outcome.notes) or str(outcome.status)
     lines = [f"step '{outcome.step.name}' failed: {why}", *outcome.log_tail[-SHOWN_LINES:]]
     level = "warning" if outcome.forgiven else "error"
     return Fault(file=file, line=line, column=1, message="\n".join(lines), level=level)
 
 
-def _frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:
+def frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:
     """The innermost frame of the last traceback that is in a file of the repository."""
     for text in reversed(lines):
         found = FRAME.match(text)
         if found and (path := _inside(found[1], root)):
             return path, int(found[2])
     return None
+
+
+def telling(lines: tuple[str, ...], root: str, most: int) -> tuple[str, ...]:
+    """The last lines of a log; of a traceback, those at the repository's own frame, and the end."""
+    at = [n for n, text in enumerate(lines) if (m := FRAME.match(text)) and _inside(m[1], root)]
+    if not at or len(lines) - at[-1] <= most:
+        return lines[-most:]
+    return (*lines[at[-1] : at[-1] + most - 2], "  …", lines[-1])
 
 
 def _inside(path: str, root: str) -> str:

@@ -10,7 +10,13 @@ from mlpipe_ci.run import Run
 MAX_UNITS = 60_000
 MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
-NEEDED = (sections.headline, sections.action, sections.metrics, sections.steps)
+NEEDED = (
+    sections.headline,
+    sections.cause,
+    sections.action,
+    sections.metrics,
+    sections.steps,
+)
 OPTIONAL = (plots.section, sections.logs, sections.why_reused, sections.changes, sections.graph)
 """In the order in which they are left out of a report that is too long."""
 SHOWN_FAULTS = 20
@@ -69,7 +75,7 @@ def broken(name: str, error: MlpipeError) -> str:
     if len(faults) > SHOWN_FAULTS:
         lines.append(f"… and {len(faults) - SHOWN_FAULTS} more")
     lines = lines or str(error).splitlines()[:SHOWN_FAULTS]
-    alert = "> [!CAUTION]\n> No step was run. To see it at a desk: `mlpipe validate`, `mlpipe plan`"
+    alert = "> [!CAUTION]\n> No step was run. To reproduce it: `mlpipe validate`, `mlpipe plan`"
     return _joined([f"### ❌ {plain(name)}: could not start", alert, fence(tuple(lines))])
 
 

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from mlpipe_ci.directions import Direction, direction
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.report.words import number, shown, tally
-from mlpipe_ci.run import Held, Measured, Run, StepOutcome
+from mlpipe_ci.run import Held, Measured, Run, Status, StepOutcome
 from mlpipe_ci.spread import STANDARD_ERRORS, deviation, standard_error
 
 MINUS = "\u2212"
+WELL = (Status.SUCCEEDED, Status.REUSED)
+FEW = 8
+"""Metrics that are shown with their values though they did not change."""
 DIGITS = 5
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
@@ -72,7 +75,7 @@ def rows(run: Run) -> tuple[Row, ...]:
 
 
 def _names(outcome: StepOutcome) -> dict[str, None]:
-    base = outcome.base.metrics if outcome.base else ()
+    base = outcome.base.metrics if outcome.base and outcome.status in WELL else ()
     return dict.fromkeys(name for name, _ in (*outcome.metrics, *base))
 
 
@@ -101,8 +104,9 @@ def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[Row]:
 
 def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: 2 ran · 3 reused · auc 0.934 (+0.012)`."""
-    first = next((row for row in rows(run) if row.value is not None), None)
-    parts = [*tally(run), *([brief(first)] if first else [])]
+    known = (row for row in rows(run) if row.value is not None)
+    first = min(known, key=lambda row: (not row.differs, row.label != row.name), default=None)
+    parts = [*tally(run), *([brief(first)] if first and run.result != "failure" else [])]
     return f"{shown(run.workflow.name)}: {' · '.join(parts)}"
 
 
@@ -150,6 +154,12 @@ def told(rows_: tuple[Row, ...], most: int) -> tuple[tuple[Row, ...], int]:
     ordered = sorted(rows_, key=lambda row: (row.better is not False, not row.differs))
     kept = set(map(id, ordered[:most]))
     return tuple(row for row in rows_ if id(row) in kept), max(0, len(rows_) - most)
+
+
+def news(rows_: tuple[Row, ...]) -> tuple[tuple[Row, ...], int]:
+    """Of many rows those that differ from the base, and how many do not; of a few, all."""
+    changed = tuple(row for row in rows_ if row.differs or row.base is None)
+    return (rows_, 0) if len(rows_) <= FEW else (changed, len(rows_) - len(changed))
 
 
 def gate_words(gate: Held) -> str:

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 from mlpipe_ci.keys import Difference
 from mlpipe_ci.report.escape import code, plain
-from mlpipe_ci.report.measures import Row, change_words, told, value_words
+from mlpipe_ci.report.measures import FEW, Row, change_words, news, told, value_words
 from mlpipe_ci.report.words import shown
 from mlpipe_ci.result import plain_number
 from mlpipe_ci.run import Comparison
@@ -21,7 +22,10 @@ SHOWN_PARAMS = 20
 
 def markdown(rows: tuple[Row, ...], base: str | None, why: tuple[str, ...], most: int) -> str:
     """At most so many rows; `base`: its commit; `why`: reasons why nothing is known of it."""
-    some, more = told(rows, most)
+    if rows and not any(row.differs for row in rows):
+        return _unchanged(rows, base)
+    changed, same = news(rows)
+    some, more = told(changed, most)
     if not some:
         return ""
     notes = [f"<sub>{plain(text[:1].upper() + text[1:])}.</sub>" for text in why]
@@ -32,21 +36,38 @@ def markdown(rows: tuple[Row, ...], base: str | None, why: tuple[str, ...], most
         notes += [f"<sub>{text}</sub>" for text in legend(some)]
     else:
         lines = ["| metric | value |", "|---|--:|", *map(_alone, some)]
-    rest = f"{more:,} more metrics are in the report." if more else ""
+    rest = f"{more:,} more metrics are in the report. " if more else ""
+    rest += f"{same:,} metric{'' if same == 1 else 's'} did not change." if same else ""
     return "\n\n".join(part for part in ("\n".join(lines), rest, "<br>".join(notes)) if part)
 
 
+def _unchanged(rows: tuple[Row, ...], base: str | None) -> str:
+    of = f" {code(base[:7])}" if base else ""
+    some = " · ".join(f"{label(row.label)}&nbsp;{_value(row)}" for row in rows[:FEW])
+    more = f" and {len(rows) - FEW:,} more" if len(rows) > FEW else ""
+    return f"Same as for the base{of}: {some}{more}"
+
+
+def _value(row: Row) -> str:
+    return value_words(row.value, row.spread).replace(" ", "&nbsp;")
+
+
+def label(text: str) -> str:
+    """The name of a metric, which may be broken where a phone has no room for it."""
+    return re.sub(r"(&#95;|[./:])(?=\w)", r"\1<wbr>", code(text)).replace("</<wbr>", "</")
+
+
 def _alone(row: Row) -> str:
-    return f"| {code(row.label)} | {value_words(row.value, row.spread)} |"
+    return f"| {label(row.label)} | {_value(row)} |"
 
 
 def _compared(row: Row) -> str:
     """One metric: its direction, the base's value, this run's, the difference and what it is."""
-    arrow = f" {row.direction.arrow}" if row.direction.arrow else ""
+    arrow = f"&nbsp;{row.direction.arrow}" if row.direction.arrow else ""
     change = f"{MARKS[row.better]}{change_words(row)}".replace(" ", "&nbsp;")
     change += " (within noise)" if row.is_noise else ""
     base, here = value_words(row.base, row.base_spread), value_words(row.value, row.spread)
-    return f"| {code(row.label)}{arrow} | {change} | {base} → {here} |"
+    return f"| {label(row.label)}{arrow} | {change} | {base} → {here} |"
 
 
 def legend(some: tuple[Row, ...]) -> list[str]:

@@ -3,7 +3,6 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
 
 from mlpipe_ci.decide import NOT_ASKED, in_words
 from mlpipe_ci.result import plain_number
@@ -14,6 +13,7 @@ SYMBOLS = {"success": "✅", "failure": "❌", "gate-missed": "❌", "cancelled"
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
 LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters, which JSON can hold and no file name can."""
+IDLE = (Status.REUSED, Status.SKIPPED)
 SHOWN_PATHS = 3
 FOLDED = 3
 """So many items of one step are shown together, if all are alike."""
@@ -46,6 +46,9 @@ def tally(run: Run) -> list[str]:
         _count(run.count(Status.BLOCKED), "not run"),
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
+    idle = run.outcomes and not any(o.status not in IDLE or o.missed for o in run.outcomes)
+    if idle and run.count(Status.REUSED) and not run.lost:
+        parts.insert(0, "nothing new")
     parts.append(f"saved {in_words(run.saved_seconds)}" if run.saved_seconds else "")
     return [part for part in parts if part]
 
@@ -88,11 +91,26 @@ def whole(step: Step) -> str:
     return step.name.removesuffix(f" {step.strategy.shown}")
 
 
-def names_of(steps: Iterable[Step]) -> list[str]:
-    """The names of steps; several items of one step as `clean (7 items)`, where the first is."""
-    counts = Counter(name for step in steps if (name := whole(step)))
-    many = {name: f"{name} ({n} items)" for name, n in counts.items() if n >= FOLDED}
-    return list(dict.fromkeys(many.get(whole(step), step.name) for step in steps))
+def family(step: Step) -> str:
+    """The name of a step without its item or combination; empty if it has neither."""
+    if step.strategy is None:
+        return ""
+    return whole(step) or step.name.removesuffix(f" {step.strategy.shown}")
+
+
+def many(step: Step, count: int) -> str:
+    """How so many items or combinations of a step are called: `clean (7 items)`."""
+    return f"{family(step)} ({count} {'items' if whole(step) else 'combinations'})"
+
+
+def names_of(steps: list[Step]) -> list[str]:
+    """The names of steps; several of one family as `clean (7 items)`, where the first is."""
+    counts = Counter(name for step in steps if (name := family(step)))
+    called = (
+        many(step, counts[family(step)]) if counts[family(step)] >= FOLDED else step.name
+        for step in steps
+    )
+    return list(dict.fromkeys(called))
 
 
 def watched(run: Run) -> str:
