@@ -12,6 +12,7 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.decide import Evidence, Facts, Written
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
+from mlpipe_ci.dvc import Dvc
 from mlpipe_ci.executors.base import Executor
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
@@ -46,7 +47,7 @@ class Bench:
     if a step reads them.
     `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
     holds a first one back while the result of a step is kept. `weigh`: an outcome with its gates.
-    `sources`: data that git does not have.
+    `sources`: data that git does not have; `dvc`: what DVC tracks.
     """
 
     root: Path
@@ -70,6 +71,7 @@ class Bench:
     interrupts: Interrupts = NO_INTERRUPTS
     weigh: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
     sources: Sources | None = None
+    dvc: Dvc | None = None
 
     @cached_property
     def writers(self) -> Writers:

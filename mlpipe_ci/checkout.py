@@ -113,9 +113,8 @@ def _is_of(url: str, repository: str) -> bool:
 
 
 def large_files(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
-    """From where the content of Git LFS files may be fetched: only into a checkout of ours."""
-    ours = git is not None and (git.root / OURS).exists()
-    remote = remote_for(env, git, asked) if ours else None
+    """From where the content of Git LFS files may be fetched."""
+    remote = remote_for(env, git, asked, fetch=True)
     return Remote(remote.url, remote.settings, CHECKOUT_SECONDS) if remote else None
 
 

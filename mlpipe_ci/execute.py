@@ -6,11 +6,12 @@ from pathlib import Path
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
+from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, read_samples, remember
 from mlpipe_ci.errors import PathError
 from mlpipe_ci.executors.base import Outcome
-from mlpipe_ci.footprint import touched_by
+from mlpipe_ci.footprint import contents_read, touched_by
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result, written_before
@@ -104,11 +105,25 @@ def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, Ste
             hints = tuple(fault for fault in ended.trace.why if REMEDY in fault)
             more = (*strict_faults(bench, decision.step, ended), *hints)
             return touched, _failed(bench, decision, ended, why, more)
+        if fault := _pointer_fault(bench, ended):
+            return touched, _failed(bench, decision, ended, fault)
         if faults := strict_faults(bench, decision.step, ended):
             return touched, _failed(bench, decision, ended, faults[0], faults[1:])
         return _succeeded(bench, attempt, ended)
     except (MissingOutputError, MetricsError) as error:
         return touched, _failed(bench, decision, ended, str(error))
+
+
+def _pointer_fault(bench: Bench, ended: Outcome) -> str:
+    """A step that took a Git LFS pointer for data has made something of 130 bytes of text."""
+    reads = (path for path in contents_read(ended.trace, bench.root) if bench.tree.tracked(path))
+    found = lfs_pointers(bench.root, reads)
+    if not found:
+        return ""
+    return (
+        f"it read '{found[0]}', which is a Git LFS pointer, not the data; name it in inputs, and "
+        "its content is fetched before the step runs"
+    )
 
 
 def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:

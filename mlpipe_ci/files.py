@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from mlpipe_ci.digests import Digests
 from mlpipe_ci.directories import Directories
@@ -19,20 +20,38 @@ from mlpipe_ci.patterns import matches
 from mlpipe_ci.walk import Disk
 
 
+class Pointed(Protocol):
+    """Data that git has only a pointer of, as DVC keeps it."""
+
+    def forget(self) -> None:
+        """A command has run."""
+
+    def inputs(self, pattern: str) -> tuple[Input, ...]:
+        """Such data that a pattern may mean, whether its content is here or not."""
+
+    def holds(self, path: str) -> bool:
+        """True for such data, and for what lies in it."""
+
+
 class Tree:
     """The files under `root` as they are now. `outputs`: all paths that steps declare to write.
 
-    `memo`: remembers digests from one run to the next.
+    `memo`: remembers digests from one run to the next. `pointed`: data that git has pointers of.
     """
 
     def __init__(
-        self, root: Path, git: Git | None, outputs: tuple[str, ...], memo: Memo | None = None
+        self,
+        root: Path,
+        git: Git | None,
+        outputs: tuple[str, ...],
+        memo: Memo | None = None,
+        pointed: Pointed | None = None,
     ) -> None:
         memo = memo or Memo()
         self._disk = Disk(root)
         self._digests = Digests(self._disk, git, outputs, memo)
         self._directories = Directories(self._disk, self._digests, memo, with_git=git is not None)
-        self._git, self._memo = git, memo
+        self._git, self._memo, self._pointed = git, memo, pointed
         self._named: dict[str, str] = {}
         self._hidden: frozenset[str] = frozenset()
 
@@ -50,12 +69,26 @@ class Tree:
     def forget(self) -> None:
         """Forget what was seen: a command has run, and may have written anything."""
         self._digests.forget()
+        if self._pointed:
+            self._pointed.forget()
 
     def inputs(self, pattern: str, step: str) -> tuple[Input, ...]:
         """Files that a pattern means now, with digests. Empty if there are none. PathError.
 
         Many files of one directory may come as one listing.
         """
+        if self._pointed is None:
+            return self._found(pattern, step)
+        pointed = self._pointed.inputs(pattern)
+        if pointed and not is_glob(pattern) and self._pointed.holds(pattern.rstrip("/")):
+            return pointed
+        plain = self._found(pattern, step)
+        if not pointed:
+            return plain
+        here = (one for item in plain for one in self.opened(item))
+        return (*pointed, *(one for one in here if not self._pointed.holds(one.path)))
+
+    def _found(self, pattern: str, step: str) -> tuple[Input, ...]:
         if not is_glob(pattern):
             self._disk.refuse_outside(pattern.rpartition("/")[0], step)
             file = self._digests.file(pattern)
@@ -156,6 +189,8 @@ class Tree:
         """Files that a pattern means now, not looked into. Raises PathError."""
         self._disk.refuse_outside(literal_prefix(pattern), step)
         self._digests.look()
+        pointed = self._pointed.inputs(pattern) if self._pointed else ()
+        yield from (item.path for item in pointed)
         for path in self._all(pattern, step):
             if self._disk.is_link(path):
                 self._disk.refuse_outside(path, step)

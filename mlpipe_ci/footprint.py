@@ -58,6 +58,11 @@ def touched_by(trace: Trace, root: Path) -> Touched:
     return replace(_written(trace, root), reads=frozenset(reads))
 
 
+def contents_read(trace: Trace, root: Path) -> Iterator[str]:
+    """Files of the repository of which the step was seen to read the content, and not its own."""
+    return (path for path, flag in _inside(trace, root) if flag & READ and not flag & OWN)
+
+
 def _written(trace: Trace, root: Path) -> Touched:
     """All that was written, files that are gone again as well: another may have used the name."""
     found = dict(_inside(trace, root))

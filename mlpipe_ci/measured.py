@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlpipe_ci.decide import Decision, make_plan
 from mlpipe_ci.discovery.checking import Checker
+from mlpipe_ci.dvc import Dvc
 from mlpipe_ci.errors import GitError, MlpipeError
 from mlpipe_ci.events import Event
 from mlpipe_ci.evidence import Gatherer
@@ -131,7 +132,9 @@ def _decisions(
 
 def _tree(workspace: Workspace, past: Past, workflow: Workflow) -> PastTree:
     work = (workspace.root, past.git, workflow.writes, workspace.state.memo)
-    return PastTree(work, past.history.entries(past.commit), past.link)
+    then = past.history.entries(past.commit)
+    dvc = Dvc(workspace.root, lambda: then, past.link, None) if workspace.dvc else None
+    return PastTree(work, then, past.link, dvc)
 
 
 def _items(workspace: Workspace, tree: PastTree, wanted: Each) -> tuple[str, ...]:

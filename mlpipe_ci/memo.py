@@ -10,6 +10,7 @@ import json
 import os
 import time
 from array import array
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from blake3 import blake3
@@ -69,10 +70,16 @@ class Directory:
 
 
 class Memo:
-    """Digests of regular files."""
+    """Digests of regular files. `read`: gives one; `name`: of an unusual kind of digest."""
 
-    def __init__(self, rows: Rows | None = None) -> None:
+    def __init__(
+        self,
+        rows: Rows | None = None,
+        read: Callable[[str], str] = file_digest,
+        name: str = "",
+    ) -> None:
         self._rows: Rows = rows or Forgetful()
+        self._read, self._name = read, name
         self._known: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, tuple[bytes, str]] = {}
         self._changed: set[str] = set()
@@ -91,7 +98,7 @@ class Memo:
         if isinstance(found, list | tuple) and tuple(found[:-1]) == before:
             return str(found[-1])
         path, now = f"{directory}/{name}", time.time_ns()
-        digest = file_digest(path)
+        digest = self._read(path)
         if is_settled(before, now) and signature(os.lstat(path)) == before:
             known[name] = (*before, digest)
             self._changed.add(directory)
@@ -144,7 +151,11 @@ class Memo:
             nothing = (None, "")
             self._rows.write(
                 [
-                    (place, json.dumps(self._directory(place)), *self._seen.get(place, nothing))
+                    (
+                        self._name + place,
+                        json.dumps(self._directory(place)),
+                        *self._seen.get(place, nothing),
+                    )
                     for place in sorted(self._changed)
                 ]
             )
@@ -152,7 +163,7 @@ class Memo:
 
     def _directory(self, directory: str) -> dict[str, Any]:
         if directory not in self._known:
-            self._known[directory] = _parsed(self._rows.read(directory))
+            self._known[directory] = _parsed(self._rows.read(self._name + directory))
         return self._known[directory]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlpipe_ci.errors import PathError
-from mlpipe_ci.files import Tree
+from mlpipe_ci.files import Pointed, Tree
 from mlpipe_ci.git import SUBMODULE, SYMLINK, Git, Index
 from mlpipe_ci.keys import Input
 from mlpipe_ci.memo import SKIPPED, Memo
@@ -23,7 +23,8 @@ MOST_LINKS = 40
 
 class PastTree(Tree):
     """Answers as `Tree` does, for another commit. `then`: its files; `text`: a file's content there
-    by its path, None if it cannot be had (asked of symbolic links alone).
+    by its path, None if it cannot be had (asked of symbolic links alone); `pointed`: data that DVC
+    tracked then.
     """
 
     def __init__(
@@ -31,9 +32,10 @@ class PastTree(Tree):
         work: tuple[Path, Git, tuple[str, ...], Memo],
         then: Index,
         text: Callable[[str], str | None],
+        pointed: Pointed | None = None,
     ) -> None:
         root, git, outputs, memo = work
-        super().__init__(root, git, outputs, memo)
+        super().__init__(root, git, outputs, memo, pointed)
         self._now, self._then, self._text = git, then, text
 
     def forget(self) -> None:
@@ -42,10 +44,13 @@ class PastTree(Tree):
     def inputs(self, pattern: str, step: str) -> tuple[Input, ...]:
         """As `Tree.inputs`. Raises PathError."""
         found = [one for path in self._meaning(pattern) for one in self._read(path, step)]
+        pointed = self._pointed.inputs(pattern) if self._pointed else ()
         there = {one.path for one in found}
-        now = [] if pattern in self._then else super().inputs(pattern, step)
+        now = [] if pattern in self._then else self._found(pattern, step)
         more = [one for one in now if one.path not in there and self._is_outside(one.path)]
-        return (*found, *more)
+        if self._pointed:
+            more = [one for one in more if not self._pointed.holds(one.path)]
+        return (*pointed, *found, *more)
 
     def paths(self, pattern: str, step: str) -> Iterator[str]:
         """As `Tree.paths`. Raises PathError."""

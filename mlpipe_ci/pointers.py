@@ -24,12 +24,18 @@ def moved_data(path: str, before: str | None, after: str | None) -> tuple[str, .
     return tuple(sorted(p for p in old.keys() | new.keys() if old.get(p) != new.get(p)))
 
 
-def _hashes(path: str, text: str | None) -> Iterator[tuple[str, str]]:
+def entries(path: str, text: str | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Path of each piece of data that a pointer stands for, and what the pointer says of it."""
     directory = posixpath.dirname(path)
     for out in _outs(text):
         place = out.get("path")
         if isinstance(place, str):
-            yield posixpath.normpath(posixpath.join(directory, place)), str(_hash(out))
+            yield posixpath.normpath(posixpath.join(directory, str(out["wdir"]), place)), out
+
+
+def _hashes(path: str, text: str | None) -> Iterator[tuple[str, str]]:
+    for place, out in entries(path, text):
+        yield place, str(_hash(out))
 
 
 def _hash(out: Mapping[str, Any]) -> Any:
@@ -49,4 +55,5 @@ def _outs(text: str | None) -> Iterator[Mapping[str, Any]]:
     for holder in (value, *holders):
         outs = holder.get("outs") if isinstance(holder, Mapping) else None
         if isinstance(outs, list):
-            yield from (out for out in outs if isinstance(out, Mapping))
+            inner = value.get("wdir", "")
+            yield from ({**out, "wdir": inner} for out in outs if isinstance(out, Mapping))

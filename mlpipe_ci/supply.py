@@ -7,6 +7,7 @@ from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import refuse_links
 from mlpipe_ci.contents import lfs_pointers
 from mlpipe_ci.decide import Decision
+from mlpipe_ci.dvc import is_of_dvc, pull
 from mlpipe_ci.errors import GitError, PathError, SourceError
 from mlpipe_ci.inputs import outside_of
 from mlpipe_ci.patterns import matches
@@ -23,6 +24,7 @@ def supply(bench: Bench, decision: Decision) -> Decision:
     if decision.unreachable:
         raise SourceError(decision.reasons[0])
     notes = _from_outside(bench, decision.step)
+    _from_dvc(bench, decision)
     _large_files(bench, decision)
     return replace(decision, notes=decision.notes + notes) if notes else decision
 
@@ -51,6 +53,24 @@ def _place(
         raise SourceError(f"what was fetched for '{external.path}' is damaged: {error}") from error
     except OSError as error:
         raise PathError(f"'{external.path}' cannot be written: {error.strerror}") from error
+
+
+def _from_dvc(bench: Bench, decision: Decision) -> None:
+    """Have DVC bring what it tracks, of that which the step reads and is not here."""
+    inputs = decision.parts.inputs if decision.parts and bench.dvc else ()
+    items = [one for item in inputs for one in bench.tree.opened(item) if is_of_dvc(one)]
+    if not items or bench.dvc is None:
+        return
+    known = {one.path: out for one in items if (out := bench.dvc.out(one.path))}
+    missing = [out for out in known.values() if not bench.dvc.is_here(out)]
+    if not missing:
+        return
+    pull(bench.root, missing, bench.env)
+    bench.tree.forget()
+    for item in items:
+        out = bench.dvc.out(item.path)
+        if out is None or bench.dvc.input(out) != item:
+            raise SourceError(f"what DVC has brought for '{item.path}' is not what its hash says")
 
 
 def _large_files(bench: Bench, decision: Decision) -> None:

@@ -16,6 +16,7 @@ from mlpipe_ci.checkout import large_files, remote_for
 from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
+from mlpipe_ci.dvc import Dvc
 from mlpipe_ci.errors import MissingInputError, UsageError
 from mlpipe_ci.events import DESK, Event, read_event
 from mlpipe_ci.evidence import Gatherer
@@ -68,6 +69,7 @@ class Workspace:
     later: Later
     departed: Departed
     sources: Sources
+    dvc: Dvc | None
     forced: frozenset[str]
     chosen: frozenset[str] | None
     needed_only: bool
@@ -131,7 +133,7 @@ def open_workspace(
     event = read_event(env, place.git)
     state = State(place.state, readonly=readonly)
     sources = Sources(env, place.cache, state, telling.say, telling.tell)
-    items = partial(_items, place.root, sources)
+    items = partial(_items, place, state, sources)
     workflow = _load(place, options, event, keep=not readonly, items=items)
     remote = remote_for(env, place.git, options.asked, fetch=options.fetch)
     history = History(place.git, remote) if place.git else None
@@ -139,7 +141,8 @@ def open_workspace(
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
     outside = tuple(one.path for one in outside_of(workflow, ["."]))
-    tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo)
+    dvc = _dvc(place, state)
+    tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo, dvc)
     later = note_writers(workflow, state, tree)
     departed = Departed(place.private, place.root, workflow)
     if readonly:
@@ -167,6 +170,7 @@ def open_workspace(
         authors=Authors(event, comparison, place.git, history),
         chosen=chosen,
         sources=sources,
+        dvc=dvc,
         forced=named_steps(workflow, options.force, "--force"),
         needed_only=_needed_only(options, event, store),
         watching=_unwatched(env),
@@ -176,10 +180,29 @@ def open_workspace(
     )
 
 
-def _items(root: Path, sources: Sources, wanted: Each) -> tuple[str, ...]:
+def _dvc(place: Place, state: State) -> Dvc | None:
+    """What DVC tracks, if it is used."""
+    git = place.git
+    if git is None or not (place.root / ".dvc").is_dir():
+        return None
+
+    def text(path: str) -> str | None:
+        try:
+            return (place.root / path).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    return Dvc(place.root, lambda: (*git.index(), *git.look().untracked), text, state.md5)
+
+
+def _items(place: Place, state: State, sources: Sources, wanted: Each) -> tuple[str, ...]:
     """The files of `each`: of the work tree, and of what git does not have. Raises MlpipeError."""
     places = [one.path for one in wanted.external]
-    here = (p for p in on_disk(root, wanted) if not any(is_under(p, place) for place in places))
+    found = on_disk(place.root, wanted)
+    here = [path for path in found if not any(is_under(path, place) for place in places)]
+    if dvc := _dvc(place, state):
+        tracked = (out for one in included(wanted.patterns) for out in dvc.meant(one))
+        here += (out.path for out in tracked if not out.is_directory)
     sources.expect(wanted.external)
     there = (item.path for one in wanted.external for item in sources.items(one))
     meant = (p for p in there if any(matches(one, p) for one in included(wanted.patterns)))

@@ -14,6 +14,7 @@ from pathlib import Path
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
 from mlpipe_ci.cache.recall import Recall
 from mlpipe_ci.cache.traced import Traced, decode_traced, encode_traced
+from mlpipe_ci.contents import md5_digest
 from mlpipe_ci.keys import KeyParts, step_key
 from mlpipe_ci.listings import KIND
 from mlpipe_ci.memo import Memo
@@ -55,7 +56,9 @@ class State:
         except (sqlite3.Error, OSError) as error:
             self.warning = f"{path} cannot be used ({error}); reasons will be less exact"
             self._db = _open(":memory:")
-        self.memo = Memo(_Rows(self._db, readonly=readonly))
+        rows = _Rows(self._db, readonly=readonly)
+        self.memo = Memo(rows)
+        self.md5 = Memo(rows, md5_digest, "md5 ")
         self._steps: dict[str, dict[str, Row]] = {}
         self._recalls: dict[str, Recall] = {}
         self._new_listings = False
@@ -163,6 +166,7 @@ class State:
         """Write what was remembered, and close the file."""
         if not self._readonly:
             self.memo.save()
+            self.md5.save()
             for workflow, recall in self._recalls.items():
                 text = recall.text()
                 if text is not None:

@@ -237,6 +237,7 @@ def _bench(
         interrupts=Interrupts(),
         weigh=weights.weigh,
         sources=workspace.sources,
+        dvc=workspace.dvc,
     )
 
 

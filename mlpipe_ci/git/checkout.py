@@ -149,9 +149,14 @@ def empty(directory: Path) -> None:
 
 
 def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) -> None:
-    """Put the content of Git LFS files in the place of their pointers. Raises GitError."""
+    """Put the content of Git LFS files in the place of their pointers. Raises GitError.
+
+    Where git does not know Git LFS yet it is told of it, so that a content counts as its pointer:
+    for this clone alone, and so that a checkout goes on leaving pointers.
+    """
     deadline = remote.deadline()
-    command.run("lfs", "install", "--local", "--skip-smudge", "--skip-repo")
+    if command.attempt("config", "--get", "filter.lfs.clean") is None:
+        command.run("lfs", "install", "--local", "--skip-smudge", "--skip-repo")
     # A comma parts two patterns, and cannot be escaped.
     patterns = ["/" + re.sub(r"([\\*?\[\]{}!])", r"\\\1", path).replace(",", "?") for path in paths]
     for start in range(0, len(patterns), BATCH):

@@ -102,3 +102,35 @@ def test_content_that_the_server_lost(
     done = job.mlpipe("run", code=2, **job.env("push", payload("push")) | env)
     assert "'data/model.bin' is a Git LFS pointer, its content is not here (git lfs:" in done.stdout
     assert "docs" in done.stdout
+
+
+def test_in_a_clone_of_the_users_own(
+    hub: Hub, large: Callable[[str, bytes], str], git_lfs: Path, tmp_path: Path
+) -> None:
+    hub.desk.git("rm", "-q", "-r", "data")
+    hub.desk.commit({".gitattributes": "*.bin filter=lfs -text\n", "mlpipe.yml": WORKFLOW})
+    large("data/model.bin", b"weights " * 500)
+    large("more/other.bin", b"more")
+    hub.push()
+    env = {"PATH": f"{git_lfs}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+    clone = hub.clone(tmp_path / "clone", "main")
+    hub.server.requests.clear()
+    assert "1 ran" in clone.mlpipe("run", "train", code=0, **env).stdout
+    assert len(downloads(hub)) == 1
+    assert clone.read("out.txt") == "weights " * 500
+    assert clone.read("more/other.bin").startswith("version https://git-lfs")
+    assert clone.git("-c", "core.fileMode=false", "status", "--short", "data") == ""
+    assert "1 reused" in clone.mlpipe("run", "train", code=0, **env).stdout
+    assert len(downloads(hub)) == 1
+
+
+def test_a_step_that_says_nothing_never_takes_a_pointer_for_data(
+    hub: Hub, large: Callable[[str, bytes], str], tmp_path: Path
+) -> None:
+    silent = "steps: [{name: train, run: cat data/model.bin > out.txt}]"
+    hub.desk.commit({".gitattributes": "*.bin filter=lfs -text\n", "mlpipe.yml": silent})
+    large("data/model.bin", b"weights")
+    hub.push()
+    clone = hub.clone(tmp_path / "clone", "main")
+    done = clone.mlpipe("run", code=1, MLPIPE_TRACER="notify")
+    assert "it read 'data/model.bin', which is a Git LFS pointer, not the data" in done.stdout
