@@ -47,6 +47,10 @@ HELP = {
         "mlpipe report --open\n  mlpipe report report.json\n  mlpipe report report.json --post",
     ),
     "runs": ("list the last runs in this work tree", "mlpipe runs"),
+    "watch": (
+        "run, and run again whenever something changes that a step reads",
+        "mlpipe watch\n  mlpipe watch train --jobs 4",
+    ),
     "doctor": ("say what works on this machine: git, caches, tracers", "mlpipe doctor"),
 }
 
@@ -237,6 +241,16 @@ def _carry_out(command: argparse.ArgumentParser) -> None:
     add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
 
 
+def _watch(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    help_ = "run up to N steps at once that do not need one another; auto: as many as cores"
+    add("-j", "--jobs", metavar="N", default="1", help=help_)
+    help_ = "after a failure, run what does not need the step that failed"
+    add("-k", "--keep-going", action="store_true", help=help_)
+    help_ = "ask sources outside of git so often for news (default: 60)"
+    add("--every", metavar="SECONDS", type=float, default=60.0, help=help_)
+
+
 OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
     "run": (_workflow, _decision, _targets, _carry_out, _report_file, _html),
     "plan": (_workflow, _decision, _targets, _report_file),
@@ -250,6 +264,7 @@ OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
     "trace": (_workflow, _trace),
     "logs": (_logs,),
     "runs": (),
+    "watch": (_workflow, _targets, _watch),
     "doctor": (),
 }
 """What each command takes, beside what all take."""

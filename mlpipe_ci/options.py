@@ -48,3 +48,4 @@ class Options:
     progress: str = "auto"
     run: int | None = None
     follow: bool = False
+    every: float = 60.0

@@ -17,5 +17,6 @@ COMMANDS = {
     "metrics": "mlpipe_ci.commands.metrics",
     "show": "mlpipe_ci.commands.show",
     "runs": "mlpipe_ci.commands.runs",
+    "watch": "mlpipe_ci.commands.watch",
     "doctor": "mlpipe_ci.commands.doctor",
 }
