@@ -442,7 +442,7 @@ def test_what_ended_alike_is_one_line() -> None:
     text = markdown.report(run_of(*good, *kept))
     assert "| ✅ <code>train (9 combinations)</code> | a changed | 18&nbsp;s |" in text
     assert "↺ 25 reused: <code>train (25 items)</code><br><sub>same inputs as 20 h ago" in text
-    assert "<code>train (9 combinations)</code> ran: a changed" in text
+    assert "**Why:** a changed (<code>train (9 combinations)</code>)" in text
 
 
 def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
@@ -462,9 +462,10 @@ def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
     text = markdown.report(run_of(*failed))
     assert text.count("[!CAUTION]") == 1
     assert "exit code 1, at <code>src/train.py:7</code>: ValueError: no split &#124; here" in text
-    assert "At the same place: <code>train (seed=1)</code>, <code>train (seed=2)</code>" in text
+    assert "The same in: <code>train (seed=1)</code>, <code>train (seed=2)</code>" in text
     fenced = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
     assert fenced[0] == '  File "src/train.py", line 7, in <module>'
+    assert "**To do:** mend <code>src/train.py:7</code>, and push." in text
     assert fenced[-2:] == ["  …", "ValueError: no split | here"]
 
 
@@ -485,14 +486,15 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
     )
     text = markdown.report(run_of(reused))
     assert text.startswith("### ✅ demo: nothing new · 1 reused · auc 0.9\n")
-    assert "No step reads what changed: <code>a</code>" in text
+    assert "**Why:** no step reads what changed: <code>a</code>" in text
+    assert "**To do:** nothing." in text
     assert "Same as for the base <code>4be1c02</code>: <code>auc</code>&nbsp;0.9" in text
 
 
 def test_a_first_run_says_that_it_is_one() -> None:
     ran = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("no result yet",), seconds=1)
     text = markdown.report(run_of(ran))
-    assert "First run of these steps: there was no result to reuse." in text
+    assert "**Why:** first run of these steps: there was no result to reuse." in text
 
 
 def test_of_many_metrics_those_that_changed_are_shown() -> None:

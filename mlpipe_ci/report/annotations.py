@@ -55,9 +55,10 @@ def frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:
 def telling(lines: tuple[str, ...], root: str, most: int) -> tuple[str, ...]:
     """The last lines of a log; of a traceback, those at the repository's own frame, and the end."""
     at = [n for n, text in enumerate(lines) if (m := FRAME.match(text)) and _inside(m[1], root)]
+    short = tuple(line.replace(f"{root}/", "") if root else line for line in lines)
     if not at or len(lines) - at[-1] <= most:
-        return lines[-most:]
-    return (*lines[at[-1] : at[-1] + most - 2], "  …", lines[-1])
+        return short[-most:]
+    return (*short[at[-1] : at[-1] + most - 2], "  …", short[-1])
 
 
 def _inside(path: str, root: str) -> str:

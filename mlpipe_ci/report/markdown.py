@@ -3,7 +3,7 @@
 import re
 
 from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.report import plots, sections
+from mlpipe_ci.report import first, plots, sections
 from mlpipe_ci.report.escape import fence, plain
 from mlpipe_ci.run import Run
 
@@ -11,9 +11,9 @@ MAX_UNITS = 60_000
 MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
 NEEDED = (
-    sections.headline,
-    sections.cause,
-    sections.action,
+    first.headline,
+    first.cause,
+    first.action,
     sections.metrics,
     sections.steps,
 )
@@ -65,7 +65,7 @@ def of_fork(text: str) -> str:
 
 def short(run: Run) -> str:
     """The verdict and where to read on, for a server that takes no more."""
-    return _joined([sections.headline(run), sections.footer(run)])
+    return _joined([first.headline(run), sections.footer(run)])
 
 
 def broken(name: str, error: MlpipeError) -> str:

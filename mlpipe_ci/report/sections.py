@@ -1,20 +1,16 @@
 """The parts of a report as GitHub Markdown, from what needs a person down to the footer."""
 
 import re
-import shlex
-from collections.abc import Iterator
 from dataclasses import replace
 
-from mlpipe_ci.decide import NO_RESULT, NOT_ASKED, in_words
+from mlpipe_ci.decide import NOT_ASKED, in_words
 from mlpipe_ci.report import tables
-from mlpipe_ci.report.annotations import frame, telling
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
+from mlpipe_ci.report.first import gate_text
 from mlpipe_ci.report.graph import coloured
-from mlpipe_ci.report.measures import gate_words, rows, verdict, why_no_base
+from mlpipe_ci.report.measures import rows, why_no_base
 from mlpipe_ci.report.words import (
     FOLDED,
-    RAN,
-    SYMBOLS,
     compared,
     family,
     many,
@@ -22,7 +18,7 @@ from mlpipe_ci.report.words import (
     transfer_words,
     undeclared,
 )
-from mlpipe_ci.run import BROKEN, Held, Run, Status, StepOutcome
+from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
 ORDER = (Status.CANCELLED, Status.SUCCEEDED)
 MARKS = {
@@ -41,87 +37,6 @@ SHOWN_REASONS = 3
 SHOWN_REUSED = 20
 SHOWN_METRICS = 15
 SHOWN_FAILED = 5
-LONGEST_ERROR = 200
-LAST_LINES = 5
-
-
-def headline(run: Run) -> str:
-    """The verdict. It fits a phone."""
-    return f"### {SYMBOLS[run.result]} {plain(verdict(run))}"
-
-
-def cause(run: Run) -> str:
-    """Why anything ran, in one sentence; or that nothing had to."""
-    asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
-    ran = [o for o in asked if o.status in RAN and o.reasons]
-    if not ran:
-        return _untouched(run)
-    if all(one.reasons == (NO_RESULT,) for one in ran):
-        return "First run of these steps: there was no result to reuse."
-    first = next((one for one in ran if one.reasons != (NO_RESULT,)), ran[0])
-    more = sum(family(one.step) == family(first.step) != "" for one in ran)
-    name = many(first.step, more) if more >= FOLDED else first.step.name
-    return f"{code(name)} ran: {plain(first.reasons[0])}"
-
-
-def _untouched(run: Run) -> str:
-    changed = run.comparison.changed
-    if not changed or not run.count(Status.REUSED):
-        return ""
-    names = ", ".join(code(one.path) for one in changed[:SHOWN_REASONS])
-    more = f" and {len(changed) - SHOWN_REASONS:,} more" if len(changed) > SHOWN_REASONS else ""
-    return f"No step reads what changed: {names}{more}"
-
-
-def action(run: Run) -> str:
-    """What needs a person: the failed steps, their last lines, how to see it at a desk."""
-    alike: dict[object, list[StepOutcome]] = {}
-    for number, one in enumerate(outcome for outcome in run.outcomes if outcome.failed):
-        place = frame(one.log_tail, run.root)
-        alike.setdefault((family(one.step), place) if place else number, []).append(one)
-    parts = [_failure(run, group) for group in list(alike.values())[:SHOWN_FAILED]]
-    more = sum(map(len, list(alike.values())[SHOWN_FAILED:]))
-    parts += [f"{more} more failed: see the table below."] if more else []
-    return "\n\n".join((*parts, *_gates(run)))
-
-
-def _gates(run: Run) -> Iterator[str]:
-    """Gates that were missed; then those that held, and that the change takes away."""
-    held = [(o.step.name, o.forgiven, gate) for o in run.outcomes for gate in o.gates]
-    held += [(name, False, gate) for name, gate in run.lost]
-    missed = [one for one in held if one[2].passed is False]
-    for name, forgiven, gate in missed[:SHOWN_FAILED]:
-        alert, allowed = ("NOTE", ", as allowed") if forgiven else ("CAUTION", "")
-        yield f"> [!{alert}]\n> **{code(name)}** missed a gate{allowed}: {_gate(gate)}"
-    if len(missed) > SHOWN_FAILED:
-        yield f"{len(missed) - SHOWN_FAILED} more gates were missed."
-    taken = [(name, gate) for name, _, gate in held if gate.passed and gate.origin == "base"]
-    for name, gate in taken[:SHOWN_FAILED]:
-        yield f"> [!WARNING]\n> Gate of {code(name)} held: {_gate(gate)}"
-
-
-def _gate(gate: Held) -> str:
-    return f"{code(gate.gate)}{plain(gate_words(gate).removeprefix(gate.gate))}"
-
-
-def _failure(run: Run, alike: list[StepOutcome]) -> str:
-    """A failure, and those of the same step at the same place."""
-    outcome = alike[0]
-    why = plain("; ".join(outcome.notes))
-    place = frame(outcome.log_tail, run.root)
-    where = f", at {code(f'{place[0]}:{place[1]}')}" if place else ""
-    where += f": {plain(outcome.log_tail[-1][:LONGEST_ERROR])}" if place else ""
-    others = ", ".join(code(one.step.name) for one in alike[1:SHOWN_REUSED])
-    also = f"<br>At the same place: {others}" if others else ""
-    alert, allowed = ("NOTE", ", as allowed") if outcome.forgiven else ("CAUTION", "")
-    parts = [f"> [!{alert}]\n> **{code(outcome.step.name)}** failed{allowed}: {why}{where}{also}"]
-    if outcome.log_tail:
-        parts.append(fence(telling(outcome.log_tail, run.root, LAST_LINES)))
-    words = ["mlpipe", "run", outcome.step.id]
-    if run.workflow.file != "mlpipe.yml":
-        words += ["--file", run.workflow.file]
-    parts.append(f"To reproduce it: {code(shlex.join(words))}")
-    return "\n\n".join(parts)
 
 
 def metrics(run: Run) -> str:
@@ -132,7 +47,7 @@ def metrics(run: Run) -> str:
     told = {gate.why for _, gate in unheld}
     why = tuple(text for text in why_no_base(run) if text not in told)
     table = tables.markdown(rows(run), run.comparison.base, why, SHOWN_METRICS)
-    notes = [f"➖ Not checked: {_gate(gate)}" for _, gate in unheld[:SHOWN_FAILED]]
+    notes = [f"➖ Not checked: {gate_text(gate)}" for _, gate in unheld[:SHOWN_FAILED]]
     parts = (table, passed, "<br>".join(notes))
     return "\n\n".join(part for part in parts if part)
 
@@ -183,7 +98,8 @@ def _row(outcome: StepOutcome) -> str:
     more = len(outcome.reasons) - SHOWN_REASONS
     why += f" and {more} more" if more > 0 else ""
     seen = undeclared(outcome)
-    notes = "".join(f"<br>{plain(note)}" for note in (*outcome.notes, *((seen,) if seen else ())))
+    told = () if outcome.failed else outcome.notes  # they are in the alert
+    notes = "".join(f"<br>{plain(note)}" for note in (*told, *((seen,) if seen else ())))
     time = in_words(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
     word = "missed a gate" if _above(outcome) else WORDS.get(outcome.status, "")
     mark = "🚫" if _above(outcome) else MARKS[outcome.status]
