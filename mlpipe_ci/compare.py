@@ -29,7 +29,11 @@ def compare(
     if event.head is None and not git.is_born():
         found = replace(found, how="no commit yet")
     comparison = Comparison(
-        head=event.head, base=found.commit, how=found.how, warnings=found.warnings
+        head=event.head,
+        base=found.commit,
+        how=found.how,
+        warnings=found.warnings,
+        trigger=event.trigger,
     )
     if found.commit is None:
         return comparison

@@ -16,6 +16,8 @@ from mlpipe_ci.workflow import GITHUB
 DESK = "desk"
 MAX_SCOPE = 100
 """Characters of a branch's name in a path; file systems take 255 bytes."""
+MAX_PAYLOAD = 300
+"""Characters of a payload that are shown."""
 UNTRUSTED = ("pull_request_target", "issue_comment", "workflow_run")
 """Events that run with the base repository's rights on behalf of anybody."""
 
@@ -67,6 +69,20 @@ class Event:
     def proposes(self) -> bool:
         """True if what runs is only proposed, and must not lower the bar that it has to pass."""
         return self.name.startswith("pull_request") or self.name == "merge_group"
+
+    @property
+    def trigger(self) -> str:
+        """What started the run, where it is no commit: a schedule, or a dispatch with its payload.
+
+        One line of ASCII, however odd the payload is: it is text from outside.
+        """
+        if self.name == "schedule":
+            return f"schedule {self.text('schedule')}".strip()
+        if self.name != "repository_dispatch":
+            return ""
+        told = json.dumps(self.get("client_payload") or {}, sort_keys=True)
+        told = told if len(told) <= MAX_PAYLOAD else f"{told[:MAX_PAYLOAD]}…"
+        return f"repository_dispatch {json.dumps(self.text('action'))[1:-1]} {told}"
 
     @property
     def subject(self) -> str | None:

@@ -185,7 +185,8 @@ class Comparison:
     """What is compared: head, base (None: not known), how the base was chosen, what changed.
 
     `changed` is None where it could not be read; an empty tuple says that nothing changed.
-    `warnings`: what could not be done as it should be.
+    `warnings`: what could not be done as it should be. `trigger`: what started the run, if it was
+    no commit.
     """
 
     head: str | None = None
@@ -193,6 +194,7 @@ class Comparison:
     how: str = ""
     changed: tuple[Change, ...] | None = None
     warnings: tuple[str, ...] = ()
+    trigger: str = ""
 
 
 @frozen

@@ -24,7 +24,9 @@ def headline(run: Run) -> str:
 
 def cause(run: Run) -> str:
     """Why anything ran, in one sentence, or that nothing had to; and what there is to do."""
-    return "\n\n".join(part for part in (_why(run), _to_do(run)) if part)
+    trigger = run.comparison.trigger
+    started = f"**Started by** {plain(trigger)}" if trigger else ""
+    return "\n\n".join(part for part in (started, _why(run), _to_do(run)) if part)
 
 
 def _to_do(run: Run) -> str:

@@ -67,6 +67,7 @@ def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
         "head": comparison.head,
         "base": base,
         "base_unknown": None if comparison.base else shown(comparison.how),
+        "trigger": shown(comparison.trigger) or None,
         "changed": None if comparison.changed is None else changed,
         "warnings": [shown(warning) for warning in comparison.warnings],
     }

@@ -50,6 +50,7 @@ def _comparison(told: Mapping[str, Any]) -> Comparison:
         how=base.get("how") or told["base_unknown"] or "",
         changed=None if changed is None else tuple(_change(one) for one in changed),
         warnings=tuple(told["warnings"]),
+        trigger=told.get("trigger") or "",
     )
 
 

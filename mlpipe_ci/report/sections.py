@@ -185,8 +185,10 @@ def graph(run: Run) -> str:
 def footer(run: Run) -> str:
     """Warnings, what went over the network, and what was compared with what."""
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
+    told = run.comparison.trigger and run.comparison.base is None  # above, as what started it
+    against = "" if told else compared(run.comparison)
     parts = [
-        f"{head}{plain(compared(run.comparison))}",
+        f"{head}{plain(against)}".removesuffix(", "),
         in_words(run.seconds),
         link("log of the run", run.url) if run.url else "",
         "mlpipe",

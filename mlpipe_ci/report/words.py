@@ -75,6 +75,8 @@ def clock(seconds: float) -> str:
 
 def compared(comparison: Comparison) -> str:
     """What was compared with what, and how much differs."""
+    if comparison.base is None and comparison.trigger:
+        return f"started by {shown(comparison.trigger)}"
     if comparison.base is None:
         return f"no base ({comparison.how}), so decided by keys alone"
     if comparison.changed is None:
