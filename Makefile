@@ -54,6 +54,7 @@ bench: $(VENV)/ready  ## Measure, and write benchmarks/*.md.
 	$(BIN)/python benchmarks/changed_paths.py
 	$(BIN)/python benchmarks/tracing.py
 	$(BIN)/python benchmarks/remote.py
+	$(BIN)/python benchmarks/items.py
 
 clean:
 	rm -rf $(VENV) $(NODE) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

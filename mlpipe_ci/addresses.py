@@ -21,14 +21,18 @@ KINDS = {
 }
 """Schemes of a URL, and which kind of source each is."""
 SECRET = re.compile(
-    r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|signature|expires|policy|key-pair-id|sig|se|st|sp|spr|sv|"
-    r"sr|ss|srt|si|sip|sig.*|sk[a-z]+|.*token.*|.*secret.*|.*password.*|api[-_]?key|key|auth.*)$",
+    r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|sig|.*token.*|.*secret.*|"
+    r".*password.*|api[-_]?key|access[-_]?key|authorization)$",
     re.IGNORECASE,
 )
-"""Names in a query that sign or open it: another signature is the same address (S3, Google Cloud
-Storage, CloudFront and Azure; tokens of others)."""
-
-
+"""Names in a query that sign it or open a door: another signature is the same address."""
+SIGNED = frozenset({"signature", "sig"})
+WITH_SIGNATURE = frozenset(
+    {"expires", "policy", "key-pair-id"}
+    | {"se", "st", "sp", "spr", "sv", "sr", "ss", "srt", "si", "sip"}
+    | {"skoid", "sktid", "skt", "ske", "sks", "skv"}
+)
+"""What stands beside a signature (CloudFront, Azure), and means nothing to the data."""
 SHOWN = 80
 """Characters of what is no URL."""
 
@@ -74,8 +78,12 @@ def shown(url: str) -> str:
 def identity(url: str) -> str:
     """16 hexadecimal digits that are the same for the same data, however the URL is signed."""
     parts = urlsplit(url)
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    signed = any(name.lower() in SIGNED for name, _ in given)
     query = [
-        (k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not SECRET.match(k)
+        (name, value)
+        for name, value in given
+        if not SECRET.match(name) and not (signed and name.lower() in WITH_SIGNATURE)
     ]
     host = parts.netloc.rsplit("@", 1)[-1].lower()
     plain = f"{parts.scheme.lower()}://{host}{parts.path}?{urlencode(query)}"

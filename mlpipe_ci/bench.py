@@ -20,7 +20,7 @@ from mlpipe_ci.interrupts import Interrupts
 from mlpipe_ci.keys import Input
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import StepOutcome
-from mlpipe_ci.sources import Sources
+from mlpipe_ci.sources.placing import Placing
 from mlpipe_ci.workflow import Step, Workflow
 from mlpipe_ci.writers import Writers
 
@@ -47,7 +47,7 @@ class Bench:
     if a step reads them.
     `checker`: what discovered inputs are now; `later`: who writes what, after whom. `interrupts`:
     holds a first one back while the result of a step is kept. `weigh`: an outcome with its gates.
-    `sources`: data that git does not have; `dvc`: what DVC tracks.
+    `placing`: brings data that git does not have; `dvc`: what DVC tracks.
     """
 
     root: Path
@@ -70,7 +70,7 @@ class Bench:
     needed_only: bool = False
     interrupts: Interrupts = NO_INTERRUPTS
     weigh: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
-    sources: Sources | None = None
+    placing: Placing | None = None
     dvc: Dvc | None = None
 
     @cached_property

@@ -58,6 +58,14 @@ def lfs_pointers(root: Path, paths: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for path in paths if _is_pointer(f"{root}/{path}"))
 
 
+def uses_lfs(root: Path) -> bool:
+    """True if the repository says at its top that Git LFS keeps some of its files."""
+    try:
+        return b"filter=lfs" in (root / ".gitattributes").read_bytes()
+    except OSError:
+        return False
+
+
 def _is_pointer(path: str) -> bool:
     try:
         if not 0 < os.stat(path).st_size < LFS_POINTER_BYTES:

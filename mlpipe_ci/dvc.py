@@ -58,6 +58,7 @@ class Dvc:
     ) -> None:
         self._root, self._paths, self._text, self._md5 = root, paths, text, md5
         self._outs: dict[str, Out] | None = None
+        self._parsed: dict[tuple[str, str | None], tuple[Out, ...]] = {}
 
     def forget(self) -> None:
         """A command has run: pointers may be others."""
@@ -106,13 +107,13 @@ class Dvc:
 
     def _read(self) -> Iterator[Out]:
         # The parser of YAML takes 0.1 s to import: who asks for no such data does not pay for it.
-        from mlpipe_ci.pointers import entries, is_pointer  # noqa: PLC0415
+        from mlpipe_ci.pointers import is_pointer  # noqa: PLC0415
 
         for pointer in filter(is_pointer, self._paths()):
-            for path, hashes in entries(pointer, self._text(pointer)):
-                md5 = hashes.get("md5")
-                if isinstance(md5, str) and not path_fault(path):
-                    yield Out(path=path, md5=md5)
+            known = pointer, self._text(pointer)
+            if known not in self._parsed:
+                self._parsed[known] = tuple(_outs(*known))
+            yield from self._parsed[known]
 
     def _now(self, out: Out) -> str:
         """The hash of the content that is here; empty if there is none."""
@@ -142,6 +143,15 @@ class Dvc:
 
     def _hash(self, place: str) -> str:
         return self._md5.digest(place).removeprefix("md5:") if self._md5 else ""
+
+
+def _outs(pointer: str, text: str | None) -> Iterator[Out]:
+    from mlpipe_ci.pointers import entries  # noqa: PLC0415 - see above
+
+    for path, hashes in entries(pointer, text):
+        md5 = hashes.get("md5")
+        if isinstance(md5, str) and not path_fault(path):
+            yield Out(path=path, md5=md5)
 
 
 def is_of_dvc(item: Input) -> bool:

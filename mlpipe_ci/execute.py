@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
-from mlpipe_ci.contents import lfs_pointers
+from mlpipe_ci.contents import lfs_pointers, uses_lfs
 from mlpipe_ci.decide import Decision
 from mlpipe_ci.endings import make_outcome, moved_note, read_all_metrics, read_samples, remember
 from mlpipe_ci.errors import PathError
@@ -116,8 +116,10 @@ def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, Ste
 
 def _pointer_fault(bench: Bench, ended: Outcome) -> str:
     """A step that took a Git LFS pointer for data has made something of 130 bytes of text."""
-    reads = (path for path in contents_read(ended.trace, bench.root) if bench.tree.tracked(path))
-    found = lfs_pointers(bench.root, reads)
+    if not uses_lfs(bench.root):
+        return ""
+    read = lfs_pointers(bench.root, contents_read(ended.trace, bench.root))
+    found = [path for path in read if bench.tree.tracked(path)]
     if not found:
         return ""
     return (

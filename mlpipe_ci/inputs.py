@@ -22,9 +22,8 @@ from mlpipe_ci.writers import Writers
 
 def outside_of(workflow: Workflow, patterns: Iterable[str]) -> tuple[External, ...]:
     """Data of a workflow that git does not have, and that patterns may mean."""
-    found = {(e.url, e.path): e for step in workflow.steps for e in step.external}
     wanted = tuple(patterns)
-    return tuple(e for e in found.values() if any(may_match(one, e.path) for one in wanted))
+    return tuple(e for e in workflow.outside if any(may_match(one, e.path) for one in wanted))
 
 
 @frozen
@@ -38,16 +37,9 @@ class InputFinder:
     memo: Memo
     sources: Sources | None = None
 
-    @cached_property
-    def outside(self) -> tuple[External, ...]:
-        """All data of the workflow that git does not have."""
-        return outside_of(self.workflow, ["."])
-
     def meant(self, pattern: str) -> tuple[External, ...]:
         """Data from outside that a pattern may mean."""
-        if self.sources is None or not self.outside:
-            return ()
-        return tuple(one for one in self.outside if may_match(pattern, one.path))
+        return outside_of(self.workflow, [pattern]) if self.sources else ()
 
     @cached_property
     def undeclared(self) -> tuple[Step, ...]:
@@ -124,8 +116,7 @@ class InputFinder:
         present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
         if outside and self.sources:
             kept = [f for f in kept if not any(is_under(f.path, one.path) for one in outside)]
-            items = (item for one in outside for item in self.sources.items(one))
-            present |= {item.input for item in items if matches(pattern, item.path)}
+            present |= {i.input for one in outside for i in self.sources.meant(one, pattern)}
         there = {one.path for one in present}
         return [one for one in kept if one.path not in there] + list(present)
 

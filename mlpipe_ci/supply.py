@@ -10,8 +10,6 @@ from mlpipe_ci.decide import Decision
 from mlpipe_ci.dvc import is_of_dvc, pull
 from mlpipe_ci.errors import GitError, PathError, SourceError
 from mlpipe_ci.inputs import outside_of
-from mlpipe_ci.patterns import matches
-from mlpipe_ci.sources import Sources
 from mlpipe_ci.sources.placing import Placing
 from mlpipe_ci.workflow import External, Step
 
@@ -30,25 +28,23 @@ def supply(bench: Bench, decision: Decision) -> Decision:
 
 
 def _from_outside(bench: Bench, step: Step) -> tuple[str, ...]:
-    if bench.sources is None:
+    placing = bench.placing
+    if placing is None:
         return ()
     notes: tuple[str, ...] = ()
     patterns = [pattern for pattern in step.reads if not pattern.startswith("!")]
     for external in outside_of(bench.workflow, patterns):
         refuse_links(bench.root, step, (external.path,))
-        notes += _place(bench, bench.sources, external, patterns)
-    bench.tree.forget()
+        notes += _place(placing, external, patterns)
+        bench.tree.forget()
     return notes
 
 
-def _place(
-    bench: Bench, sources: Sources, external: External, patterns: list[str]
-) -> tuple[str, ...]:
-    placing = Placing(bench.root, sources, bench.aside, bench.state)
-    items = sources.items(external)
-    wanted = [one for one in items if any(matches(pattern, one.path) for pattern in patterns)]
+def _place(placing: Placing, external: External, patterns: list[str]) -> tuple[str, ...]:
+    meant = (item for one in patterns for item in placing.sources.meant(external, one))
+    wanted = {item.path: item for item in meant}
     try:
-        return placing.place(external, items, wanted)
+        return placing.place(external, tuple(wanted.values()))
     except DamagedError as error:
         raise SourceError(f"what was fetched for '{external.path}' is damaged: {error}") from error
     except OSError as error:

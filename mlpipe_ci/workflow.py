@@ -216,6 +216,12 @@ class Workflow:
         return step.tracing or self.tracing
 
     @cached_property
+    def outside(self) -> tuple[External, ...]:
+        """All data that git does not have, each once."""
+        found = {(one.url, one.path): one for step in self.steps for one in step.external}
+        return tuple(found.values())
+
+    @cached_property
     def places(self) -> dict[str, int]:
         """Each step's place in the order of the workflow, by its id."""
         return {step.id: place for place, step in enumerate(self.steps)}

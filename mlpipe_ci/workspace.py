@@ -24,7 +24,6 @@ from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History, Remote
 from mlpipe_ci.graph import with_dependent, with_needed
-from mlpipe_ci.inputs import outside_of
 from mlpipe_ci.items import Items, included, on_disk
 from mlpipe_ci.items import chosen as chosen_items
 from mlpipe_ci.keys import Input
@@ -140,7 +139,7 @@ def open_workspace(
     comparison = compare(event, place.git, history, options.base)
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
-    outside = tuple(one.path for one in outside_of(workflow, ["."]))
+    outside = tuple(one.path for one in workflow.outside)
     dvc = _dvc(place, state)
     tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo, dvc)
     later = note_writers(workflow, state, tree)

@@ -32,6 +32,7 @@ from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 from mlpipe_ci.runner import INTERRUPTED, Runner
 from mlpipe_ci.runs import Runs
 from mlpipe_ci.screens import Screen, open_screen, print_or_drop
+from mlpipe_ci.sources.placing import Placing
 from mlpipe_ci.terms import Terms, jobs_of
 from mlpipe_ci.tidy import tidy
 from mlpipe_ci.weigh import Scales
@@ -168,6 +169,8 @@ def _run(
     _finish(workspace, screen, cancelled=cancelled)
     if workspace.state.warning:
         screen.say(f"warning: {workspace.state.warning}")
+    if bench.placing and workspace.workflow.outside:
+        bench.placing.save()
     workspace.state.close()
     told = with_history(outcomes, workspace.store, workspace.event.scopes)
     run = Run(
@@ -236,7 +239,7 @@ def _bench(
         needed_only=workspace.needed_only,
         interrupts=Interrupts(),
         weigh=weights.weigh,
-        sources=workspace.sources,
+        placing=Placing(workspace.root, workspace.sources, aside, workspace.state),
         dvc=workspace.dvc,
     )
 

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from mlpipe_ci.addresses import identity, kind_of, shown
 from mlpipe_ci.errors import PathError, SourceError, SourceMovedError
 from mlpipe_ci.keys import Input
-from mlpipe_ci.paths import normal, path_fault
+from mlpipe_ci.paths import is_glob, normal, path_fault
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.remote.opening import timeout
 from mlpipe_ci.result import Output
 from mlpipe_ci.sources.base import MARK, Failure, Item, Kind, Reader, ReaderError
@@ -56,6 +57,7 @@ class Sources:
         self._wanted: dict[Place, External] = {}
         self._found: dict[Place, tuple[Item, ...] | SourceError] = {}
         self._stale: dict[Place, str] = {}
+        self._by_path: dict[Place, tuple[tuple[Item, ...], dict[str, Item]]] = {}
         self._readers: dict[str, Reader] = {}
         self._lock = threading.Lock()
 
@@ -72,6 +74,17 @@ class Sources:
         if isinstance(found, SourceError):
             raise found
         return found
+
+    def meant(self, external: External, pattern: str) -> tuple[Item, ...]:
+        """Those items that a pattern means. Raises SourceError."""
+        found = self.items(external)
+        if not is_glob(pattern):  # the one item of a step, of perhaps many thousand
+            place = _place(external)
+            if self._by_path.get(place, ((), {}))[0] is not found:
+                self._by_path[place] = found, {item.path: item for item in found}
+            if item := self._by_path[place][1].get(pattern):
+                return (item,)
+        return tuple(item for item in found if matches(pattern, item.path))
 
     def stale(self, external: External) -> str:
         """Why what the source had last is used; empty if it was asked."""

@@ -21,31 +21,28 @@ class Placing:
     """Knows what it has put where, in one work tree."""
 
     def __init__(self, root: Path, sources: Sources, aside: Aside, state: State) -> None:
-        self._root, self._sources, self._aside, self._state = root, sources, aside, state
+        self._root, self.sources, self._aside, self._state = root, sources, aside, state
+        self._tidied: set[str] = set()
         self._address = f"placed {root}"
         self._placed = _parsed(state.source(self._address))
 
-    def place(
-        self, external: External, items: Sequence[Item], wanted: Sequence[Item]
-    ) -> tuple[str, ...]:
-        """Bring those items that are wanted; what its source has not does not stay at its place.
+    def place(self, external: External, wanted: Sequence[Item]) -> tuple[str, ...]:
+        """Bring items of a source; what it has not does not stay at its place. Notes.
 
         Raises SourceError, SourceMovedError, PathError, DamagedError, OSError.
         """
         moved: list[str] = []
-        try:
-            for item in wanted:
-                output = self._sources.bring(external, item)
-                if self._digest(item.path) != output.digest:
-                    moved += self._clear(item.path)
-                    self._sources.contents.restore(output, self._root / item.path)
-                self._placed[item.path] = output.digest
-            known = {item.path for item in items}
-            for path in self._there(external):
-                if path not in known:
-                    moved += self._clear(path)
-        finally:
-            self._state.keep_source(self._address, json.dumps(self._placed, sort_keys=True))
+        for item in wanted:
+            output = self.sources.bring(external, item)
+            if self._digest(item.path) != output.digest:
+                moved += self._clear(item.path)
+                self.sources.contents.restore(output, self._root / item.path)
+            self._placed[item.path] = output.digest
+        if external.path.endswith("/") and external.path not in self._tidied:
+            self._tidied.add(external.path)
+            known = {item.path for item in self.sources.items(external)}
+            gone = [path for path in self._there(external) if path not in known]
+            moved += [one for path in gone for one in self._clear(path)]
         if not moved:
             return ()
         some = ", ".join(moved[:SHOWN]) + (", …" if len(moved) > SHOWN else "")
@@ -53,6 +50,10 @@ class Placing:
         return (
             f"in the place of data from outside, and not from there, so moved to {where}: {some}",
         )
+
+    def save(self) -> None:
+        """Remember what was put where. If that is lost, what is ours counts as the user's."""
+        self._state.keep_source(self._address, json.dumps(self._placed, sort_keys=True))
 
     def _clear(self, path: str) -> list[str]:
         """Take away what lies at a path: what came from a source goes, all else is moved."""
@@ -73,8 +74,6 @@ class Placing:
 
     def _there(self, external: External) -> Iterator[str]:
         """Files at the place of a source of many."""
-        if not external.path.endswith("/"):
-            return
         for place, _, names in os.walk(self._root / external.path):
             for name in names:
                 yield os.path.relpath(os.path.join(place, name), self._root)

@@ -1,0 +1,97 @@
+"""Addresses of sources: what is the same data, and what may be shown of a URL."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpipe_ci.addresses import fault, identity, is_many, kind_of, prefix_of, shown
+from mlpipe_ci.sources import _collision, _path_fault
+from mlpipe_ci.sources.base import Item, Kind
+from mlpipe_ci.workflow import External
+
+PLAIN = "https://example.org/data/raw.csv?part=1&state=CA&st=NY"
+SECRETS = ("X-Amz-Signature", "X-Goog-Signature", "access_token", "api_key", "sig", "Signature")
+words = st.text(alphabet="abcdefghXYZ0123456789-_", min_size=8, max_size=30)
+
+
+@given(st.sampled_from(SECRETS), words)
+def test_a_secret_shows_nowhere_and_is_no_part_of_the_identity(name: str, secret: str) -> None:
+    url = f"{PLAIN.replace('&st=NY', '')}&{name}={secret}x"
+    assert secret not in shown(url)
+    assert identity(url) == identity(PLAIN.replace("&st=NY", ""))
+
+
+@given(words, words)
+def test_credentials_before_the_host_never_show(user: str, password: str) -> None:
+    url = f"https://{user}q:{password}q@example.org/raw.csv"
+    assert f"{password}q" not in shown(url)
+    told = fault(External(url=url, path="raw.csv"))
+    assert "credentials do not belong into the file" in told
+    assert f"{password}q" not in told
+
+
+def test_what_says_which_data_it_is_counts() -> None:
+    found = {
+        identity(url)
+        for url in (
+            PLAIN,
+            PLAIN.replace("part=1", "part=2"),
+            PLAIN.replace("st=NY", "st=CA"),
+            PLAIN.replace("raw", "other"),
+            PLAIN.replace("https", "http"),
+            PLAIN.replace("example.org", "example.com"),
+        )
+    }
+    assert len(found) == 6
+
+
+def test_what_stands_beside_a_signature_means_nothing() -> None:
+    signed = "https://a.blob.core.windows.net/c/x.csv?sv={}&se={}&sr=b&sp=r&sig={}"
+    assert identity(signed.format(1, 2, 3)) == identity(signed.format(4, 5, 6))
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "many", "prefix"),
+    [
+        ("https://example.org/a*b.csv", "http", False, ""),
+        ("s3://acme/w/*.csv", "s3", True, "w"),
+        ("s3://acme/w/", "s3", True, "w"),
+        ("s3://acme/*", "s3", True, ""),
+        ("gs://acme/a/b.csv", "gs", False, ""),
+        ("az://acme/a/", "az", True, "a"),
+        ("file:///mnt/w/*.csv", "file", True, "/mnt/w"),
+        ("ftp://example.org/x", "", False, ""),
+    ],
+)
+def test_what_a_url_means(url: str, kind: str, many: bool, prefix: str) -> None:
+    assert kind_of(url) == kind
+    if kind:
+        assert is_many(url) is many
+    if many:
+        assert prefix_of(url) == prefix
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_too_odd_for_a_question(text: str) -> None:
+    assert isinstance(fault(External(url=text, path="a")), str)
+
+
+@given(st.text(max_size=300))
+def test_a_digest_is_one_line_however_odd_the_tag(value: str) -> None:
+    item = Item(path="a", owner="0" * 16, key="k", kind=Kind.ETAG, value=value)
+    assert item.digest.isprintable()
+    assert item.digest.isascii()
+    assert len(item.digest) < 200
+
+
+@pytest.mark.parametrize(
+    "path", ["d/../x", "/x", "d//x", "d/.git/x", "d/a\nb", "../x", "d/./x", ""]
+)
+def test_a_name_that_leads_elsewhere(path: str) -> None:
+    assert _path_fault(path)
+
+
+def test_names_that_cannot_lie_side_by_side() -> None:
+    assert _collision(["a", "a"])
+    assert "'d' is an object, and holds 'd/e/f'" in _collision(["d", "d/e/f"])
+    assert _collision(["a", "ab", "b/c", "b/d"]) == ""
