@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from blake3 import blake3
 
@@ -39,7 +38,8 @@ SHOWN = 80
 
 def kind_of(url: str) -> str:
     """`http`, `s3`, `gs`, `az` or `file`; empty for all else."""
-    return KINDS.get(urlsplit(url).scheme.lower(), "")
+    scheme, separator, _ = url.partition("://")
+    return KINDS.get(scheme.lower(), "") if separator else ""
 
 
 def is_many(url: str) -> bool:
@@ -67,6 +67,8 @@ def prefix_of(url: str) -> str:
 
 def shown(url: str) -> str:
     """The URL without what may be secret in it: credentials, and a query that is signed."""
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - 2 ms, which few runs need
+
     parts = urlsplit(url)
     if not parts.scheme:
         return url[:SHOWN]
@@ -77,6 +79,8 @@ def shown(url: str) -> str:
 
 def identity(url: str) -> str:
     """16 hexadecimal digits that are the same for the same data, however the URL is signed."""
+    from urllib.parse import parse_qsl, urlencode, urlsplit  # noqa: PLC0415 - see above
+
     parts = urlsplit(url)
     given = parse_qsl(parts.query, keep_blank_values=True)
     signed = any(name.lower() in SIGNED for name, _ in given)
@@ -92,6 +96,8 @@ def identity(url: str) -> str:
 
 def fault(external: External) -> str:
     """What is wrong with an input from outside; empty if it can be asked for."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+
     url = external.url
     try:
         parts = urlsplit(url)
@@ -110,6 +116,8 @@ def fault(external: External) -> str:
 
 
 def _form_fault(external: External, kind: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+
     url, parts = external.url, urlsplit(external.url)
     if kind == "file":
         wrong = parts.netloc or not parts.path.startswith("/")
@@ -133,6 +141,6 @@ def _path_fault(external: External) -> str:
     if many and not path.endswith("/"):
         return f"the URL means many, so path is a directory: '{path}/'"
     if not many and path.endswith("/"):
-        name = posixpath.basename(urlsplit(external.url).path) or "data"
+        name = posixpath.basename(external.url.partition("?")[0]) or "data"
         return f"the URL means one file, so path names it: '{path}{name}'"
     return ""

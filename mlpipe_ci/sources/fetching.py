@@ -1,7 +1,6 @@
 """Fetches an item of a source: gone on with where it broke off, held against what was promised."""
 
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -118,6 +117,8 @@ class _Fetch:
 
     def _verify(self, stream: Stream) -> None:
         """Against what the source says of the bytes, where it says it."""
+        import hashlib  # noqa: PLC0415 - 2 ms, which few runs need
+
         for name, wanted in stream.checks:
             hasher = hashlib.new(name, usedforsecurity=False)
             os.lseek(self._place, 0, os.SEEK_SET)
