@@ -70,12 +70,12 @@ class Directory:
 
 
 class Memo:
-    """Digests of regular files. `read`: gives one; `name`: of an unusual kind of digest."""
+    """Digests of regular files. `read`: gives one of an unusual kind, of this `name`."""
 
     def __init__(
         self,
         rows: Rows | None = None,
-        read: Callable[[str], str] = file_digest,
+        read: Callable[[str], str] | None = None,
         name: str = "",
     ) -> None:
         self._rows: Rows = rows or Forgetful()
@@ -98,7 +98,7 @@ class Memo:
         if isinstance(found, list | tuple) and tuple(found[:-1]) == before:
             return str(found[-1])
         path, now = f"{directory}/{name}", time.time_ns()
-        digest = self._read(path)
+        digest = (self._read or file_digest)(path)
         if is_settled(before, now) and signature(os.lstat(path)) == before:
             known[name] = (*before, digest)
             self._changed.add(directory)
