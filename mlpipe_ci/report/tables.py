@@ -67,7 +67,7 @@ def _compared(row: Row) -> str:
     change = f"{MARKS[row.better]}{change_words(row)}".replace(" ", "&nbsp;")
     change += " (within noise)" if row.is_noise else ""
     base, here = value_words(row.base, row.base_spread), value_words(row.value, row.spread)
-    return f"| {label(row.label)}{arrow} | {change} | {base} → {here} |"
+    return f"| {label(row.label)}{arrow} | {change} | {base}&nbsp;→ {here} |"
 
 
 def legend(some: tuple[Row, ...]) -> list[str]:

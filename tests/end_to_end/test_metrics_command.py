@@ -149,7 +149,7 @@ def test_params_that_differ_are_beside_it(repo: Repo) -> None:
     ]
     assert 'params.new none → "x"\nparams.rate 1 → 2\n' in repo.mlpipe("metrics").stdout
     markdown = repo.mlpipe("metrics", "--markdown").stdout
-    assert "| <code>auc</code>&nbsp;↑ | 🟢&nbsp;+1 | 1 → 2 |" in markdown
+    assert "| <code>auc</code>&nbsp;↑ | 🟢&nbsp;+1 | 1&nbsp;→ 2 |" in markdown
 
 
 def test_not_finite_numbers_are_shown(repo: Repo) -> None:
