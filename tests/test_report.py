@@ -465,6 +465,9 @@ def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
     assert "The same in: <code>train (seed=1)</code>, <code>train (seed=2)</code>" in text
     fenced = text.partition("```text\n")[2].partition("\n```")[0].splitlines()
     assert fenced[0] == '  File "src/train.py", line 7, in <module>'
+    assert (
+        "**Why:** ValueError: no split &#124; here; a (<code>train (3 combinations)</code>)" in text
+    )
     assert "**To do:** mend <code>src/train.py:7</code>, and push." in text
     assert fenced[-2:] == ["  …", "ValueError: no split | here"]
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ class File:
     """What lies at a path. `etag`: `strong`, `weak` or nothing; `head`: status that HEAD gets.
 
     `spoil`: one byte of the content that is sent is another. `length`: added to what Content-Length
-    says; `cut`: bytes after which a connection breaks, once; `statuses`: answers in place of the
-    next ones; `user`: `name:password` that is asked for.
+    says; `hold`: bytes after which nothing more comes; `cut`: bytes after which a connection
+    breaks, once; `statuses`: answers in place of the next ones; `user`: `name:password` that is
+    asked for.
     """
 
     content: bytes
@@ -30,6 +32,7 @@ class File:
     head: int = 0
     length: int | None = 0
     cut: int = 0
+    hold: int = 0
     statuses: list[int] = field(default_factory=list)
     moved: str = ""
     user: str = ""
@@ -146,6 +149,12 @@ class Handler(BaseHTTPRequestHandler):
         if file.length is None or file.length > 0:
             self.close_connection = True
         with suppress(OSError):
+            if file.hold:
+                self.wfile.write(body[: file.hold])
+                self.wfile.flush()
+                body = body[file.hold :]
+                while file.hold:
+                    time.sleep(0.05)
             self.wfile.write(body)
         return status, len(body)
 

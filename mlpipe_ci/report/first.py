@@ -50,7 +50,9 @@ def _to_do(run: Run) -> str:
     unheld = sum(gate.passed is None for outcome in run.outcomes for gate in outcome.gates)
     if unheld:
         gates = "1 gate" if unheld == 1 else f"{unheld} gates"
-        return f"**To do:** nothing; {gates} could not be checked, see below."
+        return (
+            f"**To do:** nothing; {gates} could not be checked, with nothing to compare with yet."
+        )
     return "**To do:** nothing."
 
 
@@ -68,7 +70,17 @@ def _why(run: Run) -> str:
     first = next((one for one in ran if one.reasons != (NO_RESULT,)), ran[0])
     more = sum(family(one.step) == family(first.step) != "" for one in ran)
     name = many(first.step, more) if more >= FOLDED else first.step.name
-    return f"**Why:** {plain(first.reasons[0])} ({code(name)})"
+    return f"**Why:** {_what(run)}{plain(first.reasons[0])} ({code(name)})"
+
+
+def _what(run: Run) -> str:
+    """What went wrong, before what it came from."""
+    for outcome in run.outcomes:
+        if outcome.broke and outcome.missed and outcome.missed[0].why:
+            return f"{plain(outcome.missed[0].why)}; "
+        if outcome.broke and frame(outcome.log_tail, run.root):
+            return f"{plain(outcome.log_tail[-1][:LONGEST_ERROR])}; "
+    return ""
 
 
 def _untouched(run: Run) -> str:

@@ -155,6 +155,8 @@ class Sources:
             return self._unreachable(external, fault)
         except PathError as error:
             return SourceError(f"{name} cannot be used: {error}")
+        except OSError as error:
+            return SourceError(f"{name} cannot be kept in the cache: {error.strerror}")
         if not found:
             return SourceError(f"{name}: nothing matches")
         paths = [item.path for item in found]

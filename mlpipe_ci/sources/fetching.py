@@ -25,8 +25,8 @@ def fetch(reader: Reader, item: Item, contents: Contents, shown: str, tell: Prog
     What has come is kept if the connection breaks, and if mlpipe is killed, where the source can
     be asked for the rest of the same version.
     """
-    path = contents.partial(item)
     try:
+        path = contents.partial(item)
         place = os.open(path, NEW, 0o600)
         try:
             if not _own(place):  # another mlpipe fetches the same
@@ -42,7 +42,7 @@ def fetch(reader: Reader, item: Item, contents: Contents, shown: str, tell: Prog
             with suppress(OSError):
                 os.close(place)
     except OSError as error:
-        raise PathError(f"{shown} cannot be stored: {error.strerror}") from error
+        raise PathError(f"{shown} cannot be kept in the cache: {error.strerror}") from error
 
 
 def _own(place: int) -> bool:

@@ -4,6 +4,10 @@ import io
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -401,3 +405,32 @@ def test_lineage_goes_back_to_the_source(desk: Desk) -> None:
     desk.run()
     told = desk.repo.mlpipe("show", "data/raw.csv").stdout
     assert f"source {desk.server.url}/raw.csv" in told
+
+
+def test_interrupted_while_it_is_fetched_it_is_gone_on_with(desk: Desk, tmp_path: Path) -> None:
+    content = b"0123456789\n" * 400_000
+    file = desk.server.files["/raw.csv"] = File(content, hold=2_000_000)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlpipe_ci", "run"],
+        cwd=desk.repo.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    waiting = Path(os.environ["MLPIPE_CACHE_DIR"]) / "v1" / "tmp"
+    end = time.monotonic() + 20
+    while not any(one.stat().st_size > 1_000_000 for one in waiting.glob("source-*")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    file.hold = 0
+    desk.server.requests.clear()
+    assert desk.run()[-2:] == ["clean", "train"]
+    assert (desk.repo.root / "data/raw.csv").read_bytes() == content
+    assert "GET 206" in desk.server.told()
+
+
+def test_a_cache_that_cannot_be_written(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    assert desk.run(code=2, MLPIPE_CACHE_DIR=str(tmp_path / "file" / "x")) == ["other"]
+    assert "cannot be kept in the cache: Not a directory" in desk.steps["clean"]["notes"][0]
