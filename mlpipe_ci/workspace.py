@@ -17,7 +17,7 @@ from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.dvc import Dvc
-from mlpipe_ci.errors import MissingInputError, UsageError
+from mlpipe_ci.errors import MissingInputError, PathError, UsageError
 from mlpipe_ci.events import DESK, Event, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
@@ -143,10 +143,11 @@ def open_workspace(
     dvc = _dvc(place, state)
     tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo, dvc)
     later = note_writers(workflow, state, tree)
-    departed = Departed(place.private, place.root, workflow)
+    store = _store(place, options, env, (event, workflow, state), telling)
+    known = partial(store.latest, event.scopes)
+    departed = Departed(place.private, place.root, workflow, known, partial(_digest, tree))
     if readonly:
         tree.hide(path for paths in departed.paths().values() for path in paths)
-    store = _store(place, options, env, (event, workflow, state), telling)
     chosen = _chosen(workflow, options)
     sources.recall = partial(_recalled, store, event.scopes)
     sources.expect(
@@ -206,6 +207,16 @@ def _items(place: Place, state: State, sources: Sources, wanted: Each) -> tuple[
     there = (item.path for one in wanted.external for item in sources.items(one))
     meant = (p for p in there if any(matches(one, p) for one in included(wanted.patterns)))
     return chosen_items(wanted.patterns, {*here, *meant})
+
+
+def _digest(tree: Tree, path: str) -> str:
+    """The digest of what is at a path now, as an output has it; empty if that cannot be told."""
+    tree.add_outputs([path])
+    try:
+        found = tree.known(path)
+    except PathError:
+        return ""
+    return found.digest if found else ""
 
 
 def _recalled(store: Store, scopes: tuple[str, ...], external: External) -> tuple[Input, ...]:

@@ -7,7 +7,7 @@ pattern of a later step would go on finding it.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.paths import path_fault
+from mlpipe_ci.result import Result
 from mlpipe_ci.workflow import Workflow
 
 Written = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -23,14 +24,22 @@ Written = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @frozen(kw_only=False)
 class Departed:
-    """The record of one workflow in one work tree. `directory`: of the work tree alone."""
+    """The record of one workflow in one work tree. `directory`: of the work tree alone.
+
+    `results`: the newest result of each step by its name, `digest`: of a file of the work tree now;
+    both are asked where the record is lost.
+    """
 
     directory: Path
     root: Path
     workflow: Workflow
+    results: Callable[[], Mapping[str, Result]]
+    digest: Callable[[str], str]
 
     def paths(self) -> dict[str, tuple[str, ...]]:
         """What is there of instances that are gone, by the id of their step."""
+        if not self._file().exists():
+            return self._by_results() if self.workflow.items else {}
         now = _declared(self.workflow)
         declared = {path.rstrip("/") for path in self.workflow.writes}
         found: dict[str, tuple[str, ...]] = {}
@@ -41,6 +50,30 @@ class Departed:
             if kept := tuple(sorted(there)):
                 found[group] = kept
         return found
+
+    def _by_results(self) -> dict[str, tuple[str, ...]]:
+        """The same, of items whose result is known, and whose output is still that of it."""
+        names = {step.name for step in self.workflow.steps}
+        declared = {path.rstrip("/") for path in self.workflow.writes}
+        found: dict[str, tuple[str, ...]] = {}
+        for result in self.results().values() if self._may_be_left() else ():
+            for wanted in self.workflow.items:
+                if result.step.startswith(f"{wanted.step} (") and result.step not in names:
+                    ours = (o for o in result.outputs if o.kind == "file")
+                    left = (o.path for o in ours if self.digest(o.path) == o.digest)
+                    paths = tuple(path for path in left if path not in declared)
+                    found[wanted.id] = (*found.get(wanted.id, ()), *paths)
+        return {group: paths for group, paths in found.items() if paths}
+
+    def _may_be_left(self) -> bool:
+        """True if something lies where items write: else the results need not be read."""
+        places = {
+            path.rstrip("/").rpartition("/")[0]
+            for step in self.workflow.steps
+            if step.strategy is not None
+            for path in step.writes
+        }
+        return any(place and (self.root / place).is_dir() for place in places)
 
     def note(self) -> None:
         """Remember what the instances of now declare. A fault costs a leftover."""

@@ -80,6 +80,14 @@ def test_what_a_file_wrote_that_is_gone_goes_and_what_read_it_runs(weeks: Repo) 
     assert weeks.read("sum.txt") == "a\nb\nc\n"
 
 
+def test_also_where_nothing_is_remembered(weeks: Repo) -> None:
+    shutil.rmtree(weeks.root / ".git/mlpipe")
+    weeks.write({"build/mine.txt": "mine\n"})
+    (weeks.root / "data/b.csv").unlink()
+    assert ran(weeks) == ["sum"]
+    assert weeks.read("sum.txt") == "a\nc\nmine\n"
+
+
 def test_a_directory_as_an_input_knows_that_it_went_too(weeks: Repo) -> None:
     reader = dict(WORKFLOW["steps"][1], inputs=["build/"])
     weeks.write({"mlpipe.yml": json.dumps({"steps": [WORKFLOW["steps"][0], reader]})})
