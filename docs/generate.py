@@ -25,7 +25,10 @@ def workflow_file() -> str:
     parts += ["## Keys of the file\n", _table(schema)]
     parts += [_part(schema, name) for name in ("defaults", "cache")]
     parts += ["## Keys of a step\n", _table(schema["$defs"]["step"])]
-    parts += [_part(schema, name) for name in ("strategy", "metrics", "plot", "gate", "resources")]
+    parts += [
+        _part(schema, name)
+        for name in ("external", "strategy", "metrics", "plot", "gate", "resources")
+    ]
     return "\n".join([*parts, _contexts(), _functions()])
 
 

@@ -129,6 +129,8 @@ def _form_fault(external: External, kind: str) -> str:
         return f"'{shown(url)}': an object store takes no query; for a signed URL write https://…"
     if kind == "http" and url.endswith("/"):
         return f"'{shown(url)}' is a directory; over https name one file"
+    if kind == "http" and is_glob(parts.path) and external.path.endswith("/"):
+        return f"'{shown(url)}' is a pattern; over https name one file"
     return ""
 
 

@@ -79,6 +79,11 @@ class Dvc:
             or (out.is_directory and is_glob(pattern) and is_under(out.path, prefix or "."))
         )
 
+    def missing(self, text: str) -> str:
+        """The path of data whose content is not here, if a text names it; else empty."""
+        named = (out for out in self._all().values() if out.path in text)
+        return next((out.path for out in named if self.lacks(out)), "")
+
     def holds(self, path: str) -> bool:
         """True for such data, and for what lies in it."""
         outs = self._all()
@@ -96,9 +101,9 @@ class Dvc:
         """The data of an input."""
         return self._all().get(path.rstrip("/"))
 
-    def is_here(self, out: Out) -> bool:
-        """True if there is something at its path."""
-        return os.path.lexists(self._root / out.path)
+    def lacks(self, out: Out) -> bool:
+        """True if its content is not here: nothing is, or that of another pointer."""
+        return not self._now(out)
 
     def _all(self) -> dict[str, Out]:
         if self._outs is None:
@@ -116,10 +121,22 @@ class Dvc:
             yield from self._parsed[known]
 
     def _now(self, out: Out) -> str:
-        """The hash of the content that is here; empty if there is none."""
-        if self._md5 is None or not self.is_here(out):
+        """The hash of the content that is here; empty if there is none, or if nobody wrote it: what
+        DVC has in its cache came with another pointer, and goes when that does.
+        """
+        if self._md5 is None or not os.path.lexists(self._root / out.path):
             return ""
-        place = str(self._root / out.path)
+        found = self._content(str(self._root / out.path), out)
+        return found if found == out.md5 or not self._is_kept(found) else ""
+
+    def _is_kept(self, md5: str) -> bool:
+        """True if DVC has it in its cache, in the usual place (that of DVC 3, or of DVC 2)."""
+        name = f"{md5[:2]}/{md5[2:]}"
+        cache = self._root / ".dvc" / "cache"
+        return (cache / "files" / "md5" / name).exists() or (cache / name).exists()
+
+    def _content(self, place: str, out: Out) -> str:
+        """The hash of what is at a place."""
         if not os.path.isdir(place):
             return self._same_text(place, out) or self._hash(place)
         files = [

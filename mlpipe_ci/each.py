@@ -16,6 +16,8 @@ MOST_ID = 60
 """Characters of an item in an id, which names files."""
 FACTS = ("path", "name", "stem", "dir")
 """What `each` tells of an item: `data/a.csv`, `a.csv`, `a`, `data`."""
+PLAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9]+)?")
+"""Names that no other is mistaken for once they are part of an id."""
 SHELL = re.compile(r"[^\w./+=@%,: -]")
 """Characters that a shell could take for more than a part of a name."""
 
@@ -61,9 +63,8 @@ def instances(
         seen[one] = seen.get(one, 0) + 1
     for path, short, one in zip(paths, plain, slugs, strict=True):
         _check(path)
-        distinct = (
-            one if len(one) <= MOST_ID and seen[one] == 1 else f"{one[:MOST_ID]}-{_mark(path)}"
-        )
+        plain_enough = PLAIN.fullmatch(short) and len(one) <= MOST_ID and seen[one] == 1
+        distinct = one if plain_enough else f"{one[:MOST_ID]}-{_mark(path)}"
         yield (
             f"{group}-{distinct or _mark(path)}",
             Instance(
@@ -83,6 +84,22 @@ def shell_fault(path: str) -> str:
         return f"'{path}' begins with -, which a command takes for an option"
     found = SHELL.search(path)
     return f"'{path}' holds {found[0]!r}, which a shell may act on" if found else ""
+
+
+def command_fault(path: str, before: str, shown: str) -> str:
+    """Why an item must not stand in a command behind this text; empty if it may.
+
+    A shell must find neither a command in it nor two words. `shown`: the expression that names it.
+    """
+    if fault := shell_fault(path):
+        return (
+            f'{fault}; rename it, or write env: {{ITEM: "${{{{ {shown} }}}}"}} at the '
+            'step, and "$ITEM" in the command'
+        )
+    quoted = before.count('"') % 2 or before.count("'") % 2
+    if " " in path and not quoted:
+        return f"'{path}' holds a blank; put quotes around it: \"${{{{ {shown} }}}}\""
+    return ""
 
 
 def _check(path: str) -> None:

@@ -19,6 +19,7 @@ from mlpipe_ci.frozen import frozen
 from mlpipe_ci.inputs import InputFinder
 from mlpipe_ci.keys import Input, KeyParts, changed_inputs, differences, key_parts, step_key
 from mlpipe_ci.listings import opened
+from mlpipe_ci.paths import is_under
 from mlpipe_ci.patterns import matches
 from mlpipe_ci.result import Output, Result
 from mlpipe_ci.run import Change
@@ -237,6 +238,7 @@ class Gatherer:
             change
             for change in self.changed
             if any(is_meant(p, change) for p in wanted)
+            and not any(is_under(change.path, one.path) for one in self.workflow.outside)
             and not any(matches(p, change.path) for p in excluded)
         )
 

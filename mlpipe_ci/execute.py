@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from mlpipe_ci.addresses import shown
 from mlpipe_ci.bench import Bench
 from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
 from mlpipe_ci.contents import lfs_pointers, uses_lfs
@@ -17,6 +18,8 @@ from mlpipe_ci.job import make_job
 from mlpipe_ci.keep import keep_result, written_before
 from mlpipe_ci.metrics import MetricsError
 from mlpipe_ci.overlap import Touched
+from mlpipe_ci.paths import is_under
+from mlpipe_ci.patterns import matches, may_match
 from mlpipe_ci.run import Status, StepOutcome
 from mlpipe_ci.spread import means
 from mlpipe_ci.workflow import Step
@@ -105,7 +108,7 @@ def _ended(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, Ste
             hints = tuple(fault for fault in ended.trace.why if REMEDY in fault)
             more = (*strict_faults(bench, decision.step, ended), *hints)
             return touched, _failed(bench, decision, ended, why, more)
-        if fault := _pointer_fault(bench, ended):
+        if fault := _pointer_fault(bench, ended) or _outside_fault(bench, decision.step, ended):
             return touched, _failed(bench, decision, ended, fault)
         if faults := strict_faults(bench, decision.step, ended):
             return touched, _failed(bench, decision, ended, faults[0], faults[1:])
@@ -126,6 +129,33 @@ def _pointer_fault(bench: Bench, ended: Outcome) -> str:
         f"it read '{found[0]}', which is a Git LFS pointer, not the data; name it in inputs, and "
         "its content is fetched before the step runs"
     )
+
+
+def _outside_fault(bench: Bench, step: Step, ended: Outcome) -> str:
+    """Who reads what a source has without naming it gets what another step had fetched, once."""
+    if not bench.workflow.outside:
+        return ""
+    for path in contents_read(ended.trace, bench.root):
+        for one in bench.workflow.outside:
+            if is_under(path, one.path) and not any(matches(p, path) for p in step.reads):
+                return (
+                    f"it read '{path}', which comes from {shown(one.url)}; name it in inputs, so "
+                    "that it is what the source has"
+                )
+    return ""
+
+
+def _remedy(bench: Bench, step: Step, lines: tuple[str, ...]) -> tuple[str, ...]:
+    """What a command may have looked for in vain, as nobody has said that it reads it."""
+    text = "\n".join(lines)
+    for one in bench.workflow.outside:
+        place = one.path.rstrip("/")
+        if place in text and not any(may_match(pattern, one.path) for pattern in step.reads):
+            return (f"'{place}' comes from {shown(one.url)}; name it in inputs, and it is fetched",)
+    path = bench.dvc.missing(text) if bench.dvc else ""
+    if path and not any(matches(pattern, path) for pattern in step.reads):
+        return (f"'{path}' is tracked by DVC; name it in inputs, and its content is fetched",)
+    return ()
 
 
 def _succeeded(bench: Bench, attempt: Attempt, ended: Outcome) -> tuple[Touched, StepOutcome]:
@@ -179,7 +209,8 @@ def _failed(
     stale = bench.aside.put_back(decision.step.id) or ()
     if decision.key and not ended.cancelled:
         bench.state.fail(bench.workflow.file, decision.step.id, decision.key)
-    notes: tuple[str, ...] = (why, *more)
+    tail = _tail(ended.job.log)
+    notes: tuple[str, ...] = (why, *more, *_remedy(bench, decision.step, tail))
     if stale:
         notes += (f"put back from before, so stale: {', '.join(stale)}",)
     return make_outcome(
@@ -188,7 +219,7 @@ def _failed(
         seconds=ended.seconds,
         exit_code=ended.exit_code,
         notes=notes,
-        log_tail=_tail(ended.job.log),
+        log_tail=tail,
         log=str(ended.job.log),
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mlpipe_ci.directions import HIGHER, LOWER
-from mlpipe_ci.each import own_contexts, shell_fault
+from mlpipe_ci.each import command_fault, own_contexts
 from mlpipe_ci.expressions import (
     ExpressionError,
     Piece,
@@ -91,17 +91,16 @@ class Filler:
         return "".join(piece_text(piece, scope, path) for piece in pieces(raw))
 
     def _refuse_item(self, parts: tuple[Piece, ...]) -> None:
-        """The name of a file is text from outside: a shell must not find a command in it."""
-        fault = shell_fault(self._item)
-        for piece in parts if fault else ():
-            if piece.expression and any(n.root.lower() == "each" for n in names(parse(piece.text))):
-                shown = piece.text.strip()
-                raise ExpandError(
-                    f'{fault}; rename it, or write env: {{ITEM: "${{{{ {shown} }}}}"}} at the '
-                    'step, and "$ITEM" in the command',
-                    ("run",),
-                    piece.text,
-                )
+        """The name of a file is text from outside."""
+        before = ""
+        for piece in parts:
+            if not piece.expression:
+                before += piece.text
+                continue
+            of_item = any(n.root.lower() == "each" for n in names(parse(piece.text)))
+            fault = command_fault(self._item, before, piece.text.strip()) if of_item else ""
+            if fault:
+                raise ExpandError(fault, ("run",), piece.text)
 
     def _typed(self, piece: Piece, scope: Scope, path: Path) -> Any:
         try:

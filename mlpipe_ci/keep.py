@@ -116,12 +116,21 @@ def _announce(bench: Bench, step: Step, paths: tuple[str, ...]) -> None:
 
 def why_unstored(step: Step, trace: Trace, finding: Finding) -> str:
     """Why a step's result must not be reused, if it does not declare what it reads; else empty."""
-    if step.inputs or step.cache is False:
+    if step.cache is False:
         return ""
+    if step.inputs:
+        return _why_without_outputs(step, finding)
     if not trace.complete:
         reason = "; ".join(trace.why) or "nothing watched it"
         return f"declares no inputs, and what it reads is not known: {reason}"
     return _why_undeclared(step, trace, finding)
+
+
+def _why_without_outputs(step: Step, finding: Finding) -> str:
+    """What a step writes that declares what it reads alone would not come back with its result."""
+    if step.writes or step.cache is True or not finding.writes:
+        return ""
+    return f"it writes {_some(finding.writes)}, and declares no outputs; name what is to come back"
 
 
 def _why_undeclared(step: Step, trace: Trace, finding: Finding) -> str:

@@ -11,6 +11,8 @@ from mlpipe_ci.workflow import Step
 
 VERSION = 3
 """Version of the encoding. Raise it whenever an older key would mean something else."""
+OUTSIDE = "source:"
+"""What the digest of data begins with that git does not have."""
 MOST_SHOWN = 40
 """Characters of a value in a reason."""
 
@@ -119,7 +121,9 @@ def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[s
         elif path not in after:
             found.append(f"{path} removed")
         elif before[path].digest != after[path].digest:
-            found.append(f"{path} changed")
+            told = (before[path].digest, after[path].digest)
+            outside = all(digest.startswith(OUTSIDE) for digest in told)
+            found.append(f"{path} changed at its source" if outside else f"{path} changed")
         elif before[path].executable != after[path].executable:
             found.append(f"{path} {'is' if after[path].executable else 'no longer'} executable")
     return found

@@ -1,5 +1,6 @@
 """What a schema cannot say about a workflow: names, paths, and the order of steps. Pure."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Protocol
@@ -141,6 +142,8 @@ class Rules:
     def _path_faults(self, step: Step) -> Iterator[Spot]:
         for place, pattern in self._inputs(step):
             fault = path_fault(pattern.removeprefix("!"))
+            if re.match(r"[a-z][a-z0-9+.-]*:/", pattern):
+                fault = "an address stands in a map: {url: …, path: where it is put}"
             if fault:
                 yield Spot(*place, f"step '{step.name}': {fault}", "paths")
         for key in WRITTEN:

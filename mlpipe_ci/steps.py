@@ -230,7 +230,7 @@ class StepReader:
             external=external_of(raw, self._outer),
         )
         told = raw.get("strategy", {})
-        strategy = Strategy(told.get("fail-fast", True), told.get("max-parallel"))
+        strategy = Strategy(told.get("fail-fast", False), told.get("max-parallel"))
         try:
             self.items.append(wanted)
             paths = self._files(wanted)

@@ -58,7 +58,7 @@ def _from_dvc(bench: Bench, decision: Decision) -> None:
     if not items or bench.dvc is None:
         return
     known = {one.path: out for one in items if (out := bench.dvc.out(one.path))}
-    missing = [out for out in known.values() if not bench.dvc.is_here(out)]
+    missing = [out for out in known.values() if bench.dvc.lacks(out)]
     if not missing:
         return
     pull(bench.root, missing, bench.env)

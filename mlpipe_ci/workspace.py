@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlpipe_ci import __version__
-from mlpipe_ci.addresses import identity
+from mlpipe_ci.arrivals import digest_of, dvc_of, items_of, no_item, recalled
 from mlpipe_ci.cache.departed import Departed
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
@@ -17,27 +17,22 @@ from mlpipe_ci.compare import Authors, compare
 from mlpipe_ci.discovery.checking import Checker
 from mlpipe_ci.discovery.later import Later
 from mlpipe_ci.dvc import Dvc
-from mlpipe_ci.errors import MissingInputError, PathError, UsageError
+from mlpipe_ci.errors import MissingInputError, UsageError
 from mlpipe_ci.events import DESK, Event, read_event
 from mlpipe_ci.evidence import Gatherer
 from mlpipe_ci.files import Tree
 from mlpipe_ci.frozen import frozen
 from mlpipe_ci.git import Git, History, Remote
 from mlpipe_ci.graph import with_dependent, with_needed
-from mlpipe_ci.items import Items, included, on_disk
-from mlpipe_ci.items import chosen as chosen_items
-from mlpipe_ci.keys import Input
+from mlpipe_ci.items import Items
 from mlpipe_ci.load import load
 from mlpipe_ci.options import Options
-from mlpipe_ci.paths import is_under
-from mlpipe_ci.patterns import matches
 from mlpipe_ci.place import Place
 from mlpipe_ci.result import Producer
 from mlpipe_ci.run import Comparison
 from mlpipe_ci.source import Source
 from mlpipe_ci.sources import Sources
-from mlpipe_ci.sources.base import MARK
-from mlpipe_ci.workflow import Each, External, Workflow
+from mlpipe_ci.workflow import Workflow
 
 DEFAULT_FILE = "mlpipe.yml"
 TRACER = "MLPIPE_TRACER"
@@ -103,10 +98,7 @@ class Workspace:
         groups = {step.group for step in self.workflow.steps}
         for wanted in self.workflow.items:
             if wanted.id not in groups and self.chosen is None:
-                raise MissingInputError(
-                    f"{self.workflow.file}:{wanted.line}: step '{wanted.step}': each: no file "
-                    f"matches '{', '.join(wanted.patterns)}'; add a file, or correct the pattern"
-                )
+                raise MissingInputError(no_item(self.workflow, wanted))
 
 
 @frozen
@@ -132,7 +124,7 @@ def open_workspace(
     event = read_event(env, place.git)
     state = State(place.state, readonly=readonly)
     sources = Sources(env, place.cache, state, telling.say, telling.tell)
-    items = partial(_items, place, state, sources)
+    items = partial(items_of, place, state, sources)
     workflow = _load(place, options, event, keep=not readonly, items=items)
     remote = remote_for(env, place.git, options.asked, fetch=options.fetch)
     history = History(place.git, remote) if place.git else None
@@ -140,16 +132,16 @@ def open_workspace(
     if place.no_git:
         comparison = replace(comparison, how=place.no_git, warnings=(place.no_git,))
     outside = tuple(one.path for one in workflow.outside)
-    dvc = _dvc(place, state)
+    dvc = dvc_of(place, state)
     tree = Tree(place.root, place.git, (*workflow.writes, *outside), state.memo, dvc)
     later = note_writers(workflow, state, tree)
     store = _store(place, options, env, (event, workflow, state), telling)
     known = partial(store.latest, event.scopes)
-    departed = Departed(place.private, place.root, workflow, known, partial(_digest, tree))
+    departed = Departed(place.private, place.root, workflow, known, partial(digest_of, tree))
     if readonly:
         tree.hide(path for paths in departed.paths().values() for path in paths)
     chosen = _chosen(workflow, options)
-    sources.recall = partial(_recalled, store, event.scopes)
+    sources.recall = partial(recalled, store, event.scopes)
     sources.expect(
         e for s in workflow.steps if chosen is None or s.id in chosen for e in s.external
     )
@@ -178,57 +170,6 @@ def open_workspace(
         readonly=readonly,
         large_files=large_files(env, place.git, options.asked),
     )
-
-
-def _dvc(place: Place, state: State) -> Dvc | None:
-    """What DVC tracks, if it is used."""
-    git = place.git
-    if git is None or not (place.root / ".dvc").is_dir():
-        return None
-
-    def text(path: str) -> str | None:
-        try:
-            return (place.root / path).read_text("utf-8")
-        except (OSError, UnicodeDecodeError):
-            return None
-
-    return Dvc(place.root, lambda: (*git.index(), *git.look().untracked), text, state.md5)
-
-
-def _items(place: Place, state: State, sources: Sources, wanted: Each) -> tuple[str, ...]:
-    """The files of `each`: of the work tree, and of what git does not have. Raises MlpipeError."""
-    places = [one.path for one in wanted.external]
-    found = on_disk(place.root, wanted)
-    here = [path for path in found if not any(is_under(path, place) for place in places)]
-    if dvc := _dvc(place, state):
-        tracked = (out for one in included(wanted.patterns) for out in dvc.meant(one))
-        here += (out.path for out in tracked if not out.is_directory)
-    sources.expect(wanted.external)
-    there = (item.path for one in wanted.external for item in sources.items(one))
-    meant = (p for p in there if any(matches(one, p) for one in included(wanted.patterns)))
-    return chosen_items(wanted.patterns, {*here, *meant})
-
-
-def _digest(tree: Tree, path: str) -> str:
-    """The digest of what is at a path now, as an output has it; empty if that cannot be told."""
-    tree.add_outputs([path])
-    try:
-        found = tree.known(path)
-    except PathError:
-        return ""
-    return found.digest if found else ""
-
-
-def _recalled(store: Store, scopes: tuple[str, ...], external: External) -> tuple[Input, ...]:
-    """What the newest result that read a source says of it."""
-    mark = f"{MARK}{identity(external.url)}:"
-    newest: tuple[float, tuple[Input, ...]] = (0.0, ())
-    for result in store.latest(scopes).values():
-        inputs = result.parts.inputs if result.parts else ()
-        found = tuple(one for one in inputs if one.digest.startswith(mark))
-        if found and result.finished > newest[0]:
-            newest = result.finished, found
-    return newest[1]
 
 
 def _store(
@@ -306,6 +247,9 @@ def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> fr
     for name in names:
         meant = {s.id for s in workflow.steps if name in {s.id, s.name, s.group}}
         if not meant:
+            for wanted in workflow.items:
+                if name in {wanted.id, wanted.step}:
+                    raise MissingInputError(no_item(workflow, wanted))
             known = {word for s in workflow.steps for word in (s.id, s.name, s.group) if word}
             from difflib import get_close_matches  # noqa: PLC0415 - only for an error
 

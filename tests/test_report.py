@@ -489,7 +489,10 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
     )
     text = markdown.report(run_of(reused))
     assert text.startswith("### ✅ demo: nothing new · 1 reused · auc 0.9\n")
-    assert "**Why:** no step reads what changed: <code>a</code>" in text
+    assert "**Why:** all results are known for what changed: <code>a</code>" in text
+    other = replace(COMPARISON, changed=(Change(path="README.md", change="modified"),))
+    told = markdown.report(run_of(reused, comparison=other))
+    assert "**Why:** no step reads what changed: <code>README.md</code>" in told
     assert "**To do:** nothing." in text
     assert "Same as for the base <code>4be1c02</code>: <code>auc</code>&nbsp;0.9" in text
 

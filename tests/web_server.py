@@ -15,7 +15,8 @@ MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 @dataclass
 class File:
-    """What lies at a path. `etag`: `strong`, `weak` or nothing; `head`: status that HEAD gets.
+    """What lies at a path. `etag`: `strong`, `weak` or nothing; `older`: nothing is
+    newer than what a client has; `head`: status that HEAD gets.
 
     `spoil`: one byte of the content that is sent is another. `length`: added to what Content-Length
     says; `hold`: bytes after which nothing more comes; `cut`: bytes after which a connection
@@ -26,6 +27,7 @@ class File:
     content: bytes
     etag: str = "strong"
     modified: str = MODIFIED
+    older: bool = False
     version: str = ""
     md5: bool = False
     spoil: bool = False
@@ -119,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD" and file.head:
             return self._empty(file.head)
         validators = self._validators(file)
-        if self._is_known(validators):
+        if self._is_known(validators) or (file.older and "If-Modified-Since" in self.headers):
             return self._empty(304, **validators)
         return self._content(file, validators)
 

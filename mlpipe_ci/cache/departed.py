@@ -19,7 +19,7 @@ from mlpipe_ci.result import Result
 from mlpipe_ci.workflow import Workflow
 
 Written = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""For the id of a step in the file, the id of each instance, and what it declares to write."""
+"""For the id of a step in the file, each item or combination, and what it declares to write."""
 
 
 @frozen(kw_only=False)
@@ -109,5 +109,6 @@ def _declared(workflow: Workflow) -> dict[str, dict[str, tuple[str, ...]]]:
         found.setdefault(wanted.id, {})
     for step in workflow.steps:
         if step.strategy is not None:
-            found.setdefault(step.group, {})[step.id] = step.writes
+            which = step.strategy.each or repr(step.strategy.values)  # two ids may be the same
+            found.setdefault(step.group, {})[which] = step.writes
     return found

@@ -79,8 +79,16 @@ def _found(runs: Runs, record: Record, options: Options) -> Iterator[Printed]:
         order = {step.id: place for place, step in enumerate(record.steps)}
         for log in sorted(logs, key=lambda log: order.get(log.stem, len(order))):
             yield Printed(step=log.stem, file=log)
-    for name in options.steps:
+    for name in (one for asked in options.steps for one in _meant(record, asked)):
         yield _of_step(runs, record, name, earlier=options.run is None)
+
+
+def _meant(record: Record, name: str) -> list[str]:
+    """A step by its id or name; of a step with items or a matrix, by that of all."""
+    if any(name in (step.id, step.name) for step in record.steps):
+        return [name]
+    of_all = [step.id for step in record.steps if step.name.startswith(f"{name} (")]
+    return of_all or [name]
 
 
 def _of_step(runs: Runs, record: Record, name: str, *, earlier: bool) -> Printed:

@@ -197,7 +197,8 @@ def _clear_departed(workspace: Workspace, aside: Aside, screen: Screen) -> None:
             aside.retire(group, kept)
             some = ", ".join(kept[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
             place = aside.replaced(group)
-            screen.say(f"step '{group}': {some} is of an item that is gone, so moved to {place}")
+            gone = "is of what data or matrix have no more, so moved to"
+            screen.say(f"step '{group}': {some} {gone} {place}")
     workspace.departed.note()
 
 

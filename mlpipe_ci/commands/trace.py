@@ -41,7 +41,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         left = {step.group or step.name for step, one in found.items() if step.strategy and one}
         if left:
             screen.say(
-                f"{', '.join(sorted(left))}: combinations of a matrix share one entry: add by hand"
+                f"{', '.join(sorted(left))}: combinations and items share one entry: add by hand"
             )
         screen.say(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
     return 0

@@ -18,7 +18,7 @@ from mlpipe_ci.patterns import matches
 from mlpipe_ci.place import Place, find_place
 from mlpipe_ci.report import faults
 from mlpipe_ci.report.words import shown
-from mlpipe_ci.workspace import Workspace, open_workspace
+from mlpipe_ci.workspace import Workspace, named_steps, open_workspace, read_workflow
 
 QUIET, LONGEST = 200, 2000
 """Milliseconds that nothing may change before what has changed is looked at, and the most that is
@@ -58,6 +58,10 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     def say(text: str) -> None:
         print(text, file=err, flush=True)
 
+    if options.every <= 0:
+        raise UsageError(f"--every {options.every:g}: name a number of seconds above 0")
+    if options.targets:  # a step that there is not is said at once
+        named_steps(read_workflow(place, options, env), options.targets, "step")
     changes = _changes(place.root, options.every)
     try:
         next(changes)  # from now on nothing is missed

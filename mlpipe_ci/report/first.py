@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterator
 
 from mlpipe_ci.decide import NO_RESULT, NOT_ASKED
+from mlpipe_ci.patterns import matches
 from mlpipe_ci.report.annotations import frame, telling
 from mlpipe_ci.report.escape import code, fence, plain
 from mlpipe_ci.report.measures import gate_words, verdict
@@ -12,6 +13,7 @@ from mlpipe_ci.run import Held, Run, Status, StepOutcome
 
 SHOWN_FAILED = 5
 SHOWN_REASONS = 3
+SHOWN_CHANGES = 50
 SHOWN_ALIKE = 20
 LONGEST_ERROR = 200
 LAST_LINES = 5
@@ -89,7 +91,10 @@ def _untouched(run: Run) -> str:
         return ""
     names = ", ".join(code(one.path) for one in changed[:SHOWN_REASONS])
     more = f" and {len(changed) - SHOWN_REASONS:,} more" if len(changed) > SHOWN_REASONS else ""
-    return f"**Why:** no step reads what changed: {names}{more}"
+    patterns = {p for o in run.outcomes for p in o.step.reads if not p.startswith("!")}
+    read = any(matches(p, one.path) for one in changed[:SHOWN_CHANGES] for p in patterns)
+    what = "all results are known for what changed" if read else "no step reads what changed"
+    return f"**Why:** {what}: {names}{more}"
 
 
 def action(run: Run) -> str:

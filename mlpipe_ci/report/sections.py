@@ -33,6 +33,8 @@ WORDS = {
     Status.CANCELLED: "cancelled",
 }
 SHOWN_CHANGES = 50
+RESTORED = "restored from the cache"
+"""How a note ends that nobody has to read."""
 SHOWN_REASONS = 3
 SHOWN_REUSED = 20
 SHOWN_METRICS = 15
@@ -122,7 +124,9 @@ def _reused(run: Run) -> str:
     line = f"↺ {len(reused)} reused: {names}"
     reasons = {_whose(o.reasons): o.reasons[0] for o in reversed(reused) if o.reasons}
     why = next(iter(reasons.values()), "").partition(", saved")[0]
-    return f"{line}<br><sub>{plain(why)}</sub>" if len(reasons) == 1 else line
+    line = f"{line}<br><sub>{plain(why)}</sub>" if len(reasons) == 1 else line
+    notes = dict.fromkeys(note for o in reused for note in o.notes if not note.endswith(RESTORED))
+    return "<br>".join((line, *(f"⚠️ {plain(note)}" for note in list(notes)[:SHOWN_REASONS])))
 
 
 def _whose(reasons: tuple[str, ...]) -> str:

@@ -127,7 +127,9 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     if failed:
         names = ", ".join(shown(step.name) for step in failed)
         verb = "runs" if len(failed) == 1 else "run"
-        lines.append(f"  all that was printed: mlpipe logs {failed[0].id}")
+        broke = [o for o in run.outcomes if o.broke and o.failed]
+        printed = [o.step.id for o in broke if o.exit_code is not None]
+        lines += [f"  all that was printed: mlpipe logs {printed[0]}"] if printed else []
         lines.append(f"  {names} {verb} again next time: mlpipe run")
     return lines
 

@@ -244,7 +244,8 @@ def _address(external: External) -> str:
 
 
 def _as_item(known: Input) -> Item:
-    owner, kind, value = known.digest.removeprefix(MARK).split(":", 2)
+    told, _, owner = known.digest.removeprefix(MARK).rpartition(":")
+    kind, _, value = told.partition(":")
     return Item(path=known.path, owner=owner, key="", kind=Kind(kind), value=value)
 
 

@@ -32,9 +32,9 @@ class Kind(StrEnum):
 class Item:
     """One file or object of a source: where it goes in the work tree, and which version it is.
 
-    `owner`: the identity of its URL; `key`: the URL of a file on the web, the path of an object in
-    its bucket, or of a file. `size` in bytes, None if that is not told. `tag`: its ETag as a
-    request can name it, if it vouches for each byte.
+    `owner`: the identity of its own URL, also of one of many; `key`: the URL of a file on the web,
+    the path of an object in its bucket, or of a file. `size` in bytes, None if that is not told.
+    `tag`: its ETag as a request can name it, if it vouches for each byte.
     """
 
     path: str
@@ -50,7 +50,7 @@ class Item:
         """By which it counts in a key. Its content's is not known before it is fetched."""
         plain = self.value.isprintable() and self.value.isascii() and len(self.value) <= LONGEST
         value = self.value if plain else blake3(self.value.encode("utf-8", "replace")).hexdigest()
-        return f"{MARK}{self.owner}:{self.kind}:{value}"
+        return f"{MARK}{self.kind}:{value}:{self.owner}"
 
     @property
     def input(self) -> Input:

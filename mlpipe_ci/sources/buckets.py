@@ -55,7 +55,7 @@ class Buckets:
             external = External(url=f"{bucket}/{key}", path=item.path)
             now = _item(external, meta, key, item.path, listed=item.kind is not Kind.VERSION)
             return Stream(
-                item=Item(**(vars(now) | {"owner": item.owner})),
+                item=now,
                 chunks=_chunks(answer),
                 start=start,
                 size=int(meta["size"]),
@@ -107,7 +107,7 @@ def _item(
         kind, value = Kind.MODIFIED, f"{meta['last_modified'].isoformat()}|{meta['size']}"
     return Item(
         path=path,
-        owner=identity(external.url),
+        owner=identity(f"{bucket_of(external.url)}/{key}"),
         key=f"{bucket_of(external.url)}\n{key}",
         kind=kind,
         value=value,

@@ -19,46 +19,46 @@ class Local:
 
     def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
         """As `Reader.look`."""
-        del last
         place = unquote(urlsplit(external.url.replace("?", "%3F").replace("#", "%23")).path)
         if not is_many(external.url):
-            return (_item(external, place, external.path),)
+            return (_item(place, external.path),)
         top = literal_prefix(place) if is_glob(place) else place.rstrip("/")
         top = top if top.startswith("/") else f"/{top}"
         found: list[Item] = []
         for path in _walk(top):
             if not is_glob(place) or matches(place.lstrip("/"), path.lstrip("/")):
-                found.append(
-                    _item(external, path, external.path + path[len(top.rstrip("/")) + 1 :])
-                )
+                found.append(_item(path, external.path + path[len(top.rstrip("/")) + 1 :]))
             if len(found) > MOST:
                 raise ReaderError(Failure.BROKEN, f"it means more than {MOST:,} files")
+        if not found and last:
+            raise ReaderError(Failure.BROKEN, "nothing matches any more")
         return tuple(found)
 
     def stream(self, item: Item, start: int) -> Stream:
         """As `Reader.stream`."""
-        external = External(url=f"file://{item.key}", path=item.path)
-        now = _item(external, item.key, item.path)
+        now = _item(item.key, item.path)
         return Stream(
-            item=Item(**(vars(now) | {"owner": item.owner})),
+            item=now,
             chunks=_chunks(item.key, start),
             start=start,
             size=now.size,
         )
 
 
-def _item(external: External, place: str, path: str) -> Item:
+def _item(place: str, path: str) -> Item:
     try:
         status = os.stat(place)
     except FileNotFoundError:
-        raise ReaderError(Failure.MISSING, f"there is no {place}") from None
+        there = os.path.isdir(os.path.dirname(place))
+        failure = Failure.MISSING if there else Failure.BROKEN
+        raise ReaderError(failure, f"there is no {place}") from None
     except OSError as error:
         raise ReaderError(Failure.BROKEN, f"{place}: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
         raise ReaderError(Failure.BROKEN, f"{place} is not a file")
     return Item(
         path=path,
-        owner=identity(external.url),
+        owner=identity(f"file://{place}"),
         key=place,
         kind=Kind.MODIFIED,
         value=f"{status.st_mtime_ns}|{status.st_size}",
@@ -69,7 +69,8 @@ def _item(external: External, place: str, path: str) -> Item:
 
 def _walk(top: str) -> Iterator[str]:
     if not os.path.isdir(top):
-        raise ReaderError(Failure.MISSING, f"there is no directory {top}")
+        # A share that is not mounted is no answer of its own.
+        raise ReaderError(Failure.BROKEN, f"there is no directory {top}")
     for place, folders, names in os.walk(top):
         folders.sort()
         yield from (os.path.join(place, name) for name in sorted(names))

@@ -85,4 +85,4 @@ def test_nothing_new_then_new_data(repo: Repo, tmp_path: Path, github: Server, l
         in third.summary
     )
     assert "`<b>" not in third.summary
-    assert "data/raw.csv changed" in third.summary
+    assert "data/raw.csv changed at its source" in third.summary

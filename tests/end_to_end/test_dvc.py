@@ -105,6 +105,25 @@ def test_each_way_to_name_it(tracked: Repo, pattern: str) -> None:
     assert "no fault" in tracked.mlpipe("validate").stdout
 
 
+def test_content_of_an_older_pointer_is_no_edit(tracked: Repo) -> None:
+    """DVC has it in its cache: nobody wrote it, git has gone on to another pointer."""
+    tracked.mlpipe("run")
+    old = md5("1\n")
+    tracked.write({f".dvc/cache/files/md5/{old[:2]}/{old[2:]}": "1\n"})
+    tracked.commit({"data/one.csv.dvc": pointer("one.csv", md5("2\n"))})
+    assert planned(tracked) == {"one": "run", "all": "reuse"}
+    done = tracked.mlpipe("run", code=1, PATH="/usr/bin:/bin")
+    assert "'data/one.csv' is tracked by DVC, its content is not here" in done.stdout
+
+
+def test_a_step_that_does_not_name_it_is_told_how(tracked: Repo) -> None:
+    silent = {"steps": [{"name": "one", "run": "cat data/one.csv > out.txt"}]}
+    tracked.write({"mlpipe.yml": json.dumps(silent)})
+    (tracked.root / "data/one.csv").unlink()
+    done = tracked.mlpipe("run", code=1)
+    assert "'data/one.csv' is tracked by DVC; name it in inputs" in done.stdout
+
+
 def test_outs_of_a_lock_file_and_texts_of_older_versions(repo: Repo) -> None:
     lock = {
         "schema": "2.0",

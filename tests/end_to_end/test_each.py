@@ -71,13 +71,56 @@ def test_what_a_file_wrote_that_is_gone_goes_and_what_read_it_runs(weeks: Repo) 
     assert planned(weeks)["sum"] == "run: build/b.txt removed"
     assert (weeks.root / "build/b.txt").exists(), "a plan does nothing"
     done = weeks.mlpipe("run", RUNS=os.devnull)
-    assert "build/b.txt is of an item that is gone, so moved to" in done.stdout
+    assert "build/b.txt is of what data or matrix have no more, so moved to" in done.stdout
     assert (weeks.root / ".git/mlpipe/aside/replaced/clean/build/b.txt").read_text() == "b\n"
     assert weeks.read("sum.txt") == "a\nc\n"
     assert ran(weeks) == []
     weeks.write({"data/b.csv": "b\n"})
     assert ran(weeks) == [], "both are known: nothing is done again"
     assert weeks.read("sum.txt") == "a\nb\nc\n"
+
+
+def test_a_file_that_is_called_otherwise_leaves_nothing_behind(weeks: Repo) -> None:
+    item = {
+        "name": "clean",
+        "each": "data/*.csv",
+        "env": {"ITEM": "${{ each.path }}", "OUT": "build/${{ each.stem }}.txt"},
+        "run": 'cp "$ITEM" "$OUT"',
+        "outputs": ["build/${{ each.stem }}.txt"],
+    }
+    weeks.write({"mlpipe.yml": json.dumps({"steps": [item, WORKFLOW["steps"][1]]})})
+    for old, new in (("a", "week 1"), ("week 1", "week-1"), ("week-1", "Week-1"), ("Week-1", "a")):
+        (weeks.root / f"data/{old}.csv").rename(weeks.root / f"data/{new}.csv")
+        ran(weeks)
+        assert sorted(weeks.read("sum.txt").split()) == ["a", "b", "c"], (old, new)
+
+
+def test_an_item_that_writes_what_it_does_not_declare_is_not_reused(weeks: Repo) -> None:
+    silent = {"name": "fit", "each": "data/*.csv", "run": WORKFLOW["steps"][0]["run"]}
+    weeks.write({"mlpipe.yml": json.dumps({"steps": [silent]})})
+    told = json.loads(weeks.mlpipe("run", "--json", RUNS=os.devnull, MLPIPE_TRACER="notify").stdout)
+    assert "and declares no outputs" in " ".join(told["steps"][0]["notes"])
+    assert ran(weeks, MLPIPE_TRACER="notify") == ["a", "b", "c"]
+
+
+def test_one_bad_file_keeps_no_other_from_being_done(weeks: Repo) -> None:
+    step = {**WORKFLOW["steps"][0], "run": f"{CLEAN}; ! grep -q b ${{{{ each.path }}}}"}
+    weeks.write({"mlpipe.yml": json.dumps({"steps": [step]})})
+    assert ran(weeks, code=1) == ["a", "b", "c"]
+    assert ran(weeks, code=1) == ["b"]
+
+
+def test_blanks_in_a_command_need_quotes(weeks: Repo) -> None:
+    bare = {**WORKFLOW["steps"][0], "run": "cat ${{ each.path }} > build/${{ each.stem }}.txt"}
+    weeks.write({"mlpipe.yml": json.dumps({"steps": [bare]}), "data/d e.csv": "x"})
+    done = weeks.mlpipe("run", code=2)
+    assert "'data/d e.csv' holds a blank; put quotes around it" in done.stderr
+
+
+def test_the_name_of_the_step_means_its_items_also_where_there_are_none(weeks: Repo) -> None:
+    assert weeks.mlpipe("logs", "clean").returncode == 0
+    shutil.rmtree(weeks.root / "data")
+    assert "each: no file matches" in weeks.mlpipe("explain", "clean", code=2).stderr
 
 
 def test_also_where_nothing_is_remembered(weeks: Repo) -> None:

@@ -81,7 +81,7 @@ def test_changed_runs_what_reads_it(desk: Desk) -> None:
     desk.server.files["/raw.csv"] = File(SECOND)
     plan = json.loads(desk.repo.mlpipe("plan", "--json").stdout)["steps"]
     assert [one["action"] for one in plan] == ["reuse", "run", "maybe"]
-    assert plan[1]["reasons"] == ["data/raw.csv changed"]
+    assert plan[1]["reasons"] == ["data/raw.csv changed at its source"]
     assert desk.run() == ["clean", "train"]
     assert desk.repo.read("model") == "3,4\n"
     desk.server.files["/raw.csv"] = File(FIRST)
@@ -434,3 +434,59 @@ def test_a_cache_that_cannot_be_written(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     assert desk.run(code=2, MLPIPE_CACHE_DIR=str(tmp_path / "file" / "x")) == ["other"]
     assert "cannot be kept in the cache: Not a directory" in desk.steps["clean"]["notes"][0]
+
+
+def test_objects_of_one_url_are_told_apart_whatever_their_times(repo: Repo, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    for name in ("p", "q"):
+        (share / f"{name}.csv").write_text(f"{name}\n")
+        os.utime(share / f"{name}.csv", (1_700_000_000, 1_700_000_000))
+    source = {"url": f"file://{share}/*.csv", "path": "data/"}
+    step = _step("all", [source], "model", "cat data/*.csv > model")
+    repo.commit({"mlpipe.yml": json.dumps({"steps": [step]}), ".gitignore": IGNORED})
+    repo.mlpipe("run")
+    assert repo.read("model") == "p\nq\n"
+
+
+def test_a_file_that_goes_back_to_an_older_one_is_seen(desk: Desk) -> None:
+    """A server may answer 304 to If-Modified-Since where the file is older."""
+    old, new = "Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 22 Oct 2015 07:28:00 GMT"
+    desk.server.files["/raw.csv"] = File(b"good\n", etag="", modified=old, older=True)
+    desk.run()
+    desk.server.files["/raw.csv"] = File(b"broken\n", etag="", modified=new, older=True)
+    desk.run()
+    assert desk.repo.read("model") == "broken\n"
+    desk.server.files["/raw.csv"] = File(b"good\n", etag="", modified=old, older=True)
+    desk.run()
+    assert desk.repo.read("model") == "good\n"
+
+
+def test_a_step_that_reads_a_source_without_naming_it_fails_with_the_remedy(desk: Desk) -> None:
+    text = json.loads(desk.repo.read("mlpipe.yml"))
+    text["steps"].append({"name": "peek", "run": "cat data/raw.csv > n"})
+    desk.repo.write({"mlpipe.yml": json.dumps(text), ".gitignore": IGNORED + "n\n"})
+    desk.run(code=1, MLPIPE_TRACER="notify")
+    assert desk.steps["peek"]["status"] == "failed"
+    assert "it read 'data/raw.csv', which comes from" in desk.steps["peek"]["notes"][0]
+    shutil.rmtree(desk.repo.root / "data")
+    desk.run(code=1)
+    assert "name it in inputs" in " ".join(desk.steps["peek"]["notes"])
+
+
+def test_a_share_that_is_not_mounted_is_one_that_cannot_be_reached(
+    repo: Repo, tmp_path: Path
+) -> None:
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "a.csv").write_text("1\n")
+    source = {"url": f"file://{share}/*.csv", "path": "data/", "if-unreachable": "use-last"}
+    step = _step("all", [source], "model", "cat data/*.csv > model")
+    repo.commit({"mlpipe.yml": json.dumps({"steps": [step]}), ".gitignore": IGNORED})
+    repo.mlpipe("run")
+    (share / "a.csv").unlink()
+    assert "what it had last is used" in repo.mlpipe("run").stdout, "an empty mount point"
+    share.rmdir()
+    done = repo.mlpipe("run")
+    assert "what it had last is used" in done.stdout
+    assert "what it had last is used" in repo.mlpipe("report").stdout
