@@ -65,6 +65,16 @@ def prefix_of(url: str) -> str:
     return literal_prefix(key) if is_glob(key) else key.rstrip("/")
 
 
+def address_of(external: External, path: str) -> str:
+    """The URL of what lies at a path, of a source of one or of many."""
+    if not is_many(external.url):
+        return external.url
+    inner = path.removeprefix(external.path)
+    if kind_of(external.url) == "file":
+        return f"file://{prefix_of(external.url)}/{inner}"
+    return "/".join(filter(None, (bucket_of(external.url), prefix_of(external.url), inner)))
+
+
 def shown(url: str) -> str:
     """The URL without what may be secret in it: credentials, and a query that is signed."""
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - 2 ms, which few runs need

@@ -1,6 +1,6 @@
 """What is known of data that git does not have, before a step is decided: items, versions, DVC."""
 
-from mlpipe_ci.addresses import identity
+from mlpipe_ci.addresses import address_of, identity
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.dvc import Dvc
@@ -65,16 +65,15 @@ def digest_of(tree: Tree, path: str) -> str:
 
 def recalled(store: Store, scopes: tuple[str, ...], external: External) -> tuple[Input, ...]:
     """What the newest result that read a source says of it."""
-    owner = f":{identity(external.url)}"
     newest: tuple[float, tuple[Input, ...]] = (0.0, ())
     for result in store.latest(scopes).values():
         inputs = result.parts.inputs if result.parts else ()
         here = (one for one in inputs if one.digest.startswith(MARK))
-        many = external.path.endswith("/")
         found = tuple(
             one
             for one in here
-            if is_under(one.path, external.path) and (many or one.digest.endswith(owner))
+            if is_under(one.path, external.path)
+            and one.digest.endswith(f":{identity(address_of(external, one.path))}")
         )
         if found and result.finished > newest[0]:
             newest = result.finished, found

@@ -35,6 +35,11 @@ def _from_outside(bench: Bench, step: Step) -> tuple[str, ...]:
     patterns = [pattern for pattern in step.reads if not pattern.startswith("!")]
     for external in outside_of(bench.workflow, patterns):
         refuse_links(bench.root, step, (external.path,))
+        if tracked := bench.tree.tracked(external.path):
+            raise PathError(
+                f"'{external.path}' is the place of data from outside, and git tracks {tracked[0]} "
+                "there; name a place of its own, or take it out of git (git rm --cached)"
+            )
         notes += _place(placing, external, patterns)
         bench.tree.forget()
     return notes

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.addresses import fault, identity, is_many, kind_of, prefix_of, shown
+from mlpipe_ci.addresses import address_of, fault, identity, is_many, kind_of, prefix_of, shown
 from mlpipe_ci.sources import _collision, _path_fault
 from mlpipe_ci.sources.base import Item, Kind
 from mlpipe_ci.workflow import External
@@ -69,6 +69,19 @@ def test_what_a_url_means(url: str, kind: str, many: bool, prefix: str) -> None:
         assert is_many(url) is many
     if many:
         assert prefix_of(url) == prefix
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "inner", "address"),
+    [
+        ("s3://acme/w/*.csv", "data/", "1.csv", "s3://acme/w/1.csv"),
+        ("s3://acme/", "data/", "a/1.csv", "s3://acme/a/1.csv"),
+        ("file:///mnt/w/", "data/", "1.csv", "file:///mnt/w/1.csv"),
+        ("https://example.org/x", "data/x", "", "https://example.org/x"),
+    ],
+)
+def test_the_address_of_one_of_many(url: str, path: str, inner: str, address: str) -> None:
+    assert address_of(External(url=url, path=path), path + inner) == address
 
 
 @given(st.text(max_size=60))

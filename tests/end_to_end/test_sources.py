@@ -328,6 +328,16 @@ def test_a_file_of_the_user_in_its_place_is_moved_not_lost(desk: Desk) -> None:
     assert desk.repo.read("model") == "3,4\n"
 
 
+def test_what_git_tracks_is_no_place_for_a_source(desk: Desk) -> None:
+    desk.repo.git("rm", "-q", "--cached", ".gitignore")
+    desk.repo.write({".gitignore": "clean.csv\nmodel\nother\n", "data/raw.csv": "tracked"})
+    desk.repo.commit()
+    assert desk.run(code=2) == ["other"]
+    assert "and git tracks data/raw.csv there" in desk.steps["clean"]["notes"][0]
+    assert desk.repo.read("data/raw.csv") == "tracked"
+    assert "git tracks data/raw.csv" in desk.repo.mlpipe("validate").stderr
+
+
 def test_who_needs_it_not_does_not_ask(desk: Desk) -> None:
     desk.run("--only", "other")
     desk.repo.mlpipe("validate")
