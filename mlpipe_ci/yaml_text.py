@@ -22,7 +22,7 @@ TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 UNUSABLE = re.compile("[\0\ud800-\udfff]")
 ONLY_SLOWLY = re.compile(
     "[\x85\u2028\u2029\ufeff\t]|^%|^.{1000}|(?:^|[\\s,\\[{])[!?]"
-    "|[&*][^\\s,\\[\\]{}]*:|[|>][^\n]*\n +\n",
+    "|[&*][^\\s,\\[\\]{}]*:|[|>][^\n]*\n +\n|[|>][-+0-9]*#",
     re.MULTILINE,
 )
 """What the two parsers read differently (found by fuzzing), and lines that may nest deeply."""
