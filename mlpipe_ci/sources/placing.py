@@ -8,6 +8,8 @@ from pathlib import Path
 
 from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
+from mlpipe_ci.errors import PathError
+from mlpipe_ci.paths import above
 from mlpipe_ci.sources import Sources
 from mlpipe_ci.sources.base import Item
 from mlpipe_ci.workflow import External
@@ -33,6 +35,7 @@ class Placing:
         """
         moved: list[str] = []
         for item in wanted:
+            self._refuse_link(item.path)
             output = self.sources.bring(external, item)
             if self._digest(item.path) != output.digest:
                 moved += self._clear(item.path)
@@ -50,6 +53,13 @@ class Placing:
         return (
             f"in the place of data from outside, and not from there, so moved to {where}: {some}",
         )
+
+    def _refuse_link(self, path: str) -> None:
+        """Nothing is written through a link: it may lead anywhere. Raises PathError."""
+        for place in above(path):
+            if os.path.islink(self._root / place):
+                text = f"'{path}' leads through the link '{place}'; make that a directory"
+                raise PathError(text)
 
     def save(self) -> None:
         """Remember what was put where. If that is lost, what is ours counts as the user's."""

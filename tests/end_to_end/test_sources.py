@@ -328,6 +328,20 @@ def test_a_file_of_the_user_in_its_place_is_moved_not_lost(desk: Desk) -> None:
     assert desk.repo.read("model") == "3,4\n"
 
 
+def test_nothing_is_written_through_a_link(repo: Repo, tmp_path: Path) -> None:
+    share, outside = tmp_path / "share" / "sub", tmp_path / "outside"
+    share.mkdir(parents=True)
+    outside.mkdir()
+    (share / "a.csv").write_text("1\n")
+    source = {"url": f"file://{share.parent}/", "path": "data/"}
+    step = _step("all", [source], "model", "cat data/sub/a.csv > model")
+    repo.commit({"mlpipe.yml": json.dumps({"steps": [step]}), ".gitignore": IGNORED})
+    (repo.root / "data").mkdir()
+    (repo.root / "data/sub").symlink_to(outside)
+    assert "leads through the link 'data/sub'" in repo.mlpipe("run", code=2).stdout
+    assert list(outside.iterdir()) == []
+
+
 def test_what_git_tracks_is_no_place_for_a_source(desk: Desk) -> None:
     desk.repo.git("rm", "-q", "--cached", ".gitignore")
     desk.repo.write({".gitignore": "clean.csv\nmodel\nother\n", "data/raw.csv": "tracked"})
