@@ -94,11 +94,15 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(status, [pair for pair in lines if pair[0] != "Status"], content)
 
     def _batch(self, asked: dict[str, Any]) -> None:
-        """Where large files are (git-lfs, docs/api/batch.md): in `lfs` below the root."""
-        objects = [
-            {**wanted, "actions": {"download": {"href": f"{self.server.url}/lfs/{wanted['oid']}"}}}
-            for wanted in asked["objects"]
-        ]
+        """Where large files are (git-lfs, docs/api/batch.md): in `lfs` below the root, or gone."""
+        objects = []
+        for wanted in asked["objects"]:
+            if (self.server.root / "lfs" / wanted["oid"]).exists():
+                there = {"download": {"href": f"{self.server.url}/lfs/{wanted['oid']}"}}
+                objects.append({**wanted, "actions": there})
+            else:
+                gone = {"code": 404, "message": "Object does not exist"}
+                objects.append({**wanted, "error": gone})
         answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
         self._answer(200, [["Content-Type", "application/vnd.git-lfs+json"]], answer)
 

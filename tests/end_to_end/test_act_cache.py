@@ -9,7 +9,7 @@ from act import Acted, act, copy_of_the_action
 from conftest import Repo
 from github_server import Server, serve
 
-pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.slow, pytest.mark.xdist_group("act")]
 CONSUMER = """
 name: ml
 on: [push]

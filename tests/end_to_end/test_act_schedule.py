@@ -10,7 +10,7 @@ from conftest import LOOPBACK, Repo
 from github_server import Server, serve
 from web_server import File, Web, web
 
-pytestmark = [pytest.mark.act, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.slow, pytest.mark.xdist_group("act")]
 CONSUMER = """
 name: new data
 on:

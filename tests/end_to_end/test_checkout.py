@@ -48,8 +48,9 @@ def test_an_empty_workspace_gets_the_commit_of_the_event(
     hub: Hub, merge: str, workspace: Job
 ) -> None:
     hub.server.token = TOKEN
+    api = f"{hub.server.url}/no-api"  # the report is not what this is about
     env = workspace.env("pull_request", request(), GITHUB_SHA=merge, GITHUB_REF=REF)
-    env["MLPIPE_TOKEN"] = TOKEN
+    env |= {"MLPIPE_TOKEN": TOKEN, "GITHUB_API_URL": api}
     done = workspace.mlpipe("run", **env)
     url = f"{hub.server.url}/o/r"
     assert f"checking out {url} at {merge[:7]} ({REF}) into {workspace.root}" in done.stdout
@@ -287,7 +288,8 @@ def test_the_token_is_given_to_the_fetch_alone(
     spy.chmod(0o755)
     hub.server.token = TOKEN
     env = workspace.env("pull_request", request(), GITHUB_SHA=merge, GITHUB_REF=REF)
-    env |= {"MLPIPE_TOKEN": TOKEN, "PATH": f"{spy.parent}{os.pathsep}{os.environ['PATH']}"}
+    env |= {"MLPIPE_TOKEN": TOKEN, "GITHUB_API_URL": f"{hub.server.url}/no-api"}
+    env |= {"PATH": f"{spy.parent}{os.pathsep}{os.environ['PATH']}"}
     done = workspace.mlpipe("run", **env)
     assert "1 path changed" in done.stdout
     text = log.read_text()
