@@ -208,13 +208,18 @@ def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("--post", action="store_true", help=help_)
 
 
-def _carry_out(command: argparse.ArgumentParser) -> None:
-    """How a run goes on."""
+def _pace(command: argparse.ArgumentParser) -> None:
+    """How many steps at once, and how far after a failure."""
     add = command.add_argument
     help_ = "run up to N steps at once that do not need one another; auto: as many as cores"
     add("-j", "--jobs", metavar="N", default="1", help=help_)
     help_ = "after a failure, run what does not need the step that failed"
     add("-k", "--keep-going", action="store_true", help=help_)
+
+
+def _carry_out(command: argparse.ArgumentParser) -> None:
+    """How a run goes on."""
+    add = command.add_argument
     help_ = "end at once if another run has this work tree, instead of waiting for it"
     add("--no-wait", dest="wait", action="store_false", help=help_)
     help_ = "a live view, plain lines, or what the terminal can do (default)"
@@ -242,17 +247,12 @@ def _carry_out(command: argparse.ArgumentParser) -> None:
 
 
 def _watch(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    help_ = "run up to N steps at once that do not need one another; auto: as many as cores"
-    add("-j", "--jobs", metavar="N", default="1", help=help_)
-    help_ = "after a failure, run what does not need the step that failed"
-    add("-k", "--keep-going", action="store_true", help=help_)
     help_ = "ask sources outside of git so often for news (default: 60)"
-    add("--every", metavar="SECONDS", type=float, default=60.0, help=help_)
+    command.add_argument("--every", metavar="SECONDS", type=float, default=60.0, help=help_)
 
 
 OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
-    "run": (_workflow, _decision, _targets, _carry_out, _report_file, _html),
+    "run": (_workflow, _decision, _targets, _pace, _carry_out, _report_file, _html),
     "plan": (_workflow, _decision, _targets, _report_file),
     "report": (_report,),
     "metrics": (_workflow, _metrics),
@@ -264,7 +264,7 @@ OPTIONS: dict[str, tuple[Callable[[argparse.ArgumentParser], None], ...]] = {
     "trace": (_workflow, _trace),
     "logs": (_logs,),
     "runs": (),
-    "watch": (_workflow, _targets, _watch),
+    "watch": (_workflow, _targets, _pace, _watch),
     "doctor": (),
 }
 """What each command takes, beside what all take."""

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import openapi
+from serving import serving
 
 TOKEN = "ghs_token_of_the_tests"  # noqa: S105 - opens nothing
 BOT = "github-actions[bot]"
@@ -325,13 +326,7 @@ def status_of(number: int, body: dict[str, Any]) -> dict[str, Any]:
 def serve() -> Iterator[Server]:
     """Run a server in a thread. What was said to it is held against the description at the end."""
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
     for exchange in server.exchanges:
         openapi.check(*exchange)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from serving import serving
+
 MODIFIED = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
@@ -203,11 +205,5 @@ def _basic(user: str) -> str:
 def web() -> Iterator[Web]:
     """A running server."""
     server = Web()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

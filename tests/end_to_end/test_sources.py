@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -372,9 +373,7 @@ def test_another_step_may_read_what_came(desk: Desk) -> None:
 def test_many_are_asked_at_the_same_time(repo: Repo, server: Web) -> None:
     inputs: list[Any] = []
     for number in range(12):
-        meet = server.lock
-        file = server.files[f"/{number}"] = File(b"x")
-        file.before = lambda _method, meet=meet: _pause(meet)  # type: ignore[misc]
+        server.files[f"/{number}"] = File(b"x", before=lambda _method: time.sleep(0.05))
         inputs.append({"url": f"{server.url}/{number}", "path": f"data/{number}"})
     step = _step("all", inputs, "model", "cat data/* > model")
     repo.commit({"mlpipe.yml": json.dumps({"steps": [step]}), ".gitignore": IGNORED})
@@ -383,15 +382,7 @@ def test_many_are_asked_at_the_same_time(repo: Repo, server: Web) -> None:
     assert server.most_at_once > 3
 
 
-def _pause(_lock: object) -> None:
-    import time  # noqa: PLC0415
-
-    time.sleep(0.05)
-
-
 def test_a_server_that_never_answers_is_given_up(desk: Desk) -> None:
-    import threading  # noqa: PLC0415
-
     hang = threading.Event()
     desk.server.files["/raw.csv"].before = lambda _method: print(hang.wait(20))
     try:
