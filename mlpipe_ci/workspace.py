@@ -137,7 +137,8 @@ def open_workspace(
     later = note_writers(workflow, state, tree)
     store = _store(place, options, env, (event, workflow, state), telling)
     known = partial(store.latest, event.scopes)
-    departed = Departed(place.private, place.root, workflow, known, partial(digest_of, tree))
+    digest = partial(digest_of, tree)
+    departed = Departed(place.private, place.root, workflow, known, digest, tree.tracked)
     if readonly:
         tree.hide(path for paths in departed.paths().values() for path in paths)
     chosen = _chosen(workflow, options)

@@ -7,7 +7,7 @@ pattern of a later step would go on finding it.
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Departed:
     """The record of one workflow in one work tree. `directory`: of the work tree alone.
 
     `results`: the newest result of each step by its name, `digest`: of a file of the work tree now;
-    both are asked where the record is lost.
+    both are asked where the record is lost. `tracked`: what git tracks at or inside of a path.
     """
 
     directory: Path
@@ -35,11 +35,23 @@ class Departed:
     workflow: Workflow
     results: Callable[[], Mapping[str, Result]]
     digest: Callable[[str], str]
+    tracked: Callable[[str], Sequence[str]]
 
     def paths(self) -> dict[str, tuple[str, ...]]:
-        """What is there of instances that are gone, by the id of their step."""
-        if not self._file().exists():
-            return self._by_results() if self.workflow.items else {}
+        """What is there of instances that are gone, by the id of their step; nothing of git's."""
+        if self._file().exists():
+            found = self._by_record()
+        else:
+            found = self._by_results() if self.workflow.items else {}
+        ours = {group: self._untracked(paths) for group, paths in found.items()}
+        return {group: paths for group, paths in ours.items() if paths}
+
+    def _untracked(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Those that git does not track; no directory either in which it tracks something."""
+        return tuple(p for p in paths if not self.tracked(p) and not self.tracked(f"{p}/"))
+
+    def _by_record(self) -> dict[str, tuple[str, ...]]:
+        """What the last run noted."""
         now = _declared(self.workflow)
         declared = {path.rstrip("/") for path in self.workflow.writes}
         found: dict[str, tuple[str, ...]] = {}
@@ -47,8 +59,7 @@ class Departed:
             gone = before.keys() - now[group].keys() if group in now else ()
             paths = {path.rstrip("/") for instance in gone for path in before[instance]} - declared
             there = (p for p in paths if not path_fault(p) and os.path.lexists(self.root / p))
-            if kept := tuple(sorted(there)):
-                found[group] = kept
+            found[group] = tuple(sorted(there))
         return found
 
     def _by_results(self) -> dict[str, tuple[str, ...]]:
@@ -63,7 +74,7 @@ class Departed:
                     left = (o.path for o in ours if self.digest(o.path) == o.digest)
                     paths = tuple(path for path in left if path not in declared)
                     found[wanted.id] = (*found.get(wanted.id, ()), *paths)
-        return {group: paths for group, paths in found.items() if paths}
+        return found
 
     def _may_be_left(self) -> bool:
         """True if something lies where items write: else the results need not be read."""

@@ -192,13 +192,11 @@ def _run(
 def _clear_departed(workspace: Workspace, aside: Aside, screen: Screen) -> None:
     """What items wrote that are gone goes, so that no later step finds it."""
     for group, paths in workspace.departed.paths().items():
-        kept = tuple(path for path in paths if not workspace.tree.tracked(path))
-        if kept:
-            aside.retire(group, kept)
-            some = ", ".join(kept[:SHOWN]) + (", …" if len(kept) > SHOWN else "")
-            place = aside.replaced(group)
-            gone = "is of what data or matrix have no more, so moved to"
-            screen.say(f"step '{group}': {some} {gone} {place}")
+        aside.retire(group, paths)
+        some = ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
+        place = aside.replaced(group)
+        gone = "is of what data or matrix have no more, so moved to"
+        screen.say(f"step '{group}': {some} {gone} {place}")
     workspace.departed.note()
 
 

@@ -154,8 +154,25 @@ def test_an_output_that_git_tracks_stays(weeks: Repo) -> None:
     weeks.git("add", "-f", "build/b.txt")
     weeks.git("commit", "-qm", "keep")
     (weeks.root / "data/b.csv").unlink()
-    ran(weeks)
+    assert "removed" not in planned(weeks)["sum"], "a plan says what the run does"
+    assert ran(weeks) == ["sum"], "git has it now, no step"
+    assert ran(weeks) == []
     assert weeks.read("build/b.txt") == "b\n"
+    assert weeks.read("sum.txt") == "a\nb\nc\n"
+
+
+def test_a_directory_in_which_git_tracks_something_stays(weeks: Repo) -> None:
+    each = {"each": "data/*.csv", "outputs": ["build/${{ each.stem }}/"]}
+    run = 'd="build/${{ each.stem }}"; mkdir -p "$d"; cp ${{ each.path }} "$d/x"'
+    weeks.write({"mlpipe.yml": json.dumps({"steps": [{"name": "clean", "run": run, **each}]})})
+    ran(weeks)
+    weeks.git("add", "-f", "build/b/x")
+    weeks.git("commit", "-qm", "keep")
+    for name in ("b", "c"):
+        (weeks.root / f"data/{name}.csv").unlink()
+    ran(weeks)
+    assert weeks.read("build/b/x") == "b\n"
+    assert not (weeks.root / "build/c").exists()
 
 
 def test_another_value_of_a_matrix_leaves_nothing_behind_either(repo: Repo) -> None:
