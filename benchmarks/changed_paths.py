@@ -21,16 +21,18 @@ FILES, COMMITS, PUSHED = 100_000, 5_000, 3
 FIND = """
 import os
 from pathlib import Path
-from mlpipe_ci.checkout import Asked, remote_for
-from mlpipe_ci.compare import compare
-from mlpipe_ci.events import read_event
-from mlpipe_ci.git import History, open_git
+from mlpipe_ci.ci.checkout import Asked, remote_for
+from mlpipe_ci.repo.changes import compare
+from mlpipe_ci.ci.event import read_event
+from mlpipe_ci.repo.git import History, open_git
 git = open_git(Path("."))
 event = read_event(os.environ, git)
 found = compare(event, git, History(git, remote_for(os.environ, git, Asked())), None)
 assert found.changed is not None and len(found.changed) == 3, found
 """
-IMPORTS = "import mlpipe_ci.checkout, mlpipe_ci.compare, mlpipe_ci.events, mlpipe_ci.git"
+IMPORTS = (
+    "import mlpipe_ci.ci.checkout, mlpipe_ci.repo.changes, mlpipe_ci.ci.event, mlpipe_ci.repo.git"
+)
 LAUNCH = """
 import os, resource, sys, time
 started = time.perf_counter()

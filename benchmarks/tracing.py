@@ -21,8 +21,8 @@ from pathlib import Path
 
 from measure import measure
 
-from mlpipe_ci.executors.base import Job
-from mlpipe_ci.executors.local import LocalExecutor
+from mlpipe_ci.run.executors.base import Job
+from mlpipe_ci.run.executors.local import LocalExecutor
 from mlpipe_ci.tracing.base import Request
 
 ROOT = Path(__file__).resolve().parent.parent

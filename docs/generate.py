@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci import contexts
-from mlpipe_ci.arguments import HELP, parser
-from mlpipe_ci.expressions.functions import SPELLED
-from mlpipe_ci.report.faults import RULES
-from mlpipe_ci.workflow import GITHUB
+from mlpipe_ci.cli.parser import HELP, parser
+from mlpipe_ci.core.expressions.functions import SPELLED
+from mlpipe_ci.core.workflow import GITHUB
+from mlpipe_ci.report.diagnostics import RULES
+from mlpipe_ci.workflow import contexts
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"

@@ -2,7 +2,7 @@
 
 import sys
 
-from mlpipe_ci.cli import main
+from mlpipe_ci.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

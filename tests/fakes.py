@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlpipe_ci.decide import Evidence, Facts, Written
-from mlpipe_ci.executors.base import Job, Outcome
-from mlpipe_ci.keys import Input, key_parts, step_key
-from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.core.cache_key import Input, key_parts, step_key
+from mlpipe_ci.core.plan import Facts, Written
+from mlpipe_ci.core.result import Output, Producer, Result
+from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.plan.decide import Evidence
+from mlpipe_ci.run.executors.base import Job, Outcome
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.workflow import Step, Workflow
 
 
 def step(name: str, /, **fields: object) -> Step:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,13 +21,14 @@ from typing import Any
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
-from mlpipe_ci.contexts import Known, fault
-from mlpipe_ci.errors import MlpipeError
-from mlpipe_ci.expressions import ExpressionError, Scope, bare, condition, evaluate
-from mlpipe_ci.load import load
-from mlpipe_ci.report.faults import Checked, fault_lines, faults_json, sarif
-from mlpipe_ci.source import Source
-from mlpipe_ci.yaml_text import ONLY_SLOWLY, compose_by
+from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.expressions import ExpressionError, Scope, bare, condition, evaluate
+from mlpipe_ci.core.yaml.parse import ONLY_SLOWLY, compose_by
+from mlpipe_ci.repo.each_files import on_disk
+from mlpipe_ci.report.diagnostics import Checked, fault_lines, faults_json, sarif
+from mlpipe_ci.workflow.contexts import Known, fault
+from mlpipe_ci.workflow.load import load
+from mlpipe_ci.workflow.workflow_file import Source
 
 CASES = Path(__file__).parent / "cases"
 HANG_SECONDS = 10
@@ -104,7 +106,15 @@ def loader(data: bytes, directory: Path) -> bool:
     path = directory / "mlpipe.yml"
     path.write_bytes(data)
     try:
-        load(Source(path=path, shown="mlpipe.yml", root=directory, name="demo"))
+        load(
+            Source(
+                path=path,
+                shown="mlpipe.yml",
+                root=directory,
+                name="demo",
+                items=partial(on_disk, directory),
+            )
+        )
     except MlpipeError as error:
         found = tuple(getattr(error, "faults", ()))
         for one in found:

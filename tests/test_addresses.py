@@ -4,10 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.addresses import address_of, fault, identity, is_many, kind_of, prefix_of, shown
-from mlpipe_ci.sources import _collision, _path_fault
+from mlpipe_ci.core.external_url import (
+    address_of,
+    fault,
+    identity,
+    is_many,
+    kind_of,
+    prefix_of,
+    shown,
+)
+from mlpipe_ci.core.workflow import External
 from mlpipe_ci.sources.base import Item, Kind
-from mlpipe_ci.workflow import External
+from mlpipe_ci.sources.sources import _collision, _path_fault
 
 PLAIN = "https://example.org/data/raw.csv?part=1&state=CA&st=NY"
 SECRETS = ("X-Amz-Signature", "X-Goog-Signature", "access_token", "api_key", "sig", "Signature")

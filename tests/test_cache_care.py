@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from conftest import Repo
 
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.lock import hold_if_free
-from mlpipe_ci.tidy import size
+from mlpipe_ci.cache.auto_gc import size
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.repo.lock import hold_if_free
 
 FILE = """
 steps:

@@ -8,7 +8,7 @@ from conftest import Repo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpipe_ci.git import Git, History, Remote, open_git
+from mlpipe_ci.repo.git import Git, History, Remote, open_git
 
 NAMES = (
     *(b"a", b"b", b"dir", b"dir/c", b"dir/sub/d", b"a b", b"tab\t", b"new\nline", b'"quoted"'),

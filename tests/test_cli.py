@@ -10,9 +10,9 @@ import pytest
 from conftest import Repo
 
 from mlpipe_ci import __version__
-from mlpipe_ci.arguments import HELP
-from mlpipe_ci.cli import main
-from mlpipe_ci.commands import COMMANDS
+from mlpipe_ci.cli.commands import COMMANDS
+from mlpipe_ci.cli.main import main
+from mlpipe_ci.cli.parser import HELP
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,7 +109,7 @@ def test_a_terminal_that_is_not_utf8_gets_text_all_the_same(repo: Repo) -> None:
 
 
 def test_starting_up_imports_nothing_heavy() -> None:
-    code = "import sys, mlpipe_ci.cli; mlpipe_ci.cli.main(['--version']); print(*sys.modules)"
+    code = "import sys, mlpipe_ci.cli.main as m; m.main(['--version']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"git", "requests", "jsonschema", "ruamel", "sqlite3", "blake3", "lark", "wcmatch"}
     assert not heavy & set(done.stdout.split())
@@ -126,5 +126,5 @@ def test_a_run_at_a_desk_does_not_import_what_it_does_not_need(repo: Repo) -> No
         check=True,
     )
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "mlpipe_ci.git" in imported
+    assert "mlpipe_ci.repo.git" in imported
     assert not {"requests", "lark", "git"} & imported

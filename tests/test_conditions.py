@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from fakes import step, workflow
 
-from mlpipe_ci.conditions import Condition, Surroundings, look, nested
-from mlpipe_ci.decide import Facts
-from mlpipe_ci.errors import MlpipeError
-from mlpipe_ci.workflow import Instance, Step
+from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.plan import Facts
+from mlpipe_ci.core.workflow import Instance, Step
+from mlpipe_ci.metrics.files import nested
+from mlpipe_ci.plan.conditions import Condition, Surroundings, look
 
 GOOD: Mapping[str, Any] = {
     "outcome": "success",

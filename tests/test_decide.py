@@ -5,9 +5,11 @@ from fakes import FakeWitness, result, step, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.decide import Action, Evidence, decide, in_words, make_plan
-from mlpipe_ci.keys import Input, key_parts
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.core.cache_key import Input, key_parts
+from mlpipe_ci.core.plan import Action
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.plan.decide import Evidence, decide, make_plan
 
 TRAIN = step("train", inputs=("a",), outputs=("model",))
 OLD = key_parts(TRAIN, (Input(path="a", digest="git:1"),))

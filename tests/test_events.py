@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from conftest import Repo
 
-from mlpipe_ci.compare import compare
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.events import Event, read_event, refuse_untrusted
-from mlpipe_ci.git import Git, History, open_git
-from mlpipe_ci.run import Comparison
+from mlpipe_ci.ci.event import read_event, refuse_untrusted
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.repo.changes import compare
+from mlpipe_ci.repo.git import Git, History, open_git
 
 ZEROS = "0" * 40
 

@@ -9,11 +9,11 @@ import pytest
 from conftest import Repo
 from fakes import result, step
 
-from mlpipe_ci.cache import care
+from mlpipe_ci.cache import maintenance as care
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.keys import Input
-from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.result import Output, Producer, Result
 
 SCOPE = "main"
 DATA = b"a model of ten trees, and their leaves\n" * 4

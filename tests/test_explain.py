@@ -7,7 +7,7 @@ import jsonschema
 from blake3 import blake3
 from conftest import ROOT, Repo
 
-from mlpipe_ci.listings import MOST
+from mlpipe_ci.core.directory_listing import MOST
 
 DOCUMENT = ROOT / "docs/reference/cache-key.md"
 

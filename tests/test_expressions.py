@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.contexts import Known, fault
-from mlpipe_ci.expressions import (
+from mlpipe_ci.core.expressions import (
     STATUS_FUNCTIONS,
     ExpressionError,
     Name,
@@ -28,6 +27,7 @@ from mlpipe_ci.expressions import (
     text,
     truth,
 )
+from mlpipe_ci.workflow.contexts import Known, fault
 
 CONTEXTS: dict[str, Any] = {
     "github": {

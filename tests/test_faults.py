@@ -6,9 +6,9 @@ from typing import Any
 from conftest import Repo
 from jsonschema import Draft202012Validator
 
-from mlpipe_ci.errors import Fault
-from mlpipe_ci.report.faults import RULES, Checked, fault_lines, sarif
-from mlpipe_ci.schema_faults import SCHEMA_DIR
+from mlpipe_ci.core.errors import Fault
+from mlpipe_ci.report.diagnostics import RULES, Checked, fault_lines, sarif
+from mlpipe_ci.workflow.schema_errors import SCHEMA_DIR
 
 FAULT = Fault(
     file="mlpipe.yml",

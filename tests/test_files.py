@@ -9,12 +9,12 @@ import pytest
 from blake3 import blake3
 from conftest import Repo
 
-from mlpipe_ci.contents import file_digest
-from mlpipe_ci.errors import PathError
-from mlpipe_ci.files import Tree
-from mlpipe_ci.git import open_git
-from mlpipe_ci.keys import Input
-from mlpipe_ci.listings import MOST, is_listing
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.directory_listing import MOST, is_listing
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.repo.file_digest import file_digest
+from mlpipe_ci.repo.git import open_git
+from mlpipe_ci.repo.work_tree import Tree
 
 
 def tree(repo: Repo, *outputs: str) -> Tree:

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError, field, replace
 
 import pytest
 
-from mlpipe_ci.frozen import frozen
+from mlpipe_ci.core.frozen import frozen
 
 
 @frozen

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlpipe_ci.gates import held
-from mlpipe_ci.run import Bar, Held, Measured, Status, StepOutcome
-from mlpipe_ci.weigh import Scales
-from mlpipe_ci.workflow import Gate, Instance, Step, Workflow
+from mlpipe_ci.core.run import Bar, Held, Measured, Status, StepOutcome
+from mlpipe_ci.core.workflow import Gate, Instance, Step, Workflow
+from mlpipe_ci.metrics.evaluation import Scales
+from mlpipe_ci.metrics.gates import held
 
 METRICS = (("auc", 0.9), ("test.recall", 0.8), ("loss", 0.2), ("rows", 5.0), ("bad", math.nan))
 BASE = Measured(metrics=(("auc", 0.92), ("loss", 0.1), ("rows", 5.0), ("bad", math.nan)))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import Repo
 
-from mlpipe_ci.errors import GitError
-from mlpipe_ci.git import Difference, Git, clear_local_environment, open_git
-from mlpipe_ci.git.command import LOCAL_VARIABLES
-from mlpipe_ci.git.remote import settings_of, without_password
+from mlpipe_ci.core.errors import GitError
+from mlpipe_ci.repo.git import Difference, Git, clear_local_environment, open_git
+from mlpipe_ci.repo.git.command import LOCAL_VARIABLES
+from mlpipe_ci.repo.git.remote import settings_of, without_password
 
 ODD = ("café.csv", "数据.csv", "tab\there", 'quo"te', "new\nline", "-dash", "end ", "[g]*.csv")
 

@@ -12,15 +12,16 @@ import pytest
 from fakes import step, workflow
 from github_server import TOKEN, Fault, Server, serve
 
-from mlpipe_ci.errors import Fault as FileFault
-from mlpipe_ci.errors import GitHubError, WorkflowError
-from mlpipe_ci.events import Event
-from mlpipe_ci.github import comments, pulls, statuses
-from mlpipe_ci.github.client import Client
-from mlpipe_ci.github.patience import Patience, asked_to_wait
-from mlpipe_ci.publish import OPEN, Publisher, Wants, close_open
+from mlpipe_ci.ci.github import comments, pulls, statuses
+from mlpipe_ci.ci.github.client import Client
+from mlpipe_ci.ci.github.publisher import OPEN, Publisher, Wants, close_open
+from mlpipe_ci.ci.github.retry import Patience, asked_to_wait
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.errors import Fault as FileFault
+from mlpipe_ci.core.errors import GitHubError, WorkflowError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report import markdown
-from mlpipe_ci.run import Comparison, Run, Status, StepOutcome
 
 MARKER = "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
 SHA = "4be1c02" + "0" * 33
@@ -285,7 +286,7 @@ def test_a_post_that_nobody_knows_of_is_not_made_twice(
 
 
 def test_an_answer_in_drops_ends_in_time(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mlpipe_ci.github.client.READ", 0.5)
+    monkeypatch.setattr("mlpipe_ci.ci.github.client.READ", 0.5)
     server.faults = {"GET": [Fault(drip=30)] * 9}
     started = time.monotonic()
     with pytest.raises(GitHubError, match="takes too long"):
@@ -539,7 +540,7 @@ def test_no_fault_is_more_than_a_warning(
 ) -> None:
     clock = Clock()
     told = SimpleNamespace(monotonic=clock.now, sleep=clock.sleep)
-    monkeypatch.setattr("mlpipe_ci.github.patience.time", told)
+    monkeypatch.setattr("mlpipe_ci.ci.github.retry.time", told)
     server.faults = {method: [fault] * 20 for method in ("GET", "POST", "PATCH", "DELETE")}
     said = published(RUN, EVENT, environment(server, tmp_path))
     assert all(text.startswith("warning: ") for text in said if "\n" not in text)

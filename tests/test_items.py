@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.each import ItemError, Strategy, facts, instances, shell_fault
-from mlpipe_ci.items import on_disk
-from mlpipe_ci.workflow import Each, Instance
+from mlpipe_ci.core.step_contexts import facts
+from mlpipe_ci.core.workflow import Each, Instance
+from mlpipe_ci.repo.each_files import on_disk
+from mlpipe_ci.workflow.each import ItemError, Strategy, instances, shell_fault
 
 NAMES = st.text(alphabet="abAB.-_ é", min_size=1, max_size=70).filter(lambda n: n.strip(". "))
 PATHS = st.sets(NAMES, min_size=1, max_size=12).map(

@@ -13,7 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from world import call
 
-from mlpipe_ci.keys import Input, KeyParts, differences, encode, json_text, key_parts, step_key
+from mlpipe_ci.core.cache_key import (
+    Input,
+    KeyParts,
+    differences,
+    encode,
+    json_text,
+    key_parts,
+    step_key,
+)
 
 T = TypeVar("T")
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=8)  # surrogates too

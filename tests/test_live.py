@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from mlpipe_ci.decide import Action, Decision
-from mlpipe_ci.run import Comparison, Status, StepOutcome
-from mlpipe_ci.screens.live import LiveScreen, Running
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.plan import Action, Decision
+from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.report.screens.live import LiveScreen, Running
 
 TRAIN = step("train", name="train a model with a very long name, as people do")
 NEXT = step("next", name="evaluate")

@@ -8,21 +8,24 @@ import re
 import shutil
 import time
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT, Repo
 
-from mlpipe_ci.decide import Plan, make_plan
-from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.load import load as load_source
-from mlpipe_ci.options import Options
-from mlpipe_ci.place import find_place
-from mlpipe_ci.source import Source
-from mlpipe_ci.workflow import Step, Workflow
-from mlpipe_ci.workspace import open_workspace
-from mlpipe_ci.writers import Writers
+from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.open_session import open_workspace
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.errors import MlpipeError, WorkflowError
+from mlpipe_ci.core.plan import Plan
+from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.plan.decide import make_plan
+from mlpipe_ci.repo.each_files import on_disk
+from mlpipe_ci.workflow.load import load as load_source
+from mlpipe_ci.workflow.workflow_file import Source
 
 CASES = Path(__file__).parent / "cases"
 FILES = {kind: sorted((CASES / kind).glob("*.yml")) for kind in ("valid", "invalid")}
@@ -32,7 +35,11 @@ DEFAULTS = {field.name: field.default for field in fields(Step)}
 
 def load(path: Path, shown: str, name: str) -> Workflow:
     """Read a file whose repository is the directory that it lies in."""
-    return load_source(Source(path=path, shown=shown, root=path.parent, name=name))
+    return load_source(
+        Source(
+            path=path, shown=shown, root=path.parent, name=name, items=partial(on_disk, path.parent)
+        )
+    )
 
 
 def place(repo: Repo, case: Path) -> Path:
@@ -122,7 +129,7 @@ def test_a_10_mb_file_is_refused_without_being_parsed(
 ) -> None:
     path = tmp_path / "mlpipe.yml"
     path.write_text("steps:\n" + "  - {name: a, run: b}\n" * 500_000)
-    monkeypatch.delattr("mlpipe_ci.reading.parse")
+    monkeypatch.delattr("mlpipe_ci.workflow.reader.parse")
     with pytest.raises(WorkflowError, match=r"mlpipe.yml:1:1: the file has 11\.0 MB") as caught:
         load(path, "mlpipe.yml", "demo")
     assert caught.value.exit_code == 2

@@ -14,9 +14,9 @@ from typing import BinaryIO
 
 import pytest
 
-from mlpipe_ci.executors.base import Job, Outcome, Printed
-from mlpipe_ci.executors.local import LocalExecutor
-from mlpipe_ci.workflow import command_line
+from mlpipe_ci.core.workflow import command_line
+from mlpipe_ci.run.executors.base import Job, Outcome, Printed
+from mlpipe_ci.run.executors.local import LocalExecutor
 
 
 def job(directory: Path, command: str, **env: str) -> Job:
@@ -137,7 +137,7 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
         import fcntl, io, os, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
-        from mlpipe_ci.executors.local import LocalExecutor
+        from mlpipe_ci.run.executors.local import LocalExecutor
         from test_local_executor import job
         lock = os.open("lock", os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.executors.mask import Mask
+from mlpipe_ci.run.executors.mask import Mask
 
 
 def masked(secrets: tuple[str, ...], *chunks: bytes) -> bytes:

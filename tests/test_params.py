@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.params import ParamsError, look_up, merged, missing_key, read_params, with_set
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.workflow.params import (
+    ParamsError,
+    look_up,
+    merged,
+    missing_key,
+    read_params,
+    with_set,
+)
 
 PARAMS = {"train": {"rate": 0.1, "layers": [64, 32]}, "Seed": 1}
 maps = st.recursive(

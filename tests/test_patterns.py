@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.paths import is_glob, is_under, literal_prefix, normal, path_fault
-from mlpipe_ci.patterns import matches, may_match
-from mlpipe_ci.workflow import slug
+from mlpipe_ci.core.paths import is_glob, is_under, literal_prefix, normal, path_fault
+from mlpipe_ci.core.patterns import matches, may_match
+from mlpipe_ci.core.workflow import slug
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mlpipe_ci.drawing import Drawn
-from mlpipe_ci.plots.collect import Collector
-from mlpipe_ci.plots.pictures import pictures, specification
-from mlpipe_ci.plots.reading import PlotError, rows
-from mlpipe_ci.plots.series import Thinned, drawn_series
+from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.workflow import Plot, Step
+from mlpipe_ci.metrics.plots.build import Collector
+from mlpipe_ci.metrics.plots.series import Thinned, drawn_series
+from mlpipe_ci.metrics.plots.tables import PlotError, rows
+from mlpipe_ci.metrics.plots.vega import pictures, specification
 from mlpipe_ci.report.plots import resampled
-from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.workflow import Plot, Step
 
 TABLE = [{"x": 1, "y": 2.5}, {"x": 2, "y": 3.5}]
 PNG = base64.b64decode(

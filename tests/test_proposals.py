@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.errors import PathError
-from mlpipe_ci.patterns import matches
-from mlpipe_ci.proposals import input_patterns, output_paths
-from mlpipe_ci.yaml_edit import edited
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.proposal import input_patterns, output_paths
+from mlpipe_ci.workflow.edit import edited
 
 NAME = st.text("ab*[é ", min_size=1, max_size=3)
 PATHS = st.sets(

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from s3_server import Fault, Server, s3
 
 from mlpipe_ci.cache.objects import DamagedError, Objects
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.remote import frames, layout
-from mlpipe_ci.remote.breaker import FAILURES, PAUSE, Breaker
-from mlpipe_ci.remote.downloads import bring
-from mlpipe_ci.remote.faults import Kind, RemoteError
-from mlpipe_ci.remote.index import decode_recent
-from mlpipe_ci.remote.opening import check, open_store, shown, timeout
-from mlpipe_ci.remote.wire import PART, Wire
+from mlpipe_ci.cache.remote import compression as frames
+from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote.circuit_breaker import FAILURES, PAUSE, Breaker
+from mlpipe_ci.cache.remote.client import PART, Wire
+from mlpipe_ci.cache.remote.connect import check, open_store, shown, timeout
+from mlpipe_ci.cache.remote.downloads import bring
+from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.index import decode_recent
+from mlpipe_ci.core.errors import UsageError
 
 DIGEST = "blake3:" + "ab" * 32
 
@@ -288,7 +289,7 @@ def test_a_stream_that_breaks_off_is_gone_on_with(
 def test_a_large_content_that_broke_off_is_gone_on_with_by_the_next_run(
     wire: Wire, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlpipe_ci.remote.downloads.KEPT", PART)
+    monkeypatch.setattr("mlpipe_ci.cache.remote.downloads.KEPT", PART)
     data = os.urandom(5 * PART)
     digest = stored(wire, data)
     path = layout.object_path("main", digest)

@@ -14,14 +14,19 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from test_schema import schema
 
-from mlpipe_ci.decide import Action, Decision, Plan
-from mlpipe_ci.errors import Fault
-from mlpipe_ci.report import actions, annotations, escape, markdown, read, terminal
-from mlpipe_ci.report.json import plan_json, run_json
-from mlpipe_ci.report.measures import verdict
-from mlpipe_ci.report.words import compared, number, shown
-from mlpipe_ci.run import Change, Comparison, Edge, Measured, Run, Status, StepOutcome
-from mlpipe_ci.workflow import Instance
+from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.core.changes import Change, Comparison
+from mlpipe_ci.core.errors import Fault
+from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.plan import Action, Decision, Plan
+from mlpipe_ci.core.run import Measured, Run, Status, StepOutcome
+from mlpipe_ci.core.workflow import Instance
+from mlpipe_ci.report import escape, markdown, terminal
+from mlpipe_ci.report import from_json as read
+from mlpipe_ci.report import tracebacks as annotations
+from mlpipe_ci.report.metric_rows import verdict
+from mlpipe_ci.report.to_json import plan_json, run_json
+from mlpipe_ci.report.wording import compared, number, shown
 
 SHA = "4be1c02" + "0" * 33
 COMPARISON = Comparison(
@@ -226,7 +231,7 @@ def test_numbers(value: float, text: str) -> None:
 
 
 def test_pure_renderings_need_no_heavy_import() -> None:
-    code = "import sys, mlpipe_ci.report.markdown, mlpipe_ci.report.json; print(*sys.modules)"
+    code = "import sys, mlpipe_ci.report.markdown, mlpipe_ci.report.to_json; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"git", "requests", "jsonschema", "ruamel"} & set(done.stdout.split())
 

@@ -5,9 +5,9 @@ from fakes import step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.machine import capacity, cores
-from mlpipe_ci.room import Capacity, Room
-from mlpipe_ci.workflow import Instance, Resources, Step
+from mlpipe_ci.core.workflow import Instance, Resources, Step
+from mlpipe_ci.run.machine import capacity, cores
+from mlpipe_ci.run.resources import Capacity, Room
 
 MACHINE = Capacity(cpus=4, memory=8 << 30, gpus=("0", "1"))
 

@@ -7,20 +7,21 @@ from pathlib import Path
 import pytest
 from fakes import FakeExecutor, FakeWitness, result, step, workflow
 
-from mlpipe_ci.bench import Bench
-from mlpipe_ci.cache.aside import Aside
 from mlpipe_ci.cache.state import State
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.decide import Decision, Evidence
-from mlpipe_ci.discovery.checking import Checker
-from mlpipe_ci.discovery.later import Later
-from mlpipe_ci.executors.base import Job
-from mlpipe_ci.files import Tree
-from mlpipe_ci.keys import Input, key_parts, step_key
-from mlpipe_ci.result import Output, Producer
-from mlpipe_ci.run import Status, StepOutcome
-from mlpipe_ci.runner import Runner
-from mlpipe_ci.workflow import Instance, SecretVariable, Step
+from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.core.cache_key import Input, key_parts, step_key
+from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.result import Output, Producer
+from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.workflow import Instance, SecretVariable, Step
+from mlpipe_ci.plan.decide import Evidence
+from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.executors.base import Job
+from mlpipe_ci.run.runner import Runner
+from mlpipe_ci.tracing.discovery.check import Checker
+from mlpipe_ci.tracing.discovery.later_writes import Later
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))

@@ -7,16 +7,10 @@ from fakes import step, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.graph import behind
-from mlpipe_ci.overlap import (
-    Touched,
-    collision,
-    in_listed_order,
-    longest_first,
-    predecessors,
-)
-from mlpipe_ci.schedule import Schedule
-from mlpipe_ci.workflow import Instance, Step
+from mlpipe_ci.core.graph import behind
+from mlpipe_ci.core.workflow import Instance, Step
+from mlpipe_ci.run.conflicts import Touched, collision, in_listed_order, longest_first, predecessors
+from mlpipe_ci.run.scheduler import Schedule
 
 KNOWN = Touched(known=True)
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
 
-from mlpipe_ci.schema_faults import SCHEMA_DIR
-from mlpipe_ci.workflow import CacheSettings, Plot, Resources, Step, Workflow
+from mlpipe_ci.core.workflow import CacheSettings, Plot, Resources, Step, Workflow
+from mlpipe_ci.workflow.schema_errors import SCHEMA_DIR
 
 NAMES = ("workflow", "plan", "report", "validate", "graph")
 FIELD_OF = {"if": "condition"}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fakes import step
 
+from mlpipe_ci.cache.last_trace import Traced
 from mlpipe_ci.cache.state import State
-from mlpipe_ci.cache.traced import Traced
-from mlpipe_ci.keys import Input, key_parts
+from mlpipe_ci.core.cache_key import Input, key_parts
 
 PARTS = key_parts(step("train", inputs=("a",)), (Input(path="a", digest="git:1"),))
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mlpipe_ci.cache.codec import decode_result, encode_result
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.store import Store, sweep
-from mlpipe_ci.keys import Input
-from mlpipe_ci.result import Output, Producer, Result
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.result import Output, Producer, Result
 
 TRAIN = step("train", inputs=("a",), outputs=("model",))
 

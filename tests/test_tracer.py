@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from watching import BOTH, Seen, is_running, job_of, watch
 
-from mlpipe_ci.executors.local import LocalExecutor
-from mlpipe_ci.tracing import sightings as flags
+from mlpipe_ci.run.executors.local import LocalExecutor
+from mlpipe_ci.tracing import access_log as flags
 
 PLATFORM = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these tracers")
 pytestmark = PLATFORM

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from watching import BOTH, watch
 
-from mlpipe_ci.tracing import sightings as flags
+from mlpipe_ci.tracing import access_log as flags
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
 PLACES = ("a", "b", "d/a", "d/b", "d/e/a", "absent")

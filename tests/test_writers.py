@@ -4,9 +4,9 @@ from fakes import step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.paths import is_glob, is_under, normal
-from mlpipe_ci.patterns import may_match
-from mlpipe_ci.writers import Write, Writers
+from mlpipe_ci.core.declared_outputs import Write, Writers
+from mlpipe_ci.core.paths import is_glob, is_under, normal
+from mlpipe_ci.core.patterns import may_match
 
 names = st.text(st.sampled_from("ab"), min_size=1, max_size=2)
 paths = st.lists(names, min_size=1, max_size=3).map("/".join)

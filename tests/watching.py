@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mlpipe_ci.executors.base import Job, Outcome
-from mlpipe_ci.executors.local import LocalExecutor
-from mlpipe_ci.tracing import sightings as flags
+from mlpipe_ci.run.executors.base import Job, Outcome
+from mlpipe_ci.run.executors.local import LocalExecutor
+from mlpipe_ci.tracing import access_log as flags
 from mlpipe_ci.tracing.base import Request, Trace
 
 BOTH = pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from naive import Pipeline, Snapshot, Work, lies_in
 
-from mlpipe_ci import cli
+from mlpipe_ci.cli import main as cli
 
 SOURCES = ("raw.txt", "data/a.txt", "data/b c.txt", "data/sub/d.txt", "src/é.sh", "src/x/-f.txt")
 CONTENTS = (b"a\n", b"b\n", b"c\n", b"", b"two\nlines\n", b"no line", b"\0\xff\r\n")

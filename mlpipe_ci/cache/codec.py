@@ -12,9 +12,9 @@ from typing import Any
 
 from blake3 import blake3
 
-from mlpipe_ci.keys import Input, KeyParts, as_record
-from mlpipe_ci.paths import normal, path_fault
-from mlpipe_ci.result import Output, Producer, Result, plain_number
+from mlpipe_ci.core.cache_key import Input, KeyParts, as_record
+from mlpipe_ci.core.paths import normal, path_fault
+from mlpipe_ci.core.result import Output, Producer, Result, plain_number
 
 VERSION = 3
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from mlpipe_ci.contents import CHUNK
-from mlpipe_ci.result import Output
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.repo.file_digest import CHUNK
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of mlpipe; it may be deleted.\n"
 """Contents of CACHEDIR.TAG (bford.info/cachedir): backup programs leave such directories out."""

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from mlpipe_ci.cache.paths import contents
+from mlpipe_ci.cache.file_ops import contents
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.contents import CHUNK, file_digest
-from mlpipe_ci.errors import PathError
-from mlpipe_ci.paths import above
-from mlpipe_ci.result import Output
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.paths import above
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.repo.file_digest import CHUNK, file_digest
 
 Digest = Callable[[str, os.stat_result], str]
 """Reads a file: its absolute path, and what `lstat` says of it."""

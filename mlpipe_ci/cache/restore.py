@@ -4,15 +4,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mlpipe_ci.cache.aside import Aside
+from mlpipe_ci.cache.file_ops import contents, move, remove
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import Digest, is_right, read, refuse_links
-from mlpipe_ci.cache.paths import contents, move, remove
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.errors import PathError
-from mlpipe_ci.paths import above, is_under, path_fault
-from mlpipe_ci.result import Output
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.paths import above, is_under, path_fault
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import Step
 
 
 class Restorer:

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
-from mlpipe_ci.cache.recall import Recall
-from mlpipe_ci.cache.traced import Traced, decode_traced, encode_traced
-from mlpipe_ci.contents import md5_digest
-from mlpipe_ci.keys import KeyParts, step_key
-from mlpipe_ci.listings import KIND
-from mlpipe_ci.memo import Memo
+from mlpipe_ci.cache.decoded_results import Recall
+from mlpipe_ci.cache.last_trace import Traced, decode_traced, encode_traced
+from mlpipe_ci.core.cache_key import KeyParts, step_key
+from mlpipe_ci.core.directory_listing import KIND
+from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.file_digest import md5_digest
 
 VERSION = 4
 SCHEMA = f"""

@@ -17,10 +17,10 @@ from pathlib import Path
 from blake3 import blake3
 
 from mlpipe_ci.cache.codec import decode_result, encode_result
+from mlpipe_ci.cache.decoded_results import Recall
 from mlpipe_ci.cache.objects import Objects
-from mlpipe_ci.cache.recall import Recall
-from mlpipe_ci.result import Result
-from mlpipe_ci.run import Transfers
+from mlpipe_ci.core.result import Result
+from mlpipe_ci.core.run import Transfers
 
 DAY = 86_400.0
 MOST_EXPLAINED = 2000

@@ -2,7 +2,7 @@
 
 import re
 
-from mlpipe_ci.report.words import shown
+from mlpipe_ci.report.wording import shown
 
 LINE_LENGTH = 400
 

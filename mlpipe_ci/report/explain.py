@@ -3,12 +3,13 @@
 import difflib
 from typing import Any
 
-from mlpipe_ci.decide import Decision, in_words
-from mlpipe_ci.frozen import frozen
-from mlpipe_ci.keys import Input, KeyParts, as_record, differences
+from mlpipe_ci.core.cache_key import Input, KeyParts, as_record, differences
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.result import Result
+from mlpipe_ci.core.units import in_words
 from mlpipe_ci.report.terminal import reasons
-from mlpipe_ci.report.words import shown
-from mlpipe_ci.result import Result
+from mlpipe_ci.report.wording import shown
 
 SHOWN_INPUTS = 20
 DIGITS = 12

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from mlpipe_ci.report.words import shown
-from mlpipe_ci.run import Edge, Run, Status
-from mlpipe_ci.workflow import Workflow
+from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.run import Run, Status
+from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.report.wording import shown
 
 VERSION = 1
 Edges = tuple[Edge, ...]

@@ -7,10 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.drawing import Drawn
-from mlpipe_ci.report import drawn
-from mlpipe_ci.report.measures import (
+from mlpipe_ci.core.plan import NOT_ASKED
+from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.run import Held, Run, Status, StepOutcome
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.report import svg as drawn
+from mlpipe_ci.report.metric_rows import (
     Row,
     change_words,
     gate_words,
@@ -20,9 +22,8 @@ from mlpipe_ci.report.measures import (
     verdict,
     why_no_base,
 )
-from mlpipe_ci.report.tables import BETTER, legend
-from mlpipe_ci.report.words import compared, number, shown, tally, transfer_words, undeclared
-from mlpipe_ci.run import Held, Run, Status, StepOutcome
+from mlpipe_ci.report.metric_tables import BETTER, legend
+from mlpipe_ci.report.wording import compared, number, shown, tally, transfer_words, undeclared
 
 RESULTS = {
     "success": "succeeded",

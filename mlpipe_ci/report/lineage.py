@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mlpipe_ci.decide import in_words
-from mlpipe_ci.lineage import Origin
-from mlpipe_ci.report.words import number, shown
-from mlpipe_ci.result import Result, plain_number
+from mlpipe_ci.core.lineage import Origin
+from mlpipe_ci.core.result import Result, plain_number
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.report.wording import number, shown
 
 VERSION = 1
 DIGITS = 12

@@ -2,10 +2,11 @@
 
 import re
 
-from mlpipe_ci.errors import MlpipeError, WorkflowError
-from mlpipe_ci.report import first, plots, sections
+from mlpipe_ci.core.errors import MlpipeError, WorkflowError
+from mlpipe_ci.core.run import Run
+from mlpipe_ci.report import plots, sections
+from mlpipe_ci.report import summary as first
 from mlpipe_ci.report.escape import fence, plain
-from mlpipe_ci.run import Run
 
 MAX_UNITS = 60_000
 MAX_BYTES = 180_000

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mlpipe_ci.drawing import Drawn, Point, Series
+from mlpipe_ci.core.plot_data import Drawn, Point, Series
+from mlpipe_ci.core.run import Run
 from mlpipe_ci.report.escape import code, folded, plain
-from mlpipe_ci.report.words import number, shown
-from mlpipe_ci.run import Run
+from mlpipe_ci.report.wording import number, shown
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 24

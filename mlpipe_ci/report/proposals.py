@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mlpipe_ci.proposals import Proposal, quoted
-from mlpipe_ci.report.words import shown
-from mlpipe_ci.workflow import Step
+from mlpipe_ci.core.proposal import Proposal, quoted
+from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.report.wording import shown
 
 
 def proposal_lines(file: str, found: list[tuple[Step, Proposal]], unseen: list[str]) -> list[str]:

@@ -3,13 +3,15 @@
 import re
 from dataclasses import replace
 
-from mlpipe_ci.decide import NOT_ASKED, in_words
-from mlpipe_ci.report import tables
+from mlpipe_ci.core.plan import NOT_ASKED
+from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.report import metric_tables as tables
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
-from mlpipe_ci.report.first import gate_text
 from mlpipe_ci.report.graph import coloured
-from mlpipe_ci.report.measures import rows, why_no_base
-from mlpipe_ci.report.words import (
+from mlpipe_ci.report.metric_rows import rows, why_no_base
+from mlpipe_ci.report.summary import gate_text
+from mlpipe_ci.report.wording import (
     FOLDED,
     compared,
     family,
@@ -18,7 +20,6 @@ from mlpipe_ci.report.words import (
     transfer_words,
     undeclared,
 )
-from mlpipe_ci.run import BROKEN, Run, Status, StepOutcome
 
 ORDER = (Status.CANCELLED, Status.SUCCEEDED)
 MARKS = {

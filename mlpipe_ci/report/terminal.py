@@ -3,19 +3,13 @@
 from dataclasses import replace
 from itertools import groupby
 
-from mlpipe_ci.decide import NOT_ASKED, Action, Decision, Plan, in_words
-from mlpipe_ci.report.measures import gate_words, metric_words, verdict
-from mlpipe_ci.report.words import (
-    FOLDED,
-    RAN,
-    compared,
-    shown,
-    transfer_words,
-    undeclared,
-    whole,
-)
-from mlpipe_ci.run import BROKEN, Comparison, Run, Status, StepOutcome
-from mlpipe_ci.workflow import Workflow
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.plan import NOT_ASKED, Action, Decision, Plan
+from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.report.metric_rows import gate_words, metric_words, verdict
+from mlpipe_ci.report.wording import FOLDED, RAN, compared, shown, transfer_words, undeclared, whole
 
 RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""
 ACTIONS = {

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from blake3 import blake3
 
-from mlpipe_ci.frozen import frozen
-from mlpipe_ci.keys import Input
-from mlpipe_ci.workflow import External
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.workflow import External
 
 MARK = "source:"
 """What the digest of data outside of git begins with."""

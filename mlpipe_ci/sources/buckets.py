@@ -4,16 +4,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlpipe_ci.addresses import bucket_of, identity, is_many, key_of, prefix_of
-from mlpipe_ci.errors import UsageError
-from mlpipe_ci.paths import above as places_above
-from mlpipe_ci.paths import is_glob
-from mlpipe_ci.patterns import matches
-from mlpipe_ci.remote.faults import Kind as Remote
-from mlpipe_ci.remote.faults import classified
-from mlpipe_ci.remote.opening import open_store
+from mlpipe_ci.cache.remote.connect import open_store
+from mlpipe_ci.cache.remote.errors import Kind as Remote
+from mlpipe_ci.cache.remote.errors import classified
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.external_url import bucket_of, identity, is_many, key_of, prefix_of
+from mlpipe_ci.core.paths import above as places_above
+from mlpipe_ci.core.paths import is_glob
+from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.workflow import External
 from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
-from mlpipe_ci.workflow import External
 
 PART = 4 << 20
 FAILURES = {Remote.MISSING: Failure.MISSING, Remote.REFUSED: Failure.REFUSED}

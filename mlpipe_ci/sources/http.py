@@ -12,9 +12,9 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
-from mlpipe_ci.addresses import identity
+from mlpipe_ci.core.external_url import identity
+from mlpipe_ci.core.workflow import External
 from mlpipe_ci.sources.base import Failure, Item, Kind, ReaderError, Stream
-from mlpipe_ci.workflow import External
 
 CHUNK = 1 << 20
 CONNECT = 10.0

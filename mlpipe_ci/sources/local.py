@@ -5,11 +5,11 @@ import stat
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
-from mlpipe_ci.addresses import identity, is_many
-from mlpipe_ci.paths import is_glob, literal_prefix
-from mlpipe_ci.patterns import matches
+from mlpipe_ci.core.external_url import identity, is_many
+from mlpipe_ci.core.paths import is_glob, literal_prefix
+from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.workflow import External
 from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
-from mlpipe_ci.workflow import External
 
 CHUNK = 1 << 20
 

@@ -5,7 +5,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
-from mlpipe_ci.frozen import frozen
+from mlpipe_ci.core.frozen import frozen
 
 
 @frozen

@@ -109,8 +109,8 @@ def test_a_payload_is_data(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_finished_workflow_of_a_stranger(hub: Hub, tmp_path: Path) -> None:
-    from mlpipe_ci.events import read_event  # noqa: PLC0415
-    from mlpipe_ci.git import open_git  # noqa: PLC0415
+    from mlpipe_ci.ci.event import read_event  # noqa: PLC0415
+    from mlpipe_ci.repo.git import open_git  # noqa: PLC0415
 
     hub.desk.commit({"mlpipe.yml": STEP})
     hub.push()

@@ -16,7 +16,7 @@ import pytest
 from conftest import Repo
 from test_local_executor import lives, wait_for
 
-from mlpipe_ci.frozen import frozen
+from mlpipe_ci.core.frozen import frozen
 
 FIRST = """
 steps:

@@ -13,10 +13,11 @@ import pytest
 from conftest import Repo
 from test_local_executor import wait_for
 
-from mlpipe_ci import runs as module
-from mlpipe_ci.run import Comparison, Run
-from mlpipe_ci.runs import Runs
-from mlpipe_ci.workflow import Workflow
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.run import Run
+from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.run import run_log as module
+from mlpipe_ci.run.run_log import Runs
 
 WORKFLOW = """
 steps:
@@ -205,7 +206,7 @@ def test_a_gigabyte_of_output_takes_no_memory(repo: Repo, line: bytes, jobs: str
     program = PROGRAM.format(line=line, size=1 << 30)
     repo.commit({"mlpipe.yml": CHATTY, "chatty.py": program})
     script = (  # `ru_maxrss` would be that of who started it: it survives `exec`
-        "import sys; from mlpipe_ci.cli import main; code = main(sys.argv[1:]); "
+        "import sys; from mlpipe_ci.cli.main import main; code = main(sys.argv[1:]); "
         "status = open('/proc/self/status').read(); "
         "sys.stderr.write(status.split('VmHWM:')[1].split()[0]); sys.exit(code)"
     )

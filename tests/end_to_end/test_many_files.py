@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import Repo
 
-from mlpipe_ci.listings import MOST
+from mlpipe_ci.core.directory_listing import MOST
 
 FILE = """
 steps:

@@ -450,7 +450,7 @@ def test_a_collection_keeps_what_main_needs(team: Team, tmp_path: Path) -> None:
     assert young["removed"] == 0, "what is a day old at most may be in use"
     code = (
         "import time; t = time.time; time.time = lambda: t() + 1e6\n"
-        "import sys; from mlpipe_ci.cli import main; sys.exit(main(sys.argv[1:]))"
+        "import sys; from mlpipe_ci.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     later = [sys.executable, "-c", code, *args, "--json"]
     env = os.environ | main.env | {"PYTHONPATH": str(ROOT)}

@@ -1,0 +1,78 @@
+"""Keeps the local cache within its limits: once a day, at the end of a run."""
+
+import os
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.repo.lock import hold_if_free
+
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+DAY = 86_400.0
+MARK = "collected"
+"""The file whose time says when garbage was collected last."""
+
+
+@frozen
+class Limits:
+    """What the cache may hold: so many bytes, and what was used in so many seconds."""
+
+    max_bytes: int
+    max_age: float
+
+
+def limits(env: Mapping[str, str], max_size: str | None, max_age: float | None) -> Limits:
+    """From the command line, else `MLPIPE_CACHE_MAX_SIZE` and `_MAX_AGE`. Raises UsageError."""
+    days = env.get("MLPIPE_CACHE_MAX_AGE") or "90"
+    try:
+        age = float(days) if max_age is None else max_age
+    except ValueError as error:
+        raise UsageError(f"MLPIPE_CACHE_MAX_AGE={days}: not a number of days") from error
+    return Limits(
+        max_bytes=size(max_size or env.get("MLPIPE_CACHE_MAX_SIZE") or "20G"), max_age=age * DAY
+    )
+
+
+def size(text: str) -> int:
+    """Bytes of a size such as `500M`, `20G` or `1.5T`. Raises UsageError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip().upper())
+    if not found:
+        raise UsageError(f"{text} is no size of a cache; write 500M, 20G or 1.5T")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def tidy(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Collect garbage if that is due, and nobody else does. A fault is told, and is no failure."""
+    top = cache / "v1"
+    if not _is_due(top):
+        return
+    with hold_if_free(top / "locks" / "gc") as held:
+        if not held or not _is_due(top):
+            return
+        (top / MARK).touch()
+        # 20 ms to import, once a day.
+        from mlpipe_ci.cache.maintenance import collect  # noqa: PLC0415
+
+        try:
+            asked = limits(env, None, None)
+        except UsageError as error:
+            say(f"warning: the cache was not tidied: {error}")
+            return
+        count, freed = collect(top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age)
+    if count:
+        say(f"removed from the cache, as not used for long: {count} files, {freed / 1e6:,.1f} MB")
+
+
+def _is_due(top: Path) -> bool:
+    try:
+        return time.time() - os.stat(top / MARK).st_mtime > DAY
+    except FileNotFoundError:
+        with suppress(OSError):  # a new cache: a day from now
+            (top / MARK).touch()
+        return False
+    except OSError:
+        return False

@@ -1,0 +1,134 @@
+"""Looks after the local store: what is in it, what is damaged, what may go.
+
+All of it is safe beside running processes: what a result needs is refreshed when it is stored
+again, objects younger than an hour are never collected, and a missing object is a miss.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.result import Result, needs
+from mlpipe_ci.repo.file_digest import file_digest
+
+YOUNG = 3600.0
+"""Seconds: a process may just have stored an object, and not yet the result that names it."""
+
+
+@frozen
+class Contents:
+    """What a store holds: numbers, and sizes in bytes."""
+
+    objects: int = 0
+    object_bytes: int = 0
+    results: int = 0
+    result_bytes: int = 0
+    unfinished: int = 0
+
+
+@frozen
+class Stored:
+    """One result's file. `used` in seconds since 1970; `result` None: it cannot be read."""
+
+    path: Path
+    used: float
+    size: int
+    result: Result | None
+
+
+def look(top: Path) -> Contents:
+    """Count. `top` is the directory of the store's version (`v1`)."""
+    objects = [status for _, status in _files(top / "objects")]
+    results = [status for _, status in _files(top / "results")]
+    return Contents(
+        objects=len(objects),
+        object_bytes=sum(status.st_size for status in objects),
+        results=len(results),
+        result_bytes=sum(status.st_size for status in results),
+        unfinished=sum(1 for _ in _files(top / "tmp")),
+    )
+
+
+def newest(top: Path, most: int) -> list[Result]:
+    """The results that were made last, the newest first."""
+    found = [stored.result for stored in _results(top) if stored.result]
+    return sorted(found, key=lambda result: -result.finished)[:most]
+
+
+def verify(top: Path) -> Iterator[tuple[Path, str]]:
+    """Read everything. Yields what is damaged, with why; each is removed: it would be a miss."""
+    for path, _ in _files(top / "objects"):
+        name = path.parent.name + path.name
+        try:
+            right = file_digest(path) == f"blake3:{name}"
+        except PathError as error:
+            yield path, str(error)
+            continue
+        if not right:
+            path.unlink(missing_ok=True)
+            yield path, "its bytes are not what its name says; removed"
+    for stored in _results(top):
+        why = _fault(top, stored)
+        if why:
+            stored.path.unlink(missing_ok=True)
+            yield stored.path, f"{why}; removed"
+
+
+def collect(top: Path, now: float, *, max_bytes: int, max_age: float) -> tuple[int, int]:
+    """Remove results that were used longest ago, until both limits hold, and what nobody needs.
+
+    `now` in seconds since 1970, `max_age` in seconds. Returns how many files and how many bytes.
+    """
+    kept = sorted(_results(top), key=lambda stored: stored.used, reverse=True)
+    sizes = {path.parent.name + path.name: s.st_size for path, s in _files(top / "objects")}
+    needed: set[str] = set()
+    total, removed, freed = 0, 0, 0
+    for stored in kept:
+        objects = set(needs(stored.result)) if stored.result else set()
+        total += stored.size + sum(sizes.get(name, 0) for name in objects - needed)
+        young = now - stored.used < YOUNG
+        if stored.result and (young or (total <= max_bytes and now - stored.used <= max_age)):
+            needed |= objects
+            continue
+        if not young:
+            stored.path.unlink(missing_ok=True)
+            removed, freed = removed + 1, freed + stored.size
+    for path, status in _files(top / "objects"):
+        if path.parent.name + path.name in needed:
+            continue
+        with suppress(OSError):
+            if now - path.stat().st_mtime >= YOUNG:  # asked again: it may just have been refreshed
+                path.unlink()
+                removed, freed = removed + 1, freed + status.st_size
+    return removed, freed
+
+
+def _results(top: Path) -> Iterator[Stored]:
+    for path, status in _files(top / "results"):
+        try:
+            result = decode_result(path.read_bytes())
+        except OSError:
+            continue
+        yield Stored(path=path, used=status.st_mtime, size=status.st_size, result=result)
+
+
+def _fault(top: Path, stored: Stored) -> str:
+    if stored.result is None:
+        return "it is damaged, or of another version of mlpipe"
+    if stored.path.parent.parent.name + stored.path.parent.name != stored.result.key:
+        return "it is the result of another key"
+    lost = [n for n in needs(stored.result) if not (top / "objects" / n[:2] / n[2:]).exists()]
+    return "a content that it needs is not there" if lost else ""
+
+
+def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files below a directory; what goes away meanwhile is left out."""
+    for place, _, names in os.walk(directory):
+        for name in names:
+            path = Path(place, name)
+            with suppress(OSError):
+                yield path, path.stat()

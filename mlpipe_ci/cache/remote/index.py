@@ -1,0 +1,145 @@
+"""Which results a remote store has: those of the last run in one request, the rest by their key."""
+
+import json
+from collections.abc import Iterator
+
+from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.remote import compression as frames
+from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote.client import Wire
+from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.result import Result
+
+VERSION = 1
+PAGE = 1000
+"""Entries of a listing that one request brings."""
+MOST_RESULT, MOST_RECENT = 64 << 20, 256 << 20
+"""Bytes that a result, and the results of a run together, may have."""
+TRIES = 2
+
+
+@frozen
+class Found:
+    """A result in a store. `data`: its file, as the local store has it."""
+
+    scope: str
+    name: str
+    data: bytes
+    result: Result
+
+
+class Index:
+    """The results in some scopes of a store. `workflow`: path of the file whose runs are recent."""
+
+    def __init__(self, wire: Wire, scopes: tuple[str, ...], workflow: str) -> None:
+        self._wire, self._scopes, self._workflow = wire, scopes, workflow
+        self._recent: dict[str, tuple[Found, ...]] = {}
+        self._listed: dict[str, dict[str, list[str]] | None] = {}
+        self._read_before: dict[str, Found | None] = {}
+        self._broken: set[str] = set()
+
+    def batches(self, key: str) -> Iterator[tuple[Found, ...]]:
+        """Results of a key: first those that recent runs used, then all. Nothing where it fails."""
+        known: set[tuple[str, str]] = set()
+        for scope in self._scopes:
+            found = tuple(one for one in self.recent(scope) if one.result.key == key)
+            known |= {(scope, one.name) for one in found}
+            if found:
+                yield found
+        for scope in self._scopes:
+            names = [name for name in self._names(scope, key) if (scope, name) not in known]
+            read = (self._read(scope, key, name) for name in names)
+            found = tuple(one for one in read if one is not None)
+            if found:
+                yield found
+
+    def has(self, scope: str, key: str, name: str) -> bool:
+        """True if a scope has this result."""
+        recent = self.recent(scope)
+        if any(one.result.key == key and one.name == name for one in recent):
+            return True
+        return name in self._names(scope, key)
+
+    def recent(self, scope: str) -> tuple[Found, ...]:
+        """What the last run of the workflow used that wrote to a scope. One request, once."""
+        if scope not in self._recent:
+            data = self._get(layout.recent_path(scope, self._workflow), MOST_RECENT)
+            self._recent[scope] = tuple(decode_recent(scope, data)) if data else ()
+        return self._recent[scope]
+
+    def _names(self, scope: str, key: str) -> list[str]:
+        """Names of a key's results; from the listing of all, if that is one page."""
+        prefix = f"{layout.TOP}/{scope}/results"
+        try:
+            if scope not in self._listed:
+                self._listed[scope] = None
+                paths = [entry.path for entry in self._wire.entries(prefix, PAGE)]
+                if len(paths) < PAGE:
+                    self._listed[scope] = _by_key(paths)
+            listed = self._listed[scope]
+            if listed is not None:
+                return listed.get(key, [])
+            paths = [
+                entry.path for entry in self._wire.entries(layout.results_of(scope, key), PAGE)
+            ]
+            return _by_key(paths).get(key, [])
+        except RemoteError:
+            return []
+
+    def is_broken(self, scope: str, key: str, name: str) -> bool:
+        """True if a result was there, and could not be read: the next one takes its place."""
+        return layout.result_path(scope, key, name) in self._broken
+
+    def _read(self, scope: str, key: str, name: str) -> Found | None:
+        path = layout.result_path(scope, key, name)
+        if path not in self._read_before:
+            data = self._get(path, MOST_RESULT)
+            result = decode_result(data) if data else None
+            if data is None or result is None or result.key != key:
+                self._read_before[path] = None
+                self._broken |= {path} if data is not None else set()
+            else:
+                self._read_before[path] = Found(scope=scope, name=name, data=data, result=result)
+        return self._read_before[path]
+
+    def _get(self, path: str, most: int) -> bytes | None:
+        """A small object, read twice if it comes damaged; None if it cannot be had."""
+        for _ in range(TRIES):
+            try:
+                return frames.unpacked(self._wire.get(path), most)
+            except frames.FrameError:
+                self._broken.add(path)
+            except RemoteError as error:
+                if error.kind is not Kind.FAILED:
+                    return None
+        return None
+
+
+def encode_recent(found: list[Found]) -> bytes:
+    """Results of a run as one text."""
+    rows = [[one.result.key, one.name, one.data.decode("ascii")] for one in found]
+    return json.dumps({"version": VERSION, "results": rows}).encode("ascii")
+
+
+def decode_recent(scope: str, data: bytes) -> Iterator[Found]:
+    """The results in such a text; what is wrong with it is left out."""
+    try:
+        record = json.loads(data)
+        rows = record["results"] if record["version"] == VERSION else []
+        for key, name, text in rows:
+            content = str(text).encode("ascii")
+            result = decode_result(content)
+            if result is not None and result.key == key:
+                yield Found(scope=scope, name=str(name), data=content, result=result)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
+
+
+def _by_key(paths: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        if path.count("/") > 3:  # noqa: PLR2004 - what is not ours has no key
+            key, name = layout.key_of(path)
+            found.setdefault(key, []).append(name)
+    return found

@@ -1,0 +1,1 @@
+"""The CI system that runs us: its event, its log, its pull requests."""

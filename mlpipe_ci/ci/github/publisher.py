@@ -1,0 +1,219 @@
+"""Posts a run where GitHub shows it: job summary, commit status, one comment on the pull request.
+
+Whatever cannot be posted is a warning, and takes two minutes at most: no run fails for it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+
+from mlpipe_ci.ci.event import in_actions
+from mlpipe_ci.ci.github import comments, pulls, statuses
+from mlpipe_ci.ci.github.client import Client
+from mlpipe_ci.ci.github.retry import BOUND, Patience
+from mlpipe_ci.ci.github.statuses import Check, state_of
+from mlpipe_ci.core.errors import GitHubError, MlpipeError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.run import Run, Status, StepOutcome
+from mlpipe_ci.report import markdown
+from mlpipe_ci.report.metric_rows import verdict
+from mlpipe_ci.report.wording import shown
+
+DEFAULT_API = "https://api.github.com"
+HASTE = 10.0
+"""Seconds for a status that says only that something is going on: the run waits for it."""
+MOST_STEPS = 20
+"""Steps that get a status of their own, where that is asked for."""
+MOST_NAME = 100
+OPEN = "mlpipe-open-status.json"
+"""In RUNNER_TEMP: a status that says pending. It is closed even if this process is killed."""
+TOKEN = "MLPIPE_TOKEN"  # noqa: S105 - the name of a variable
+
+
+@frozen
+class Wants:
+    """What the user wants posted.
+
+    `comment`: `always`, `changes`, `failure`, `never`; `status`: `auto`, `steps`, `never`.
+    """
+
+    comment: str = "always"
+    status: str = "auto"
+
+
+class Publisher:
+    """Posts one run. `say` tells the user; without a token nothing goes to GitHub's API."""
+
+    def __init__(
+        self, event: Event, env: Mapping[str, str], wants: Wants, say: Callable[[str], None]
+    ) -> None:
+        self.event, self._env, self._wants, self._say = event, env, wants, say
+        self._status = in_actions(env) and wants.status != "never"
+        self._opened: Check | None = None
+        self.comment_url = ""
+
+    def begins(self, name: str) -> None:
+        """Say that a commit is being worked on."""
+        check = self._check(_context(name))
+        if check:
+            self._remember(check)  # first: the answer may be lost, and the status be there
+            if not self._set(check, "pending", "running", HASTE) and not self._status:
+                self._forget()
+
+    def ends(self, run: Run) -> None:
+        """Post how it ended."""
+        text = markdown.report(run)
+        self._summary(text)
+        self._close(run.workflow.name, run.result, verdict(run).partition(": ")[2])
+        for outcome in run.outcomes[:MOST_STEPS] if self._wants.status == "steps" else ():
+            self._of_step(run, outcome)
+        quiet = {
+            "changes": run.count(Status.REUSED, Status.SKIPPED) == len(run.outcomes),
+            "failure": run.result == "success",
+        }
+        create = not quiet.get(self._wants.comment, False)
+        self._comment(run.workflow.file, (text, markdown.short(run)), create=create)
+
+    def breaks(self, name: str, file: str, error: MlpipeError) -> None:
+        """Post that there was no run, and why."""
+        text = markdown.broken(name, error)
+        self._summary(text)
+        self._close(name, "error", shown(str(error).split("\n", 1)[0]))
+        self._comment(file, (text,), create=True)
+
+    def _summary(self, text: str) -> None:
+        path = self._env.get("GITHUB_STEP_SUMMARY")
+        if not path:
+            return
+        try:
+            with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        except OSError as error:
+            self._say(f"warning: the job summary was not written: {error.strerror}")
+
+    # -- statuses ------------------------------------------------------------------------------
+
+    def _close(self, name: str, result: str, words: str) -> None:
+        check = self._opened or self._check(_context(name))
+        if check and self._set(check, state_of(result), words or result):
+            self._forget()
+
+    def _of_step(self, run: Run, outcome: StepOutcome) -> None:
+        check = self._check(f"{_context(run.workflow.name)}/{outcome.step.id}")
+        if check:
+            good = outcome.facts["conclusion"] in {"success", "skipped"}
+            words = shown(": ".join((str(outcome.status), *outcome.reasons[:1])))
+            self._set(check, "success" if good else "failure", words)
+
+    def _check(self, context: str) -> Check | None:
+        """The status to set, if one is to be set and can be."""
+        event = self.event
+        commit = event.subject or ("" if event.name.startswith("pull_request") else event.sha)
+        if not (self._status and commit and self._env.get(TOKEN)):
+            return None
+        return Check(commit=commit, context=context, target=event.run_url)
+
+    def _set(self, check: Check, state: str, words: str, seconds: float = 0.0) -> bool:
+        """`seconds`: give up after so many; 0: when the patience of the whole run is over."""
+        try:
+            client = self._new_client(seconds) if seconds else self._client
+            statuses.post(client, check, state, words)
+        except GitHubError as error:
+            if statuses.is_refused(error):
+                self._status = False
+                if self._wants.status != "auto":
+                    self._say(f"warning: no commit status was set: {error}")
+            else:
+                self._say(f"warning: the commit status was not set: {error}")
+            return False
+        return True
+
+    def _remember(self, check: Check) -> None:
+        self._opened = check
+        if place := self._env.get("RUNNER_TEMP"):
+            with suppress(OSError):
+                (Path(place) / OPEN).write_text(json.dumps(vars(check)), "utf-8")
+
+    def _forget(self) -> None:
+        self._opened = None
+        if place := self._env.get("RUNNER_TEMP"):
+            with suppress(OSError):
+                (Path(place) / OPEN).unlink(missing_ok=True)
+
+    # -- comment -------------------------------------------------------------------------------
+
+    def _comment(self, file: str, texts: tuple[str, ...], *, create: bool) -> None:
+        if self._wants.comment == "never" or not self._env.get(TOKEN):
+            return
+        marker = markdown.marker(file)
+        bodies = tuple(
+            markdown.comment(file, text, self.event.run_id, self.event.run_attempt)
+            for text in texts
+        )
+        try:
+            number = self._pull_request()
+            if number is None:
+                return
+            posted = comments.converge(
+                self._client, number, marker, bodies, markdown.run_of, create=create
+            )
+        except GitHubError as error:
+            self._say(f"warning: the pull request comment was not posted: {error}")
+            if not self.event.trusted:
+                self._say("a fork's token may only read; see 'Forks' in the README")
+            return
+        self.comment_url = posted.url
+        if posted.url:
+            newer = "the report of a newer run stays as it is"
+            self._say(f"{'report' if posted.ours else newer}: {posted.url}")
+
+    def _pull_request(self) -> int | None:
+        """The event's; that of the commit on a branch that was pushed. Raises GitHubError."""
+        event = self.event
+        if event.pull_request is not None or event.name != "push":
+            return event.pull_request
+        branch = event.ref.removeprefix("refs/heads/")
+        if not event.sha or branch in {event.ref, event.default_branch}:
+            return None
+        return pulls.open_at(self._client, event.sha)
+
+    @cached_property
+    def _client(self) -> Client:
+        return self._new_client(0.0)
+
+    def _new_client(self, seconds: float) -> Client:
+        return client_of(self._env, seconds)
+
+
+def client_of(env: Mapping[str, str], seconds: float = 0.0) -> Client:
+    """GitHub as the environment names it. `seconds`: bound of all requests, 0 for the usual one.
+
+    Raises GitHubError.
+    """
+    api, repository = env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", "")
+    return Client(api, repository, env.get(TOKEN, ""), Patience(seconds or BOUND))
+
+
+def close_open(env: Mapping[str, str]) -> str:
+    """Close a status that a process left open which was killed. Returns what happened, in words."""
+    path = Path(env.get("RUNNER_TEMP", "")) / OPEN
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        path.unlink()
+    except (OSError, ValueError):
+        return ""
+    try:
+        check = statuses.Check(**told)
+        statuses.post(client_of(env, HASTE), check, "error", "cancelled, or ended from outside")
+    except (GitHubError, TypeError) as error:
+        return f"the commit status stays open: {error}"
+    return "the run did not end by itself; its commit status is closed"
+
+
+def _context(name: str) -> str:
+    words = re.sub(r"\s+", " ", shown(name))
+    return f"mlpipe/{words[:MOST_NAME]}"

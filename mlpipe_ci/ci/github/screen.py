@@ -1,0 +1,82 @@
+"""The log of GitHub Actions: each step's output is folded, and inert."""
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.core.plan import Action, Decision
+from mlpipe_ci.core.run import Run, StepOutcome
+from mlpipe_ci.report import terminal
+from mlpipe_ci.report import tracebacks as annotations
+from mlpipe_ci.report.screens.plain import Plain
+
+
+class InActions(Plain):
+    """As plain lines; a step's output is a group in which no workflow command counts.
+
+    If many run at once, a step's output is shown when it has ended.
+    """
+
+    _token = ""
+    _warned = 0
+
+    def start(self, decision: Decision, seconds: float | None) -> None:
+        """A step has been decided; if it runs, what follows is its output."""
+        if self._many:
+            super().start(decision, seconds)
+        elif decision.action is Action.RUN:
+            self._open(f"{decision.step.name}: {terminal.reasons(decision.reasons)}")
+
+    def printed(self, step: str, data: bytes) -> None:
+        """What a step has printed."""
+        if not self._many:
+            super().printed(step, data)
+
+    def end(self, outcome: StepOutcome) -> None:
+        """A step has ended."""
+        if self._many and outcome.exit_code is not None and not self._quiet:
+            self._open(outcome.step.name)
+            with suppress(OSError), Path(outcome.log).open("rb") as log:
+                shutil.copyfileobj(log, self._bytes)
+                self._bytes.flush()
+        self.close()
+        super().end(outcome)
+
+    def close(self) -> None:
+        """Close what `start` opened, if anything."""
+        if self._token:
+            # A command counts at the start of a line only, and the step may have left one open.
+            self._unended = False
+            self._command("\n" + actions.resume_commands(self._token))
+            if not self._quiet:
+                self._command(actions.end_group())
+            self._token = ""
+
+    def say(self, text: str) -> None:
+        """A word about the run itself; a warning becomes an annotation."""
+        if text.startswith("warning: "):
+            self._warned += 1
+            if self._warned <= annotations.MOST:
+                self._command(actions.warning(text.removeprefix("warning: ")))
+                return
+        super().say(text)
+
+    def final(self, run: Run) -> None:
+        """The verdict, and what failed at its line."""
+        for fault in annotations.failures(run):
+            self._command(actions.fault(fault))
+        super().final(run)
+
+    def _open(self, title: str) -> None:
+        self._token = os.urandom(16).hex()
+        if not self._quiet:
+            self._command(actions.group(title))
+        self._command(actions.stop_commands(self._token))
+
+    def _command(self, text: str) -> None:
+        super()._print(text, always=True)
+
+    def _print(self, line: str, *, always: bool = False) -> None:
+        super()._print(actions.inert(line), always=always)

@@ -1,0 +1,122 @@
+"""`mlpipe cache`: what the local cache holds, what is damaged, and what may go.
+
+What has to do with the remote one: `cache_remote`.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlpipe_ci.cache import maintenance as care
+from mlpipe_ci.cache.auto_gc import Limits, limits
+from mlpipe_ci.cli.locate import cache_directory
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.repo.lock import hold
+from mlpipe_ci.report.wording import shown, size_words
+
+MOST_LISTED = 200
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0; 1 if `verify` found damage, or a transfer failed. Raises UsageError."""
+    if options.there or options.action in {"push", "pull"}:
+        told, lines, code = _remote(options, env, err)
+        if options.json:
+            lines = [json.dumps({"version": 1} | told, indent=2)]
+        print(*lines, sep="\n", file=out)
+        return code
+    if options.dry_run:
+        raise UsageError("--dry-run is for gc --remote")
+    top = cache_directory(env) / "v1"
+    asked = limits(env, options.max_size, options.max_age)
+    if options.action == "gc":
+        told, code = _gc(asked, top, err)
+    elif options.action == "verify":
+        told, code = _verify(options, top, err)
+    elif options.action == "ls":
+        told, code = {"results": _listed(top)}, 0
+    else:
+        told, code = vars(care.look(top)), 0
+    if options.json:
+        json.dump({"version": 1, "directory": shown(str(top.parent))} | told, out, indent=2)
+        print(file=out)
+    else:
+        for line in _lines(told):
+            print(line, file=out)
+        print(shown(str(top.parent)), file=out)
+    return code
+
+
+def _remote(
+    options: Options, env: Mapping[str, str], err: TextIO
+) -> tuple[dict[str, Any], list[str], int]:
+    # 30 ms to import, which the local cache does not need.
+    from mlpipe_ci.cli.commands import cache_remote  # noqa: PLC0415
+
+    if options.action in {"push", "pull"}:
+        return cache_remote.transfer(options, env, err)
+    if options.action == "verify":
+        raise UsageError("verify is for the local cache; what comes from there is verified anyway")
+    return cache_remote.look_after(options, env, err)
+
+
+def _listed(top: Path) -> list[dict[str, Any]]:
+    """The newest results."""
+    return [
+        {
+            "key": one.key,
+            "step": shown(one.step),
+            "size": sum(output.size for output in one.outputs),
+            "finished": one.finished,
+            "seconds": one.seconds,
+            "producer": {name: shown(text) for name, text in vars(one.producer).items()},
+        }
+        for one in care.newest(top, MOST_LISTED)
+    ]
+
+
+def _verify(options: Options, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
+    damaged = 0
+    for path, why in care.verify(top):
+        damaged += 1
+        if not options.quiet:
+            print(f"{shown(str(path.relative_to(top)))}: {why}", file=err)
+    return {**vars(care.look(top)), "damaged": damaged}, int(damaged > 0)
+
+
+def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
+    with hold(top / "locks" / "gc", lambda text: print(text, file=err)):
+        removed, freed = care.collect(
+            top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
+        )
+    told = {"removed": removed, "removed_bytes": freed}
+    return {**vars(care.look(top)), **told}, 0
+
+
+def _lines(told: dict[str, Any]) -> list[str]:
+    if "results" in told and isinstance(told["results"], list):
+        return [_line(one) for one in told["results"]] or ["it is empty"]
+    lines = [
+        f"{told['results']:,} results, {size_words(told['result_bytes'])}",
+        f"{told['objects']:,} contents, {size_words(told['object_bytes'])}",
+    ]
+    if told["unfinished"]:
+        lines.append(f"{told['unfinished']:,} files that are being written, or were left")
+    if "damaged" in told:
+        lines.append(f"{told['damaged']:,} damaged" if told["damaged"] else "nothing is damaged")
+    if "removed" in told:
+        lines.append(f"{told['removed']:,} files removed, {size_words(told['removed_bytes'])}")
+    return lines
+
+
+def _line(one: dict[str, Any]) -> str:
+    by = one["producer"]
+    words = (by["event"], by["ref"].removeprefix("refs/heads/"), by["commit"][:7])
+    made = f"{in_words(max(0.0, time.time() - one['finished']))} ago"
+    return "  ".join(
+        (one["key"][:12], one["step"], size_words(one["size"]), made, *filter(None, words))
+    )

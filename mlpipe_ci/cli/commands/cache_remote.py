@@ -1,0 +1,210 @@
+"""`mlpipe cache push|pull`, and `status|ls|gc --remote`: the remote cache of a workflow."""
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from mlpipe_ci.cache.auto_gc import DAY, size
+from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.remote import maintenance as care
+from mlpipe_ci.cache.remote.client import Wire
+from mlpipe_ci.cache.remote.connect import check, open_store, shown
+from mlpipe_ci.cache.remote.errors import RemoteError
+from mlpipe_ci.cache.remote.layout import TOP
+from mlpipe_ci.cache.remote.shared_store import SharedStore
+from mlpipe_ci.cache.store import name_of
+from mlpipe_ci.ci.screen import open_screen
+from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.open_session import Telling, open_workspace, read_workflow
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.plan import Action
+from mlpipe_ci.core.result import Producer, Result, needs
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.plan.decide import make_plan
+from mlpipe_ci.plan.session import Workspace
+from mlpipe_ci.report.wording import shown as safe
+from mlpipe_ci.report.wording import size_words
+
+MOST_LISTED = 200
+DAYS = 90.0
+MOST_SKEW = 300.0
+"""Seconds that a clock may be wrong; S3 refuses what is signed more than 15 minutes off."""
+Told = tuple[dict[str, Any], list[str], int]
+"""What was found: as values for JSON, as lines, and the exit code."""
+
+
+def look_after(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
+    """`status`, `ls`, `gc` of the remote cache. Raises UsageError, CareError."""
+    wire = _wire(options, env, err)
+    if options.action == "status":
+        return _status(wire)
+    return _ls(wire) if options.action == "ls" else _gc(wire, options)
+
+
+def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> Wire:
+    workflow = read_workflow(find_place(options, env), options, env)
+    if workflow.cache.remote is None:
+        raise UsageError(f"{workflow.file} names no remote cache; add: cache: {{remote: s3://…}}")
+    url = workflow.cache.remote
+    check(url)
+    store = open_store(url, env)
+    return Wire(lambda: store, shown(url), lambda text: print(f"warning: {text}", file=err))
+
+
+def _status(wire: Wire) -> Told:
+    found = care.status(wire)
+    lines = [
+        f"{safe(one.name)}: {one.results:,} results, {one.objects:,} contents, "
+        f"{size_words(one.size)}, last written {_ago(one.changed)}"
+        for one in found
+    ] or ["it is empty"]
+    told = {"remote": wire.shown, "scopes": [vars(one) for one in found]}
+    return told, [*lines, wire.shown], 0
+
+
+def _ls(wire: Wire) -> Told:
+    rows = care.results(wire, MOST_LISTED)
+    lines = [
+        "  ".join(
+            (
+                row.result.key[:12],
+                safe(row.scope),
+                safe(row.result.step),
+                size_words(row.size),
+                _ago(row.result.finished),
+                _by(row.result.producer),
+            )
+        )
+        for row in rows
+    ] or ["it is empty"]
+    told = [
+        {
+            "key": row.result.key,
+            "scope": row.scope,
+            "step": safe(row.result.step),
+            "size": row.size,
+            "finished": row.result.finished,
+            "seconds": row.result.seconds,
+            "producer": {name: safe(text) for name, text in vars(row.result.producer).items()},
+        }
+        for row in rows
+    ]
+    return {"remote": wire.shown, "results": told}, lines, 0
+
+
+def _ago(moment: float) -> str:
+    return f"{in_words(max(0.0, time.time() - moment))} ago"
+
+
+def _by(producer: Producer) -> str:
+    words = [producer.event, producer.ref.removeprefix("refs/heads/"), producer.commit[:7]]
+    return safe(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
+
+
+def _gc(wire: Wire, options: Options) -> Told:
+    most = float("inf") if options.max_size is None else size(options.max_size)
+    age = (DAYS if options.max_age is None else options.max_age) * DAY
+    found = care.garbage(wire, time.time(), max_bytes=most, max_age=age)
+    if not options.dry_run:
+        care.remove(wire, found)
+    told = {
+        "remote": wire.shown,
+        "dry_run": options.dry_run,
+        "removed": len(found.all),
+        "removed_bytes": found.size,
+        "kept": found.kept,
+        "kept_bytes": found.kept_bytes,
+    }
+    verb = "would be removed" if options.dry_run else "removed"
+    lines = [f"  {entry.path}  {size_words(entry.size)}" for entry in found.all]
+    lines = lines if options.dry_run else []
+    lines.append(f"{len(found.all):,} objects {verb}, {size_words(found.size)}")
+    lines.append(f"{found.kept:,} results stay, {size_words(found.kept_bytes)}")
+    return told, [*lines, wire.shown], 0
+
+
+def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
+    """`push`, `pull`: of the results that a run would reuse here. Raises UsageError."""
+    screen = open_screen(err, env, progress="auto", quiet=options.quiet)
+    push = options.action == "push"
+    asked = Options(**(vars(options) | {"push": push}))
+    telling = Telling(say=screen.say, tell=screen.progress)
+    workspace = open_workspace(find_place(asked, env), asked, env, telling, readonly=True)
+    store = workspace.store
+    if not isinstance(store, SharedStore):
+        raise UsageError("the workflow names no remote cache; add: cache: {remote: s3://…}")
+    if push and store.shelf.rights.writes is None:
+        raise UsageError("this event may not write to the remote cache: see docs/security.md")
+    found = _reused(workspace)
+    lost = [] if push else _pull(store, found)
+    for result in found:
+        store.used(result)
+    store.finish()
+    workspace.state.close()
+    screen.close()
+    return _transferred(store, found, lost)
+
+
+def _reused(workspace: Workspace) -> list[Result]:
+    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+    return [d.result for d in plan.decisions if d.action is Action.REUSE and d.result]
+
+
+def _pull(store: SharedStore, found: list[Result]) -> list[str]:
+    """Bring all that the results need. Returns the steps of those that cannot be had."""
+    lost = []
+    for result in found:
+        try:
+            store.bring(needs(result))
+        except (DamagedError, OSError) as error:
+            lost.append(f"{result.step}: {error}")
+    return lost
+
+
+def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> Told:
+    done = store.transfers()
+    lines = [safe(text) for text in lost]
+    lines.append(
+        f"{len(found)} results; fetched {done.fetched} contents "
+        f"({size_words(done.fetched_bytes)}), sent {done.stored} ({size_words(done.stored_bytes)})"
+    )
+    if done.failed:
+        lines.append(f"{done.failed} writes failed")
+    told = {
+        "remote": done.remote,
+        "results": [{"step": safe(r.step), "key": r.key, "name": name_of(r)} for r in found],
+        "transfers": {**vars(done), "warnings": list(done.warnings)},
+        "lost": lost,
+    }
+    return told, [*lines, done.remote], int(bool(done.failed or lost))
+
+
+def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:
+    """For `mlpipe doctor`: read from a remote cache, and write a scope of its own to it."""
+    warnings: list[str] = []
+    try:
+        check(url)
+        store = open_store(url, env)
+    except UsageError as error:
+        return [("remote", False, str(error))]
+    wire = Wire(lambda: store, shown(url), warnings.append)
+    path = f"{TOP}/branch/mlpipe-doctor/runs/{os.urandom(4).hex()}"
+    try:
+        list(wire.entries(f"{TOP}/main/recent", 1))
+    except RemoteError as error:
+        return [("remote", False, f"{wire.shown} cannot be read: {error}")]
+    try:
+        wire.put(path, b"mlpipe doctor was here")
+        written = next(wire.entries(path.rpartition("/")[0], 1), None)
+        skew = abs(written.changed - time.time()) if written else 0.0
+        wire.delete([path])
+    except RemoteError as error:
+        note = f"{wire.shown} can be read, but not written with these credentials: {error}"
+        return [("remote", True, note)]
+    rows = [("remote", True, f"{wire.shown} can be read and written")]
+    if skew > MOST_SKEW:
+        text = f"{skew:.0f} s from the store's; set it (timedatectl set-ntp true)"
+        rows.append(("clock", False, text))
+    return rows

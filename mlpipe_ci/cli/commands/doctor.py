@@ -1,0 +1,127 @@
+"""`mlpipe doctor`: what works on this machine, and what does not, and why."""
+
+import fcntl
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from mlpipe_ci import __version__
+from mlpipe_ci.cache.objects import FICLONE
+from mlpipe_ci.cli.locate import cache_directory, find_place
+from mlpipe_ci.cli.open_session import read_workflow
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.select import tracer_for
+
+TRACERS = {"notify": "seccomp user notification", "strace": "strace --seccomp-bpf"}
+Row = tuple[str, bool, str]
+"""What was looked at, whether it works, and a word about it."""
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) -> int:
+    """Exit code 0; 1 if something is missing that a run needs."""
+    rows = [_versions(), _git(), _cache(env), *_remote(options, env), *_tracers(env)]
+    if options.json:
+        told = [{"name": name, "works": good, "note": note} for name, good, note in rows]
+        json.dump({"version": 1, "checks": told}, out, indent=2)
+        print(file=out)
+    else:
+        for name, good, note in rows:
+            print(f"{'✔' if good else '✖'} {name:<8}  {note}", file=out)
+    needed = {"git", "cache", "remote", "clock"}
+    return 0 if all(good for name, good, _ in rows if name in needed) else 1
+
+
+def _versions() -> Row:
+    python = ".".join(map(str, sys.version_info[:3]))
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    return "mlpipe", True, f"{__version__}, Python {python}, {system}"
+
+
+def _git() -> Row:
+    program = shutil.which("git")
+    if not program:
+        return "git", False, "is not on the PATH; without it all files are read each time"
+    found = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    return "git", found.returncode == 0, (found.stdout or found.stderr).strip()
+
+
+def _cache(env: Mapping[str, str]) -> Row:
+    try:
+        directory = cache_directory(env)
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            free = shutil.disk_usage(directory).free
+        shares = "shares" if _can_clone(directory) else "cannot share"
+    except (OSError, MlpipeError) as error:
+        return "cache", False, f"cannot be written, so nothing is kept: {error}"
+    note = f"{directory}, {free / 2**30:.1f} GiB free, {shares} blocks between files (reflink)"
+    return "cache", True, note
+
+
+def _remote(options: Options, env: Mapping[str, str]) -> list[Row]:
+    """The remote cache that the workflow names, tried: credentials, bucket, clock."""
+    try:
+        workflow = read_workflow(find_place(options, env), options, env)
+    except MlpipeError:
+        return []  # no workflow here, or one that `validate` has more to say about
+    if workflow.cache.remote is None:
+        return []
+    from mlpipe_ci.cli.commands.cache_remote import try_it  # noqa: PLC0415 - 30 ms, if there is one
+
+    return try_it(workflow.cache.remote, env)
+
+
+def _tracers(env: Mapping[str, str]) -> list[Row]:
+    """Each tracer tried on a command that does nothing; the first that works is used."""
+    if sys.platform != "linux":
+        return [("tracing", False, "only Linux can watch what a command reads")]
+    rows: list[Row] = []
+    used = ""
+    for name, words in TRACERS.items():
+        trace = _tried(name, env)
+        works = trace.tracer == name and trace.complete
+        note = words if works else f"{words}: {'; '.join(trace.why) or 'not there'}"
+        rows.append((name, works, note))
+        used = used or (name if works else "")
+    what = f"{used} is used" if used else "nothing is watched: only declared inputs count"
+    return [*rows, ("tracing", bool(used), what)]
+
+
+def _tried(name: str, env: Mapping[str, str]) -> Trace:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        tracer = tracer_for(Request(root=place, directory=place, log=place / "log", preferred=name))
+        try:
+            subprocess.run(  # noqa: S603
+                tracer.command(("true",)),
+                cwd=place,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=tracer.fds,
+                check=False,
+            )
+        finally:
+            tracer.started()
+        return tracer.trace()
+
+
+def _can_clone(directory: Path) -> bool:
+    """True if files in a directory can share blocks (reflink). Raises OSError."""
+    with tempfile.TemporaryFile(dir=directory) as one, tempfile.TemporaryFile(dir=directory) as two:
+        one.write(b"0" * 4096)
+        one.flush()
+        try:
+            fcntl.ioctl(two.fileno(), FICLONE, one.fileno())
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,174 @@
+"""`mlpipe logs [STEP]`: what steps printed, also those whose result was reused."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from mlpipe_ci.cache.objects import DamagedError, Objects
+from mlpipe_ci.cli.commands.runs import is_running, result_of
+from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.report.wording import shown
+from mlpipe_ci.run.run_log import Record, Runs
+
+PAUSE = 0.2
+
+
+@frozen
+class Printed:
+    """What a step printed: a file, or the digest of a content in the cache, or why there is none.
+
+    `words`: what the reader should know about it.
+    """
+
+    step: str
+    file: Path | None = None
+    digest: str = ""
+    words: str = ""
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0; 1 if there is nothing to show. Raises UsageError."""
+    place = find_place(options, env)
+    runs = Runs(place.private / "runs")
+    record = _record(runs, options)
+    if options.follow:
+        return _follow(runs, record, options.steps, out, err)
+    found = list(_found(runs, record, options))
+    objects = Objects(place.cache)
+    if options.json:
+        steps = [_json(one, objects) for one in found]
+        json.dump({"version": 1, "run": record.number, "steps": steps}, out, indent=2)
+        print(file=out)
+        return 0 if found else 1
+    for one in found:
+        if len(found) > 1 or one.words:
+            print(f"── {one.step}{f' ({one.words})' if one.words else ''}", file=err, flush=True)
+        _copy(one, objects, out)
+    if not found:
+        print(
+            f"run {record.number} executed nothing; mlpipe logs STEP prints what a step printed "
+            "when its result was made",
+            file=err,
+        )
+    return 0 if any(one.file or one.digest for one in found) else 1
+
+
+def _record(runs: Runs, options: Options) -> Record:
+    numbers = runs.numbers()
+    if not numbers:
+        raise UsageError("there was no run in this work tree yet; mlpipe run makes one")
+    number = numbers[-1] if options.run is None else options.run
+    record = runs.record(number)
+    if record is None:
+        kept = f"{numbers[0]} to {numbers[-1]}"
+        raise UsageError(f"run {number} is not known; there are {kept} (mlpipe runs)")
+    return record
+
+
+def _found(runs: Runs, record: Record, options: Options) -> Iterator[Printed]:
+    """What was asked for; without names all that ran, in the order in which they began."""
+    if not options.steps:
+        logs = sorted(runs.place(record.number).glob("*.log"), key=lambda log: log.stat().st_mtime)
+        order = {step.id: place for place, step in enumerate(record.steps)}
+        for log in sorted(logs, key=lambda log: order.get(log.stem, len(order))):
+            yield Printed(step=log.stem, file=log)
+    for name in (one for asked in options.steps for one in _meant(record, asked)):
+        yield _of_step(runs, record, name, earlier=options.run is None)
+
+
+def _meant(record: Record, name: str) -> list[str]:
+    """A step by its id or name; of a step with items or a matrix, by that of all."""
+    if any(name in (step.id, step.name) for step in record.steps):
+        return [name]
+    of_all = [step.id for step in record.steps if step.name.startswith(f"{name} (")]
+    return of_all or [name]
+
+
+def _of_step(runs: Runs, record: Record, name: str, *, earlier: bool) -> Printed:
+    """Of this run; or, if `earlier`, of the newest in which the step did something."""
+    known: set[str] = set()
+    numbers = [n for n in runs.numbers() if n <= record.number] if earlier else [record.number]
+    for number in reversed(numbers):
+        one = runs.record(number)
+        if one is None:
+            continue
+        ids = {s.id for s in one.steps if name in (s.id, s.name)} or {name}
+        known |= {s.id for s in one.steps}
+        step = ids.pop()
+        words = "" if number == numbers[-1] else f"in run {number}"
+        if runs.log(number, step).is_file():
+            return Printed(step=step, file=runs.log(number, step), words=words)
+        for told in one.steps:
+            if told.id == step and told.log:
+                words = f"reused in run {number}; printed when its result was made"
+                return Printed(step=step, digest=told.log, words=words)
+            if told.id == step and not earlier:
+                return Printed(step=step, words=f"{told.status} in run {number}, printed nothing")
+    if name not in known:
+        some = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"no step '{shown(name)}' in the runs that are kept; there are: {some}")
+    return Printed(step=name, words="it printed nothing in the runs that are kept")
+
+
+def _copy(one: Printed, objects: Objects, out: TextIO) -> None:
+    out.flush()
+    target: BinaryIO = out.buffer
+    with tempfile.TemporaryDirectory() as directory:
+        path = one.file
+        if one.digest:
+            path = Path(directory) / "log"
+            _fetch(one, objects, path)
+        if path:
+            with path.open("rb") as log:
+                shutil.copyfileobj(log, target)
+    target.flush()
+
+
+def _fetch(one: Printed, objects: Objects, path: Path) -> None:
+    try:
+        objects.restore(one.digest, path, executable=False)
+    except DamagedError as error:
+        message = f"what {one.step} printed is not in the cache any more ({error})"
+        raise UsageError(message) from error
+
+
+def _json(one: Printed, objects: Objects) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = one.file
+        if one.digest:
+            path = Path(directory) / "log"
+            _fetch(one, objects, path)
+        text = path.read_text("utf-8", "replace") if path else None
+    return {"step": one.step, "reused": bool(one.digest), "text": text}
+
+
+def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO, err: TextIO) -> int:
+    """Print what a step prints, as long as the run goes on. Exit code 1 if it did not begin."""
+    if len(steps) != 1:
+        raise UsageError("--follow takes the id of one step")
+    if not is_running(record):
+        raise UsageError(f"run {record.number} is over ({result_of(record)}); leave --follow out")
+    path, offset = runs.log(record.number, steps[0]), 0
+    name = shown(steps[0])
+    if not path.is_file():
+        print(f"step '{name}' has not begun in run {record.number}; waiting for it", file=err)
+    while True:
+        over = not is_running(runs.record(record.number) or record)
+        if path.is_file():
+            with path.open("rb") as log:
+                log.seek(offset if offset <= path.stat().st_size else 0)  # it was begun again
+                shutil.copyfileobj(log, out.buffer)
+                offset = log.tell()
+            out.flush()
+        if over and not path.is_file():
+            print(f"run {record.number} is over; no command of a step '{name}' ran", file=err)
+        if over:
+            return 0 if path.is_file() else 1
+        time.sleep(PAUSE)

@@ -1,0 +1,120 @@
+"""`mlpipe report`: a run's JSON as Markdown or HTML, or as the comment on its pull request."""
+
+import json
+import tempfile
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from mlpipe_ci.ci.event import read_event
+from mlpipe_ci.ci.github import comments, pulls
+from mlpipe_ci.ci.github.client import Client
+from mlpipe_ci.ci.github.publisher import client_of
+from mlpipe_ci.ci.screen import open_screen
+from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.report_files import LAST, html, write
+from mlpipe_ci.core.errors import GitHubError, UsageError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.run import Run
+from mlpipe_ci.report import markdown
+from mlpipe_ci.report.from_json import run_of
+from mlpipe_ci.report.screens.base import Screen
+from mlpipe_ci.workflow.schema_errors import report_fault
+
+MOST = 5_000_000
+"""Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
+    named = next((name for name in options.files if name), "")
+    run = run_of(_read(Path(options.directory, named) if named else _last(options, env)))
+    screen = open_screen(err, env, progress="plain", quiet=options.quiet)
+    if options.open or options.html:
+        return _page(run, options, screen)
+    if not options.post:
+        print(markdown.report(run), file=out, end="")
+        return 0
+    event = read_event(env, None)
+    try:
+        screen.say(_post(run, event, client_of(env)))
+    except GitHubError as error:
+        screen.say(f"warning: the pull request comment was not posted: {error}")
+    return 0
+
+
+def _last(options: Options, env: Mapping[str, str]) -> Path:
+    """The report of the last run in this work tree. Raises UsageError."""
+    path = find_place(options, env).private / LAST
+    if not path.exists():
+        raise UsageError("no run has been here yet: mlpipe run, or name a report's file")
+    return path
+
+
+def _page(run: Run, options: Options, screen: Screen) -> int:
+    """Exit code 0; 2 if the file could not be written."""
+    place = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
+    path = Path(options.directory, place).resolve()
+    if not write(path, html(run), screen.say):
+        return 2
+    screen.say(f"report: {path}")
+    if options.open and not webbrowser.open(path.as_uri()):
+        screen.say("warning: no browser could be opened")
+    return 0
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Raises UsageError if it is not a report."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MOST:
+        raise UsageError(f"{path} has more than {MOST:,} bytes: that is no report of mlpipe")
+    try:
+        told = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
+    if fault := report_fault(told):
+        raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
+    return dict(told)
+
+
+def _post(run: Run, event: Event, client: Client) -> str:
+    """Post it on the pull request of the run that this event tells of. Returns what to say.
+
+    Which pull request that is, GitHub says: the file could name any. Raises GitHubError.
+    """
+    number = event.pull_request or _pull_request(event, client)
+    if number is None:
+        return "no open pull request has this commit as its head: nothing is posted"
+    url = event.text("workflow_run", "html_url") or event.run_url
+    run = Run(**(vars(run) | {"url": url}))
+    head = event.text("workflow_run", "head_repository", "full_name")
+    fork = bool(head) and head.lower() != event.repository.lower()
+    found = event.get("workflow_run", "id"), event.get("workflow_run", "run_attempt")
+    maker = found[0] if isinstance(found[0], int) else event.run_id
+    attempt = found[1] if isinstance(found[1], int) else event.run_attempt
+    file, texts = run.workflow.file, (markdown.report(run), markdown.short(run))
+    told = tuple(markdown.of_fork(text) if fork else text for text in texts)
+    bodies = tuple(markdown.comment(file, text, maker, attempt) for text in told)
+    marker = markdown.marker(file)
+    posted = comments.converge(client, number, marker, bodies, markdown.run_of)
+    return f"report: {posted.url}" if posted.ours else f"a newer report stays: {posted.url}"
+
+
+def _pull_request(event: Event, client: Client) -> int | None:
+    commit = event.text("workflow_run", "head_sha")
+    if not commit:
+        raise GitHubError(
+            "this event names no pull request; run this on: workflow_run, or on: pull_request"
+        )
+    owner = event.text("workflow_run", "head_repository", "owner", "login")
+    branch = event.text("workflow_run", "head_branch")
+    found = pulls.open_at(client, commit)
+    if found is None and owner and branch:
+        return pulls.open_from(client, owner, branch, commit)
+    return found

@@ -1,0 +1,82 @@
+"""`mlpipe runs`: the last runs in this work tree, the newest first."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from time import localtime, strftime
+from typing import Any, TextIO
+
+from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.run import Status
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.report.wording import shown
+from mlpipe_ci.run.run_log import Record, Runs
+
+WORDS = {
+    Status.FAILED: "failed",
+    Status.TIMED_OUT: "timed out",
+    Status.SUCCEEDED: "ran",
+    Status.REUSED: "reused",
+    Status.SKIPPED: "skipped",
+    Status.BLOCKED: "not run",
+    Status.CANCELLED: "cancelled",
+}
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0."""
+    runs = Runs(find_place(options, env).private / "runs")
+    found = [record for n in reversed(runs.numbers()) if (record := runs.record(n))]
+    if options.json:
+        json.dump({"version": 1, "runs": [_json(record) for record in found]}, out, indent=2)
+        print(file=out)
+    for record in () if options.json else found:
+        print(_line(record), file=out)
+    if not found:
+        print("no run in this work tree yet", file=err)
+    return 0
+
+
+def result_of(record: Record) -> str:
+    """`success`, `failure`, `cancelled`; `running`, or `killed` if it came to no end."""
+    return record.result or ("running" if is_running(record) else "killed")
+
+
+def is_running(record: Record) -> bool:
+    """True if the process of a run is still there."""
+    if record.result:
+        return False
+    try:
+        os.kill(record.process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return record.process > 0
+
+
+def _line(record: Record) -> str:
+    counts = Counter(step.status for step in record.steps)
+    steps = " · ".join(f"{counts[one]} {word}" for one, word in WORDS.items() if counts[one])
+    when = strftime("%Y-%m-%d %H:%M", localtime(record.started))
+    took = in_words(record.seconds) if record.result else ""
+    parts = (f"{record.number:>4}", when, f"{result_of(record):<9}", f"{took:>7}")
+    return "  ".join((*parts, record.head[:7].ljust(7), shown(record.file), steps)).rstrip()
+
+
+def _json(record: Record) -> dict[str, Any]:
+    steps = [
+        {"id": s.id, "name": shown(s.name), "status": s.status, "seconds": s.seconds}
+        for s in record.steps
+    ]
+    return {
+        "number": record.number,
+        "started": round(record.started, 3),
+        "seconds": record.seconds,
+        "result": result_of(record),
+        "file": shown(record.file),
+        "head": record.head or None,
+        "steps": steps,
+    }

@@ -1,0 +1,65 @@
+"""`mlpipe validate`: say all that is wrong with workflow files, and run nothing."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.cli.locate import find_git, start_directory
+from mlpipe_ci.cli.open_session import workflow_file
+from mlpipe_ci.cli.options import Options
+from mlpipe_ci.core.errors import WorkflowError
+from mlpipe_ci.plan.file_checks import Survey
+from mlpipe_ci.repo.each_files import on_disk
+from mlpipe_ci.repo.git import Git
+from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.report.diagnostics import FORMATS, Checked
+from mlpipe_ci.report.wording import shown
+from mlpipe_ci.workflow.load import load
+from mlpipe_ci.workflow.workflow_file import Source
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 0 if no file has an error, 2 if one has. Warnings do not count."""
+    start = start_directory(options.directory)
+    git, _ = find_git(start, env)
+    root = git.root if git else start
+    named = [replace(options, file=name) for name in options.files] or [options]
+    places = (workflow_file(one, start, root) for one in named)
+    checked = tuple(_check(path, where, root, git) for path, where in places)
+    wanted = "json" if options.json else options.format
+    if wanted == "text":
+        _print(checked, options, out, err)
+    else:
+        print(FORMATS[wanted](checked), file=out)
+    if env.get("GITHUB_ACTIONS") == "true":
+        for fault in (fault for one in checked for fault in one.faults):
+            print(actions.fault(fault), file=out if wanted == "text" else err)
+    errors = any(fault.level == "error" for one in checked for fault in one.faults)
+    return WorkflowError.exit_code if errors else 0
+
+
+def _check(path: Path, where: str, root: Path, git: Git | None) -> Checked:
+    items = partial(on_disk, root)
+    source = Source(
+        path=path, shown=where, root=root, name=path.parent.name, github=None, items=items
+    )
+    try:
+        workflow = load(source)
+    except WorkflowError as error:
+        return Checked(file=where, steps=None, faults=error.faults)
+    lines = path.read_text("utf-8-sig").split("\n")
+    found = Survey(workflow, Tree(root, git, workflow.writes), lines).faults()
+    return Checked(file=where, steps=len(workflow.steps), faults=found)
+
+
+def _print(checked: tuple[Checked, ...], options: Options, out: TextIO, err: TextIO) -> None:
+    for one in checked:
+        if one.faults:
+            print(FORMATS["text"]((one,)), file=err)
+        valid = not any(fault.level == "error" for fault in one.faults)
+        if valid and not options.quiet:
+            warned = f", {len(one.faults)} warning(s)" if one.faults else ""
+            print(f"{shown(one.file)}: {one.steps} step(s), no fault{warned}", file=out)

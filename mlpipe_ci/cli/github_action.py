@@ -1,0 +1,203 @@
+"""The GitHub action's inputs as a command line, and its outputs.
+
+With `close` as its argument it only closes a commit status that a killed run left open.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.ci.github.publisher import close_open
+from mlpipe_ci.ci.github.workflow_commands import error
+from mlpipe_ci.cli.main import main
+
+PREFIX = "MLPIPE_INPUT_"
+FLAGS = {"cache": "true", "submodules": "false", "allow_untrusted": "false"}
+"""Inputs that are true or false, and what they are if they are not given."""
+OPTIONS = ("submodules", "allow_untrusted")
+"""Those that are options of a command."""
+MODES = ("run", "plan", "report")
+OF_PLAN = ("file", "base", "force")
+OF_RUN = (*OF_PLAN, "outputs", "jobs", "comment", "status")
+OLD_COMMENT = {"true": "always", "false": "never"}
+PACK = "MLPIPE_PACK"
+TOKEN_DESCRIPTOR = 3
+"""The token comes through a descriptor: what mlpipe's environment holds when it is started, each
+step could read from /proc."""
+NOT_IN = {("plan", "allow_untrusted")}
+PLOTS = Path(__file__).resolve().parents[2] / "action" / "plots.txt"
+RAN = ("succeeded", "failed", "timed-out", "cancelled")
+
+
+def command_line(env: MutableMapping[str, str]) -> list[str]:
+    """Take the inputs out of the environment (no step shall see them). Raises ValueError."""
+    inputs = {
+        name.removeprefix(PREFIX).lower(): env.pop(name).strip()
+        for name in sorted(env)
+        if name.startswith(PREFIX)
+    }
+    flags = {name: _flag(inputs, name, default) for name, default in FLAGS.items()}
+    mode = inputs.get("mode") or "run"
+    if mode not in MODES:
+        raise ValueError(f"input mode is '{mode}'; it must be {', '.join(MODES)}")
+    if mode == "report":
+        return ["report", "--post", str(_downloaded(env))]
+    words = [mode, "-C", inputs.get("working_directory") or "."]
+    words += [f"--{n.replace('_', '-')}" for n in OPTIONS if flags[n] and (mode, n) not in NOT_IN]
+    words.append(f"--report={report_file(env)}")
+    if mode == "run" and (page := page_file(env, inputs.get("artifact", ""))):
+        words.append(f"--html={page}")
+    if flags["cache"]:
+        env[PACK] = str(_pack(env))
+    inputs["comment"] = OLD_COMMENT.get(inputs.get("comment", ""), inputs.get("comment", ""))
+    values = OF_RUN if mode == "run" else OF_PLAN
+    words += [f"--{name}={inputs[name]}" for name in values if inputs.get(name)]
+    return [*words, "--", *inputs.get("steps", "").split()]
+
+
+def report_file(env: Mapping[str, str]) -> Path:
+    """Where the run's report is, for the steps of action.yml that follow."""
+    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report.json"  # noqa: S108 - never there
+
+
+def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
+    """Where the run's HTML report is: an artifact that opens in the browser is called as its file.
+
+    None if no artifact is wanted, or its name is none of a file.
+    """
+    plain = re.fullmatch(r"[\w][\w .-]*", artifact, re.ASCII)
+    return report_file(env).with_name(f"{artifact}.html") if plain else None
+
+
+def _downloaded(env: Mapping[str, str]) -> Path:
+    """Where action.yml has put the report of another run."""
+    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report-of-run" / "mlpipe-report.json"  # noqa: S108
+
+
+def _pack(env: Mapping[str, str]) -> Path:
+    """Where the steps of action.yml that restore and save it have the pack."""
+    return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / env.get("GITHUB_REPOSITORY", "")
+
+
+def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
+    """Give the steps of action.yml that follow, and the user's, what they ask for."""
+    output = env.get("GITHUB_OUTPUT")
+    if not output:
+        return
+    told = {"code": str(code), "result": "error", **_facts(report_file(env))}
+    page = _page(words)
+    if page and Path(page).exists():
+        told["page"] = page
+    pack = _pack(env)
+    if pack.with_name(f"{pack.name}.changed").exists():
+        told["pack"] = "changed"
+    with Path(output).open("a", encoding="utf-8") as file:
+        file.writelines(f"{name}={text}\n" for name, text in told.items())
+
+
+def _facts(path: Path) -> dict[str, str]:
+    """The outputs of action.yml, from a run's report or a plan."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    steps: list[dict[str, Any]] = told["steps"]
+    facts = {"report": str(path)}
+    if "result" not in told:
+        work = sum(step["action"] not in {"reuse", "skip"} for step in steps)
+        return facts | {"result": "success", "has-work": _word(work > 0), "steps-run": "0"}
+    counts = {status: sum(s["status"] == status for s in steps) for status in RAN}
+    return facts | {
+        "result": told["result"],
+        "has-work": _word(sum(counts.values()) > 0),
+        "steps-run": str(sum(counts.values())),
+        "steps-reused": str(sum(s["status"] == "reused" for s in steps)),
+        "steps-failed": str(counts["failed"] + counts["timed-out"]),
+        "comment-url": told.get("comment_url", ""),
+    }
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - it is about the value
+    return "true" if value else "false"
+
+
+def _flag(inputs: Mapping[str, str], name: str, default: str) -> bool:
+    value = inputs.get(name) or default
+    if value not in {"true", "false"}:
+        raise ValueError(f"input {name.replace('_', '-')} is '{value}'; it must be true or false")
+    return value == "true"
+
+
+def read_token(descriptor: int) -> str:
+    """Read and close the descriptor; an empty text if it is not open."""
+    try:
+        with open(descriptor, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def run(arguments: list[str]) -> int:
+    """Do as the action's inputs say. Returns 0: the verdict is the output `code`.
+
+    So that the steps of action.yml that follow need no conditions, and the last one fails.
+    """
+    if token := read_token(TOKEN_DESCRIPTOR):
+        os.environ["MLPIPE_TOKEN"] = token  # of this process, and kept from those of steps
+    if arguments == ["close"]:
+        if said := close_open(os.environ):
+            print(said)
+        return 0
+    report_file(os.environ).unlink(missing_ok=True)
+    words: list[str] = []
+    try:
+        words = command_line(os.environ)
+    except ValueError as problem:
+        print(error(str(problem)))
+        code = 2
+    else:
+        code = _call(words)
+        draw(os.environ, words)
+    if said := close_open(os.environ):  # after a fault of mlpipe, or of GitHub's
+        print(said)
+    _tell(os.environ, code, words)
+    return 0
+
+
+def draw(env: Mapping[str, str], words: list[str]) -> None:
+    """Make the page of a run that has plots anew, with pictures of them.
+
+    What draws them has 80 MB, so it is installed only where there is something to draw.
+    """
+    page = _page(words)
+    try:
+        told = json.loads(report_file(env).read_text("utf-8")) if page else {"steps": []}
+    except (OSError, ValueError):
+        return
+    if not any(plot["series"] or "spec" in plot for s in told["steps"] for plot in s["plots"]):
+        return
+    install = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
+    install += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
+    done = subprocess.run([*install, "--requirement", str(PLOTS)], check=False)  # noqa: S603
+    if done.returncode == 0:
+        main(["report", str(report_file(env)), f"--html={page}", "--quiet"])
+
+
+def _page(words: list[str]) -> str:
+    return next((w.removeprefix("--html=") for w in words if w.startswith("--html=")), "")
+
+
+def _call(words: list[str]) -> int:
+    if words[0] == "report" and not Path(words[-1]).exists():
+        print("that run left no report: nothing is posted")
+        return 0
+    return main(words)
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,86 @@
+"""Finds where a command works: the repository, and mlpipe's own directories."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from blake3 import blake3
+
+from mlpipe_ci.ci.checkout import directory_for, fulfil, request
+from mlpipe_ci.ci.event import in_actions
+from mlpipe_ci.cli.options import HERE, Options
+from mlpipe_ci.core.errors import NoGitError, UsageError
+from mlpipe_ci.repo.git import Git, open_git
+from mlpipe_ci.repo.location import Place
+from mlpipe_ci.repo.lock import hold
+
+
+def provide(options: Options, env: Mapping[str, str], say: Callable[[str], None]) -> Place:
+    """As `find_place`, after the repository was checked out if nobody else did that.
+
+    Raises UsageError, GitError.
+    """
+    start = Path(options.directory).resolve()
+    if options.asked.repo and options.directory == HERE:
+        start = directory_for(options.asked, start)
+    needed = request(options.asked, env, start)
+    if needed:
+        outside = _outside(cache_directory(env), needed.directory)
+        with hold(outside / "checkout.lock", say):
+            needed = request(options.asked, env, start)  # another one may have done it meanwhile
+            if needed:
+                fulfil(needed, say)
+    return find_place(replace(options, directory=str(start)), env)
+
+
+def find_place(options: Options, env: Mapping[str, str]) -> Place:
+    """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
+    start = start_directory(options.directory)
+    git, no_git = find_git(start, env)
+    root, cache = git.root if git else start, cache_directory(env)
+    outside = _outside(cache, root)
+    return Place(
+        start=start,
+        root=root,
+        git=git,
+        no_git=no_git,
+        private=git.directory / "mlpipe" if git else outside,
+        state=(git.common / "mlpipe" if git else outside) / "state.db",
+        cache=cache,
+    )
+
+
+def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:
+    """The work tree around a directory; without git, None and a word about that."""
+    try:
+        return open_git(start, trusted=in_actions(env)), ""
+    except NoGitError as error:
+        return None, str(error)
+
+
+def _outside(cache: Path, root: Path) -> Path:
+    """Mlpipe's directory for a work tree that has no git directory."""
+    return cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
+
+
+def cache_directory(env: Mapping[str, str]) -> Path:
+    """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory. Raises UsageError."""
+    chosen = env.get("MLPIPE_CACHE_DIR")
+    try:
+        if chosen:
+            return Path(chosen).expanduser().resolve()
+        from platformdirs import user_cache_path  # noqa: PLC0415 - 3 ms, if it is not said
+
+        return user_cache_path("mlpipe")
+    except (RuntimeError, KeyError) as error:
+        text = f"no place for the cache: {error}; set MLPIPE_CACHE_DIR to a directory"
+        raise UsageError(text) from error
+
+
+def start_directory(directory: str) -> Path:
+    """The directory that the user is in, or asked for with -C. Raises UsageError."""
+    start = Path(directory).resolve()
+    if not start.is_dir():
+        raise UsageError(f"{directory}: there is no such directory")
+    return start

@@ -1,0 +1,106 @@
+"""Parses the command line, calls one command, turns errors into exit codes."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from mlpipe_ci import __version__
+from mlpipe_ci.cli.commands import COMMANDS
+from mlpipe_ci.cli.parser import parser
+from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, WorkflowError
+
+BUG = 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Exit code: 0, 1, 2 (user's error), 3 (bug), 130 (interrupted)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments == ["--version"]:
+        print(f"mlpipe {__version__}")
+        return 0
+    _prepare()
+    try:
+        code = _command(arguments)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return _complain(InterruptedRunError("interrupted"))
+    except MlpipeError as error:
+        return _complain(error)
+    except OSError as error:
+        return _output_gone(error)
+    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+        return _bug()
+
+
+def _prepare() -> None:
+    """Streams that take any text, and signals that end a run in order."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by `>&-`
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _interrupt)
+
+
+def _output_gone(error: OSError) -> int:
+    """The reader of our output has gone, as in `mlpipe plan | head`, or its disk is full."""
+    if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+        return _bug()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return 0
+    return _complain(MlpipeError("the output cannot be written: the disk is full"))
+
+
+def _bug() -> int:
+    import traceback  # noqa: PLC0415 - 2 ms, which no run should need
+
+    traceback.print_exc()
+    print("mlpipe: this is a fault of mlpipe; please report it", file=sys.stderr)
+    return BUG
+
+
+def _command(arguments: list[str]) -> int:
+    # Before anything is started: no git, and so no filter or hook of it, inherits the token.
+    secret = {name: os.environ.pop(name) for name in ("MLPIPE_TOKEN",) if name in os.environ}
+    # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
+    from mlpipe_ci.ci.checkout import Asked  # noqa: PLC0415
+    from mlpipe_ci.cli.options import Options  # noqa: PLC0415
+    from mlpipe_ci.repo.git import clear_local_environment  # noqa: PLC0415
+
+    given = vars(parser(arguments[0] if arguments else "").parse_args(arguments))
+    name = given.pop("command")
+    for many in ("files", "settings", "force", "steps", "targets"):
+        given[many] = tuple(given.get(many) or ())
+    if "repo" in given:
+        given["asked"] = Asked(**{key: given.pop(key) for key in ("repo", "ref", "submodules")})
+    clear_local_environment(os.environ)
+    command, env = import_module(COMMANDS[name]), dict(os.environ) | secret
+    code: int = command.main(Options(**given), env, sys.stdout, sys.stderr)
+    return code
+
+
+def _complain(error: MlpipeError) -> int:
+    from mlpipe_ci.ci.github import workflow_commands as actions  # noqa: PLC0415 - only here, not at each start
+    from mlpipe_ci.report import diagnostics as faults  # noqa: PLC0415 - only here, not at each start
+
+    found = error.faults if isinstance(error, WorkflowError) else ()
+    for line in (line for fault in found for line in faults.fault_lines(fault)):
+        print(line, file=sys.stderr)
+    if not found:
+        print(f"mlpipe: {error}", file=sys.stderr)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for text in [actions.fault(fault) for fault in found] or [actions.error(str(error))]:
+            print(text)
+    return error.exit_code
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

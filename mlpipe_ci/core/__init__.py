@@ -1,0 +1,1 @@
+"""Values and rules of the program: no file, process, network or clock."""

@@ -1,0 +1,158 @@
+"""Addresses of data that git does not have: faults of one, and what of it may be shown. Pure."""
+
+import posixpath
+import re
+
+from blake3 import blake3
+
+from mlpipe_ci.core.paths import is_glob, literal_prefix
+from mlpipe_ci.core.workflow import External
+
+KINDS = {
+    "https": "http",
+    "http": "http",
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gs",
+    "az": "az",
+    "azure": "az",
+    "file": "file",
+}
+"""Schemes of a URL, and which kind of source each is."""
+SECRET = re.compile(
+    r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|sig|.*token.*|.*secret.*|"
+    r".*password.*|api[-_]?key|access[-_]?key|authorization)$",
+    re.IGNORECASE,
+)
+"""Names in a query that sign it or open a door: another signature is the same address."""
+SIGNED = frozenset({"signature", "sig"})
+WITH_SIGNATURE = frozenset(
+    {"expires", "policy", "key-pair-id"}
+    | {"se", "st", "sp", "spr", "sv", "sr", "ss", "srt", "si", "sip"}
+    | {"skoid", "sktid", "skt", "ske", "sks", "skv"}
+)
+"""What stands beside a signature (CloudFront, Azure), and means nothing to the data."""
+SHOWN = 80
+"""Characters of what is no URL."""
+
+
+def kind_of(url: str) -> str:
+    """`http`, `s3`, `gs`, `az` or `file`; empty for all else."""
+    scheme, separator, _ = url.partition("://")
+    return KINDS.get(scheme.lower(), "") if separator else ""
+
+
+def is_many(url: str) -> bool:
+    """True if the URL means all objects that match it, or that begin with it."""
+    return kind_of(url) != "http" and (url.endswith("/") or is_glob(key_of(url)))
+
+
+def key_of(url: str) -> str:
+    """The path of an object in its bucket, or of a file, as it is written: nothing is decoded."""
+    rest = url.partition("://")[2]
+    return rest.partition("/")[2] if kind_of(url) != "file" else rest
+
+
+def bucket_of(url: str) -> str:
+    """The part of the URL that names the bucket: `s3://acme`."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"
+
+
+def prefix_of(url: str) -> str:
+    """The directory in which all that a URL of many means lies, without `/` at its end."""
+    key = key_of(url)
+    return literal_prefix(key) if is_glob(key) else key.rstrip("/")
+
+
+def address_of(external: External, path: str) -> str:
+    """The URL of what lies at a path, of a source of one or of many."""
+    if not is_many(external.url):
+        return external.url
+    inner = path.removeprefix(external.path)
+    if kind_of(external.url) == "file":
+        return f"file://{prefix_of(external.url)}/{inner}"
+    return "/".join(filter(None, (bucket_of(external.url), prefix_of(external.url), inner)))
+
+
+def shown(url: str) -> str:
+    """The URL without what may be secret in it: credentials, and a query that is signed."""
+    from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - 2 ms, which few runs need
+
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return url[:SHOWN]
+    host = parts.netloc.rsplit("@", 1)[-1]
+    query = "?…" if parts.query else ""
+    return f"{parts.scheme}://{host}{unquote(parts.path)}{query}"
+
+
+def identity(url: str) -> str:
+    """16 hexadecimal digits that are the same for the same data, however the URL is signed."""
+    from urllib.parse import parse_qsl, urlencode, urlsplit  # noqa: PLC0415 - see above
+
+    parts = urlsplit(url)
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    signed = any(name.lower() in SIGNED for name, _ in given)
+    query = [
+        (name, value)
+        for name, value in given
+        if not SECRET.match(name) and not (signed and name.lower() in WITH_SIGNATURE)
+    ]
+    host = parts.netloc.rsplit("@", 1)[-1].lower()
+    plain = f"{parts.scheme.lower()}://{host}{parts.path}?{urlencode(query)}"
+    return blake3(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def fault(external: External) -> str:
+    """What is wrong with an input from outside; empty if it can be asked for."""
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+
+    url = external.url
+    try:
+        parts = urlsplit(url)
+        kind, port = kind_of(url), parts.port
+    except ValueError:
+        return f"'{url:.80}' is no URL"
+    del port
+    if not kind:
+        return f"'{shown(url)}': mlpipe knows https://, s3://, gs://, az:// and file://"
+    if parts.username or parts.password:
+        return (
+            f"'{shown(url)}': credentials do not belong into the file; they are found as the "
+            "platform's own clients find them (~/.netrc, AWS_PROFILE, …)"
+        )
+    return _form_fault(external, kind) or _path_fault(external)
+
+
+def _form_fault(external: External, kind: str) -> str:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - see above
+
+    url, parts = external.url, urlsplit(external.url)
+    if kind == "file":
+        wrong = parts.netloc or not parts.path.startswith("/")
+        return f"'{url:.80}': write file:///absolute/path" if wrong else ""
+    if not parts.hostname:
+        what = "host" if kind == "http" else "bucket"
+        return f"'{url:.80}' names no {what}: {parts.scheme}://{what.upper()}/…"
+    if kind != "http" and parts.query:
+        return f"'{shown(url)}': an object store takes no query; for a signed URL write https://…"
+    if kind == "http" and url.endswith("/"):
+        return f"'{shown(url)}' is a directory; over https name one file"
+    if kind == "http" and is_glob(parts.path) and external.path.endswith("/"):
+        return f"'{shown(url)}' is a pattern; over https name one file"
+    return ""
+
+
+def _path_fault(external: External) -> str:
+    path, many = external.path, is_many(external.url)
+    if is_glob(path):
+        return f"path '{path}' is a pattern; the URL may be one, the path is a place"
+    if path in {".", "./"}:
+        return "path is the whole repository; name a file or a directory"
+    if many and not path.endswith("/"):
+        return f"the URL means many, so path is a directory: '{path}/'"
+    if not many and path.endswith("/"):
+        name = posixpath.basename(external.url.partition("?")[0]) or "data"
+        return f"the URL means one file, so path names it: '{path}{name}'"
+    return ""

@@ -1,0 +1,71 @@
+"""What a step left behind for one key: the value that the cache keeps."""
+
+import math
+
+from mlpipe_ci.core.cache_key import Input, KeyParts
+from mlpipe_ci.core.frozen import frozen
+
+
+def plain_number(value: float) -> float | str:
+    """A metric as JSON takes it: what is not finite as `NaN`, `Infinity`, `-Infinity`."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+@frozen(order=True)
+class Output:
+    """One path that a step wrote. `kind` is `file`, `link` or `directory` (an empty one).
+
+    `digest` is `blake3:…` of a file's content; of a link, the text of its target. `size` in bytes.
+    `pack`: digest of the object that holds the content among others, from byte `offset` on; empty
+    where it is an object of its own.
+    """
+
+    path: str
+    kind: str
+    digest: str
+    size: int
+    executable: bool = False
+    pack: str = ""
+    offset: int = 0
+
+
+@frozen
+class Producer:
+    """Where a result was made: named when it is reused, and when it turns out to be damaged."""
+
+    repository: str = ""
+    commit: str = ""
+    ref: str = ""
+    event: str = ""
+    run_url: str = ""
+    version: str = ""
+
+
+@frozen
+class Result:
+    """One success of a step. `seconds` it took; `finished` in seconds since 1970 (UTC).
+
+    `samples`: each metric's values, one of each repetition, where the command ran several times.
+    `parts`: what its key was made of; None where only what is needed for its reuse was read.
+    """
+
+    key: str
+    step: str
+    parts: KeyParts | None
+    discovered: tuple[Input, ...]
+    outputs: tuple[Output, ...]
+    metrics: tuple[tuple[str, float], ...]
+    log: str
+    seconds: float
+    finished: float
+    producer: Producer
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+def needs(result: Result) -> tuple[str, ...]:
+    """Names of the objects of a result, without `blake3:`: its outputs or their packs, its log."""
+    files = (output for output in result.outputs if output.kind == "file")
+    digests = dict.fromkeys(output.pack or output.digest for output in files)
+    return tuple(one.removeprefix("blake3:") for one in (*digests, result.log) if one)

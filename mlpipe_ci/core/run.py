@@ -1,0 +1,235 @@
+"""The record of one execution of a plan: one outcome for each step."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import Gate, Step, Workflow
+
+
+class Status(StrEnum):
+    """How a step ended. `blocked`: an earlier step did not succeed."""
+
+    SUCCEEDED = "succeeded"
+    REUSED = "reused"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+
+BROKEN = (Status.FAILED, Status.TIMED_OUT)
+OUTCOMES = {
+    Status.SUCCEEDED: "success",
+    Status.REUSED: "success",
+    Status.CANCELLED: "cancelled",
+}
+"""As GitHub calls them in `steps.<id>.outcome`; the rest is skipped."""
+
+
+@frozen
+class Measured:
+    """What a step measured for the base commit. `source`: where that is known from, or, without
+    any `metrics`, why it is not. `samples`: see `Result`; `outputs`: what it wrote, in the cache.
+    """
+
+    metrics: tuple[tuple[str, float], ...] = ()
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    source: str = ""
+    outputs: tuple[Output, ...] = ()
+
+
+@frozen
+class Making:
+    """How a result came to be: command, params as JSON text, inputs (the first ones; `more` of them
+    there are), and the commit, branch and run that made it, when (seconds since 1970).
+    """
+
+    command: str
+    params: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[Input, ...] = ()
+    more: int = 0
+    commit: str = ""
+    ref: str = ""
+    url: str = ""
+    finished: float = 0.0
+
+
+@frozen
+class Earlier:
+    """What a step measured in an earlier result: its commit, when, and the numbers."""
+
+    commit: str
+    finished: float
+    metrics: tuple[tuple[str, float], ...]
+
+
+@frozen
+class Held:
+    """A gate, held against the metrics. `passed` is None where that could not be told, and the
+    gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
+    file has it, and this change takes it away; `new`: only this change has it.
+    """
+
+    gate: str
+    passed: bool | None
+    why: str = ""
+    origin: str = "here"
+
+
+@frozen
+class Bar:
+    """One gate to be held: where it comes from (see `Held`), and the values of its own file."""
+
+    gate: Gate
+    step: Step
+    params: Mapping[str, Any]
+    origin: str = "here"
+
+
+@frozen
+class StepOutcome:
+    """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
+
+    `strict_gates`: `continue-on-error` forgives no missed gate: the change itself brought it.
+    `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
+    `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
+    `log`: the file with what it printed; of a reused step, the digest of that in the cache.
+    `stored`: what a reused result holds; `plots`: what is drawn of its plots.
+    `making`: how its result came to be; `history`: what it measured before, the newest last.
+    `lacked`: it failed as data from outside of git cannot be had.
+    `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
+    """
+
+    step: Step
+    status: Status
+    reasons: tuple[str, ...] = ()
+    seconds: float = 0.0
+    saved_seconds: float = 0.0
+    exit_code: int | None = None
+    attempts: int = 0
+    outputs: tuple[str, ...] = ()
+    metrics: tuple[tuple[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+    log_tail: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    tracer: str = ""
+    log: str = ""
+    samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    base: Measured | None = None
+    making: Making | None = None
+    history: tuple[Earlier, ...] = ()
+    stored: tuple[Output, ...] = ()
+    plots: tuple[Drawn, ...] = ()
+    gates: tuple[Held, ...] = ()
+    strict_gates: bool = False
+    lacked: bool = False
+
+    @property
+    def missed(self) -> tuple[Held, ...]:
+        """The gates that do not hold."""
+        return tuple(gate for gate in self.gates if gate.passed is False)
+
+    @property
+    def failed(self) -> bool:
+        """True if the command failed, or took too long."""
+        return self.status in BROKEN
+
+    @property
+    def broke(self) -> bool:
+        """True if the step failed or missed a gate, and the run fails for it."""
+        if self.step.continue_on_error and not (self.missed and self.strict_gates):
+            return False
+        return self.failed or bool(self.missed)
+
+    @property
+    def forgiven(self) -> bool:
+        """True if it failed or missed a gate, and `continue-on-error` says that the run does not
+        fail.
+        """
+        return (self.failed or bool(self.missed)) and not self.broke
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
+        bad = self.failed or bool(self.missed)
+        outcome = "failure" if bad else OUTCOMES.get(self.status, "skipped")
+        conclusion = "success" if self.forgiven else outcome
+        return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
+
+
+@frozen
+class Transfers:
+    """What a run had to do with a remote store: its address, the scope that it wrote (empty: none).
+
+    `fetched` and `stored` count contents, `failed` writes that failed; bytes as they were sent.
+    """
+
+    remote: str
+    scope: str = ""
+    requests: int = 0
+    fetched: int = 0
+    fetched_bytes: int = 0
+    stored: int = 0
+    stored_bytes: int = 0
+    failed: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
+class Run:
+    """One run: the workflow, what was compared, an outcome for each step, seconds in all.
+
+    `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
+    page of the run.
+    `root`: the directory of the repository, if it is on this machine. `lost`: names of steps that
+    the base branch's file has and this one has not, with their gates.
+    """
+
+    workflow: Workflow
+    comparison: Comparison
+    outcomes: tuple[StepOutcome, ...]
+    seconds: float
+    cancelled: bool = False
+    transfers: Transfers | None = None
+    edges: tuple[Edge, ...] = ()
+    url: str = ""
+    root: str = ""
+    lost: tuple[tuple[str, Held], ...] = ()
+
+    @property
+    def result(self) -> str:
+        """`success`, `failure`, `gate-missed` or `cancelled`.
+
+        Where `fail-fast` ended steps because another one failed, that is a failure.
+        """
+        if self.cancelled:
+            return "cancelled"
+        if any(outcome.broke and outcome.failed for outcome in self.outcomes):
+            return "failure"
+        if self.lost or any(outcome.broke for outcome in self.outcomes):
+            return "gate-missed"
+        return "cancelled" if self.count(Status.CANCELLED) else "success"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics of all steps; a later step wins where two have the same name."""
+        return {name: value for outcome in self.outcomes for name, value in outcome.metrics}
+
+    @property
+    def saved_seconds(self) -> float:
+        """Seconds that reused results took when they were made."""
+        return sum(outcome.saved_seconds for outcome in self.outcomes)
+
+    def count(self, *statuses: Status) -> int:
+        """How many steps ended in one of the statuses."""
+        return sum(outcome.status in statuses for outcome in self.outcomes)

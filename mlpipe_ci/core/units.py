@@ -1,0 +1,13 @@
+"""Durations in words. Pure."""
+
+
+def in_words(seconds: float) -> str:
+    """A duration in its most telling unit: `0.04 s`, `4.2 s`, `41 min`, `3.2 h`, `5 days`."""
+    minute, hour, day = 60, 3600, 86400
+    if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"
+    if seconds < 2 * minute:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * hour:
+        return f"{seconds / minute:.0f} min"
+    return f"{seconds / hour:.1f} h" if seconds < 2 * day else f"{seconds / day:.0f} days"

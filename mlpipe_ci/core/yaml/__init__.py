@@ -1,0 +1,1 @@
+"""Only place that knows YAML: text in, plain values and positions out."""

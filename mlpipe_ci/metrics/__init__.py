@@ -1,0 +1,1 @@
+"""Metrics, gates, plots and history."""

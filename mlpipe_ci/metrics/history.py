@@ -1,0 +1,33 @@
+"""What steps measured before: from their last results in the cache."""
+
+from dataclasses import replace
+from itertools import islice
+
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.core.run import Earlier, StepOutcome
+from mlpipe_ci.core.workflow import Step
+
+MOST = 20
+MOST_METRICS = 50
+
+
+def with_history(
+    outcomes: tuple[StepOutcome, ...], store: Store, scopes: tuple[str, ...]
+) -> tuple[StepOutcome, ...]:
+    """The outcomes, those with metrics with what their step measured before and now."""
+    return tuple(
+        replace(one, history=_history(one.step, store, scopes)) if one.metrics else one
+        for one in outcomes
+    )
+
+
+def _history(step: Step, store: Store, scopes: tuple[str, ...]) -> tuple[Earlier, ...]:
+    """Of the last results of the step, the newest last."""
+    found = sorted(islice(store.of_step(step.name, scopes), MOST), key=lambda one: one.finished)
+    return tuple(
+        Earlier(
+            commit=one.producer.commit, finished=one.finished, metrics=one.metrics[:MOST_METRICS]
+        )
+        for one in found
+        if one.metrics
+    )

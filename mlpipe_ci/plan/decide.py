@@ -1,0 +1,164 @@
+"""The decision: for each step RUN, REUSE, SKIP or MAYBE, with its reasons. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any, Protocol
+
+from mlpipe_ci.core.cache_key import KeyParts, differences
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED, Action, Decision, Facts, Plan, Written
+from mlpipe_ci.core.result import Output, Result
+from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.workflow import Step, Workflow
+
+FAILED = {"outcome": "failure", "conclusion": "failure"}
+
+
+@frozen
+class Evidence:
+    """All that is known about one step at the moment of its decision.
+
+    `condition`: value of its `if`, None if that is not known yet. `waits_for`: reasons why that,
+    or its inputs, are not known yet. `results`: those that fit and can be restored, best first.
+    `unusable`: why a stored result cannot be. `previous`: the parts of its last success here;
+    `opened`: those of now to hold against them, if `parts` leaves out names of files. `changed`:
+    which of its inputs the change under test touches, in words that begin with the path; `commits`:
+    words for the commits that did the first few of them. `discovered`: how what it read without
+    declaring it differs from the newest result. `unwatched`: why nothing tells what it reads;
+    `unstored`: why its last run left no result.
+    `unreachable`: why data from outside of git that it reads cannot be had, so that it will fail.
+    `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
+    names of steps that did not succeed. `notes`: what the reader should know about its inputs.
+    `now`: seconds since 1970.
+    """
+
+    condition: bool | None = True
+    waits_for: tuple[str, ...] = ()
+    parts: KeyParts | None = None
+    key: str | None = None
+    results: tuple[Result, ...] = ()
+    unusable: tuple[str, ...] = ()
+    previous: KeyParts | None = None
+    opened: KeyParts | None = None
+    changed: tuple[str, ...] = ()
+    commits: tuple[str, ...] = ()
+    discovered: tuple[str, ...] = ()
+    unwatched: str = ""
+    unstored: str = ""
+    unreachable: str = ""
+    forced: bool = False
+    failed_before: bool = False
+    left_out: bool = False
+    blocked_by: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    now: float = 0.0
+
+
+class Witness(Protocol):
+    """Gathers the evidence about a step; the only hole through which a plan sees the world."""
+
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now."""
+
+
+def _nothing(_decision: Decision) -> tuple[str, ...]:
+    return ()
+
+
+def decide(step: Step, evidence: Evidence) -> Decision:
+    """Decide one step from what is known. Pure."""
+    action, reasons = _verdict(step, evidence)
+    return Decision(
+        step=step,
+        action=action,
+        reasons=reasons,
+        key=evidence.key,
+        parts=evidence.parts,
+        notes=evidence.notes,
+        forced=evidence.forced,
+        result=evidence.results[0] if action is Action.REUSE else None,
+        unreachable=bool(evidence.unreachable),
+    )
+
+
+def make_plan(
+    workflow: Workflow, witness: Witness, missed: Callable[[Decision], tuple[str, ...]] = _nothing
+) -> Plan:
+    """Decide all steps without running any: a fold of `decide`.
+
+    `missed`: the gates that a reused result is known to miss, in words; it stops what follows.
+    """
+    decisions: list[Decision] = []
+    failed: tuple[str, ...] = ()
+    written: dict[str, tuple[Output, ...] | None] = {}
+    facts: dict[str, Mapping[str, Any] | None] = {}
+    for step in workflow.steps:
+        decision = decide(step, witness.look(step, written, facts, failed))
+        facts[step.id] = _facts(decision)
+        if gates := missed(decision):
+            decision = replace(decision, notes=(*decision.notes, *gates))
+            facts[step.id] = {**(facts[step.id] or {}), **FAILED}
+            failed += (step.name,)
+        if decision.action is not Action.SKIP:
+            written[step.id] = decision.result.outputs if decision.result else None
+        decisions.append(decision)
+    return Plan(workflow=workflow, decisions=tuple(decisions))
+
+
+def _facts(decision: Decision) -> Mapping[str, Any] | None:
+    if decision.action is Action.SKIP:
+        return {"outcome": "skipped", "conclusion": "skipped", "metrics": {}}
+    if decision.result is None:
+        return None
+    metrics = dict(decision.result.metrics)
+    return {"outcome": "success", "conclusion": "success", "metrics": metrics}
+
+
+def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
+    if evidence.condition is None:
+        return Action.MAYBE, evidence.waits_for
+    if not evidence.condition:
+        return Action.SKIP, _why_skip(step, evidence)
+    if evidence.unreachable:
+        return Action.RUN, (evidence.unreachable,)
+    if evidence.forced:
+        return Action.RUN, ("asked for by --force",)
+    if step.cache is False:
+        return Action.RUN, ("cache: false",)
+    if evidence.unwatched:
+        return Action.RUN, (evidence.unwatched,)
+    if evidence.waits_for:
+        return Action.MAYBE, evidence.waits_for
+    if evidence.results:
+        return Action.REUSE, (_why_reuse(evidence.results[0], evidence.now),)
+    return Action.RUN, _why_run(evidence)
+
+
+def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
+    if evidence.left_out:
+        return (NOT_ASKED,)
+    if evidence.blocked_by:
+        return (f"{', '.join(evidence.blocked_by)} did not succeed",)
+    return (f"if: {step.condition} is false",)
+
+
+def _why_run(evidence: Evidence) -> tuple[str, ...]:
+    changed = evidence.changed  # all that is known on a fresh runner
+    now = evidence.opened or evidence.parts
+    if evidence.previous and now:
+        changed = differences(evidence.previous, now)
+    pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
+    changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
+    failed = ("failed last time",) if evidence.failed_before else ()
+    unstored = (evidence.unstored,) if evidence.unstored else ()
+    return unstored + evidence.unusable + failed + changed or (NO_RESULT,)
+
+
+def _why_reuse(result: Result, now: float) -> str:
+    parts = [f"same inputs as {in_words(max(0.0, now - result.finished))} ago"]
+    if result.producer.ref:
+        parts[0] += f" on {result.producer.ref.removeprefix('refs/heads/')}"
+    if result.seconds >= 1:
+        parts.append(f"saved {in_words(result.seconds)}")
+    return ", ".join(parts)

@@ -1,0 +1,275 @@
+"""Gathers what is known about a step: from the work tree, the cache, and the state."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.cache.outputs import is_right
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.store import Store
+from mlpipe_ci.core.cache_key import (
+    Input,
+    KeyParts,
+    changed_inputs,
+    differences,
+    key_parts,
+    step_key,
+)
+from mlpipe_ci.core.changes import Change, in_words, is_meant
+from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.directory_listing import opened
+from mlpipe_ci.core.errors import SourceError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.plan import Facts, Written
+from mlpipe_ci.core.result import Output, Result
+from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.metrics.cached import metrics_now
+from mlpipe_ci.plan.decide import Evidence
+from mlpipe_ci.plan.inputs import InputFinder
+from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.sources.sources import Sources
+from mlpipe_ci.tracing.discovery.check import Checker, Left
+from mlpipe_ci.tracing.discovery.match import Judge, Judged
+
+NAMED = 3
+"""Changed inputs of a step whose commit is named in its reason."""
+
+
+@frozen
+class Gatherer:
+    """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
+    since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
+    `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
+    `watching`: why steps cannot be watched here, empty if they can; `checker`: what discovered
+    inputs are now; `author`: which commit changed a path, in words that follow the path's;
+    `sources`: data that git does not have; `repository`: whose results tell what has changed where
+    nothing is remembered (empty: none's);
+    `metrics_only`: of results nothing but the metrics is wanted, so that no output need be there.
+    """
+
+    root: Path
+    workflow: Workflow
+    tree: Tree
+    store: Store | None
+    state: State
+    checker: Checker
+    scopes: tuple[str, ...]
+    github: Mapping[str, Any]
+    now: float
+    changed: tuple[Change, ...] = ()
+    forced: frozenset[str] = frozenset()
+    chosen: frozenset[str] | None = None
+    watching: str = ""
+    author: Callable[[str], str] = lambda _path: ""
+    metrics_only: bool = False
+    repository: str = ""
+    sources: Sources | None = None
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Who declares to write what."""
+        return Writers(self.workflow.steps)
+
+    @cached_property
+    def finder(self) -> InputFinder:
+        """What finds the inputs of steps."""
+        return InputFinder(
+            root=self.root,
+            workflow=self.workflow,
+            tree=self.tree,
+            writers=self.writers,
+            memo=self.state.memo,
+            sources=self.sources,
+        )
+
+    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
+        """Say all that is known about the step now. Raises MissingInputError, PathError."""
+        if self.chosen is not None and step.id not in self.chosen:
+            return Evidence(condition=False, left_out=True)
+        value, waits_for = self._condition(step, written, facts, failed)
+        if waits_for:
+            return Evidence(condition=None, waits_for=waits_for)
+        if not value:
+            return Evidence(condition=False, blocked_by=failed)
+        try:
+            inputs, waits_for = self.finder.find(step, written)
+        except SourceError as error:
+            return Evidence(unreachable=str(error), forced=step.id in self.forced)
+        parts = key_parts(step, inputs)
+        key = step_key(parts)
+        judged = self._judged(step, key, written, waits_for)
+        results, waits_for = judged.fitting, judged.waits_for
+        # What follows only explains why the step runs; a forced one is never asked.
+        previous, now = (None, None) if results else self.compared(step, parts)
+        changes = () if results else self._changes(step)
+        return Evidence(
+            waits_for=waits_for,
+            parts=None if waits_for else parts,
+            key=None if waits_for else key,
+            results=results,
+            unusable=judged.unusable,
+            discovered=judged.differing,
+            unwatched=self._unwatched(step),
+            unstored=self.state.traced(self.workflow.file, step.id).unstored,
+            previous=previous,
+            opened=now,
+            forced=step.id in self.forced,
+            failed_before=not results and self.state.failed(self.workflow.file, step.id, key),
+            changed=tuple(in_words(change) for change in changes),
+            commits=() if results or waits_for else self._commits(changes, previous, now),
+            notes=self._notes(step),
+            now=self.now,
+        )
+
+    def inputs(self, step: Step) -> tuple[Input, ...]:
+        """The step's inputs as they are on the disk now; to be compared with those before."""
+        return self.finder.find(step, {})[0]
+
+    def compared(
+        self, step: Step, parts: KeyParts | None
+    ) -> tuple[KeyParts | None, KeyParts | None]:
+        """Parts of the last success and of now, with the files of listings that differ.
+
+        Of the last success here; on a fresh runner, of the last that the cache knows.
+        """
+        previous = self.state.previous(self.workflow.file, step.id)
+        if previous is None and step.name in self._latest:
+            previous = self._latest[step.name].parts
+        if previous is None or parts is None:
+            return previous, parts
+        old, new = opened(previous.inputs, parts.inputs, self.state.listing, self.tree.listing)
+        return replace(previous, inputs=old), replace(parts, inputs=new)
+
+    @cached_property
+    def _latest(self) -> dict[str, Result]:
+        """The newest result of each step of this repository, where nothing is remembered of it."""
+        if self.store is None or not self.repository:
+            return {}
+        found = self.store.latest(self.scopes)
+        return {n: one for n, one in found.items() if one.producer.repository == self.repository}
+
+    def _condition(
+        self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]
+    ) -> tuple[bool, tuple[str, ...]]:
+        if step.condition is None:
+            return not failed, ()
+        # The parser of expressions takes 0.05 s to import: only an `if` pays for it.
+        from mlpipe_ci.plan import conditions  # noqa: PLC0415
+
+        around = conditions.Surroundings(
+            workflow=self.workflow, github=self.github, facts=facts, hash_files=self.tree.hash_files
+        )
+        found = conditions.look(step, around, written, failed)
+        return found.value, found.waits_for
+
+    def nearest(self, step: Step, parts: KeyParts | None) -> Result | None:
+        """The stored result of the step that differs least from this; of those the newest."""
+        if self.store is None or parts is None:
+            return None
+        known = [one for one in self.store.of_step(step.name, self.scopes) if one.parts]
+        return min(known, key=lambda one: len(differences(one.parts, parts)), default=None)  # type: ignore[arg-type]
+
+    def newest(self, key: str | None) -> Result | None:
+        """The newest stored result of a key, whether it fits or not."""
+        if self.store is None or not key:
+            return None
+        known = self.store.results(key, self.scopes)
+        for more in () if known else self.store.further(key):
+            known += more
+        return max(known, key=lambda one: one.finished, default=None)
+
+    def _unwatched(self, step: Step) -> str:
+        """Why nothing tells what a step reads that does not declare it."""
+        if step.inputs:
+            return ""
+        if self.workflow.tracing_of(step) == "off":
+            return "declares no inputs, and tracing is off, so it runs each time"
+        if self.watching:
+            return f"declares no inputs, and {self.watching}, so it runs each time"
+        return ""
+
+    def _judged(self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]) -> Judged:
+        """The stored results of a key, held against what is there now."""
+        nothing = Judged(waits_for=waits_for)
+        if self.store is None or step.cache is False or self._unwatched(step):
+            return nothing
+        if waits_for and step.reads:
+            return nothing
+        known = self.store.results(key, self.scopes)
+        if waits_for:  # by steps that may write anything, for one that may read anything
+            return nothing if known or any(self.store.further(key)) else Judged()
+        judge = Judge(
+            self.checker, self.workflow, self.writers, self._lost, self.author, self._left
+        )
+        found = judge.results(step, known, written)
+        if not found.fitting and step.id not in self.forced:
+            for more in self.store.further(key, self.scopes if self.metrics_only else None):
+                known += more
+                found = judge.results(step, known, written)
+                if found.fitting:
+                    break
+        if found.fitting and step.metrics and not found.fitting[0].metrics:
+            first = metrics_now(step, found.fitting[0], self.store)
+            return replace(found, fitting=(first, *found.fitting[1:]))
+        return found
+
+    def _left(self, step: str) -> Left:
+        """Where a step writes, and what it wrote last time without declaring it."""
+        known = self.workflow.steps[self.workflow.places[step]]
+        if not known.undeclared:
+            return known.writes, ()
+        traced = self.state.traced(self.workflow.file, step)
+        return (), (path for path, _ in traced.wrote if path not in traced.kept)
+
+    def _lost(self, result: Result) -> str:
+        """An output that cannot be brought back; empty if all can."""
+        if self.metrics_only:
+            return ""
+        lost = (output.path for output in result.outputs if not self._has(output))
+        return next(lost, "")
+
+    def _has(self, output: Output) -> bool:
+        if self.store is not None and self.store.holds(output):
+            return True
+        return is_right(self.root, output, self.state.memo.digest)
+
+    def _changes(self, step: Step) -> tuple[Change, ...]:
+        """The changed paths that the step reads."""
+        wanted = [p for p in step.reads if not p.startswith("!")]
+        excluded = [p[1:] for p in step.reads if p.startswith("!")]
+        return tuple(
+            change
+            for change in self.changed
+            if any(is_meant(p, change) for p in wanted)
+            and not any(is_under(change.path, one.path) for one in self.workflow.outside)
+            and not any(matches(p, change.path) for p in excluded)
+        )
+
+    def _commits(
+        self, changes: tuple[Change, ...], previous: KeyParts | None, now: KeyParts | None
+    ) -> tuple[str, ...]:
+        """Words for the commits that changed the first few of the paths that a reason names."""
+        paths = changed_inputs(previous, now) if previous and now else [c.path for c in changes]
+        return tuple(self.author(path) for path in paths[:NAMED])
+
+    def _notes(self, step: Step) -> tuple[str, ...]:
+        outside = {one for pattern in step.reads for one in self.finder.meant(pattern)}
+        stale = (self.sources.stale(one) for one in outside) if self.sources else ()
+        notes = sorted(filter(None, stale)) + [
+            f"its output {path} is tracked by git, so each run changes a tracked file"
+            for path in step.writes
+            if self.tree.tracked(path)
+        ]
+        for pattern in step.reads:
+            left_out = self.tree.left_out(pattern)
+            if left_out:
+                some = ", ".join(left_out[:2]) + (", …" if len(left_out) > 2 else "")  # noqa: PLR2004
+                notes.append(
+                    f"input {pattern} does not count what git ignores in it ({some}); name that "
+                    "by a pattern with * if the step reads it"
+                )
+        return tuple(notes)

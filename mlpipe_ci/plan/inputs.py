@@ -1,0 +1,155 @@
+"""Finds what a step's input patterns mean: files on the disk, and what earlier steps will write."""
+
+from functools import cached_property
+from pathlib import Path
+
+from mlpipe_ci.cache.outputs import has_links, is_right
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.directory_listing import is_listing
+from mlpipe_ci.core.errors import MissingInputError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.paths import is_glob, is_under
+from mlpipe_ci.core.patterns import matches, may_match
+from mlpipe_ci.core.plan import Written
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import External, Step, Workflow, outside_of
+from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.sources.sources import Sources
+
+
+@frozen
+class InputFinder:
+    """Knows the work tree, and who declares to write what."""
+
+    root: Path
+    workflow: Workflow
+    tree: Tree
+    writers: Writers
+    memo: Memo
+    sources: Sources | None = None
+
+    def meant(self, pattern: str) -> tuple[External, ...]:
+        """Data from outside that a pattern may mean."""
+        return outside_of(self.workflow, [pattern]) if self.sources else ()
+
+    @cached_property
+    def undeclared(self) -> tuple[Step, ...]:
+        """Steps that say neither what they read nor what they write."""
+        return tuple(step for step in self.workflow.steps if step.undeclared)
+
+    def find(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+        """The step's inputs as far as they are known, and what it waits for to know the rest.
+
+        `written`: what the earlier steps of this run have the word about. Raises MissingInputError,
+        PathError, SourceError.
+        """
+        found: dict[str, Input] = {}
+        waits = dict.fromkeys(self._unknown_writers(written))
+        excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
+        for pattern in step.reads:
+            if pattern.startswith("!"):
+                continue
+            writers = [
+                self.workflow.steps[write.step]
+                for write in self.writers.meant_by(pattern)
+                if write.step < self.workflow.places[step.id]
+                and not is_excluded(write.path, excludes)
+            ]
+            unknown = [s for s in writers if s.id in written and written[s.id] is None]
+            waits.update(dict.fromkeys(f"reads what {other.name} writes" for other in unknown))
+            linked = [other for other in writers if has_links(written.get(other.id))]
+            away = [other for other in linked if not self._is_here(written[other.id])]
+            waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
+            told = _without_steps(written, linked) if linked else written
+            present = [] if away else self._present(pattern, step, writers, told)
+            if not present and not waits and not self._is_empty(pattern, writers, told):
+                raise MissingInputError(self._missing(step, pattern, writers))
+            found.update((item.path, item) for item in present)
+        return self.tree.grouped(self._without(excludes, found)), tuple(waits)
+
+    def _without(self, excludes: list[str], found: dict[str, Input]) -> list[Input]:
+        """Without what is excluded; a listing is opened where only a part of it counts."""
+        if any(is_listing(item) for item in found.values()):
+            places = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
+            for item in [item for item in found.values() if is_listing(item)]:
+                here = item.path.removeprefix("./").rstrip("/") in places
+                if here or any(may_match(exclude, item.path) for exclude in excludes):
+                    del found[item.path]
+                    files = self.tree.opened(item)
+                    found.update((one.path, found.get(one.path, one)) for one in files)
+        kept = found.values()
+        if not excludes:
+            return list(kept)
+        return [i for i in kept if not any(matches(exclude, i.path) for exclude in excludes)]
+
+    def _unknown_writers(self, written: Written) -> list[str]:
+        """Earlier steps that will run and say nothing about what they write: it may be anything."""
+        unknown = (s for s in self.undeclared if s.id in written and written[s.id] is None)
+        return [f"runs after {other.name}, which does not say what it writes" for other in unknown]
+
+    def _present(
+        self, pattern: str, step: Step, writers: list[Step], written: Written
+    ) -> list[Input]:
+        """What a pattern means: files of the work tree, and what earlier steps wrote or will."""
+        outside = self.meant(pattern)
+        own = not is_glob(pattern) and any(is_under(pattern, one.path) for one in outside)
+        if own or (not is_glob(pattern) and self._is_written(pattern, written)):
+            files: tuple[Input, ...] = ()  # all that it means was written in this run
+        else:
+            files = self.tree.inputs(pattern, step.name)
+        kept = [
+            file
+            for file in files
+            if not self._is_written(file.path, written) and not self.tree.is_hidden(file.path)
+        ]
+        known = [output for other in writers for output in written.get(other.id) or ()]
+        known += [o for other in self.undeclared for o in written.get(other.id) or ()]
+        present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
+        if outside and self.sources:
+            kept = [f for f in kept if not any(is_under(f.path, one.path) for one in outside)]
+            present |= {i.input for one in outside for i in self.sources.meant(one, pattern)}
+        there = {one.path for one in present}
+        return [one for one in kept if one.path not in there] + list(present)
+
+    def _is_written(self, path: str, written: Written) -> bool:
+        """True if a step of this run has the word about this path, and not the disk."""
+        return any(self.workflow.steps[w.step].id in written for w in self.writers.holding(path))
+
+    def _is_empty(self, pattern: str, writers: list[Step], written: Written) -> bool:
+        """True for a directory that is there, or will be, with nothing in it."""
+        known = (output for other in writers for output in written.get(other.id) or ())
+        if any(output.kind == "directory" and matches(pattern, output.path) for output in known):
+            return True
+        return not is_glob(pattern) and self.tree.is_directory(pattern)
+
+    def _is_here(self, outputs: tuple[Output, ...] | None) -> bool:
+        digest = self.memo.digest
+        return all(is_right(self.root, output, digest) for output in outputs or ())
+
+    def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:
+        what = f"no file matches '{pattern}'" if is_glob(pattern) else f"'{pattern}' is missing"
+        where = f"{self.workflow.file}:{step.line}: step '{step.name}': input {what}"
+        if why := self.tree.why_absent(pattern):
+            return f"{where}: {why}"
+        if writers:
+            return f"{where}; step '{writers[0].name}' writes it, but was skipped or has failed"
+        return (
+            f"{where}, and no earlier step declares to write it; add a step before this one that "
+            "generates or downloads it, or correct the path"
+        )
+
+
+def _without_steps(written: Written, steps: list[Step]) -> Written:
+    left_out = {step.id for step in steps}
+    return {id_: outputs for id_, outputs in written.items() if id_ not in left_out}
+
+
+def is_excluded(output: str, excludes: list[str]) -> bool:
+    """True if nothing at a declared output can count."""
+    return any(matches(exclude, output.rstrip("/")) for exclude in excludes)
+
+
+def _as_input(output: Output) -> Input:
+    return Input(path=output.path, digest=output.digest, executable=output.executable)

@@ -1,0 +1,1 @@
+"""The repository: git, the work tree with its digests, and what changed."""

@@ -1,0 +1,210 @@
+"""Which commit the run is compared with: a ladder for each event, the first rung that holds.
+
+Each answer says which it was, and why those above it did not hold.
+"""
+
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.repo.git import HEX_ID, Common, History, is_null
+
+MERGE_PARENTS = 2
+
+
+@frozen
+class Base:
+    """Commit (or tree) compared against, None if not known; `how` says how it was chosen, or why
+    it is not known. `others`: further ones, where the best common ancestor is not one commit.
+    `fork`: where the head left the default branch, if the base is not in the head's history.
+    `worktree`: compare with what is in the work tree instead of the head.
+    """
+
+    commit: str | None = None
+    how: str = ""
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    fork: str | None = None
+    worktree: bool = False
+
+
+def choose(event: Event, history: History) -> Base:
+    """Climb down the ladder of the event. Nothing is compared yet."""
+    head = event.head
+    if head is None:
+        return Base(how="no commit here that can be read")
+    if event.worktree:
+        return Base(commit=head, how="uncommitted changes against HEAD", worktree=True)
+    if event.name.startswith("pull_request"):
+        return _pull_request(event, history, head)
+    if event.name == "release" or event.ref.startswith("refs/tags/"):
+        return _tag(history, head)
+    if event.name == "push":
+        return _push(event, history, head)
+    if event.name == "merge_group":
+        before = event.text("merge_group", "base_sha")
+        return _known(history, before, "base of the merge group")
+    return Base(how=f"'{event.name}' names no commit to compare with")
+
+
+def asked(event: Event, history: History, name: str) -> Base:
+    """Where the head left the commit, branch or tag that the user named. Raises UsageError."""
+    commit = _meant(history, name)
+    found = Common((), commit)
+    head = event.head
+    if commit and head:
+        found = history.common_with(commit, head)
+        found = found if found.tip else Common(problem=found.problem, tip=commit)
+    elif head and not event.worktree:
+        found = history.common(name.removeprefix("refs/heads/"), head)
+    if not found.tip:
+        why = f" ({found.problem})" if found.problem else ""
+        raise UsageError(f"--base {name}: no such commit here; fetch it first (git fetch){why}")
+    at_once = event.worktree or name == "HEAD"
+    if found.tip in found.bases or not found.bases:
+        why = f" ({found.problem})" if found.problem else ""
+        text = (
+            f"where the head left {name} is not known{why}, so all that differs from it is listed"
+        )
+        warnings = () if found.bases else (text,)
+        how = f"asked for: {name}"
+        return Base(commit=found.tip, how=how, worktree=at_once, warnings=warnings)
+    how = f"asked for: merge base with {name}"
+    return Base(commit=found.bases[0], others=found.bases[1:], how=how, worktree=at_once)
+
+
+def _meant(history: History, name: str) -> str | None:
+    """A commit by name: never by a short one that means a branch and a tag. Raises UsageError."""
+    if HEX_ID.fullmatch(name):
+        return history.here(name) or (history.have(name) and history.commits.commit(name)) or None
+    places = ("refs/heads/", "refs/tags/", "refs/remotes/", "refs/remotes/origin/")
+    found = [place + name for place in places if history.here(place + name)]
+    if [place for place in found if place.startswith(("refs/heads/", "refs/tags/"))][1:]:
+        raise UsageError(f"--base {name} is a branch and a tag; say {found[0]} or {found[1]}")
+    return history.here(found[0] if found else name)
+
+
+def _pull_request(event: Event, history: History, head: str) -> Base:
+    """Never `pull_request.base.sha`: it is frozen when the pull request is opened or pushed to,
+    while the merge commit is made on the base branch as it is now.
+    """
+    parents = history.commits.parents(head)
+    if event.get("action") == "closed" and parents and not event.get("pull_request", "merged"):
+        return Base(how="the pull request was closed without a merge")
+    merged_ref = event.name != "pull_request_target" and head == event.sha
+    merge = merged_ref and len(parents) == MERGE_PARENTS
+    if not merge and not (event.get("action") == "closed" and parents):
+        return _branch(event, history, head)
+    had = history.here(parents[0])
+    if not history.have(*parents) and not history.commits.commit(parents[0]):
+        why = f"the merge commit's first parent could not be fetched ({history.problem})"
+        return _branch(event, history, head, why)
+    stale = _stale(event, history, parents) if merge else None
+    if stale:
+        return stale
+    how = "first parent of the pull request's merge commit"
+    return Base(commit=parents[0], how=how if had else f"{how}, fetched")
+
+
+def _stale(event: Event, history: History, parents: tuple[str, ...]) -> Base | None:
+    """The merge commit may still be one with the branch that the pull request went to before.
+
+    Looked at where it costs nothing, and where the event says that the branch was changed.
+    """
+    branch = event.text("pull_request", "base", "ref")
+    retargeted = event.text("changes", "base", "ref", "from")
+    known = history.branch(branch) if history.is_complete() else None
+    if not branch or not (known or retargeted):
+        return None
+    common = history.common(branch, parents[1])
+    if not common.tip or history.commits.is_ancestor(parents[0], common.tip) or not event.head:
+        return None
+    found = history.common(branch, event.head)
+    if not found.bases:
+        return None
+    warning = f"the merge commit was not made with {branch} as it is now; run again if it looks odd"
+    return Base(
+        commit=found.bases[0],
+        others=found.bases[1:],
+        how=f"merge base with {branch}",
+        warnings=(warning,),
+    )
+
+
+def _branch(event: Event, history: History, head: str, why: str = "") -> Base:
+    """Where the head left the branch that the pull request goes to."""
+    branch = event.text("pull_request", "base", "ref")
+    found = history.common(branch, head) if branch else Common(problem="the event names no branch")
+    if not found.problem:
+        return _from(found, branch, why)
+    problem = why or f"the branch '{branch}' could not be fetched ({found.problem})"
+    frozen = event.text("pull_request", "base", "sha")
+    if HEX_ID.fullmatch(frozen) and history.have(frozen):
+        bases = history.commits.merge_bases(frozen, head)
+        if bases:
+            how = f"merge base with {branch} as it was when the pull request was last pushed to"
+            return Base(commit=bases[0], others=bases[1:], how=how, warnings=(problem,))
+    return Base(how=problem, warnings=(problem,))
+
+
+def _from(found: Common, branch: str, why: str = "") -> Base:
+    """The base from a meeting that was found, or that is known not to be."""
+    because = f", as {why}" if why else ""
+    if not found.bases:
+        text = f"{branch} and the head have no commit in common, so all that differs is listed"
+        return Base(commit=found.tip, how=f"tip of {branch}{because}", warnings=(text,))
+    if found.bases[1:]:
+        count = len(found.bases)
+        text = f"{branch} was merged crosswise: what differs from any of {count} bases is listed"
+        how = f"{count} merge bases with {branch}{because}"
+        return Base(commit=found.bases[0], others=found.bases[1:], how=how, warnings=(text,))
+    return Base(commit=found.bases[0], how=f"merge base with {branch}{because}")
+
+
+def _push(event: Event, history: History, head: str) -> Base:
+    before, default = event.text("before"), event.default_branch
+    on_default = event.ref == f"refs/heads/{default}"
+    why = ""
+    if HEX_ID.fullmatch(before) and not is_null(before):
+        had = history.here(before)
+        if history.have(before):
+            how = "the commit before this push"
+            fork = _fork(history, before, head, "" if on_default else default)
+            return Base(commit=before, how=how if had else f"{how}, fetched", fork=fork)
+        why = f"the previous push {before[:7]} is gone ({history.problem})"
+    elif is_null(before) and on_default:
+        empty = history.commits.empty_tree()
+        return Base(commit=empty, how=f"the first push of {default}: all files are new")
+    if on_default:
+        why = why or "the event does not say what was there before"
+        return Base(how=why, warnings=(why,))
+    found = history.common(default, head)
+    if found.problem:
+        problem = f"{default} could not be fetched ({found.problem})"
+        why = f"{why}, and {problem}" if why else problem
+        return Base(how=why, warnings=(why,))
+    return _from(found, default, why)
+
+
+def _fork(history: History, before: str, head: str, default: str) -> str | None:
+    """After a rebase: where the head leaves the default branch now. Nothing is fetched for it."""
+    tip = history.branch(default) if default else None
+    if not tip or not history.is_complete() or history.commits.is_ancestor(before, head):
+        return None
+    return next(iter(history.commits.merge_bases(tip, head)), None)
+
+
+def _tag(history: History, head: str) -> Base:
+    found = history.tag_before(head)
+    if found:
+        return Base(commit=found[1], how=f"{found[0].removeprefix('refs/tags/')}, the tag before")
+    if history.problem:
+        why = f"the tags could not be fetched ({history.problem})"
+        return Base(how=why, warnings=(why,))
+    return Base(commit=history.commits.empty_tree(), how="the first tag: all files are new")
+
+
+def _known(history: History, commit: str, how: str) -> Base:
+    if HEX_ID.fullmatch(commit) and history.have(commit):
+        return Base(commit=commit, how=how)
+    why = f"{how} could not be fetched ({history.problem or 'the event does not name it'})"
+    return Base(how=why, warnings=(why,))

@@ -1,0 +1,71 @@
+"""Names the commit that gave a path its present content, where history can tell."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.repo.git import Git, History
+
+MOST_COMMITS = 300
+"""How far back the commit that changed a path is looked for."""
+
+
+SUBJECT = 50
+"""Characters of a commit's subject that are shown."""
+
+
+@frozen(kw_only=False)
+class Authors:
+    """Names the commit that gave a path its present content, where history can tell."""
+
+    event: Event
+    comparison: Comparison
+    git: Git | None
+    history: History | None
+
+    def name(self, path: str) -> str:
+        """` (1a2b3c4 "Subject")`, or an empty text if the commit is not known."""
+        return self._known.get(path, "")
+
+    @cached_property
+    def _known(self) -> Mapping[str, str]:
+        head, base = self.event.head, self.comparison.base
+        if self.git is None or self.history is None or head is None:
+            return {}
+        dirty = self._dirty()
+        found: dict[str, str] = {}
+        start = None if base == head else base
+        if start is not None and self.history.commits.commit(start) is None:
+            start = None  # a tree: the first push
+        for touched in self.history.commits.touched(start, head, MOST_COMMITS):
+            words = in_words(touched.commit, touched.subject)
+            found.update((path, words) for path in touched.paths - dirty if path not in found)
+        return found or self._only()
+
+    def _dirty(self) -> frozenset[str]:
+        if self.git is None or not self.event.worktree:
+            return frozenset()
+        now = self.git.look()
+        return now.modified | now.untracked
+
+    def _only(self) -> Mapping[str, str]:
+        """The event may say that there is one commit, where history was cut before it."""
+        commits = self.event.get("commits")
+        only = self.event.head
+        if self.event.get("pull_request", "commits") == 1:
+            only = self.event.text("pull_request", "head", "sha")
+        elif not isinstance(commits, list) or len(commits) != 1 or self.event.get("forced"):
+            return {}
+        subject = self.history.commits.subject(only) if self.history and only else None
+        if not only or subject is None or self.event.worktree:
+            return {}
+        words = in_words(only, subject)
+        return {change.path: words for change in self.comparison.changed or ()}
+
+
+def in_words(commit: str, subject: str) -> str:
+    """How a reason names a commit: ` (1a2b3c4 "Subject")`."""
+    short = subject if len(subject) <= SUBJECT else subject[: SUBJECT - 1].rstrip() + "…"
+    return f' ({commit[:7]} "{short}")' if short else f" ({commit[:7]})"

@@ -1,0 +1,149 @@
+"""What a reader sees first: the verdict, why anything ran, what to do, what failed."""
+
+import shlex
+from collections.abc import Iterator
+
+from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED
+from mlpipe_ci.core.run import Held, Run, Status, StepOutcome
+from mlpipe_ci.report.escape import code, fence, plain
+from mlpipe_ci.report.metric_rows import gate_words, verdict
+from mlpipe_ci.report.tracebacks import frame, telling
+from mlpipe_ci.report.wording import FOLDED, RAN, SYMBOLS, family, many
+
+SHOWN_FAILED = 5
+SHOWN_REASONS = 3
+SHOWN_CHANGES = 50
+SHOWN_ALIKE = 20
+LONGEST_ERROR = 200
+LAST_LINES = 5
+
+
+def headline(run: Run) -> str:
+    """The verdict. It fits a phone."""
+    return f"### {SYMBOLS[run.result]} {plain(verdict(run))}"
+
+
+def cause(run: Run) -> str:
+    """Why anything ran, in one sentence, or that nothing had to; and what there is to do."""
+    trigger = run.comparison.trigger
+    started = f"**Started by** {plain(trigger)}" if trigger else ""
+    return "\n\n".join(part for part in (started, _why(run), _to_do(run)) if part)
+
+
+def _to_do(run: Run) -> str:
+    """What is asked of the reader."""
+    broke = [outcome for outcome in run.outcomes if outcome.broke]
+    failed = [outcome for outcome in broke if outcome.failed]
+    if run.cancelled:
+        return "**To do:** run it again; what had ended is not done again."
+    if any(outcome.lacked for outcome in failed):
+        return "**To do:** make the data reachable that is named below, and run the job again."
+    if failed:
+        place = frame(failed[0].log_tail, run.root)
+        where = f"{code(f'{place[0]}:{place[1]}')}" if place else code(failed[0].step.name)
+        return f"**To do:** mend {where}, and push."
+    if broke or run.lost:
+        whose = " of the base branch" if any(_is_of_base(one) for one in broke) else ""
+        return (
+            f"**To do:** make the model better, or, if this is meant, have the gate changed in "
+            f"{code(run.workflow.file)}{whose}."
+        )
+    unheld = sum(gate.passed is None for outcome in run.outcomes for gate in outcome.gates)
+    if unheld:
+        gates = "1 gate" if unheld == 1 else f"{unheld} gates"
+        return (
+            f"**To do:** nothing; {gates} could not be checked, with nothing to compare with yet."
+        )
+    return "**To do:** nothing."
+
+
+def _is_of_base(outcome: StepOutcome) -> bool:
+    return any(gate.origin == "base" for gate in outcome.missed)
+
+
+def _why(run: Run) -> str:
+    asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
+    ran = [o for o in asked if o.status in RAN and o.reasons]
+    if not ran:
+        return _untouched(run)
+    if all(one.reasons == (NO_RESULT,) for one in ran):
+        return "**Why:** first run of these steps: there was no result to reuse."
+    first = next((one for one in ran if one.reasons != (NO_RESULT,)), ran[0])
+    more = sum(family(one.step) == family(first.step) != "" for one in ran)
+    name = many(first.step, more) if more >= FOLDED else first.step.name
+    return f"**Why:** {_what(run)}{plain(first.reasons[0])} ({code(name)})"
+
+
+def _what(run: Run) -> str:
+    """What went wrong, before what it came from."""
+    for outcome in run.outcomes:
+        if outcome.broke and outcome.missed and outcome.missed[0].why:
+            return f"{plain(outcome.missed[0].why)}; "
+        if outcome.broke and frame(outcome.log_tail, run.root):
+            return f"{plain(outcome.log_tail[-1][:LONGEST_ERROR])}; "
+    return ""
+
+
+def _untouched(run: Run) -> str:
+    changed = run.comparison.changed
+    if not changed or not run.count(Status.REUSED):
+        return ""
+    names = ", ".join(code(one.path) for one in changed[:SHOWN_REASONS])
+    more = f" and {len(changed) - SHOWN_REASONS:,} more" if len(changed) > SHOWN_REASONS else ""
+    patterns = {p for o in run.outcomes for p in o.step.reads if not p.startswith("!")}
+    read = any(matches(p, one.path) for one in changed[:SHOWN_CHANGES] for p in patterns)
+    what = "all results are known for what changed" if read else "no step reads what changed"
+    return f"**Why:** {what}: {names}{more}"
+
+
+def action(run: Run) -> str:
+    """What needs a person: the failed steps, their last lines, how to see it at a desk."""
+    alike: dict[object, list[StepOutcome]] = {}
+    for number, one in enumerate(outcome for outcome in run.outcomes if outcome.failed):
+        place = frame(one.log_tail, run.root)
+        alike.setdefault((family(one.step), place) if place else number, []).append(one)
+    parts = [_failure(run, group) for group in list(alike.values())[:SHOWN_FAILED]]
+    more = sum(map(len, list(alike.values())[SHOWN_FAILED:]))
+    parts += [f"{more} more failed: see the table below."] if more else []
+    return "\n\n".join((*parts, *_gates(run)))
+
+
+def _gates(run: Run) -> Iterator[str]:
+    """Gates that were missed; then those that held, and that the change takes away."""
+    held = [(o.step.name, o.forgiven, gate) for o in run.outcomes for gate in o.gates]
+    held += [(name, False, gate) for name, gate in run.lost]
+    missed = [one for one in held if one[2].passed is False]
+    for name, forgiven, gate in missed[:SHOWN_FAILED]:
+        alert, allowed = ("NOTE", ", as allowed") if forgiven else ("CAUTION", "")
+        yield f"> [!{alert}]\n> **{code(name)}** missed a gate{allowed}: {gate_text(gate)}"
+    if len(missed) > SHOWN_FAILED:
+        yield f"{len(missed) - SHOWN_FAILED} more gates were missed."
+    taken = [(name, gate) for name, _, gate in held if gate.passed and gate.origin == "base"]
+    for name, gate in taken[:SHOWN_FAILED]:
+        yield f"> [!WARNING]\n> Gate of {code(name)} held: {gate_text(gate)}"
+
+
+def gate_text(gate: Held) -> str:
+    """A gate with what is to be said of it, as Markdown."""
+    return f"{code(gate.gate)}{plain(gate_words(gate).removeprefix(gate.gate))}"
+
+
+def _failure(run: Run, alike: list[StepOutcome]) -> str:
+    """A failure, and those of the same step at the same place."""
+    outcome = alike[0]
+    why = plain("; ".join(outcome.notes))
+    place = frame(outcome.log_tail, run.root)
+    where = f", at {code(f'{place[0]}:{place[1]}')}" if place else ""
+    where += f": {plain(outcome.log_tail[-1][:LONGEST_ERROR])}" if place else ""
+    others = ", ".join(code(one.step.name) for one in alike[1:SHOWN_ALIKE])
+    also = f"<br>The same in: {others}" if others else ""
+    alert, allowed = ("NOTE", ", as allowed") if outcome.forgiven else ("CAUTION", "")
+    parts = [f"> [!{alert}]\n> **{code(outcome.step.name)}** failed{allowed}: {why}{where}{also}"]
+    if outcome.log_tail:
+        parts.append(fence(telling(outcome.log_tail, run.root, LAST_LINES)))
+    words = ["mlpipe", "run", outcome.step.id]
+    if run.workflow.file != "mlpipe.yml":
+        words += ["--file", run.workflow.file]
+    parts.append(f"To reproduce it: {code(shlex.join(words))}")
+    return "\n\n".join(parts)

@@ -1,0 +1,1 @@
+"""Carries a plan out: schedules, runs, reuses and saves."""

@@ -1,0 +1,76 @@
+"""What an executor is: it is pulled (`start`, `ready`, `take`), and calls back with output only."""
+
+from collections.abc import Callable
+from dataclasses import field
+from pathlib import Path
+from typing import Protocol
+
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.tracing.base import Request, Trace
+
+Printed = Callable[[str, bytes], None]
+"""Gets the id of a job and what it printed, as it comes. Called from several threads."""
+
+
+@frozen
+class Job:
+    """One command to run: the shell's words, its directory, its whole environment.
+
+    All that the command prints goes to the file `log` (from its beginning, or with `append` from
+    its end), and to the executor's output as it comes, with the `secrets` masked. `timeout` in
+    seconds of wall time; None: no limit. `watch`: what is to be watched of it; None: nothing.
+    """
+
+    id: str
+    argv: tuple[str, ...]
+    directory: Path
+    env: tuple[tuple[str, str], ...]
+    log: Path
+    append: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    timeout: float | None = None
+    watch: Request | None = None
+
+
+@frozen
+class Outcome:
+    """How a job ended: exit code (minus the signal's number if one ended it), wall seconds.
+
+    `started` in seconds since 1970. `timed_out`, `cancelled`: the executor ended it.
+    """
+
+    job: Job
+    exit_code: int
+    seconds: float
+    started: float
+    trace: Trace
+    timed_out: bool = False
+    cancelled: bool = False
+
+
+class Executor(Protocol):
+    """Runs jobs. Ends its jobs, with all their processes, when it is closed or mlpipe dies."""
+
+    def free(self) -> int:
+        """How many jobs may be started now."""
+
+    def start(self, job: Job) -> None:
+        """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
+
+    def ready(self, seconds: float | None) -> bool:
+        """Wait until a job has ended, at most so long (None: as it takes). True if one has.
+
+        Nothing is lost if a signal ends the waiting.
+        """
+
+    def take(self) -> Outcome:
+        """The outcome of a job that has ended."""
+
+    def cancel(self, job: str) -> None:
+        """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
+
+    def close(self) -> None:
+        """End all that still runs: TERM to the process groups, then KILL."""
+
+    def kill(self) -> None:
+        """KILL all that still runs; `close` has still to be called, or is being carried out."""

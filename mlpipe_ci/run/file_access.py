@@ -1,0 +1,99 @@
+"""What a step touches beyond what it declares: now, and by its last trace.
+
+A path that was looked for in vain counts as the file and as the directory that it might become; a
+listed directory ends in `/`. What Python's import lists says nothing about data.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.run.conflicts import Touched, is_written
+from mlpipe_ci.run.context import Bench
+from mlpipe_ci.tracing.access_log import ABSENT as MISSED
+from mlpipe_ci.tracing.access_log import (
+    APPENDED,
+    CHANGED,
+    DROPPED,
+    GONE,
+    OURS,
+    OWN,
+    READ,
+    STATED,
+    TREE,
+)
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, MODULES, VARIABLE
+from mlpipe_ci.tracing.discovery.find import Finding
+from mlpipe_ci.tracing.discovery.noise import is_noise
+from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+
+
+def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
+    """Paths of the repository that discovered inputs rest on."""
+    reads: set[str] = set()
+    for item in discovered:
+        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX))
+        if not elsewhere and item.digest != KEPT and not item.digest.startswith(MODULES):
+            reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
+    return frozenset(reads)
+
+
+def touched_now(finding: Finding, trace: Trace, root: Path) -> Touched:
+    """What a step that succeeded was seen to read and write."""
+    return replace(_written(trace, root), reads=read_paths(finding.inputs))
+
+
+def touched_by(trace: Trace, root: Path) -> Touched:
+    """What a step that failed was seen to read and write, with what it declares."""
+    reads: set[str] = set()
+    for path, flag in _inside(trace, root):
+        if not flag & OWN and flag & MISSED:
+            reads |= {path, f"{path}/"}
+        elif not flag & OWN and flag & (READ | STATED):
+            reads.add(path)
+    return replace(_written(trace, root), reads=frozenset(reads))
+
+
+def contents_read(trace: Trace, root: Path) -> Iterator[str]:
+    """Files of the repository of which the step was seen to read the content, and not its own."""
+    return (path for path, flag in _inside(trace, root) if flag & READ and not flag & OWN)
+
+
+def _written(trace: Trace, root: Path) -> Touched:
+    """All that was written, files that are gone again as well: another may have used the name."""
+    found = dict(_inside(trace, root))
+    writes = {
+        path for path, flag in found.items() if flag & (OURS | CHANGED | GONE | DROPPED | TREE)
+    }
+    appends = {path for path, flag in found.items() if flag & APPENDED} - writes
+    return Touched(writes=frozenset(writes), appends=frozenset(appends), known=trace.complete)
+
+
+def _inside(trace: Trace, root: Path) -> Iterator[tuple[str, int]]:
+    """Paths of the repository, relative to its root; nothing if something may be missing."""
+    prefix = f"{os.path.realpath(root)}/"
+    for whole, flag in trace.paths.items() if trace.complete else ():
+        path = whole.removeprefix(prefix)
+        if path != whole and not is_noise(path):
+            yield path, flag
+
+
+def looked_for(bench: Bench, touched: Touched, reads: tuple[str, ...]) -> tuple[str, ...]:
+    """Paths that were not read but looked for or listed, and that some step writes."""
+    rest = touched.reads.difference(reads)
+    return tuple(sorted(path for path in rest if is_written(path, bench.writers)))
+
+
+def touched_before(bench: Bench, step: Step) -> Touched:
+    """By the step's last success here; what it only looked for as far as it matters."""
+    traced = bench.state.traced(bench.workflow.file, step.id)
+    return Touched(
+        reads=frozenset((*traced.reads, *traced.looked)),
+        writes=frozenset((*traced.writes, *(path for path, _ in traced.wrote), *traced.shared)),
+        appends=frozenset(traced.kept),
+        known=bool(traced.made),
+    )

@@ -1,0 +1,131 @@
+"""A step as a job: shell, directory, environment with its secrets, time limit."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.patterns import expressions
+from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
+from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.executors.base import Job
+from mlpipe_ci.tracing import strict
+from mlpipe_ci.tracing.base import Request
+from mlpipe_ci.tracing.discovery.noise import NOISE
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+TRACER = "MLPIPE_TRACER"
+"""Variable that names the only tracer that may be used: `notify`, `strace` or `none`."""
+
+
+def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
+    """The job of a step; `gpus`: the only ones that it may use, if any are named.
+
+    Raises PathError if its directory or a secret is missing.
+    """
+    script = bench.scripts / f"{step.id}.script"
+    if step.shell not in SHELLS:
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(step.run, "utf-8", errors="surrogateescape")
+    names = secret_names(bench.workflow)
+    env = {name: value for name, value in bench.env.items() if name not in names}
+    env |= {VISIBLE: ",".join(gpus)} if gpus else {}
+    env |= dict(step.env)
+    env |= {variable.name: _value(variable, bench, step) for variable in step.secret_env}
+    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
+    return Job(
+        id=step.id,
+        argv=_repeated(bench, step, command_line(step.shell, step.run, str(script))),
+        directory=_directory(bench.root, step),
+        env=tuple(env.items()),
+        log=bench.logs / f"{step.id}.log",
+        append=attempt > 1,
+        secrets=tuple(bench.env[name] for name in sorted(names) if bench.env.get(name)),
+        timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
+        watch=_watch(bench, step),
+    )
+
+
+def samples_directory(bench: Bench, step: Step) -> Path:
+    """Where the metrics of all repetitions but the last are put: `1/0` is the first file's."""
+    return bench.logs / f"{step.id}.samples"
+
+
+def _repeated(bench: Bench, step: Step, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """The command so often as `repeat` says, as one: it is watched, and ended, as a whole."""
+    if step.repeat == 1:
+        return argv
+    place = samples_directory(bench, step)
+    shutil.rmtree(place, ignore_errors=True)
+    files = [shlex.quote(str(bench.root / path)) for path in step.metrics]
+    words, here = shlex.join(argv), shlex.quote(str(place))
+    missing = "echo mlpipe: repetition $MLPIPE_REPEAT did not write this file >&2; exit 1"
+    lines = ["export MLPIPE_REPEAT=1", f"while [ $MLPIPE_REPEAT -lt {step.repeat} ]; do"]
+    lines += [f"{words} || exit", f"mkdir -p {here}/$MLPIPE_REPEAT || exit"]
+    lines += [
+        f"mv -f {file} {here}/$MLPIPE_REPEAT/{number} || {{ {missing}; }}"
+        for number, file in enumerate(files)
+    ]
+    lines += ["MLPIPE_REPEAT=$((MLPIPE_REPEAT + 1))", "done", f"exec {words}"]
+    return "sh", "-c", "\n".join(lines)
+
+
+def _watch(bench: Bench, step: Step) -> Request | None:
+    """What is to be watched of a step; None where nothing can or should be."""
+    mode = bench.workflow.tracing_of(step)
+    preferred = bench.env.get(TRACER, "auto")
+    if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
+        return None
+    log = bench.logs / f"{step.id}.strace"
+    rules = _rules(bench, step) if mode == "strict" else ""
+    directory = bench.root / step.working_directory
+    return Request(root=bench.root, directory=directory, log=log, preferred=preferred, rules=rules)
+
+
+def _rules(bench: Bench, step: Step) -> str:
+    """Write down what strict tracing lets the step read and write; returns the file."""
+    place = str(bench.logs / f"{step.id}.rules")
+    params = [re.escape(path) for path in bench.workflow.params_files]
+    reads = [one for p in step.reads if not p.startswith("!") for one in expressions(p)]
+    excluded = [one for p in step.reads if p.startswith("!") for one in expressions(p[1:])]
+    strict.write(place, reads + params, excluded, step.writes, NOISE)
+    return place
+
+
+def asks_for_rights(run: str) -> bool:
+    """True for a command that calls `sudo`: below a filter it could gain no rights."""
+    return re.search(r"(?:^|[\s;&|(`])(?:sudo|doas|pkexec|su)(?=\s)", run) is not None
+
+
+def secret_names(workflow: Workflow) -> frozenset[str]:
+    """All secrets that the workflow names. Only a step that names one is given it."""
+    return frozenset(
+        text
+        for step in workflow.steps
+        for variable in step.secret_env
+        for is_secret, text in variable.parts
+        if is_secret
+    )
+
+
+def _value(variable: SecretVariable, bench: Bench, step: Step) -> str:
+    for is_secret, name in variable.parts:
+        if is_secret and not bench.env.get(name):
+            raise PathError(
+                f"step '{step.name}': the secret {name} is not set; give it to mlpipe as an "
+                f"environment variable (on GitHub: env: {{{name}: ${{{{ secrets.{name} }}}}}})"
+            )
+    return "".join(bench.env[text] if secret else text for secret, text in variable.parts)
+
+
+def _directory(root: Path, step: Step) -> Path:
+    directory = root / step.working_directory
+    where = f"working-directory '{step.working_directory}'"
+    if not directory.is_dir():
+        raise PathError(f"{where} is not there; make it in an earlier step, or correct the path")
+    if not Path(os.path.realpath(directory)).is_relative_to(os.path.realpath(root)):
+        raise PathError(f"{where} leads through a link out of the repository")
+    return directory

@@ -1,0 +1,140 @@
+"""The last runs in a work tree: what each step did, and what it printed.
+
+`<directory>/<number>/` holds `run.json` and `<step>.log` for each step whose command ran. It is for
+people: nothing is decided by it, and where it cannot be written a run goes on without.
+"""
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.run import Run
+
+MOST_RUNS = 50
+MOST_BYTES = 1 << 30
+"""Of all logs but those of the newest run."""
+RECORD = "run.json"
+VERSION = 1
+
+
+@frozen
+class StepRecord:
+    """What a step did in a run. `log`: the digest of what was printed when its result was made, if
+    that was reused.
+    """
+
+    id: str
+    name: str
+    status: str
+    seconds: float
+    log: str = ""
+
+
+@frozen
+class Record:
+    """One run. `started` in seconds since 1970; `result` is empty while it runs, or if it was
+    killed; `process`: its number.
+    """
+
+    number: int
+    started: float
+    seconds: float = 0.0
+    result: str = ""
+    process: int = 0
+    file: str = ""
+    head: str = ""
+    steps: tuple[StepRecord, ...] = ()
+
+
+class Runs:
+    """The runs in `directory`. Numbers grow, and are not used again."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def begin(self, file: str) -> tuple[Path, Record]:
+        """A new run: where its logs go, and what is known of it. Old ones are removed."""
+        numbers = self.numbers()
+        number = (numbers[-1] if numbers else 0) + 1
+        record = Record(number=number, started=time.time(), process=os.getpid(), file=file)
+        place = self.place(number)
+        with suppress(OSError):
+            place.mkdir(parents=True)
+            self._write(record)
+            self._tidy([*numbers, number])
+        return place, record
+
+    def end(self, record: Record, run: Run) -> None:
+        """The run is over."""
+        steps = tuple(
+            StepRecord(
+                id=outcome.step.id,
+                name=outcome.step.name,
+                status=str(outcome.status),
+                seconds=round(outcome.seconds or outcome.saved_seconds, 3),
+                log="" if outcome.log.startswith("/") else outcome.log,
+            )
+            for outcome in run.outcomes
+        )
+        told = vars(record) | {
+            "seconds": round(run.seconds, 3),
+            "result": run.result,
+            "head": run.comparison.head or "",
+            "steps": steps,
+        }
+        with suppress(OSError):
+            self._write(Record(**told))
+
+    def numbers(self) -> list[int]:
+        """Of all runs that are kept, the newest last."""
+        try:
+            return sorted(
+                int(one.name) for one in self._directory.iterdir() if one.name.isdecimal()
+            )
+        except OSError:
+            return []
+
+    def record(self, number: int) -> Record | None:
+        """What is known of a run; None if nothing is, or it cannot be read."""
+        try:
+            found: dict[str, Any] = json.loads((self.place(number) / RECORD).read_text("utf-8"))
+            if found.pop("version") != VERSION:
+                return None
+            steps = tuple(
+                StepRecord(id=i, name=n, status=s, seconds=t, log=g)
+                for i, n, s, t, g in found.pop("steps")
+            )
+            return Record(steps=steps, **found)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def place(self, number: int) -> Path:
+        """The directory of a run."""
+        return self._directory / str(number)
+
+    def log(self, number: int, step: str) -> Path:
+        """Where what a step (its id) printed in a run is, if its command ran."""
+        return self.place(number) / f"{step}.log"
+
+    def _write(self, record: Record) -> None:
+        steps = [[s.id, s.name, s.status, s.seconds, s.log] for s in record.steps]
+        text = json.dumps({"version": VERSION} | vars(record) | {"steps": steps})
+        temporary = self.place(record.number) / f"{RECORD}.tmp"
+        temporary.write_text(text, "utf-8")
+        temporary.replace(self.place(record.number) / RECORD)
+
+    def _tidy(self, numbers: list[int]) -> None:
+        """Remove the oldest runs, and those before that whose logs are too much together."""
+        for number in numbers[:-MOST_RUNS]:
+            shutil.rmtree(self.place(number), ignore_errors=True)
+        size = 0
+        for number in reversed(numbers[-MOST_RUNS:-1]):
+            for log in self.place(number).glob("*.log"):
+                size += log.stat().st_size
+                if size > MOST_BYTES:
+                    log.unlink()

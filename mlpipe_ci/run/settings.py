@@ -1,0 +1,33 @@
+"""How a run is carried out."""
+
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.run.machine import cores
+from mlpipe_ci.run.resources import Capacity
+
+ENDLESS = Capacity(cpus=float("inf"))
+
+
+@frozen
+class Terms:
+    """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
+    needs the step that failed. `capacity`: of the machine. `largest_plot`: bytes of a
+    file that is drawn.
+    """
+
+    jobs: int = 1
+    keep_going: bool = False
+    capacity: Capacity = ENDLESS
+    largest_plot: int = 0
+
+
+IN_ORDER = Terms()
+
+
+def jobs_of(text: str) -> int:
+    """How many commands may run at once. Raises UsageError."""
+    if text == "auto":
+        return cores()
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise UsageError(f"--jobs is '{text}'; it must be a number above 0, or auto")

@@ -1,0 +1,95 @@
+"""Puts contents of sources into the work tree. Nothing of the user's is lost by it."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.paths import above
+from mlpipe_ci.core.workflow import External
+from mlpipe_ci.sources.base import Item
+from mlpipe_ci.sources.sources import Sources
+
+ASIDE = "sources"
+"""Where files are moved that lay in the place of a source, below `aside/replaced`."""
+SHOWN = 3
+
+
+class Placing:
+    """Knows what it has put where, in one work tree."""
+
+    def __init__(self, root: Path, sources: Sources, aside: Aside, state: State) -> None:
+        self._root, self.sources, self._aside, self._state = root, sources, aside, state
+        self._tidied: set[str] = set()
+        self._address = f"placed {root}"
+        self._placed = _parsed(state.source(self._address))
+
+    def place(self, external: External, wanted: Sequence[Item]) -> tuple[str, ...]:
+        """Bring items of a source; what it has not does not stay at its place. Notes.
+
+        Raises SourceError, SourceMovedError, PathError, DamagedError, OSError.
+        """
+        moved: list[str] = []
+        for item in wanted:
+            self._refuse_link(item.path)
+            output = self.sources.bring(external, item)
+            if self._digest(item.path) != output.digest:
+                moved += self._clear(item.path)
+                self.sources.contents.restore(output, self._root / item.path)
+            self._placed[item.path] = output.digest
+        if external.path.endswith("/") and external.path not in self._tidied:
+            self._tidied.add(external.path)
+            known = {item.path for item in self.sources.items(external)}
+            gone = [path for path in self._there(external) if path not in known]
+            moved += [one for path in gone for one in self._clear(path)]
+        if not moved:
+            return ()
+        some = ", ".join(moved[:SHOWN]) + (", …" if len(moved) > SHOWN else "")
+        where = self._aside.replaced(ASIDE)
+        return (
+            f"in the place of data from outside, and not from there, so moved to {where}: {some}",
+        )
+
+    def _refuse_link(self, path: str) -> None:
+        """Nothing is written through a link: it may lead anywhere. Raises PathError."""
+        for place in above(path):
+            if os.path.islink(self._root / place):
+                text = f"'{path}' leads through the link '{place}'; make that a directory"
+                raise PathError(text)
+
+    def save(self) -> None:
+        """Remember what was put where. If that is lost, what is ours counts as the user's."""
+        self._state.keep_source(self._address, json.dumps(self._placed, sort_keys=True))
+
+    def _clear(self, path: str) -> list[str]:
+        """Take away what lies at a path: what came from a source goes, all else is moved."""
+        place = self._root / path
+        if not os.path.lexists(place):
+            return []
+        known = self._placed.pop(path, "")
+        if known and self._digest(path) == known:
+            place.unlink()
+            return []
+        return list(self._aside.replace(ASIDE, (path,)))
+
+    def _digest(self, path: str) -> str:
+        place = f"{self._root}/{path}"
+        if os.path.islink(place) or not os.path.isfile(place):
+            return ""
+        return self._state.memo.digest(place)
+
+    def _there(self, external: External) -> Iterator[str]:
+        """Files at the place of a source of many."""
+        for place, _, names in os.walk(self._root / external.path):
+            for name in names:
+                yield os.path.relpath(os.path.join(place, name), self._root)
+
+
+def _parsed(text: str | None) -> dict[str, str]:
+    with suppress(ValueError, AttributeError):
+        return {str(path): str(digest) for path, digest in json.loads(text or "{}").items()}
+    return {}

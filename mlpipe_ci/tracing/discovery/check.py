@@ -1,0 +1,246 @@
+"""What discovered inputs are now: on the disk, or as earlier steps of this run will leave them.
+
+Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`, `link:…`, `commit:…`);
+`absent` for a path that was looked for in vain; `exists:file|directory|other` for one that was only
+asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
+import has listed: what in it could be one of the modules that the step asks for, and which these
+are; `value:…` of an environment variable, whose path is `env:NAME`; `version:…` of a distribution
+(see `environment`); `kept` for a file that the step adds to, and that stays as it is: a log, a
+database.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from blake3 import blake3
+
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.paths import above
+from mlpipe_ci.core.plan import Written
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.tracing.discovery.later_writes import Later
+from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
+from mlpipe_ci.tracing.discovery.noise import is_noise
+from mlpipe_ci.tracing.discovery.python_environment import PREFIX, Environment
+
+ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
+MODULES = "modules:"
+KEPT = "kept"
+LISTINGS = (NAMES, MODULES)
+VARIABLE = "env:"
+Left = tuple[Iterable[str], Iterable[str]]
+MOST_NAMES = 1000
+"""Characters of names that are kept as they are, so that a reason can say which is new."""
+
+
+class Tree(Protocol):
+    """What is asked of the work tree, or of that of another commit."""
+
+    def is_hidden(self, path: str) -> bool:
+        """True for what is to be moved away before any step runs."""
+
+    def known(self, path: str) -> Input | None:
+        """A file or link with its digest, None if there is neither."""
+
+    def kind(self, path: str) -> str:
+        """What a path leads to: `file`, `directory`, `other`, or nothing."""
+
+    def names(self, folder: str) -> list[str] | None:
+        """Names in a directory, None if there is none."""
+
+    def is_directory(self, path: str) -> bool:
+        """True if there is a directory at this path, or a link to one."""
+
+
+class Checker:
+    """Looks discovered inputs up. `env`: the environment of all steps. `waits`: what an earlier
+    step of this run will write is not known yet.
+    """
+
+    def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
+        self._tree, self._env, self._later = tree, env, later
+        self.environment = Environment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
+        self._outputs: dict[str, Output] = {}
+        self._folders: dict[str, set[str]] = {}
+        self._last: Written = {}
+        self._count = 0
+        self.waits = False
+        self._places: set[str] = set()
+        self._leftovers: set[str] = set()
+        self._versions: dict[str, str] = {}
+
+    def expect(self, written: Written, left: Callable[[str], Left]) -> None:
+        """What earlier steps wrote, or will bring back from the cache, comes before the disk.
+
+        `left`: where a step writes, and single files that another run of it has left: what is there
+        and not among the outputs will be moved away.
+        """
+        if written is self._last:  # the same, with more at its end
+            fresh = list(written)[self._count :]
+        else:
+            fresh = list(written)
+            self._outputs, self._folders = {}, {}
+            self._places, self._leftovers, self.waits = set(), set(), False
+        self._last, self._count = written, len(written)
+        for id_ in fresh:
+            outputs = written[id_]
+            self.waits = self.waits or outputs is None
+            if outputs:
+                places, leftovers = left(id_)
+                self._places.update(place.rstrip("/") for place in places)
+                self._leftovers.update(leftovers)
+                for output in outputs:
+                    self._note(output)
+
+    def _note(self, output: Output) -> None:
+        self._outputs[output.path] = output
+        inner = output.path
+        for folder in (*above(inner), ""):
+            name = inner[len(folder) + 1 :] if folder else inner
+            self._folders.setdefault(folder, set()).add(name)
+            inner = folder
+
+    def now(self, item: Input, place: int, ours: Iterable[str] = ()) -> Input:
+        """What a discovered input is now. Raises PathError if it cannot be read.
+
+        `place`: the step's in the workflow; `ours`: what it writes.
+        """
+        path, digest = item.path, item.digest
+        if digest == KEPT:
+            return item
+        if path.startswith(VARIABLE):
+            return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
+        if path.startswith(PREFIX):
+            if path not in self._versions:
+                self._versions[path] = self.environment.now(path)
+            return Input(path=path, digest=self._versions[path])
+        if digest.startswith(LISTINGS):
+            modules = digest.rpartition("|")[2] if digest.startswith(MODULES) else None
+            return self.listing(path, place, ours, modules)
+        if digest.startswith(EXISTS):
+            return Input(path=path, digest=self.kind(path))
+        if digest == ABSENT:
+            return item if self.kind(path) == ABSENT else Input(path=path, digest=EXISTS)
+        return self.content(path)
+
+    def _goes(self, path: str) -> bool:
+        """True for what an earlier step will move away, as it is not part of its result."""
+        if path in self._outputs or path in self._folders:
+            return False
+        left = path in self._leftovers or not self._places.isdisjoint((path, *above(path)))
+        return left or self._tree.is_hidden(path)
+
+    def variable(self, name: str) -> str:
+        """The digest of an environment variable's value."""
+        value = self._env.get(name)
+        if value is None:
+            return ABSENT
+        return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
+
+    def content(self, path: str) -> Input:
+        """A file or a link with its digest; `absent` if there is none."""
+        output = self._outputs.get(path)
+        if output is not None and output.digest:
+            return Input(path=path, digest=output.digest, executable=output.executable)
+        if self._goes(path):
+            return Input(path=path, digest=ABSENT)
+        return self._tree.known(path) or Input(path=path, digest=ABSENT)
+
+    def kind(self, path: str) -> str:
+        """What is at a path."""
+        output = self._outputs.get(path)
+        if output is not None:
+            return EXISTS + ("directory" if output.kind == "directory" else "file")
+        if path in self._folders:
+            return EXISTS + "directory"
+        if self._goes(path):
+            return ABSENT
+        kind = self._tree.kind(path)
+        return EXISTS + kind if kind else ABSENT
+
+    def listing(
+        self, path: str, place: int, ours: Iterable[str] = (), modules: str | None = None
+    ) -> Input:
+        """The names in a directory, but for noise and what the step itself or a later one writes.
+
+        `modules`: the only ones that count, as words; `*` for all.
+        A directory's `path` ends in `/`; of one outside of the repository it is absolute.
+        """
+        folder = path.removeprefix("./").rstrip("/")
+        prefix = f"{folder}/" if folder else ""
+        there = self._tree.names(folder)
+        if there is None:
+            makes = any(one.startswith(prefix) for one in ours)  # it finds none, and makes it
+            if folder not in self._folders and not makes:
+                return Input(path=path, digest=ABSENT)
+        names = set(there or ())
+        if self._later.owns(folder, place):
+            return Input(path=path, digest=_listing((), modules))
+        if self._places or self._leftovers or self._tree.is_hidden(""):
+            names = {name for name in names if not self._goes(prefix + name)}
+        names |= self._folders.get(folder, set())
+        names -= self._later.names(folder, place)
+        inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))
+        names -= {one.partition("/")[0] for one in inside}
+        if modules is not None:
+            wanted = frozenset(modules.split())
+            names = {name for name in names if "*" in wanted or could_be(name, wanted)}
+            names = {name for name in names if self._is_module(prefix + name)}
+        kept = sorted(name for name in names if not is_noise(prefix + name))
+        return Input(path=path, digest=_listing(kept, modules))
+
+    def _is_module(self, path: str) -> bool:
+        inner = path in self._folders or self._tree.is_directory(path)
+        return path.endswith(SUFFIXES) or inner
+
+
+def _listing(names: Iterable[str], modules: str | None) -> str:
+    """The digest of a listing."""
+    text = "/".join(names)
+    if len(text) > MOST_NAMES:
+        plain = text.encode("utf-8", "surrogateescape")
+        text = f"{text.count('/') + 1}:{blake3(plain).hexdigest()}"
+    return f"{NAMES}{text}" if modules is None else f"{MODULES}{text}|{modules}"
+
+
+def in_words(before: Input, now: Input) -> str:
+    """How a discovered input differs from what it was."""
+    path = before.path
+    if path.startswith(VARIABLE):
+        return f"${path.removeprefix(VARIABLE)} {_change(before, now)} (discovered)"
+    if path.startswith(PREFIX):
+        name = path.rpartition(":")[2]
+        old, new = (one.digest.removeprefix("version:") for one in (before, now))
+        return f"{name} {old} → {new} (installed)"
+    if before.digest.startswith(LISTINGS):
+        return f"{_names(before, now)} (discovered)"
+    return f"{path} {_change(before, now)} (discovered)"
+
+
+def _change(before: Input, now: Input) -> str:
+    if before.digest == ABSENT:
+        return "is there now"
+    if now.digest == ABSENT:
+        return "is not there any more"
+    if before.digest == now.digest:
+        return "is executable" if now.executable else "is no longer executable"
+    return "changed"
+
+
+def _names(before: Input, now: Input) -> str:
+    """Which names are new, where they are known."""
+    texts = [one.digest.partition(":")[2] for one in (before, now)]
+    if before.digest.startswith(MODULES):
+        texts = [text.rpartition("|")[0] for text in texts]
+    if now.digest == ABSENT:
+        return f"{before.path} is not there any more"
+    if any(":" in text for text in texts):
+        return f"{before.path} holds other files"
+    old, new = (set(text.split("/")) - {""} for text in texts)
+    if added := sorted(new - old):
+        return f"{before.path.removeprefix('./')}{added[0]} is new" + (
+            ", …" if len(added) > 1 else ""
+        )
+    lost = sorted(old - new)
+    return f"{before.path.removeprefix('./')}{lost[0] if lost else ''} is gone"

@@ -1,0 +1,118 @@
+"""Whether a stored result still fits: all that its step read must be the same as it was."""
+
+from collections.abc import Callable, Iterator
+
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.errors import PathError
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.plan import Written
+from mlpipe_ci.core.result import Result
+from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.tracing.discovery.check import (
+    ABSENT,
+    EXISTS,
+    KEPT,
+    LISTINGS,
+    VARIABLE,
+    Checker,
+    Left,
+    in_words,
+)
+from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+
+MOST_TOLD = 20
+NAMED = 3
+
+
+@frozen
+class Judged:
+    """Results that fit, best first. `waits_for`: reasons why it is not known yet; `unusable`: why a
+    result that fits cannot be used; `differing`: how the newest one does not fit, in words.
+    """
+
+    fitting: tuple[Result, ...] = ()
+    waits_for: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
+
+
+@frozen(kw_only=False)
+class Judge:
+    """`lost`: an output of a result that cannot be brought back, or nothing; `author`: which commit
+    changed a path, in words that follow the path's; `left`: see `Checker.expect`.
+    """
+
+    checker: Checker
+    workflow: Workflow
+    writers: Writers
+    lost: Callable[[Result], str]
+    author: Callable[[str], str]
+    left: Callable[[str], Left]
+
+    def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Judged:
+        """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
+        if any(one.discovered for one in known):
+            self.checker.expect(written, self.left)
+        fitting: list[Result] = []
+        waits: dict[str, None] = {}
+        unusable: dict[str, None] = {}
+        newest = sorted(known, key=lambda one: one.finished, reverse=True)
+        for result in newest if any(one.discovered for one in known) else known:
+            unknown = self._unknown(result, written)
+            if unknown:
+                waits.update(dict.fromkeys(unknown))
+            elif next(self._differing(step, result), None) is None:
+                if lost := self.lost(result):
+                    unusable[f"its stored result lacks {lost}"] = None
+                else:
+                    fitting.append(result)
+        if fitting or waits:
+            return Judged(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
+        pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
+        told = [
+            in_words(*pair) + (self._by(pair[0]) if number < NAMED else "")
+            for number, pair in enumerate(sorted(pairs, key=_telling)[:MOST_TOLD])
+        ]
+        return Judged(unusable=tuple(unusable), differing=tuple(told))
+
+    def _by(self, item: Input) -> str:
+        plain = not item.path.startswith((VARIABLE, PREFIX, "/")) and not item.path.endswith("/")
+        return self.author(item.path) if plain else ""
+
+    def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:
+        """Each discovered input that is another now, with what it is."""
+        place = self.workflow.places[step.id]
+        ours = tuple(output.path for output in result.outputs)
+        ours += tuple(one.path for one in result.discovered if one.digest == KEPT)
+        for item in result.discovered:
+            try:
+                now = self.checker.now(item, place, ours)
+            except PathError:
+                now = Input(path=item.path, digest=ABSENT)
+            if now != item:
+                yield item, now
+
+    def _unknown(self, result: Result, written: Written) -> tuple[str, ...]:
+        """Reasons why it cannot be told yet: an earlier step will write what was read."""
+        if not result.discovered or not self.checker.waits:
+            return ()
+        found: dict[str, None] = {}
+        for item in result.discovered:
+            for write in self.writers.touching(item.path.removeprefix("./")):
+                other = self.workflow.steps[write.step]
+                inside = item.digest.startswith(LISTINGS) or is_under(item.path, write.path)
+                if written.get(other.id, ()) is None and inside:
+                    found[f"reads what {other.name} writes"] = None
+        return tuple(found)
+
+
+def _telling(pair: tuple[Input, Input]) -> int:
+    """Contents first, then what came or went, then installed versions."""
+    before = pair[0]
+    if before.path.startswith(PREFIX):
+        return 3
+    if before.digest.startswith((*LISTINGS, EXISTS)) or before.digest == ABSENT:
+        return 2
+    return 1 if before.path.startswith(VARIABLE) else 0

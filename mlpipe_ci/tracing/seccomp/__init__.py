@@ -1,0 +1,1 @@
+"""The first tracer: a seccomp filter and a supervisor."""

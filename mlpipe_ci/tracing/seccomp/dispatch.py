@@ -1,0 +1,109 @@
+"""Looks at the calls of the watched processes: what each tells, and how it is answered."""
+
+import os
+
+from mlpipe_ci.tracing.access_log import IMPORTED, LISTED
+from mlpipe_ci.tracing.seccomp.call_context import GO_ON, Arguments, Call, Sight, Verdict, of_system
+from mlpipe_ci.tracing.seccomp.exec_calls import Programs
+from mlpipe_ci.tracing.seccomp.network_calls import Peers
+from mlpipe_ci.tracing.seccomp.open_calls import Lookups
+from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.seccomp.syscalls import NUMBERS
+from mlpipe_ci.tracing.seccomp.write_calls import Changes
+from mlpipe_ci.tracing.strict import Rules
+
+
+class Watch:
+    """What the watched processes did. `root`: the repository, without links; `bound`: they can gain
+    no rights, as `sudo` would.
+    """
+
+    def __init__(
+        self, root: bytes, machine: str, rules: Rules | None = None, *, bound: bool = False
+    ) -> None:
+        self._sight, self._imports = Sight(root, rules), Imports()
+        self._lookups = Lookups(self._sight, self._imports)
+        self._programs = Programs(self._sight, self._imports, bound=bound)
+        self._peers = Peers()
+        self._known: set[int] = set()
+        self._namespace = _namespace("self")
+        self._calls = self._table(machine)
+        self._blind = False
+
+    def _table(self, machine: str) -> dict[int, Call]:
+        numbers = NUMBERS[machine]
+        named = self._lookups.calls() | self._programs.calls() | self._peers.calls()
+        named |= Changes(self._sight).calls()
+        others: dict[str, Call] = {name: (self._move, ()) for name in numbers if name not in named}
+        named |= others
+        return {number: named[name] for name, number in numbers.items()}
+
+    def look(self, thread: int, number: int, arguments: Arguments) -> Verdict:
+        """The error to answer with (0: go on), and what to note then."""
+        if self._blind:
+            return GO_ON
+        if thread not in self._known:
+            self._first_sight(thread)
+        try:
+            call, where = self._calls[number]
+            return call(thread, arguments, *where)
+        except (ProcessLookupError, FileNotFoundError):
+            return GO_ON  # it, or the directory that it means, is no more
+        except OSError as error:
+            self.fault(f"what a process asked for is not known ({os.strerror(error.errno or 0)})")
+            return GO_ON
+
+    def fault(self, why: str) -> None:
+        """Something may have been missed."""
+        self._sight.faults[why] = None
+
+    def foreign(self) -> None:
+        """A program of another architecture opens files: its other calls are not seen."""
+        self.fault("a 32-bit program ran, of which not all is seen")
+
+    def forget(self, thread: int) -> None:
+        """A process has ended; its number may be given out again."""
+        self._known.discard(thread)
+        self._imports.ended(thread)
+
+    def found(self) -> dict[str, object]:
+        """All that was seen, as values that `marshal` takes: see `base.Trace`."""
+        sight = self._sight
+        return {
+            "paths": {
+                path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
+                for path, flags in sight.seen.paths.items()
+            },
+            "links": [p for p in sight.places.links if not of_system(p)],
+            "programs": list(self._programs.ran),
+            "packages": list(self._lookups.packages),
+            "library": list(self._lookups.library),
+            "network": list(self._peers.network),
+            "faults": [*sight.faults, *self._peers.faults],
+            "refused": list(sight.refused),
+        }
+
+    def _first_sight(self, thread: int) -> None:
+        self._known.add(thread)
+        try:
+            same = _namespace(str(thread)) == self._namespace
+        except OSError:
+            return
+        if not same:
+            self._moved()
+
+    def _move(self, _thread: int, _arguments: Arguments) -> Verdict:
+        self._moved()
+        return GO_ON
+
+    def _moved(self) -> None:
+        """From here on nothing is looked at: a path may lie in a file system that a watched process
+        serves, which would wait for us while we wait for it.
+        """
+        self._blind = True
+        self.fault("a process changed what paths mean (chroot, mount or a namespace)")
+
+
+def _namespace(process: str) -> str:
+    """What paths mean to a process: its mount namespace and its root directory."""
+    return os.readlink(f"/proc/{process}/ns/mnt") + os.readlink(f"/proc/{process}/root")

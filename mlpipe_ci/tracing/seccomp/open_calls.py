@@ -1,0 +1,155 @@
+"""Calls that look paths up and open them."""
+
+import os
+import stat
+
+from mlpipe_ci.tracing.access_log import ABSENT, EXISTS, LISTED, READ, STATED
+from mlpipe_ci.tracing.seccomp.call_context import (
+    GO_ON,
+    HERE,
+    SYSTEM,
+    Arguments,
+    Call,
+    Deed,
+    Sight,
+    Verdict,
+)
+from mlpipe_ci.tracing.seccomp.kernel import memory
+from mlpipe_ci.tracing.seccomp.python_imports import Imports
+
+WRITING = os.O_WRONLY | os.O_RDWR
+SYMLINK_NOFOLLOW = 0x100
+LIBRARY = b"/python3."
+"""In the path of all files of Python's own library."""
+PACKAGES = (b"/site-packages/", b"/dist-packages/")
+
+
+class Lookups:
+    """`packages`: `site-packages` directories, and what was opened in them. `library`: files of
+    Python's own library that were opened.
+    """
+
+    def __init__(self, sight: Sight, imports: Imports) -> None:
+        self._sight, self._imports = sight, imports
+        self.packages: dict[tuple[bytes, bytes], None] = {}
+        self.library: dict[bytes, None] = {}
+
+    def calls(self) -> dict[str, Call]:
+        """The calls that are looked at here."""
+        return {
+            "open": (self._open, (HERE, 0, 1)),
+            "openat": (self._open, (0, 1, 2)),
+            "openat2": (self._openat2, ()),
+            "creat": (self._creat, ()),
+            "stat": (self._stat, (HERE, 0, -1)),
+            "lstat": (self._lstat, (HERE, 0)),
+            "newfstatat": (self._stat, (0, 1, 3)),
+            "statx": (self._stat, (0, 1, 2)),
+            "access": (self._access, (HERE, 0, -1)),
+            "faccessat": (self._access, (0, 1, -1)),
+            "faccessat2": (self._access, (0, 1, 3)),
+            "chdir": (self._access, (HERE, 0, -1)),
+            "readlink": (self._lstat, (HERE, 0)),
+            "readlinkat": (self._lstat, (0, 1)),
+        }
+
+    def _stat(
+        self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
+    ) -> Verdict:
+        given = arguments[flags] if flags >= 0 else 0
+        full = self._sight.full(thread, arguments, directory, path)
+        return self._look_up(thread, full, EXISTS | STATED, follow=not given & SYMLINK_NOFOLLOW)
+
+    def _access(
+        self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
+    ) -> Verdict:
+        given = arguments[flags] if flags >= 0 else 0
+        full = self._sight.full(thread, arguments, directory, path)
+        return self._look_up(thread, full, EXISTS, follow=not given & SYMLINK_NOFOLLOW)
+
+    def _lstat(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
+        full = self._sight.full(thread, arguments, directory, path)
+        return self._look_up(thread, full, EXISTS | STATED, follow=False)
+
+    def _look_up(self, thread: int, full: bytes, there: int, *, follow: bool) -> Verdict:
+        """`there`: what is noted of a path that is there."""
+        sight = self._sight
+        outside = sight.elsewhere.get(full)
+        if outside is not None:
+            self._imports.asked(thread, outside)
+            return GO_ON
+        found, status = sight.places.find(full, follow=follow)
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            self._imports.asked(thread, found)
+        if not sight.is_inside(found):
+            sight.elsewhere[full] = found
+            return GO_ON
+        flag = ABSENT if status is None else there
+        return sight.refuses(found, status), lambda: sight.seen.saw(found, flag)
+
+    def _open(
+        self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
+    ) -> Verdict:
+        full = self._sight.full(thread, arguments, directory, path)
+        return self._opened(thread, full, arguments[flags])
+
+    def _openat2(self, thread: int, arguments: Arguments) -> Verdict:
+        flags = int.from_bytes(memory(thread, arguments[2], 8), "little")
+        return self._opened(thread, self._sight.full(thread, arguments, 0, 1), flags)
+
+    def _creat(self, thread: int, arguments: Arguments) -> Verdict:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+        return self._opened(thread, self._sight.full(thread, arguments, HERE, 0), flags)
+
+    def _opened(self, thread: int, full: bytes, flags: int) -> Verdict:
+        sight = self._sight
+        found, status = sight.places.find(full, follow=not flags & os.O_NOFOLLOW)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            self._imports.opened(thread, found)
+        inside = sight.is_inside(found)
+        elsewhere = self._of_environment(found, status)
+        if elsewhere or (not inside and found.startswith(SYSTEM)):
+            return 0, elsewhere
+        writes = bool(flags & WRITING or flags & os.O_TRUNC)
+        refused = sight.refuses(found, status, write=writes)
+        if status is None:
+            if flags & os.O_CREAT:
+                keeps = not flags & (os.O_TRUNC | os.O_EXCL)
+                return refused, lambda: sight.seen.wrote(
+                    found, was_there=False, fresh=True, keeps=keeps
+                )
+            return refused, (lambda: sight.seen.saw(found, ABSENT)) if inside else None
+        flag = _sort(status, flags)
+        if flag == LISTED:
+            self._imports.listed(thread, found, status.st_mtime_ns)
+        if flag:
+            return refused, lambda: sight.seen.saw(found, flag)
+        if not stat.S_ISREG(status.st_mode):
+            return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
+        fresh = bool(flags & os.O_TRUNC)
+        added = bool(flags & os.O_APPEND) and not flags & os.O_RDWR
+        return refused, lambda: sight.seen.wrote(found, was_there=True, fresh=fresh, added=added)
+
+    def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
+        """What to note of a file that Python or an installed distribution brought."""
+        for mark in PACKAGES:
+            if mark in path:
+                place, _, rest = path.partition(mark)
+                one = place + mark[:-1], rest.partition(b"/")[0]
+                return lambda: self.packages.update({one: None})
+        if LIBRARY in path and status is not None:
+            self.library[path] = None
+        return None
+
+
+def _sort(status: os.stat_result, flags: int) -> int:
+    """What opening something that is there tells, if it is not for writing; else 0."""
+    if flags & os.O_PATH:
+        return EXISTS
+    if stat.S_ISDIR(status.st_mode):
+        return 0 if flags & WRITING else LISTED
+    if stat.S_ISLNK(status.st_mode) or (flags & os.O_CREAT and flags & os.O_EXCL):
+        return EXISTS
+    if stat.S_ISREG(status.st_mode) and not flags & (WRITING | os.O_TRUNC):
+        return READ
+    return 0

@@ -1,0 +1,297 @@
+"""The second tracer: `strace --seccomp-bpf` (5.3 and later), and how its lines are read.
+
+It tells what became of each call, but only afterwards: whether a file was there before it was
+opened for writing is not known then, and so is taken for a yes unless the file was begun anew.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from mlpipe_ci.tracing.access_log import (
+    ABSENT,
+    EXISTS,
+    IMPORTED,
+    LISTED,
+    OWN,
+    READ,
+    STATED,
+    Sightings,
+)
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.seccomp.call_context import SYSTEM, of_system
+from mlpipe_ci.tracing.seccomp.exec_calls import interpreter, is_32_bit
+from mlpipe_ci.tracing.seccomp.network_calls import HARMLESS
+from mlpipe_ci.tracing.seccomp.open_calls import LIBRARY, PACKAGES
+from mlpipe_ci.tracing.seccomp.path_resolver import Places
+from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.strace.parse import HANDLE, STRING, Calls, plain
+
+LOOKS = frozenset(
+    {
+        *("stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"),
+        *("readlink", "readlinkat", "chdir"),
+    }
+)
+OPENS = frozenset({"open", "openat", "openat2", "creat"})
+REMOVES = frozenset({"unlink", "unlinkat", "rmdir"})
+MOVES = frozenset({"rename", "renameat", "renameat2"})
+TALKS = frozenset({"connect", "sendto", "sendmsg", "sendmmsg"})
+STRANGE = frozenset(
+    {"chroot", "pivot_root", "mount", "unshare", "setns", "open_by_handle_at", "io_uring_setup"}
+)
+BIRTHS = frozenset({"clone", "clone3", "fork", "vfork"})
+OTHERS = frozenset(
+    {
+        *("execve", "execveat", "truncate", "mkdir", "mkdirat", "mknod", "mknodat", "symlink"),
+        *("symlinkat", "link", "linkat", "bind", "fchdir"),
+    }
+)
+CALLS = LOOKS | OPENS | REMOVES | MOVES | TALKS | STRANGE | BIRTHS | OTHERS
+INET = re.compile(rb'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )"([^"]+)"', re.DOTALL)
+UNIX = re.compile(rb'sun_path=(@?"(?:[^"\\]|\\.)*")')
+LOCAL = (b"127.", b"0.0.0.0", b"::1", b"::ffff:127.", b"::")
+MISSING = (b"ENOENT", b"ENOTDIR")
+
+
+def command(log: Path) -> tuple[str, ...]:
+    """The words before a command that have it watched; none where there is no strace."""
+    program = shutil.which("strace")
+    if not program:
+        return ()
+    arguments = ("-f", "-y", "--seccomp-bpf", "-e", "signal=none")
+    return (program, *arguments, "-e", f"trace=?{',?'.join(sorted(CALLS))}", "-o", str(log))
+
+
+def read(log: Path, root: str, directory: str) -> Trace:
+    """What a log tells. `root`: the repository; `directory`: where the command began."""
+    reader = _Reader(os.fsencode(root), os.fsencode(directory))
+    try:
+        with log.open("rb") as lines:
+            for line in lines:
+                reader.line(line)
+    except OSError as error:
+        return Trace(tracer="strace", why=(f"the log of strace cannot be read: {error.strerror}",))
+    return reader.trace()
+
+
+class _Reader:
+    """Reads one log. `where`: each process's directory, as far as it is known."""
+
+    def __init__(self, root: bytes, directory: bytes) -> None:
+        self._root, self._inside = root, root.rstrip(b"/") + b"/"
+        self._first = directory
+        self._where: dict[bytes, bytes] = {}
+        self._calls = Calls()
+        self._bound: set[bytes] = set()
+        self._places, self._seen = Places(), Sightings()
+        self._imports = Imports()
+        self._faults: dict[str, None] = {}
+        self._programs: dict[tuple[str, str], None] = {}
+        self._packages: dict[tuple[str, str], None] = {}
+        self._library: dict[str, None] = {}
+        self._network: dict[str, None] = {}
+
+    def trace(self) -> Trace:
+        """All that was read."""
+        links = (p for p in self._places.links if not of_system(p))
+        return Trace(
+            tracer="strace",
+            complete=not self._faults,
+            why=tuple(self._faults),
+            paths={os.fsdecode(path): self._flags(path) for path in self._seen.paths},
+            links=tuple(map(os.fsdecode, links)),
+            programs=tuple(self._programs),
+            packages=tuple(self._packages),
+            library=tuple(self._library),
+            network=tuple(self._network),
+        )
+
+    def _flags(self, path: bytes) -> int:
+        flags = self._seen.paths[path]
+        return flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
+
+    def line(self, line: bytes) -> None:
+        """Read one line of the log."""
+        call = self._calls.read(line)
+        if call:
+            self._call(*call)
+
+    def _call(
+        self, process: bytes, name: bytes, text: bytes, result: bytes, opened: bytes, error: bytes
+    ) -> None:
+        call = name.decode()
+        failed = result.startswith(b"-") or result == b"?"
+        for handle, path in HANDLE.findall(text)[:1]:
+            if handle == b"AT_FDCWD":
+                self._where[process] = plain(path)
+        if call in BIRTHS:
+            self._born(process, text, result)
+        elif call in STRANGE:
+            if not failed:
+                self._faults["a process changed what paths mean, or used io_uring"] = None
+        elif call in TALKS or call == "bind":
+            self._talks(call, text, failed=failed and error != b"EINPROGRESS")
+        elif call == "fchdir":
+            if not failed:
+                self._where[process] = next((plain(p) for _, p in HANDLE.findall(text)), b"")
+        else:
+            paths = list(self._paths(process, text, call))
+            if paths:
+                self._path(process, call, text, paths, (failed, error, opened))
+
+    def _born(self, process: bytes, text: bytes, child: bytes) -> None:
+        if b"CLONE_NEWNS" in text or b"CLONE_NEWUSER" in text:
+            self._faults["a process changed what paths mean (a namespace)"] = None
+        if child not in self._where and process in self._where:
+            self._where[child] = self._where[process]
+
+    def _paths(self, process: bytes, text: bytes, call: str) -> Iterator[bytes]:
+        """The absolute paths that a call names."""
+        handles = {found.end(): plain(found[2]) for found in HANDLE.finditer(text)}
+        strings = list(STRING.finditer(text))
+        if call in {"execve", "execveat"}:
+            strings = strings[:1]
+        if call in {"symlink", "symlinkat"}:
+            strings = strings[1:2]
+        if call in {"readlink", "readlinkat"}:
+            strings = strings[:1]
+        for found in strings:
+            path = plain(found[1])
+            base = next(
+                (p for end, p in handles.items() if text[end : found.start()] == b", "), None
+            )
+            if not path and base is not None:
+                continue  # the descriptor itself, which was seen when it was opened
+            if path[:1] != b"/":
+                if base is None:
+                    base = self._directory(process)
+                path = base + b"/" + path
+            yield path
+
+    def _directory(self, process: bytes) -> bytes:
+        """Where a process is; a new one begins where whoever is making one is."""
+        if process not in self._where:
+            parents = [p for p, (name, _) in self._calls.begun.items() if name.decode() in BIRTHS]
+            known = {self._where.get(parent, self._first) for parent in parents}
+            if len(known) > 1:
+                self._faults["it is not known in which directory a process began"] = None
+            self._where[process] = known.pop() if known else self._first
+        return self._where[process]
+
+    def _path(
+        self,
+        process: bytes,
+        call: str,
+        text: bytes,
+        paths: list[bytes],
+        end: tuple[bool, bytes, bytes],
+    ) -> None:
+        """`end`: whether the call failed, its error, and the path that was opened."""
+        seen, (failed, error, opened) = self._seen, end
+        follow = call not in REMOVES | MOVES | {"lstat", "readlink", "readlinkat", "symlink"}
+        follow = follow and b"AT_SYMLINK_NOFOLLOW" not in text and b"O_NOFOLLOW" not in text
+        path = self._places.find(paths[0], follow=follow)[0]
+        if call in OPENS and not failed:
+            self._opened(int(process), plain(opened) if opened else path, text, call)
+        elif failed:
+            inside = path.startswith(self._inside)
+            if inside and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
+                seen.saw(path, ABSENT if error in MISSING else EXISTS)
+        elif call in LOOKS:
+            if call == "chdir":
+                self._where[process] = path
+            if path.startswith(self._inside) or path == self._root:
+                seen.saw(path, EXISTS if "access" in call or call == "chdir" else EXISTS | STATED)
+                self._imports.asked(int(process), path)
+        elif call in {"execve", "execveat"}:
+            self._ran(process, paths[0], path)
+        else:
+            self._changed(call, path, paths, text)
+
+    def _changed(self, call: str, path: bytes, paths: list[bytes], text: bytes) -> None:
+        seen = self._seen
+        self._places.forget()
+        if call in REMOVES:
+            seen.removed(path)
+        elif call in MOVES and len(paths) > 1:
+            target = self._places.find(paths[1], follow=False)[0]
+            if target == path:
+                return
+            seen.moved(path, target, is_directory=os.path.isdir(target))
+        elif call in {"mkdir", "mkdirat"}:
+            seen.made(path)
+        elif call in {"link", "linkat"} and len(paths) > 1:
+            seen.linked(path, self._places.find(paths[1], follow=False)[0])
+        elif call == "truncate":
+            seen.wrote(path, was_there=True, fresh=text.endswith(b", 0"))
+        else:
+            seen.wrote(path, was_there=False, fresh=True)
+
+    def _opened(self, process: int, path: bytes, text: bytes, call: str) -> None:
+        listing = b"O_DIRECTORY" in text
+        if not listing:
+            self._imports.opened(process, path)
+        for mark in PACKAGES:
+            if mark in path:
+                place, _, rest = path.partition(mark)
+                top = rest.partition(b"/")[0]
+                self._packages[os.fsdecode(place + mark[:-1]), os.fsdecode(top)] = None
+                return
+        if LIBRARY in path:
+            self._library[os.fsdecode(path)] = None
+        inside = path.startswith(self._inside) or path == self._root
+        if path.startswith(SYSTEM) and not inside:
+            return
+        writes = call == "creat" or b"O_WRONLY" in text or b"O_RDWR" in text or b"O_TRUNC" in text
+        if b"O_TMPFILE" in text:
+            return
+        if b"O_PATH" in text:
+            self._seen.saw(path, EXISTS if inside else 0)
+        elif listing or (os.path.isdir(path) and not writes):
+            self._seen.saw(path, LISTED)
+            self._imports.listed(process, path, 0)  # which time is not told
+        elif not writes:
+            self._seen.saw(path, READ)
+        else:
+            known = self._seen.paths.get(path, 0)
+            fresh = call == "creat" or b"O_TRUNC" in text or b"O_EXCL" in text
+            self._seen.wrote(
+                path,
+                was_there=not known & (ABSENT | OWN),
+                fresh=fresh,
+                added=b"O_APPEND" in text and b"O_RDWR" not in text,
+                keeps=not fresh,
+            )
+
+    def _ran(self, process: bytes, name: bytes, path: bytes) -> None:
+        self._programs[os.fsdecode(name), os.fsdecode(path)] = None
+        if path.startswith(self._inside):
+            self._seen.saw(path, READ)
+        if is_32_bit(path):
+            self._faults["a 32-bit program ran, of which not all is seen"] = None
+        beneath = interpreter(path)
+        self._imports.started(int(process), path)
+        if beneath:
+            file = self._places.find(beneath)[0]
+            self._imports.started(int(process), file)
+            self._programs[os.fsdecode(beneath), os.fsdecode(file)] = None
+            if file.startswith(self._inside):
+                self._seen.saw(file, READ)
+
+    def _talks(self, call: str, text: bytes, *, failed: bool) -> None:
+        inet, unix = INET.search(text), UNIX.search(text)
+        name = inet[1] if inet else unix[1] if unix else b""
+        if call == "bind":
+            self._bound.add(name)
+            return
+        if inet and not inet[2].startswith(LOCAL):
+            self._network[inet[2].decode()] = None
+        elif name and not failed and name not in self._bound and name != b"53":
+            shown = os.fsdecode(name).strip('@"')
+            if not shown.startswith(HARMLESS):
+                self._faults[
+                    f"it talks to another process of this machine ({shown}), which is not watched"
+                ] = None

@@ -1,0 +1,1 @@
+"""Reads the workflow file: a `Workflow`, or all that is wrong with it."""

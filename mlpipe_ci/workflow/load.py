@@ -1,0 +1,117 @@
+"""The workflow of a file: as it was read last time if nothing of it has changed, else read anew.
+
+Reading takes 0.2 s for imports alone (YAML, JSON Schema, expressions), and 0.4 s for 1,000 steps.
+"""
+
+import io
+import json
+import os
+import pickle
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from mlpipe_ci import __version__
+from mlpipe_ci.core import workflow as values
+from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.workflow.workflow_file import Source
+
+PACKAGE = Path(__file__).parent.parent
+READERS = ("workflow", "core", "core/expressions", "core/yaml")
+MOST = 4 << 20
+"""Bytes of a workflow file; a larger one is refused by who reads it."""
+KNOWN = (
+    *("Workflow", "Step", "Instance", "Plot", "Gate", "Resources", "SecretVariable"),
+    *("CacheSettings", "External", "Each"),
+)
+"""The only classes that a remembered workflow may hold: nothing else is made from a file."""
+
+
+def load(source: Source) -> Workflow:
+    """Read a workflow file. Raises WorkflowError, MlpipeError; UsageError for `--set`."""
+    digest = _digest(source) if source.memory else None
+    remembered = _remembered(source, digest) if digest else None
+    if remembered is not None:
+        return remembered
+    from mlpipe_ci.workflow.reader import read  # noqa: PLC0415 - see above
+
+    workflow = read(source)
+    if digest and source.keep:
+        _remember(source, digest, workflow)
+    return workflow
+
+
+def _digest(source: Source) -> str | None:
+    """Of all that decides what is read, but for the params files; None if it cannot be told."""
+    around = [__version__, source.shown, source.name, source.github, source.settings]
+    try:
+        text = json.dumps(around, sort_keys=True, default=str)
+        hasher = blake3(text.encode("utf-8", "surrogatepass"))
+        for place in (*(PACKAGE / name for name in READERS), PACKAGE.parent / "schema"):
+            hasher.update(_state(place))
+        with source.path.open("rb") as file:
+            data = file.read(MOST + 1)
+        return str(hasher.update(data).hexdigest()) if len(data) <= MOST else None
+    except (OSError, ValueError):
+        return None
+
+
+def _state(directory: Path) -> bytes:
+    """Names, sizes and times of the files of this program: it may be another one tomorrow."""
+    if not directory.is_dir():
+        return b""
+    with os.scandir(directory) as entries:
+        files = [(e.name, e.stat()) for e in entries if e.name.endswith((".py", ".json"))]
+    return repr(sorted((name, s.st_size, s.st_mtime_ns) for name, s in files)).encode()
+
+
+def _file(source: Source) -> Path:
+    name = blake3(source.shown.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return (source.memory or Path()) / "workflows" / name
+
+
+def _around(source: Source, workflow: Workflow) -> str:
+    """Digest of the params files, and of the names of all items. Raises OSError, PathError."""
+    hasher = blake3()
+    for name in workflow.params_files:
+        content = (source.root / name).read_bytes()
+        hasher.update(f"{len(content)} ".encode()).update(content)
+    for wanted in workflow.items:
+        names = "\0".join(source.files(wanted))
+        hasher.update(f"\0{names}\0".encode("utf-8", "surrogateescape"))
+    return str(hasher.hexdigest())
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module != values.__name__ or name not in KNOWN:
+            raise pickle.UnpicklingError(name)
+        return getattr(values, name)
+
+
+def _remembered(source: Source, digest: str) -> Workflow | None:
+    try:
+        with _file(source).open("rb") as file:
+            if file.read(64) != digest.encode():
+                return None
+            around, workflow = _Unpickler(io.BytesIO(file.read())).load()
+        fits = isinstance(workflow, Workflow) and around == _around(source, workflow)
+        return workflow if fits else None
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is read anew
+        return None
+
+
+def _remember(source: Source, digest: str, workflow: Workflow) -> None:
+    path = _file(source)
+    temporary = path.with_name(os.urandom(8).hex())
+    with suppress(OSError, pickle.PicklingError, TypeError, MlpipeError):
+        record = pickle.dumps((_around(source, workflow), workflow))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(digest.encode() + record)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
