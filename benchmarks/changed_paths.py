@@ -52,13 +52,13 @@ def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     os.environ |= NOBODY
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        server = _server(place)
+        path = Path(folder)
+        server = _server(path)
         after = _git(server, "rev-parse", "main")
         before = _git(server, "rev-parse", f"main~{PUSHED}")
-        full, shallow = _clones(place, server)
-        os.environ |= _event(place, before, after)
-        copy = place / "copy"
+        full, shallow = _clones(path, server)
+        os.environ |= _event(path, before, after)
+        copy = path / "copy"
         plain = ["git", "diff", "--name-status", "-z", "--no-renames", before, after]
         fetch = f"git fetch -q --depth=1 origin {before} && {' '.join(plain)}"
         ours = [sys.executable, "-c", FIND]
@@ -80,9 +80,9 @@ def main() -> None:
     print(text)
 
 
-def _server(place: Path) -> Path:
+def _server(path: Path) -> Path:
     """A bare repository: all files in the first commit, then two files changed in each."""
-    server = place / "server"
+    server = path / "server"
     subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(server)], check=True)
     for name in ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"):
         _git(server, "config", name, "true")
@@ -104,28 +104,28 @@ def _server(place: Path) -> Path:
     return server
 
 
-def _clones(place: Path, server: Path) -> tuple[Path, Path]:
-    full, shallow = place / "full", place / "shallow"
+def _clones(path: Path, server: Path) -> tuple[Path, Path]:
+    full, shallow = path / "full", path / "shallow"
     for target, options in ((full, ()), (shallow, ("--depth=1",))):
         command = ["git", "clone", "-q", *options, server.as_uri(), str(target)]
         subprocess.run(command, check=True)
     return full, shallow
 
 
-def _event(place: Path, before: str, after: str) -> dict[str, str]:
+def _event(path: Path, before: str, after: str) -> dict[str, str]:
     payload = {"before": before, "after": after, "repository": {"default_branch": "main"}}
-    (place / "event.json").write_text(json.dumps(payload))
+    (path / "event.json").write_text(json.dumps(payload))
     return {
         "GITHUB_ACTIONS": "true",
         "GITHUB_EVENT_NAME": "push",
-        "GITHUB_EVENT_PATH": str(place / "event.json"),
+        "GITHUB_EVENT_PATH": str(path / "event.json"),
         "GITHUB_REF": "refs/heads/main",
         "GITHUB_SHA": after,
     }
 
 
-def _git(place: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=place, check=True, capture_output=True, text=True)
+def _git(path: Path, *words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=path, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 

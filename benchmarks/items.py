@@ -60,21 +60,21 @@ def main() -> None:
     asked = parser.parse_args()
     sizes = [int(size) for size in asked.sizes.split(",")]
     rows: dict[tuple[str, int], dict[str, list[float]]] = {}
-    with tempfile.TemporaryDirectory(prefix="mlpipe-items-") as place:
-        tools = _tools(Path(place))
+    with tempfile.TemporaryDirectory(prefix="mlpipe-items-") as path:
+        tools = _tools(Path(path))
         for size in sizes:
             for name, command in tools.items():
                 if name != "mlpipe" and size > LARGEST_OF_RIVALS:
                     continue
                 for _ in range(asked.rounds if size <= LARGEST_OF_RIVALS else 1):
-                    found = _round(Path(place) / "tree", size, command)
+                    found = _round(Path(path) / "tree", size, command)
                     for work, seconds in found.items():
                         rows.setdefault((name, size), {}).setdefault(work, []).append(seconds)
                 print(name, size, rows[name, size], flush=True)
     (ROOT / "benchmarks" / "items.md").write_text(_page(rows, sizes, list(tools)), "utf-8")
 
 
-def _tools(place: Path) -> dict[str, Command]:
+def _tools(path: Path) -> dict[str, Command]:
     """Each tool's command; `dry`: only say what would be done."""
     ours = [sys.executable, "-m", "mlpipe_ci"]
     found: dict[str, Command] = {
@@ -82,7 +82,7 @@ def _tools(place: Path) -> dict[str, Command]:
     }
     if shutil.which("make"):
         found["make"] = lambda dry: ["make", "-s", *(["-n"] if dry else [])]
-    home = place / "snakemake"
+    home = path / "snakemake"
     uv = str(Path(sys.executable).parent / "uv")
     done = [
         subprocess.run([uv, *words], check=False).returncode

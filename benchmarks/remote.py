@@ -78,9 +78,9 @@ def main() -> None:
 
 
 def _scratch() -> Path:
-    place = ROOT / "build"
-    place.mkdir(exist_ok=True)
-    return place
+    path = ROOT / "build"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def _install() -> None:
@@ -356,9 +356,9 @@ def _expanded(first: Path, pattern: str) -> list[str]:
     return sorted(str(path.relative_to(first)) for path in first.glob(pattern))
 
 
-def _commit(world: World, place: Path) -> None:
-    _call(world, place, "git", "add", "-A")
-    _call(world, place, "git", "commit", "-q", "-m", "all")
+def _commit(world: World, path: Path) -> None:
+    _call(world, path, "git", "add", "-A")
+    _call(world, path, "git", "commit", "-q", "-m", "all")
 
 
 def _clone(world: World, first: Path, second: Path) -> None:

@@ -23,7 +23,7 @@ from measure import measure
 
 from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.run.executors.local import LocalExecutor
-from mlpipe_ci.tracing.base import Request
+from mlpipe_ci.tracing.base import TraceRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "tracing.md"
@@ -77,16 +77,16 @@ def main() -> None:
     """Measure, and write the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        watched = _watched(place, rounds)
-        nothing = _nothing(place, rounds * 2)
+        path = Path(folder)
+        watched = _watched(path, rounds)
+        nothing = _nothing(path, rounds * 2)
     text = "\n".join([*_head(rounds), *_watched_table(watched), *_nothing_table(nothing)])
     RESULTS.write_text(text + "\n", "utf-8")
     print(text)
 
 
-def _watched(place: Path, rounds: int) -> dict[str, dict[str, list[Cost]]]:
-    repo = place / "work"
+def _watched(path: Path, rounds: int) -> dict[str, dict[str, list[Cost]]]:
+    repo = path / "work"
     repo.mkdir()
     _many(repo / "many")
     found: dict[str, dict[str, list[Cost]]] = {}
@@ -96,7 +96,7 @@ def _watched(place: Path, rounds: int) -> dict[str, dict[str, list[Cost]]]:
         command = (sys.executable, str(script))
         ways: dict[str, Callable[[], None]] = {"bare": partial(_bare, command, repo)}
         for tracer in _tracers():
-            ways[tracer] = partial(_below, command, repo, place, tracer)
+            ways[tracer] = partial(_below, command, repo, path, tracer)
         found[name] = {way: [] for way in ways}
         for round_ in range(rounds + 1):
             for way, run in ways.items():
@@ -111,25 +111,25 @@ def _tracers() -> list[str]:
     return [tracer for tracer in TRACERS if tracer == "notify" or shutil.which(tracer)]
 
 
-def _many(place: Path) -> None:
+def _many(path: Path) -> None:
     for folder in range(100):
-        (place / str(folder)).mkdir(parents=True)
+        (path / str(folder)).mkdir(parents=True)
         for number in range(SMALL // 100):
-            (place / str(folder) / f"{number}.txt").write_text(f"{folder} {number}\n")
+            (path / str(folder) / f"{number}.txt").write_text(f"{folder} {number}\n")
 
 
 def _bare(command: tuple[str, ...], repo: Path) -> None:
     subprocess.run(command, cwd=repo, check=True, stdout=subprocess.DEVNULL)
 
 
-def _below(command: tuple[str, ...], repo: Path, place: Path, tracer: str) -> None:
+def _below(command: tuple[str, ...], repo: Path, path: Path, tracer: str) -> None:
     """As the runner does it, until the trace is read."""
-    request = Request(root=repo, directory=repo, log=place / "strace.log", preferred=tracer)
+    request = TraceRequest(root=repo, directory=repo, log=path / "strace.log", preferred=tracer)
     env = tuple(os.environ.items())
-    job = Job(id="s", argv=command, directory=repo, env=env, log=place / "log", watch=request)
+    job = Job(id="s", argv=command, directory=repo, env=env, log=path / "log", watch=request)
     executor = LocalExecutor(lambda *_: None)
     executor.start(job)
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     if outcome.exit_code or outcome.trace.tracer != tracer or not outcome.trace.complete:
         raise SystemExit(f"{tracer}: {outcome}")
 
@@ -148,7 +148,7 @@ def _processors() -> float:
     return own.ru_utime + own.ru_stime + below.ru_utime + below.ru_stime
 
 
-def _nothing(place: Path, rounds: int) -> dict[str, list[Cost]]:
+def _nothing(path: Path, rounds: int) -> dict[str, list[Cost]]:
     """A run with nothing to do, in three repositories."""
     programs = {
         "all declared, not watched": (True, "off"),
@@ -156,13 +156,13 @@ def _nothing(place: Path, rounds: int) -> dict[str, list[Cost]]:
         "nothing declared": (False, "auto"),
     }
     for name, (declared, tracer) in programs.items():
-        _plant(place / name, declared=declared)
+        _plant(path / name, declared=declared)
         for _ in range(2):
-            _mlpipe(place, name, tracer)
+            _mlpipe(path, name, tracer)
     found: dict[str, list[Cost]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, (_, tracer) in programs.items():
-            found[name].append(_mlpipe(place, name, tracer))
+            found[name].append(_mlpipe(path, name, tracer))
     return found
 
 
@@ -184,16 +184,16 @@ def _plant(repo: Path, *, declared: bool) -> None:
         subprocess.run(["git", *nobody, *words], cwd=repo, check=True)
 
 
-def _mlpipe(place: Path, name: str, tracer: str) -> Cost:
+def _mlpipe(path: Path, name: str, tracer: str) -> Cost:
     program = Path(sys.executable).parent
     env: Mapping[str, str] = {
         "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(place),
-        "MLPIPE_CACHE_DIR": str(place / "cache" / name),
+        "HOME": str(path),
+        "MLPIPE_CACHE_DIR": str(path / "cache" / name),
         "MLPIPE_TRACER": tracer,
     }
-    said = place / "said"
-    sample = measure([str(program / "mlpipe"), "run"], place / name, env, said)
+    said = path / "said"
+    sample = measure([str(program / "mlpipe"), "run"], path / name, env, said)
     return Cost(sample.wall, sample.cpu)
 
 

@@ -123,12 +123,12 @@ def write_tree(tree: Tree, shared: Path, repo: Path) -> None:
         (home / "in.txt").write_text(f"{step.name}\n")
     if tree.payload or not (tree.files or tree.size):
         return
-    for place, folders, names in os.walk(shared):
-        inside = repo / DATA / os.path.relpath(place, shared)
+    for path, folders, names in os.walk(shared):
+        inside = repo / DATA / os.path.relpath(path, shared)
         inside.mkdir(exist_ok=True)
         folders.sort()
         for name in names:
-            os.link(Path(place, name), inside / name)
+            os.link(Path(path, name), inside / name)
 
 
 def count(directory: Path) -> tuple[int, int]:

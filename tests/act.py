@@ -43,17 +43,17 @@ def copy_of_the_action(directory: Path) -> Path:
 def _cache_actions(directory: Path) -> list[str]:
     """`actions/cache/restore` and `/save`, as act is told of them: GitHub's client, our wrapper."""
     for what in ("restore", "save"):
-        place = directory / what
-        place.mkdir(parents=True, exist_ok=True)
+        path = directory / what
+        path.mkdir(parents=True, exist_ok=True)
         names = ("path", "key", "restore-keys")
         inputs = "".join(f"  {name}: {{description: see there}}\n" for name in names)
-        (place / "action.yml").write_text(
+        (path / "action.yml").write_text(
             f"name: {what}\ndescription: {what}\ninputs:\n{inputs}"
             "runs: {using: node20, main: main.mjs}\n"
         )
         script = (ROOT / "tests/node/cache.mjs").as_uri()
         text = f"import {{ run }} from {json.dumps(script)};\nawait run({json.dumps(what)});\n"
-        (place / "main.mjs").write_text(text)
+        (path / "main.mjs").write_text(text)
     return _instead("actions/cache", directory)
 
 
@@ -61,18 +61,18 @@ def _artifact_actions(directory: Path) -> list[str]:
     """`actions/upload-artifact` and `/download-artifact`, likewise."""
     words: list[str] = []
     for what in ("upload", "download"):
-        place = directory / what
-        place.mkdir(parents=True, exist_ok=True)
+        path = directory / what
+        path.mkdir(parents=True, exist_ok=True)
         names = ("name", "path", "overwrite", "run-id", "github-token")
         inputs = "".join(f"  {name}: {{description: see there}}\n" for name in names)
-        (place / "action.yml").write_text(
+        (path / "action.yml").write_text(
             f"name: {what}\ndescription: {what}\ninputs:\n{inputs}"
             "runs: {using: node20, main: main.mjs}\n"
         )
         script = (ROOT / "tests/node/artifact.mjs").as_uri()
         text = f"import {{ run }} from {json.dumps(script)};\nawait run({json.dumps(what)});\n"
-        (place / "main.mjs").write_text(text)
-        words += _instead(f"actions/{what}-artifact", place)
+        (path / "main.mjs").write_text(text)
+        words += _instead(f"actions/{what}-artifact", path)
     return words
 
 
@@ -144,7 +144,7 @@ def _parsed(line: str) -> dict[str, Any]:
 def _pip_configuration() -> str:
     home = Path(INHERITED.get("HOME", "/nowhere"))
     places = [home / ".config/pip/pip.conf", home / ".pip/pip.conf"]
-    return next((str(place) for place in places if place.exists()), os.devnull)
+    return next((str(path) for path in places if path.exists()), os.devnull)
 
 
 def _free_port() -> int:

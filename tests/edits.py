@@ -203,16 +203,16 @@ def damage(world: World, one: int, other: int) -> None:
         path.unlink()
         if content and other % 3:
             flipped = bytes([content[one % len(content)] ^ 1])
-            place = one % len(content)
-            rest = content[place + 1 :] if other % 3 == 1 else b""
-            path.write_bytes(content[:place] + flipped + rest)
+            index = one % len(content)
+            rest = content[index + 1 :] if other % 3 == 1 else b""
+            path.write_bytes(content[:index] + flipped + rest)
     world.unsure = True
 
 
 def stored(world: World) -> list[Path]:
     top = world.cache / "v1"
     places = (top / "objects", top / "results")
-    return sorted(p for place in places for p in place.rglob("*") if p.is_file())
+    return sorted(p for path in places for p in path.rglob("*") if p.is_file())
 
 
 EDITS: tuple[Callable[[World, int, int], None], ...] = (

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlpipe_ci.core.cache_key import Input, key_parts, step_key
-from mlpipe_ci.core.plan import Facts, Written
+from mlpipe_ci.core.plan import StepFacts, Written
 from mlpipe_ci.core.result import Output, Producer, Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.plan.decide import Evidence
-from mlpipe_ci.run.executors.base import Job, Outcome
+from mlpipe_ci.run.executors.base import Job, JobResult
 from mlpipe_ci.tracing.base import Trace
 
 
@@ -44,14 +44,16 @@ def result(of: Step, inputs: tuple[Input, ...] = (), **fields: object) -> Result
     return Result(**(given | fields))  # type: ignore[arg-type]
 
 
-class FakeWitness:
+class FakeEvidence:
     """Knows of each step the evidence that the test gives it; by default a key and nothing else."""
 
     def __init__(self, **evidence: Evidence) -> None:
         self.evidence = evidence
         self.asked: list[tuple[str, Mapping[str, object], tuple[str, ...]]] = []
 
-    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
+    def collect(
+        self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
+    ) -> Evidence:
         self.asked.append((step.id, dict(written), failed))
         if failed:
             return Evidence(condition=False, blocked_by=failed)
@@ -79,15 +81,15 @@ class FakeExecutor:
         self.started.append(job.id)
         self._job = job
 
-    def ready(self, seconds: float | None) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         return True
 
-    def take(self) -> Outcome:
+    def result(self) -> JobResult:
         job = self._job
         assert job is not None
         Path(job.log).parent.mkdir(parents=True, exist_ok=True)
         Path(job.log).write_text(f"log of {job.id}\n")
-        return Outcome(
+        return JobResult(
             job=job, exit_code=self._act(job), started=time.time(), seconds=1.0, trace=Trace()
         )
 

@@ -25,10 +25,10 @@ from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.expressions import ExpressionError, Scope, bare, condition, evaluate
 from mlpipe_ci.core.yaml.parse import ONLY_SLOWLY, compose_by
 from mlpipe_ci.repo.each_files import on_disk
-from mlpipe_ci.report.diagnostics import Checked, fault_lines, faults_json, sarif
-from mlpipe_ci.workflow.contexts import Known, fault
+from mlpipe_ci.report.diagnostics import CheckedFile, diagnostic_lines, diagnostics_json, sarif
+from mlpipe_ci.workflow.contexts import KnownNames, problem_with_expression
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import Source
+from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
 CASES = Path(__file__).parent / "cases"
 HANG_SECONDS = 10
@@ -107,7 +107,7 @@ def loader(data: bytes, directory: Path) -> bool:
     path.write_bytes(data)
     try:
         load(
-            Source(
+            WorkflowFile(
                 path=path,
                 shown="mlpipe.yml",
                 root=directory,
@@ -118,9 +118,9 @@ def loader(data: bytes, directory: Path) -> bool:
     except MlpipeError as error:
         found = tuple(getattr(error, "faults", ()))
         for one in found:
-            assert one.line >= 1 and one.column >= 1 and fault_lines(one), one  # noqa: PT018
-        checked = (Checked(file="mlpipe.yml", steps=None, faults=found),)
-        assert faults_json(checked) and sarif(checked)  # noqa: PT018
+            assert one.line >= 1 and one.column >= 1 and diagnostic_lines(one), one  # noqa: PT018
+        checked = (CheckedFile(file="mlpipe.yml", steps=None, diagnostics=found),)
+        assert diagnostics_json(checked) and sarif(checked)  # noqa: PT018
         return False
     return True
 
@@ -128,8 +128,8 @@ def loader(data: bytes, directory: Path) -> bool:
 def expression(data: bytes, _directory: Path) -> bool:
     """Check and evaluate an expression; True if it has a value."""
     source = data.decode("utf-8", "replace")
-    known = Known(params=CONTEXTS["params"], matrix=CONTEXTS["matrix"], env=CONTEXTS["env"])
-    said = fault(bare(source), "if", known)
+    known = KnownNames(params=CONTEXTS["params"], matrix=CONTEXTS["matrix"], env=CONTEXTS["env"])
+    said = problem_with_expression(bare(source), "if", known)
     try:
         condition(source, Scope(contexts=CONTEXTS, functions=FUNCTIONS), succeeded=True)
         evaluate(bare(source), Scope(contexts=CONTEXTS, strict=frozenset({"params"})))

@@ -147,10 +147,10 @@ class Pipeline:
 def snapshot(root: Path) -> Snapshot:
     """All that is in a directory, but for git's."""
     found: Snapshot = {}
-    for place, directories, names in os.walk(root):
+    for path, directories, names in os.walk(root):
         if ".git" in directories:
             directories.remove(".git")
-        here = Path(place)
+        here = Path(path)
         links = [name for name in directories if (here / name).is_symlink()]
         for name in (*names, *links):
             found[(here / name).relative_to(root).as_posix()] = entry(here / name)

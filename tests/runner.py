@@ -79,9 +79,9 @@ class Hub:
         job.git("remote", "add", "origin", f"{self.server.url}/o/r")
         specs = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
         commit = self.desk.git("rev-parse", f"{ref}^{{commit}}")
-        place = f"refs/remotes/mlpipe/{ref.replace('/', '-')}"
+        path = f"refs/remotes/mlpipe/{ref.replace('/', '-')}"
         wanted = specs if depth == 0 else [f"--depth={depth}"]
-        job.git("fetch", "-q", "--no-tags", *options, "origin", f"+{commit}:{place}", *wanted)
+        job.git("fetch", "-q", "--no-tags", *options, "origin", f"+{commit}:{path}", *wanted)
         job.git("checkout", "-q", "--detach", commit)
         self.server.requests.clear()
         return job
@@ -99,12 +99,12 @@ class Job(Repo):
 
     def env(self, event: str, body: dict[str, Any], **more: str) -> dict[str, Any]:
         """The variables of a runner."""
-        place = self.root.parent / f"event-{self.root.name}.json"
-        place.write_text(json.dumps(body))
+        path = self.root.parent / f"event-{self.root.name}.json"
+        path.write_text(json.dumps(body))
         variables = {
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_NAME": event,
-            "GITHUB_EVENT_PATH": str(place),
+            "GITHUB_EVENT_PATH": str(path),
             "GITHUB_REPOSITORY": "o/r",
             "GITHUB_REF": "refs/heads/main",
             "GITHUB_SERVER_URL": self.server.url,

@@ -6,15 +6,15 @@ from hypothesis import strategies as st
 
 from mlpipe_ci.core.external_url import (
     address_of,
-    fault,
     identity,
     is_many,
     kind_of,
     prefix_of,
-    shown,
+    problem_with,
+    redacted,
 )
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import Item, Kind
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import SourceItem, SourceKind
 from mlpipe_ci.sources.sources import _collision, _path_fault
 
 PLAIN = "https://example.org/data/raw.csv?part=1&state=CA&st=NY"
@@ -25,15 +25,15 @@ words = st.text(alphabet="abcdefghXYZ0123456789-_", min_size=8, max_size=30)
 @given(st.sampled_from(SECRETS), words)
 def test_a_secret_shows_nowhere_and_is_no_part_of_the_identity(name: str, secret: str) -> None:
     url = f"{PLAIN.replace('&st=NY', '')}&{name}={secret}x"
-    assert secret not in shown(url)
+    assert secret not in redacted(url)
     assert identity(url) == identity(PLAIN.replace("&st=NY", ""))
 
 
 @given(words, words)
 def test_credentials_before_the_host_never_show(user: str, password: str) -> None:
     url = f"https://{user}q:{password}q@example.org/raw.csv"
-    assert f"{password}q" not in shown(url)
-    told = fault(External(url=url, path="raw.csv"))
+    assert f"{password}q" not in redacted(url)
+    told = problem_with(ExternalInput(url=url, path="raw.csv"))
     assert "credentials do not belong into the file" in told
     assert f"{password}q" not in told
 
@@ -89,17 +89,17 @@ def test_what_a_url_means(url: str, kind: str, many: bool, prefix: str) -> None:
     ],
 )
 def test_the_address_of_one_of_many(url: str, path: str, inner: str, address: str) -> None:
-    assert address_of(External(url=url, path=path), path + inner) == address
+    assert address_of(ExternalInput(url=url, path=path), path + inner) == address
 
 
 @given(st.text(max_size=60))
 def test_no_text_is_too_odd_for_a_question(text: str) -> None:
-    assert isinstance(fault(External(url=text, path="a")), str)
+    assert isinstance(problem_with(ExternalInput(url=text, path="a")), str)
 
 
 @given(st.text(max_size=300))
 def test_a_digest_is_one_line_however_odd_the_tag(value: str) -> None:
-    item = Item(path="a", owner="0" * 16, key="k", kind=Kind.ETAG, value=value)
+    item = SourceItem(path="a", owner="0" * 16, key="k", kind=SourceKind.ETAG, value=value)
     assert item.digest.isprintable()
     assert item.digest.isascii()
     assert len(item.digest) < 200

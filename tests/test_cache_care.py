@@ -68,10 +68,10 @@ def test_every_flipped_byte_is_found(ready: Repo, store: Path) -> None:
     for kind in ("objects", "results"):
         for path in files(store / kind):
             content = path.read_bytes()
-            for place in range(0, len(content), max(1, len(content) // 40)):
+            for index in range(0, len(content), max(1, len(content) // 40)):
                 path.unlink(missing_ok=True)
-                flipped = bytes([content[place] ^ 1])
-                path.write_bytes(content[:place] + flipped + content[place + 1 :])
+                flipped = bytes([content[index] ^ 1])
+                path.write_bytes(content[:index] + flipped + content[index + 1 :])
                 assert told(ready, "verify", code=1)["damaged"] >= 1
                 assert not path.exists()
                 (ready.root / "a.out").unlink(missing_ok=True)

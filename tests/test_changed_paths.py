@@ -37,8 +37,8 @@ def build(root: Path, history: list[tuple[dict[bytes, tuple[bytes, bytes]], list
     for n, (tree, parents) in enumerate(history):
         stream.append(b"commit refs/heads/c%d\nmark :%d\n" % (n, n + 1))
         stream.append(b"committer A <a@example.invalid> %d +0000\ndata 1\nc\n" % (10**9 + n))
-        for place, parent in enumerate(parents):
-            stream.append(b"%s :%d\n" % (b"merge" if place else b"from", parent + 1))
+        for index, parent in enumerate(parents):
+            stream.append(b"%s :%d\n" % (b"merge" if index else b"from", parent + 1))
         stream.append(b"deleteall\n")
         for name, (mode, content) in clean(tree).items():
             quoted = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
@@ -109,5 +109,5 @@ def test_the_changed_paths_are_those_in_which_two_listings_differ(
     there = open_git(shallow.root)
     assert there is not None
     asked = History(there, Remote(f"file://{bare.root}"))
-    assert asked.have(base), asked.problem
+    assert asked.fetch_commits(base), asked.problem
     assert {d.path: d.change for d in asked.changed(base, head)} == expected

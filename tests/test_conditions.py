@@ -7,10 +7,10 @@ import pytest
 from fakes import step, workflow
 
 from mlpipe_ci.core.errors import MlpipeError
-from mlpipe_ci.core.plan import Facts
-from mlpipe_ci.core.workflow import Instance, Step
-from mlpipe_ci.metrics.files import nested
-from mlpipe_ci.plan.conditions import Condition, Surroundings, look
+from mlpipe_ci.core.plan import StepFacts
+from mlpipe_ci.core.workflow import Step, StepInstance
+from mlpipe_ci.metrics.files import nested_metrics
+from mlpipe_ci.plan.conditions import Condition, ConditionContext, evaluate_condition
 
 GOOD: Mapping[str, Any] = {
     "outcome": "success",
@@ -19,20 +19,20 @@ GOOD: Mapping[str, Any] = {
 }
 BAD: Mapping[str, Any] = {"outcome": "failure", "conclusion": "failure", "metrics": {}}
 SKIPPED: Mapping[str, Any] = {"outcome": "skipped", "conclusion": "skipped", "metrics": {}}
-MATRIX = Instance(group="train", values=(("model", "a"),))
+MATRIX = StepInstance(group="train", values=(("model", "a"),))
 
 
-def ask(condition: str, facts: Facts, *earlier: Step, **written: None) -> Condition:
+def ask(condition: str, facts: StepFacts, *earlier: Step, **written: None) -> Condition:
     asking = step(
         "asking", condition=condition, env=(("MODE", "fast"),), strategy=MATRIX, position=9
     )
-    around = Surroundings(
+    around = ConditionContext(
         workflow=workflow(*(earlier or [step(name) for name in facts]), asking),
         github={"ref": "refs/heads/main"},
         facts=facts,
         hash_files=lambda patterns: "".join(patterns) if patterns != ("none",) else "",
     )
-    return look(asking, around, written, ())
+    return evaluate_condition(asking, around, written, ())
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_what_is_not_known_yet_is_waited_for() -> None:
 
 
 def test_a_matrix_is_asked_as_one() -> None:
-    one = step("train-a", strategy=Instance(group="train", values=()))
-    other = step("train-b", strategy=Instance(group="train", values=()))
+    one = step("train-a", strategy=StepInstance(group="train", values=()))
+    other = step("train-b", strategy=StepInstance(group="train", values=()))
     both = {"train-a": GOOD, "train-b": BAD}
     assert ask("steps.train.outcome == 'failure'", both, one, other).value
     assert ask("steps.train.metrics.auc == 0.93", both, one, other).value
@@ -82,5 +82,5 @@ def test_a_metric_that_is_not_there_is_a_slip() -> None:
 
 
 def test_metrics_in_maps() -> None:
-    assert nested({"a": 1, "b.c": 2, "b.d.e": 3}) == {"a": 1, "b": {"c": 2, "d": {"e": 3}}}
-    assert nested({"a": 1, "a.b": 2})["a"] == 1
+    assert nested_metrics({"a": 1, "b.c": 2, "b.d.e": 3}) == {"a": 1, "b": {"c": 2, "d": {"e": 3}}}
+    assert nested_metrics({"a": 1, "a.b": 2})["a"] == 1

@@ -1,13 +1,13 @@
 """The decision: a table of what is known and what follows."""
 
 import pytest
-from fakes import FakeWitness, result, step, workflow
+from fakes import FakeEvidence, result, step, workflow
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.cache_key import Input, key_parts
 from mlpipe_ci.core.plan import Action
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.decide import Evidence, decide, make_plan
 
@@ -114,10 +114,10 @@ def test_a_plan_passes_on_what_each_step_writes() -> None:
     clean, train = step("clean", inputs=("raw",), outputs=("c",)), step("train", inputs=("c",))
     skipped = step("skipped")
     stored = result(clean)
-    witness = FakeWitness(clean=Evidence(results=(stored,)), skipped=Evidence(condition=False))
-    plan = make_plan(workflow(clean, skipped, train, step("last", inputs=("m",))), witness)
+    evidence = FakeEvidence(clean=Evidence(results=(stored,)), skipped=Evidence(condition=False))
+    plan = make_plan(workflow(clean, skipped, train, step("last", inputs=("m",))), evidence)
     assert [d.action for d in plan.decisions] == ["reuse", "skip", "run", "maybe"]
-    assert [asked[1] for asked in witness.asked] == [
+    assert [asked[1] for asked in evidence.asked] == [
         {},
         {"clean": stored.outputs},
         {"clean": stored.outputs},
@@ -139,4 +139,4 @@ def test_a_plan_passes_on_what_each_step_writes() -> None:
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_duration(seconds) == words

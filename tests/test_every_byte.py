@@ -23,9 +23,9 @@ TRAIN = step("train", inputs=("a",), outputs=("model", "figures/"), env=(("SEED"
 
 def damaged(whole: bytes) -> Iterator[bytes]:
     """Each byte with one bit, another bit and all bits flipped; each length; a byte too many."""
-    for place, byte in enumerate(whole):
+    for index, byte in enumerate(whole):
         for bits in (1, 2, 16, 0xFF):
-            yield whole[:place] + bytes([byte ^ bits]) + whole[place + 1 :]
+            yield whole[:index] + bytes([byte ^ bits]) + whole[index + 1 :]
     for length in range(len(whole)):
         yield whole[:length]
         yield whole[:length] + bytes(len(whole) - length)  # as a crash of the machine leaves it
@@ -126,9 +126,9 @@ steps:
 
 
 @pytest.mark.parametrize(
-    ("kind", "place"), [("objects", 0), ("objects", -2), ("results", 3), ("seconds", 0)]
+    ("kind", "index"), [("objects", 0), ("objects", -2), ("results", 3), ("seconds", 0)]
 )
-def test_a_run_after_the_damage_is_right(repo: Repo, tmp_path: Path, kind: str, place: int) -> None:
+def test_a_run_after_the_damage_is_right(repo: Repo, tmp_path: Path, kind: str, index: int) -> None:
     log = tmp_path / "log"
     repo.commit({"mlpipe.yml": FILE, "raw": "one\n", ".gitignore": "model\n"})
     repo.mlpipe("run", LOG=str(log))
@@ -137,8 +137,8 @@ def test_a_run_after_the_damage_is_right(repo: Repo, tmp_path: Path, kind: str, 
     whole = path.read_bytes()
     flipped = bytearray(whole)
     if kind == "seconds":  # another digit of a number: it would parse
-        place = whole.index(b'"seconds": ') + len(b'"seconds": ')
-    flipped[place] ^= 1
+        index = whole.index(b'"seconds": ') + len(b'"seconds": ')
+    flipped[index] ^= 1
     overwrite(path, bytes(flipped))
     repo.mlpipe("run", LOG=str(log))
     assert repo.read("model") == "one\none\n"

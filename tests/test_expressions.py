@@ -27,7 +27,7 @@ from mlpipe_ci.core.expressions import (
     text,
     truth,
 )
-from mlpipe_ci.workflow.contexts import Known, fault
+from mlpipe_ci.workflow.contexts import KnownNames, problem_with_expression
 
 CONTEXTS: dict[str, Any] = {
     "github": {
@@ -39,7 +39,9 @@ CONTEXTS: dict[str, Any] = {
     "matrix": {},
     "steps": {},
 }
-KNOWN = Known(params=CONTEXTS["params"], env=CONTEXTS["env"], before=("prep",), after=("later",))
+KNOWN = KnownNames(
+    params=CONTEXTS["params"], env=CONTEXTS["env"], before=("prep",), after=("later",)
+)
 TRUE = [
     "true",
     "github.ref == 'refs/heads/main'",
@@ -106,13 +108,13 @@ def holds(source: str, *, succeeded: bool = True) -> bool:
 
 @pytest.mark.parametrize("source", TRUE)
 def test_true(source: str) -> None:
-    assert fault(bare(source), "if", KNOWN) is None
+    assert problem_with_expression(bare(source), "if", KNOWN) is None
     assert holds(source)
 
 
 @pytest.mark.parametrize("source", FALSE)
 def test_false(source: str) -> None:
-    assert fault(bare(source), "if", KNOWN) is None
+    assert problem_with_expression(bare(source), "if", KNOWN) is None
     assert not holds(source)
 
 
@@ -156,7 +158,7 @@ def test_success_is_meant_unless_a_status_function_is_named(
     ],
 )
 def test_what_is_wrong_is_said(source: str, message: str | None) -> None:
-    found = fault(source, "if", KNOWN)
+    found = problem_with_expression(source, "if", KNOWN)
     assert (found is None) == (message is None)
     assert (message or "") in (found or "")
 
@@ -169,7 +171,7 @@ def test_a_fault_that_is_met_only_now_is_raised(source: str) -> None:
 
 @given(st.text(max_size=30) | st.lists(st.sampled_from(TRUE + FALSE), max_size=3).map(" && ".join))
 def test_no_text_crashes_the_parser(source: str) -> None:
-    if fault(bare(source), "if", KNOWN) is None:
+    if problem_with_expression(bare(source), "if", KNOWN) is None:
         with contextlib.suppress(ExpressionError):  # what is met only now, as a division by zero
             assert isinstance(holds(source), bool)
 

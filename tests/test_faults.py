@@ -6,11 +6,11 @@ from typing import Any
 from conftest import Repo
 from jsonschema import Draft202012Validator
 
-from mlpipe_ci.core.errors import Fault
-from mlpipe_ci.report.diagnostics import RULES, Checked, fault_lines, sarif
+from mlpipe_ci.core.errors import Diagnostic
+from mlpipe_ci.report.diagnostics import RULES, CheckedFile, diagnostic_lines, sarif
 from mlpipe_ci.workflow.schema_errors import SCHEMA_DIR
 
-FAULT = Fault(
+FAULT = Diagnostic(
     file="mlpipe.yml",
     line=14,
     column=5,
@@ -29,7 +29,7 @@ def valid(text: str, name: str) -> dict[str, Any]:
 
 
 def test_a_fault_shows_its_line_and_the_place_in_it() -> None:
-    assert fault_lines(FAULT) == [
+    assert diagnostic_lines(FAULT) == [
         "mlpipe.yml:14:5: step 'train': unknown key 'input'; did you mean 'inputs'?",
         "    14 |     input: [data.csv]",
         "       |     ^",
@@ -37,23 +37,29 @@ def test_a_fault_shows_its_line_and_the_place_in_it() -> None:
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:
-    long = Fault(file="f", line=1, column=500, message="m", source="x" * 499 + "HERE" + "y" * 500)
-    _, source, mark = fault_lines(long)
+    long = Diagnostic(
+        file="f", line=1, column=500, message="m", source="x" * 499 + "HERE" + "y" * 500
+    )
+    _, source, mark = diagnostic_lines(long)
     assert len(source) < 140
     assert source[mark.index("^")] == "H"
 
 
 def test_control_characters_and_tabs_are_shown_as_text() -> None:
-    odd = Fault(file="f\x1b", line=1, column=2, message="m\n\x1b[31m", source="\tx\x1b[31m")
-    assert fault_lines(odd) == ["f\\x1b:1:2: m\\n\\x1b[31m", "     1 |  x\\x1b[31m", "       |  ^"]
+    odd = Diagnostic(file="f\x1b", line=1, column=2, message="m\n\x1b[31m", source="\tx\x1b[31m")
+    assert diagnostic_lines(odd) == [
+        "f\\x1b:1:2: m\\n\\x1b[31m",
+        "     1 |  x\\x1b[31m",
+        "       |  ^",
+    ]
 
 
 def test_sarif() -> None:
     """The parts that GitHub needs (docs.github.com, "SARIF support for code scanning")."""
-    warning = Fault(
+    warning = Diagnostic(
         file="a b/ß.yml", line=2, column=1, message="w", rule="tracked", level="warning"
     )
-    found = sarif((Checked(file="mlpipe.yml", steps=None, faults=(FAULT, warning)),))
+    found = sarif((CheckedFile(file="mlpipe.yml", steps=None, diagnostics=(FAULT, warning)),))
     (run,) = found["runs"]
     assert found["version"] == "2.1.0"
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(RULES)

@@ -14,11 +14,11 @@ from mlpipe_ci.core.directory_listing import MOST, is_listing
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.repo.file_digest import file_digest
 from mlpipe_ci.repo.git import open_git
-from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.repo.work_tree import WorkTree
 
 
-def tree(repo: Repo, *outputs: str) -> Tree:
-    return Tree(repo.root, open_git(repo.root), outputs)
+def tree(repo: Repo, *outputs: str) -> WorkTree:
+    return WorkTree(repo.root, open_git(repo.root), outputs)
 
 
 def look(repo: Repo, pattern: str, *outputs: str) -> dict[str, str]:
@@ -204,7 +204,7 @@ def test_files_in_a_submodule_are_read(repo: Repo, tmp_path: Path) -> None:
 
 def test_without_git_all_is_blake3(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1")
-    (found,) = Tree(tmp_path, None, ()).inputs("a", "s")
+    (found,) = WorkTree(tmp_path, None, ()).inputs("a", "s")
     assert found.digest == file_digest(tmp_path / "a")
 
 

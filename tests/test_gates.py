@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from mlpipe_ci.core.run import Bar, Held, Measured, Status, StepOutcome
-from mlpipe_ci.core.workflow import Gate, Instance, Step, Workflow
-from mlpipe_ci.metrics.evaluation import Scales
-from mlpipe_ci.metrics.gates import held
+from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Status, StepOutcome
+from mlpipe_ci.core.workflow import Gate, Step, StepInstance, Workflow
+from mlpipe_ci.metrics.evaluation import MetricsEvaluator
+from mlpipe_ci.metrics.gates import check_gate
 
 METRICS = (("auc", 0.9), ("test.recall", 0.8), ("loss", 0.2), ("rows", 5.0), ("bad", math.nan))
-BASE = Measured(metrics=(("auc", 0.92), ("loss", 0.1), ("rows", 5.0), ("bad", math.nan)))
-UNKNOWN = Measured(source="no base: evaluate never ran on 4be1c02")
+BASE = BaseMetrics(metrics=(("auc", 0.92), ("loss", 0.1), ("rows", 5.0), ("bad", math.nan)))
+UNKNOWN = BaseMetrics(source="no base: evaluate never ran on 4be1c02")
 
 
-def one(text: str, base: Measured | None = BASE, **more: Any) -> Held:
+def one(text: str, base: BaseMetrics | None = BASE, **more: Any) -> GateResult:
     gate = Gate(text=text, require_base=more.pop("require_base", False))
     step = Step(id="e", name="e", run="e", env=(("LEAST", "0.5"),), **more)
     outcome = StepOutcome(step=step, status=Status.SUCCEEDED, metrics=METRICS)
-    return held(Bar(gate=gate, step=step, params={"least": 0.85}), outcome, base)
+    return check_gate(GateCheck(gate=gate, step=step, params={"least": 0.85}), outcome, base)
 
 
 CASES = {
@@ -59,8 +59,8 @@ def test_each_case_is_as_it_is_written(text: str) -> None:
     assert why in found.why
 
 
-@pytest.mark.parametrize("base", [None, UNKNOWN, Measured(source="")])
-def test_without_a_base_a_gate_on_it_passes_with_a_warning(base: Measured | None) -> None:
+@pytest.mark.parametrize("base", [None, UNKNOWN, BaseMetrics(source="")])
+def test_without_a_base_a_gate_on_it_passes_with_a_warning(base: BaseMetrics | None) -> None:
     assert one("metrics.auc >= base.auc", base).passed is None
     assert one("metrics.auc >= base.auc", base, require_base=True).passed is False
     assert one("!worse_than_base(metrics.auc)", base).passed is None
@@ -91,12 +91,15 @@ def test_worse_than_base_counts_in_standard_errors(case: str) -> None:
             metrics=((name, sum(head) / 5),),
             samples=((name, head),),
         )
-        measured = Measured(
+        measured = BaseMetrics(
             metrics=((name, sum(then) / len(then)),),
             samples=((name, then),) if len(then) > 1 else (),
         )
         gate = Gate(text=f"!worse_than_base(metrics.{name}, 2)")
-        assert held(Bar(gate=gate, step=step, params={}), outcome, measured).passed is passed
+        assert (
+            check_gate(GateCheck(gate=gate, step=step, params={}), outcome, measured).passed
+            is passed
+        )
 
 
 def flow(*steps: Step, **params: Any) -> Workflow:
@@ -108,8 +111,8 @@ def step(name: str, *gates: str, **more: Any) -> Step:
     return Step(id=name, name=name, run=name, metrics=("m.json",), gates=made, **more)
 
 
-def weighed(scales: Scales, one: Step, status: Status = Status.SUCCEEDED) -> StepOutcome:
-    return scales.weigh(StepOutcome(step=one, status=status, metrics=METRICS))
+def weighed(scales: MetricsEvaluator, one: Step, status: Status = Status.SUCCEEDED) -> StepOutcome:
+    return scales.evaluate(StepOutcome(step=one, status=status, metrics=METRICS))
 
 
 def origins(outcome: StepOutcome) -> list[tuple[str, bool | None, str]]:
@@ -118,13 +121,15 @@ def origins(outcome: StepOutcome) -> list[tuple[str, bool | None, str]]:
 
 def test_outside_of_pull_requests_the_files_own_gates_hold() -> None:
     mine = step("e", "metrics.auc > 0.8")
-    assert origins(weighed(Scales(flow(mine)), mine)) == [("metrics.auc > 0.8", True, "here")]
+    assert origins(weighed(MetricsEvaluator(flow(mine)), mine)) == [
+        ("metrics.auc > 0.8", True, "here")
+    ]
 
 
 def test_in_a_pull_request_the_bases_hold_with_its_params() -> None:
     mine = step("e", "metrics.auc > params.least", "metrics.loss < 1")
     theirs = step("e", "metrics.auc > params.least", "metrics.rows > 9")
-    scales = Scales(flow(mine, least=0.1), flow(theirs, least=0.95))
+    scales = MetricsEvaluator(flow(mine, least=0.1), flow(theirs, least=0.95))
     assert origins(weighed(scales, mine)) == [
         ("metrics.auc > params.least", False, "here"),
         ("metrics.rows > 9", False, "base"),
@@ -136,37 +141,37 @@ def test_a_gate_that_needs_no_base_any_more_is_another() -> None:
     theirs = step("e")
     theirs = replace(theirs, gates=(Gate(text="metrics.auc > base.auc", require_base=True),))
     mine = step("e", "metrics.auc > base.auc")
-    scales = Scales(flow(mine), flow(theirs), {"e": UNKNOWN})
+    scales = MetricsEvaluator(flow(mine), flow(theirs), {"e": UNKNOWN})
     assert origins(weighed(scales, mine)) == [("metrics.auc > base.auc", False, "base")]
 
 
 def test_a_step_under_another_id_is_known_by_its_name() -> None:
     mine = replace(step("e", "metrics.auc > 0.1"), id="other")
-    scales = Scales(flow(mine), flow(step("e", "metrics.auc > 0.95")))
-    assert weighed(scales, mine).broke
-    assert scales.lost() == ()
+    scales = MetricsEvaluator(flow(mine), flow(step("e", "metrics.auc > 0.95")))
+    assert weighed(scales, mine).fails_run
+    assert scales.removed_gates() == ()
 
 
 def test_a_step_that_is_taken_away_misses_its_gates() -> None:
-    scales = Scales(flow(step("f")), flow(step("e", "metrics.auc > 0.1"), step("f")))
-    (name, gate), *_ = scales.lost()
+    scales = MetricsEvaluator(flow(step("f")), flow(step("e", "metrics.auc > 0.1"), step("f")))
+    (name, gate), *_ = scales.removed_gates()
     assert (name, gate.passed, gate.origin) == ("e", False, "base")
 
 
 def test_a_combination_of_a_matrix_with_lists_in_it_has_gates_too() -> None:
-    values = Instance(group="e", values=(("layers", [8, 8]),))
+    values = StepInstance(group="e", values=(("layers", [8, 8]),))
     mine = step("e", "metrics.auc > matrix.layers[0]", strategy=values)
-    assert weighed(Scales(flow(mine), flow(mine)), mine).missed
+    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine).missed_gates
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.BLOCKED, Status.CANCELLED])
 def test_nothing_is_held_against_what_did_not_run(status: Status) -> None:
     mine = step("e", "metrics.auc > 0.95")
-    assert weighed(Scales(flow(mine), flow(mine)), mine, status).gates == ()
+    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, status).gates == ()
 
 
 def test_a_step_that_is_skipped_as_before_misses_nothing() -> None:
     mine = step("e", "metrics.auc > 0.95", condition="github.ref == 'x'")
-    assert weighed(Scales(flow(mine), flow(mine)), mine, Status.SKIPPED).gates == ()
+    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, Status.SKIPPED).gates == ()
     other = flow(step("e", "metrics.auc > 0.95"))
-    assert weighed(Scales(flow(mine), other), mine, Status.SKIPPED).broke
+    assert weighed(MetricsEvaluator(flow(mine), other), mine, Status.SKIPPED).fails_run

@@ -24,7 +24,7 @@ def opened(repo: Repo) -> Git:
 
 def seen(git: Git) -> tuple[frozenset[str], frozenset[str]]:
     git.forget()
-    now = git.look()
+    now = git.snapshot()
     return now.modified, now.untracked
 
 
@@ -117,7 +117,7 @@ def test_hidden_and_unmerged_entries_are_not_plain(repo: Repo) -> None:
     entries = opened(repo).index()
     assert {name for name in entries if (entry := entries.get(name)) and entry.plain} == {"plain"}
     assert [name for name, about in entries.plain_files("") if about] == ["plain"]
-    assert opened(repo).look().modified == {"both"}
+    assert opened(repo).snapshot().modified == {"both"}
 
 
 def test_a_file_that_is_intended_to_be_added_is_modified(repo: Repo) -> None:

@@ -14,10 +14,10 @@ from github_server import TOKEN, Fault, Server, serve
 
 from mlpipe_ci.ci.github import comments, pulls, statuses
 from mlpipe_ci.ci.github.client import Client
-from mlpipe_ci.ci.github.publisher import OPEN, Publisher, Wants, close_open
-from mlpipe_ci.ci.github.retry import Patience, asked_to_wait
+from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close_open
+from mlpipe_ci.ci.github.retry import RetryBudget, asked_to_wait
 from mlpipe_ci.core.changes import Comparison
-from mlpipe_ci.core.errors import Fault as FileFault
+from mlpipe_ci.core.errors import Diagnostic as FileFault
 from mlpipe_ci.core.errors import GitHubError, WorkflowError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.run import Run, Status, StepOutcome
@@ -48,7 +48,7 @@ class Clock:
 
 def client(server: Server, token: str = TOKEN, clock: Clock | None = None) -> Client:
     clock = clock or Clock()
-    return Client(server.url, "o/r", token, Patience(now=clock.now, sleep=clock.sleep))
+    return Client(server.url, "o/r", token, RetryBudget(now=clock.now, sleep=clock.sleep))
 
 
 def body(text: str, run: int = 5, attempt: int = 1) -> str:
@@ -56,7 +56,7 @@ def body(text: str, run: int = 5, attempt: int = 1) -> str:
 
 
 def post(server: Server, text: str, **fields: Any) -> comments.Posted:
-    return comments.converge(client(server), 7, MARKER, (text,), markdown.run_of, **fields)
+    return comments.upsert_comment(client(server), 7, MARKER, (text,), markdown.run_of, **fields)
 
 
 def bodies(server: Server) -> list[str]:
@@ -181,7 +181,7 @@ def test_a_comment_that_goes_meanwhile_is_made_anew(server: Server) -> None:
 
 def test_what_is_too_long_is_said_in_short(server: Server) -> None:
     long = body("x" * 70_000)
-    comments.converge(client(server), 7, MARKER, (long, body("short")), markdown.run_of)
+    comments.upsert_comment(client(server), 7, MARKER, (long, body("short")), markdown.run_of)
     assert bodies(server) == [body("short")]
     with pytest.raises(GitHubError, match="too long"):
         post(server, long)
@@ -247,7 +247,7 @@ def test_what_github_refuses_is_said_in_time(server: Server, fault: Fault, messa
     clock = Clock()
     server.faults = {"GET": [fault] * 9, "POST": [fault] * 9}
     with pytest.raises(GitHubError) as raised:
-        comments.converge(client(server, clock=clock), 7, MARKER, (MARKER,), markdown.run_of)
+        comments.upsert_comment(client(server, clock=clock), 7, MARKER, (MARKER,), markdown.run_of)
     assert message in str(raised.value)
     assert sum(clock.slept) < 120
 
@@ -266,7 +266,7 @@ def test_what_passes_is_waited_for(server: Server, fault: Fault, waits: list[flo
     clock = Clock()
     server.add(body("old", 1))
     server.faults = {"GET": [fault]}
-    comments.converge(client(server, clock=clock), 7, MARKER, (body("new"),), markdown.run_of)
+    comments.upsert_comment(client(server, clock=clock), 7, MARKER, (body("new"),), markdown.run_of)
     assert clock.slept == waits
     assert bodies(server) == [body("new")]
 
@@ -314,9 +314,11 @@ def test_many_writes_are_a_second_apart(server: Server) -> None:
 
 def test_a_server_that_is_not_there() -> None:
     clock = Clock()
-    nowhere = Client("http://127.0.0.1:9", "o/r", TOKEN, Patience(now=clock.now, sleep=clock.sleep))
+    nowhere = Client(
+        "http://127.0.0.1:9", "o/r", TOKEN, RetryBudget(now=clock.now, sleep=clock.sleep)
+    )
     with pytest.raises(GitHubError, match="ConnectionError"):
-        comments.converge(nowhere, 7, MARKER, (MARKER,), markdown.run_of)
+        comments.upsert_comment(nowhere, 7, MARKER, (MARKER,), markdown.run_of)
     assert sum(clock.slept) < 120
 
 
@@ -404,9 +406,9 @@ def environment(server: Server, tmp_path: Path, **more: str) -> dict[str, str]:
 
 def published(run: Run, event: Event, env: dict[str, str], **wants: str) -> list[str]:
     said: list[str] = []
-    publisher = Publisher(event, env, Wants(**wants), said.append)
-    publisher.begins(run.workflow.name)
-    publisher.ends(run)
+    publisher = Publisher(event, env, PublishOptions(**wants), said.append)
+    publisher.started(run.workflow.name)
+    publisher.finished(run)
     return said
 
 
@@ -489,9 +491,11 @@ def test_a_fork_is_told_where_its_report_is(server: Server, tmp_path: Path) -> N
 
 
 def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path) -> None:
-    fault = FileFault(file="mlpipe.yml", line=3, column=5, message="unknown key '@all'")
-    publisher = Publisher(EVENT, environment(server, tmp_path), Wants(), lambda _text: None)
-    publisher.breaks("demo", "mlpipe.yml", WorkflowError((fault,)))
+    diagnostic = FileFault(file="mlpipe.yml", line=3, column=5, message="unknown key '@all'")
+    publisher = Publisher(
+        EVENT, environment(server, tmp_path), PublishOptions(), lambda _text: None
+    )
+    publisher.could_not_start("demo", "mlpipe.yml", WorkflowError((diagnostic,)))
     (text,) = bodies(server)
     assert "demo: could not start" in text
     assert "```text\nmlpipe.yml:3:5: unknown key '@all'\n```" in text
@@ -501,17 +505,17 @@ def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path
 def test_a_status_whose_answer_was_lost_is_closed_too(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
     server.faults = {"POST": [Fault(cut=True, done=True), Fault(422, "{}")]}
-    Publisher(EVENT, env, Wants(), lambda _text: None).begins("demo")
+    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
     assert server.states() == [("mlpipe/demo", "pending")]
     assert "closed" in close_open(env)
     server.may_write = set()
-    Publisher(EVENT, env, Wants(), lambda _text: None).begins("demo")
+    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
     assert close_open(env) == "", "who may not open one has nothing to close"
 
 
 def test_a_status_that_was_left_open_is_closed(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
-    Publisher(EVENT, env, Wants(), lambda _text: None).begins("demo")
+    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
     assert (tmp_path / OPEN).exists()
     assert "closed" in close_open(env)
     assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "error")]

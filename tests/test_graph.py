@@ -5,7 +5,7 @@ import json
 from fakes import step, workflow
 
 from mlpipe_ci.core.graph import Edge, edges
-from mlpipe_ci.core.workflow import Instance
+from mlpipe_ci.core.workflow import StepInstance
 from mlpipe_ci.report.graph import FORMATS
 
 PREP = step("prep", inputs=("raw",), outputs=("data/",))
@@ -14,13 +14,13 @@ FOREST = step(
     name="train (model=forest)",
     inputs=("data/x.csv",),
     outputs=("m/forest.pkl",),
-    strategy=Instance(group="train", values=()),
+    strategy=StepInstance(group="train", values=()),
 )
 LINEAR = step(
     "train-linear",
     inputs=("data/**",),
     outputs=("m/linear.pkl",),
-    strategy=Instance(group="train", values=()),
+    strategy=StepInstance(group="train", values=()),
 )
 EVALUATE = step("evaluate", inputs=("m/*.pkl",), metrics=("metrics.json",))
 TELL = step("tell", inputs=("text",), outputs=("told",), needs=("train",))

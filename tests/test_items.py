@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.step_contexts import facts
-from mlpipe_ci.core.workflow import Each, Instance
+from mlpipe_ci.core.workflow import ForEach, StepInstance
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.workflow.each import ItemError, Strategy, instances, shell_fault
 
@@ -17,7 +17,7 @@ PATHS = st.sets(NAMES, min_size=1, max_size=12).map(
 )
 
 
-def made(*paths: str, patterns: tuple[str, ...] = ("data/*",)) -> dict[str, Instance]:
+def made(*paths: str, patterns: tuple[str, ...] = ("data/*",)) -> dict[str, StepInstance]:
     return dict(instances("clean", patterns, paths, Strategy()))
 
 
@@ -87,7 +87,7 @@ def test_files_are_looked_for_as_inputs_are(tmp_path: Path) -> None:
     (tmp_path / "d/link").symlink_to("e")
 
     def meant(*patterns: str) -> list[str]:
-        return list(on_disk(tmp_path, Each(id="a", step="a", line=1, patterns=patterns)))
+        return list(on_disk(tmp_path, ForEach(id="a", step="a", line=1, patterns=patterns)))
 
     assert meant("d/*.csv") == ["d/a.csv", "d/b.csv"]
     assert meant("d/**/*.csv", "!d/b*") == ["d/a.csv", "d/e/f.csv", "d/link/f.csv"]

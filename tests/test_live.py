@@ -57,7 +57,7 @@ def since(screen: LiveScreen, seconds: float) -> None:
 def test_it_says_what_runs_how_far_it_is_and_what_comes(screen: LiveScreen) -> None:
     begun(screen, seconds=100)
     since(screen, 41.5)
-    screen.printed("train", b"epoch 1\r\x1b[32mepoch 2\x1b[0m  loss 0.4\n")
+    screen.output("train", b"epoch 1\r\x1b[32mepoch 2\x1b[0m  loss 0.4\n")
     name = "▶ train a model with a very long name, as people do"
     assert picture(screen, 110) == [
         f"{name}  [━━━━━━━━━               ] 41 %  0:41 of about 1:40",
@@ -95,7 +95,7 @@ def test_no_output_gets_out_of_its_line(data: bytes, width: int, height: int) ->
     screen.head(workflow(TRAIN, NEXT), Comparison(how="no commit yet"))
     begun(screen, "train", "b", "c", seconds=5)
     for one in ("train", "b", "c"):
-        screen.printed(one, data)
+        screen.output(one, data)
     lines = picture(screen, width, height)
     assert all(cell_len(line) <= width for line in lines)
     assert len(lines) <= max(5, height)
@@ -106,7 +106,7 @@ def test_of_a_gigabyte_without_a_newline_little_is_kept() -> None:
     one = LiveScreen(io.StringIO(), {})
     begun(one)
     for _ in range(100):
-        one.printed("train", b"x" * (1 << 16))
+        one.output("train", b"x" * (1 << 16))
     assert len(one._running["train"].output) <= 1 << 12
     assert Running("a", "why", None).last_line() == "why"
 
@@ -173,7 +173,7 @@ def test_a_terminal_that_is_lost_does_not_end_the_run(tmp_path: Path) -> None:
     one = LiveScreen(Gone(), {})
     one.head(workflow(TRAIN), Comparison(how="no commit yet"))
     one.start(Decision(step=TRAIN, action=Action.RUN, reasons=("r",)), None)
-    one.printed("train", b"x\n")
+    one.output("train", b"x\n")
     time.sleep(0.5)
     one.end(StepOutcome(step=TRAIN, status=Status.SUCCEEDED))
     one.close()

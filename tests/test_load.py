@@ -15,17 +15,17 @@ from typing import Any
 import pytest
 from conftest import ROOT, Repo
 
-from mlpipe_ci.cli.locate import find_place
-from mlpipe_ci.cli.open_session import open_workspace
+from mlpipe_ci.cli.locate import find_locations
+from mlpipe_ci.cli.open_session import open_session
 from mlpipe_ci.cli.options import Options
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.errors import MlpipeError, WorkflowError
 from mlpipe_ci.core.plan import Plan
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.workflow.load import load as load_source
-from mlpipe_ci.workflow.workflow_file import Source
+from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
 CASES = Path(__file__).parent / "cases"
 FILES = {kind: sorted((CASES / kind).glob("*.yml")) for kind in ("valid", "invalid")}
@@ -36,7 +36,7 @@ DEFAULTS = {field.name: field.default for field in fields(Step)}
 def load(path: Path, shown: str, name: str) -> Workflow:
     """Read a file whose repository is the directory that it lies in."""
     return load_source(
-        Source(
+        WorkflowFile(
             path=path, shown=shown, root=path.parent, name=name, items=partial(on_disk, path.parent)
         )
     )
@@ -84,13 +84,13 @@ def test_the_workflows_in_the_readme_are_right(repo: Repo) -> None:
 
 def make_inputs(root: Path, workflow: Workflow) -> None:
     """Make a file for each input that no step writes."""
-    writers = Writers(workflow.steps)
+    declared = DeclaredOutputs(workflow.steps)
     patterns = [(n, p) for n, step in enumerate(workflow.steps) for p in step.reads]
     for number, pattern in patterns:
         name = pattern.replace("**", "some").replace("*", "x").replace("?", "y")
         name = re.sub(r"\[(.)[^]]*\]", r"\1", name)
         path = root / (name + "file" if name.endswith("/") else name)
-        written = any(write.step < number for write in writers.meant_by(pattern))
+        written = any(write.step < number for write in declared.matching(pattern))
         if not pattern.startswith("!") and not written and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("data\n")
@@ -98,8 +98,8 @@ def make_inputs(root: Path, workflow: Workflow) -> None:
 
 def planned(repo: Repo) -> Plan:
     options, env = Options(directory=str(repo.root)), FROM_OUTSIDE
-    workspace = open_workspace(find_place(options, env), options, env, readonly=True)
-    return make_plan(workspace.workflow, workspace.gatherer(time.time()))
+    session = open_session(find_locations(options, env), options, env, readonly=True)
+    return make_plan(session.workflow, session.collector(time.time()))
 
 
 def shown(step: Step) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import pytest
 
 from mlpipe_ci.core.workflow import command_line
-from mlpipe_ci.run.executors.base import Job, Outcome, Printed
+from mlpipe_ci.run.executors.base import Job, JobResult, Printed
 from mlpipe_ci.run.executors.local import LocalExecutor
 
 
@@ -34,12 +34,12 @@ def printed_to(screen: BinaryIO) -> Printed:
     return lambda _, data: (screen.write(data), screen.flush())[1]
 
 
-def execute(directory: Path, command: str, **env: str) -> tuple[Outcome, bytes]:
+def execute(directory: Path, command: str, **env: str) -> tuple[JobResult, bytes]:
     screen = io.BytesIO()
     executor = LocalExecutor(printed_to(screen))
     executor.start(job(directory, command, **env))
     assert executor.free() == 0
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     assert executor.free() == 1
     executor.close()
     assert (directory / "logs" / "s.log").read_bytes() == screen.getvalue()
@@ -121,7 +121,7 @@ def test_a_closed_screen_does_not_end_the_command(tmp_path: Path) -> None:
     with open(writer, "wb", buffering=0) as screen:  # noqa: PTH123 - a descriptor, not a path
         executor = LocalExecutor(printed_to(screen))
         executor.start(job(tmp_path, "for i in $(seq 5000); do echo $i; done"))
-        assert executor.wait().exit_code == 0
+        assert executor.run_to_end().exit_code == 0
     assert (tmp_path / "logs/s.log").read_bytes().endswith(b"5000\n")
 
 
@@ -162,7 +162,7 @@ def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
     executor = LocalExecutor(lambda *_: None)
     started = time.monotonic()
     executor.start(replace(job(tmp_path, "sleep 60 & echo $! > child; wait"), timeout=0.5))
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     assert outcome.timed_out
     assert outcome.exit_code == -signal.SIGTERM
     assert not lives(int((tmp_path / "child").read_text()))
@@ -172,7 +172,7 @@ def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
 def test_a_job_in_time_did_not_time_out(tmp_path: Path) -> None:
     executor = LocalExecutor(lambda *_: None)
     executor.start(replace(job(tmp_path, "exit 3"), timeout=60))
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     assert (outcome.timed_out, outcome.exit_code) == (False, 3)
 
 
@@ -180,7 +180,7 @@ def test_a_second_attempt_is_written_behind_the_first(tmp_path: Path) -> None:
     for attempt in (1, 2):
         executor = LocalExecutor(lambda *_: None)
         executor.start(replace(job(tmp_path, f"echo {attempt}"), append=attempt > 1))
-        executor.wait()
+        executor.run_to_end()
     assert (tmp_path / "logs" / "s.log").read_text() == "1\n2\n"
 
 
@@ -189,7 +189,7 @@ def test_a_secret_is_in_neither_log_nor_screen(tmp_path: Path) -> None:
     executor = LocalExecutor(printed_to(screen))
     command = 'printf "a hun"; sleep 0.2; echo "ter22 b"; printf hunter2'
     executor.start(replace(job(tmp_path, command), secrets=("hunter22",)))
-    executor.wait()
+    executor.run_to_end()
     assert screen.getvalue() == b"a *** b\nhunter2"
     assert (tmp_path / "logs" / "s.log").read_bytes() == screen.getvalue()
     assert "hunter22" not in repr(replace(job(tmp_path, command), secrets=("hunter22",)))
@@ -201,6 +201,6 @@ def test_a_command_is_ended_in_time_whatever_the_caller_does(tmp_path: Path) -> 
     executor.start(replace(job(tmp_path, f"echo $$ > {begun}; exec sleep 600"), timeout=0.5))
     wait_for(lambda: begun.exists() and bool(begun.read_text()))
     wait_for(lambda: not lives(int(begun.read_text())))  # and nobody asks the executor
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     assert outcome.timed_out
     assert not outcome.cancelled

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.repo import digest_cache as module
-from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.file_digest import file_digest
 
 Reads = list[str]
@@ -59,32 +59,32 @@ def settled(path: Path, content: bytes) -> Path:
 
 def test_a_file_is_read_once(tmp_path: Path, reads: Reads) -> None:
     path, kept = settled(tmp_path / "a", b"one"), Kept()
-    memo = Memo(kept)
-    assert memo.digest(str(path)) == memo.digest(str(path)) == file_digest(path)
-    memo.save()
-    assert Memo(kept).digest(str(path)) == file_digest(path)
+    digest_cache = DigestCache(kept)
+    assert digest_cache.digest(str(path)) == digest_cache.digest(str(path)) == file_digest(path)
+    digest_cache.save()
+    assert DigestCache(kept).digest(str(path)) == file_digest(path)
     assert reads == [str(path)]
 
 
 def test_a_file_just_written_is_not_believed(tmp_path: Path, reads: Reads) -> None:
-    path, memo = tmp_path / "a", Memo(Kept())
+    path, digest_cache = tmp_path / "a", DigestCache(Kept())
     for content in (b"one", b"two", b"six"):
         path.write_bytes(content)
-        assert memo.digest(str(path)) == file_digest(path)
+        assert digest_cache.digest(str(path)) == file_digest(path)
     assert len(reads) == 3
 
 
 def test_an_edit_that_hides_itself_is_seen(tmp_path: Path, reads: Reads) -> None:
-    path, memo = settled(tmp_path / "a", b"one"), Memo(Kept())
-    memo.digest(str(path))
+    path, digest_cache = settled(tmp_path / "a", b"one"), DigestCache(Kept())
+    digest_cache.digest(str(path))
     before = path.stat()
     path.write_bytes(b"two")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert memo.digest(str(path)) == file_digest(path)
+    assert digest_cache.digest(str(path)) == file_digest(path)
     other = settled(tmp_path / "b", b"six")
     os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
     other.replace(path)
-    assert memo.digest(str(path)) == file_digest(path)
+    assert digest_cache.digest(str(path)) == file_digest(path)
 
 
 @pytest.mark.parametrize(
@@ -93,26 +93,26 @@ def test_an_edit_that_hides_itself_is_seen(tmp_path: Path, reads: Reads) -> None
 def test_what_is_damaged_is_forgotten(tmp_path: Path, text: str) -> None:
     path, kept = settled(tmp_path / "a", b"one"), Kept()
     kept.texts[str(tmp_path)] = text
-    assert Memo(kept).digest(str(path)) == file_digest(path)
+    assert DigestCache(kept).digest(str(path)) == file_digest(path)
 
 
 def test_the_state_keeps_it_and_a_plan_does_not(tmp_path: Path, reads: Reads) -> None:
     path, file = settled(tmp_path / "a", b"one"), tmp_path / "state.db"
     for readonly, count in ((False, 1), (True, 1)):
-        state = State(file, readonly=readonly)
-        state.memo.digest(str(path))
+        state = LocalState(file, readonly=readonly)
+        state.digest_cache.digest(str(path))
         state.close()
         assert len(reads) == count
     other = settled(tmp_path / "b", b"two")
     for _ in range(2):
-        state = State(file, readonly=True)
-        state.memo.digest(str(other))
+        state = LocalState(file, readonly=True)
+        state.digest_cache.digest(str(other))
         state.close()
     assert reads == [str(path), str(other), str(other)]
     with sqlite3.connect(file) as db:
         db.execute("DROP TABLE memo")
-    state = State(file, readonly=True)
-    assert state.memo.digest(str(path)) == file_digest(path)
+    state = LocalState(file, readonly=True)
+    assert state.digest_cache.digest(str(path)) == file_digest(path)
     state.close()
 
 
@@ -129,7 +129,7 @@ def test_the_state_keeps_it_and_a_plan_does_not(tmp_path: Path, reads: Reads) ->
 )
 def test_it_always_says_what_is_there(tmp_path: Path, steps: list[tuple[str, str]]) -> None:
     kept = Kept()
-    memo = Memo(kept)
+    digest_cache = DigestCache(kept)
     for number, (name, what) in enumerate(steps):
         path = tmp_path / name
         if what == "write":
@@ -141,8 +141,8 @@ def test_it_always_says_what_is_there(tmp_path: Path, steps: list[tuple[str, str
         elif what == "wait":
             time.sleep(module.FINE / 1e9 / 4)
         elif what == "save":
-            memo.save()
-            memo = Memo(kept)
+            digest_cache.save()
+            digest_cache = DigestCache(kept)
         for other in "abc":
             if (tmp_path / other).exists():
-                assert memo.digest(str(tmp_path / other)) == file_digest(tmp_path / other)
+                assert digest_cache.digest(str(tmp_path / other)) == file_digest(tmp_path / other)

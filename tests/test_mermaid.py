@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.graph import Edge
-from mlpipe_ci.core.plot_data import Drawn, Series
+from mlpipe_ci.core.plot_data import PlotData, Series
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report.graph import FORMATS, coloured
 from mlpipe_ci.report.plots import chart
@@ -109,7 +109,7 @@ def test_charts_of_plots_can_be_read(drawn: list[tuple[str, str, str, Points, Po
             Series(name=name, side=side, points=tuple(found))
             for side, found in (("here", here), ("base", base))
         )
-        plot = Drawn(path="p", kind="line", title=title, x_label=x_label, series=series)
+        plot = PlotData(path="p", kind="line", title=title, x_label=x_label, series=series)
         found = re.search(r"```mermaid\n(.*?)\n```", chart(plot), re.DOTALL)
         diagrams += [found[1]] if found else []
     assert [fault for fault in faults(diagrams) if fault] == []

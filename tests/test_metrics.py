@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.metric_direction import direction
-from mlpipe_ci.core.metric_statistics import collected, deviation, means, standard_error
+from mlpipe_ci.core.metric_statistics import means, sample_stddev, samples_by_metric, standard_error
 from mlpipe_ci.metrics.files import MetricsError, parse_metrics, read_metrics, together
 
 TEXTS = {
@@ -128,12 +128,12 @@ def test_the_file_has_the_last_word() -> None:
 
 
 def test_means_and_deviations() -> None:
-    samples = collected([{"a": 1.0, "b": 1.0}, {"a": 3.0}, {"a": 5.0, "b": math.nan}])
+    samples = samples_by_metric([{"a": 1.0, "b": 1.0}, {"a": 3.0}, {"a": 5.0, "b": math.nan}])
     assert samples[0] == ("a", (1.0, 3.0, 5.0))
     assert dict(means(samples)) == pytest.approx({"a": 3.0, "b": math.nan}, nan_ok=True)
-    assert deviation((1.0, 3.0, 5.0)) == 2.0
-    assert deviation((1.0,)) is None
-    assert deviation((1.0, math.nan)) is None
+    assert sample_stddev((1.0, 3.0, 5.0)) == 2.0
+    assert sample_stddev((1.0,)) is None
+    assert sample_stddev((1.0, math.nan)) is None
     assert standard_error((1.0, 3.0, 5.0), (1.0, 3.0, 5.0)) == pytest.approx(math.sqrt(8 / 3))
     assert standard_error((1.0, 3.0, 5.0), (9.0,)) == pytest.approx(math.hypot(2 / 3**0.5, 2))
     assert standard_error((1.0,), (1.0,)) is None

@@ -10,7 +10,7 @@ from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.workflow.params import (
     ParamsError,
     look_up,
-    merged,
+    merge_params,
     missing_key,
     read_params,
     with_set,
@@ -24,17 +24,17 @@ maps = st.recursive(
 
 @given(st.lists(maps, max_size=3))
 def test_merging_is_the_same_in_any_grouping(sources: list[dict[str, object]]) -> None:
-    one_by_one = merged([merged(sources[:1]), *sources[1:]])
-    assert merged(sources) == one_by_one
-    assert merged([*sources, {}]) == merged(sources)
-    assert merged(sources[-1:] * 2) == merged(sources[-1:])
+    one_by_one = merge_params([merge_params(sources[:1]), *sources[1:]])
+    assert merge_params(sources) == one_by_one
+    assert merge_params([*sources, {}]) == merge_params(sources)
+    assert merge_params(sources[-1:] * 2) == merge_params(sources[-1:])
 
 
 def test_merging_leaves_its_sources_alone() -> None:
     one, other = {"a": {"b": 1}}, {"a": {"c": 2}}
-    assert merged([one, other]) == {"a": {"b": 1, "c": 2}}
+    assert merge_params([one, other]) == {"a": {"b": 1, "c": 2}}
     assert (one, other) == ({"a": {"b": 1}}, {"a": {"c": 2}})
-    assert merged([{"a": {"b": 1}}, {"a": 5}, {"a": {"c": 1}}]) == {"a": {"c": 1}}
+    assert merge_params([{"a": {"b": 1}}, {"a": 5}, {"a": {"c": 1}}]) == {"a": {"c": 1}}
 
 
 @pytest.mark.parametrize(

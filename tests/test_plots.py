@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Plot, Step
-from mlpipe_ci.metrics.plots.build import Collector
+from mlpipe_ci.metrics.plots.build import PlotBuilder
 from mlpipe_ci.metrics.plots.series import Thinned, drawn_series
 from mlpipe_ci.metrics.plots.tables import PlotError, rows
 from mlpipe_ci.metrics.plots.vega import pictures, specification
@@ -123,11 +123,11 @@ def test_100_mb_are_read_in_bounded_memory(tmp_path: Path) -> None:
         step=Step(id="e", name="e", run="e", plots=(Plot(path="big.csv", x="epoch"),)),
         status=Status.SUCCEEDED,
     )
-    (plot,) = Collector(tmp_path, None, 1, 1 << 30).of(outcome)
+    (plot,) = PlotBuilder(tmp_path, None, 1, 1 << 30).plots_of(outcome)
     assert len(plot.series[0].points) <= 401
     assert plot.series[0].points[-1][0] == 899_999
     assert "of 900,000 points" in plot.notes[0]
-    (plot,) = Collector(tmp_path, None, 1, 1 << 20).of(outcome)
+    (plot,) = PlotBuilder(tmp_path, None, 1, 1 << 20).plots_of(outcome)
     assert "--html draws it" in plot.notes[0]
 
 
@@ -151,7 +151,7 @@ def test_every_kind_becomes_a_picture_with_head_over_base(kind: str) -> None:
     )
     series = [*drawn("a.csv", data, "here", kind=kind, **more)[0]]
     series += drawn("a.csv", data, "base", kind=kind, **more)[0]
-    plot = Drawn(path="a.csv", kind=kind, title="T <b>", series=tuple(series))
+    plot = PlotData(path="a.csv", kind=kind, title="T <b>", series=tuple(series))
     found, why = pictures((plot,))
     assert why == ""
     svg = base64.b64decode(found["a.csv"].partition(",")[2]).decode()
@@ -166,11 +166,11 @@ def test_a_specification_of_ones_own_gets_the_rows_and_fetches_nothing(tmp_path:
     (tmp_path / "own.json").write_text(json.dumps(own))
     step = Step(id="e", name="e", run="e", plots=(Plot(path="a.csv", spec="own.json"),))
     outcome = StepOutcome(step=step, status=Status.SUCCEEDED)
-    (plot,) = Collector(tmp_path, None, 1, 1 << 30).of(outcome)
+    (plot,) = PlotBuilder(tmp_path, None, 1, 1 << 30).plots_of(outcome)
     assert specification(plot)["data"]["values"][0] == {"x": "1", "y": "2.5", "side": "here"}
     assert pictures((plot,))[1] == ""
     away = own | {"layer": [{"data": {"url": "http://127.0.0.1:9/x.csv"}, "mark": "line"}]}
-    bad = Drawn(path="a.csv", kind="line", title="t", spec=json.dumps(away))
+    bad = PlotData(path="a.csv", kind="line", title="t", spec=json.dumps(away))
     found, why = pictures((bad,))
     assert found == {}
     assert "a.csv: " in why
@@ -190,7 +190,7 @@ def test_what_cannot_be_drawn_is_a_note(tmp_path: Path, name: str) -> None:
     kind = None if name.endswith("csv") else "image"
     step = Step(id="e", name="e", run="e", plots=(Plot(path=name, kind=kind),))
     outcome = StepOutcome(step=step, status=Status.SUCCEEDED)
-    (plot,) = Collector(tmp_path, None, 1, 1 << 30).of(outcome)
+    (plot,) = PlotBuilder(tmp_path, None, 1, 1 << 30).plots_of(outcome)
     assert ODD[name] in plot.notes[0]
     assert plot.series == ()
 

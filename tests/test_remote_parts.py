@@ -14,11 +14,11 @@ from s3_server import Fault, Server, s3
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
-from mlpipe_ci.cache.remote.circuit_breaker import FAILURES, PAUSE, Breaker
-from mlpipe_ci.cache.remote.client import PART, Wire
-from mlpipe_ci.cache.remote.connect import check, open_store, shown, timeout
+from mlpipe_ci.cache.remote.circuit_breaker import FAILURES, PAUSE, CircuitBreaker
+from mlpipe_ci.cache.remote.client import PART, RemoteClient
+from mlpipe_ci.cache.remote.connect import check, open_store, timeout, without_credentials
 from mlpipe_ci.cache.remote.downloads import bring
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.cache.remote.index import decode_recent
 from mlpipe_ci.core.errors import UsageError
 
@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def wire(server: Server) -> Wire:
+def client(server: Server) -> RemoteClient:
     server.faults = lambda _method, _path: None
     for key in server.objects("bucket"):
         server.delete("bucket", key)
@@ -41,9 +41,9 @@ def wire(server: Server) -> Wire:
     return wire_to(server)
 
 
-def wire_to(server: Server, url: str = "s3://bucket/top", **env: str) -> Wire:
+def wire_to(server: Server, url: str = "s3://bucket/top", **env: str) -> RemoteClient:
     told = {**server.env(), **env}
-    return Wire(lambda: open_store(url, told), url, lambda _text: None)
+    return RemoteClient(lambda: open_store(url, told), url, lambda _text: None)
 
 
 # -- frames ------------------------------------------------------------------------------------
@@ -61,8 +61,8 @@ def test_what_is_packed_comes_out_as_it_was(data: bytes, size: int) -> None:
 @given(st.binary(min_size=1, max_size=300), st.data())
 def test_a_damaged_frame_never_gives_other_bytes(data: bytes, draw: st.DataObject) -> None:
     frame = bytearray(frames.packed(data))
-    place = draw.draw(st.integers(0, len(frame) - 1))
-    frame[place] ^= draw.draw(st.integers(1, 255))
+    index = draw.draw(st.integers(0, len(frame) - 1))
+    frame[index] ^= draw.draw(st.integers(1, 255))
     with suppress(frames.FrameError):
         assert frames.unpacked(bytes(frame), 10_000) == data
 
@@ -85,7 +85,7 @@ def test_a_frame_that_says_more_than_is_allowed_is_not_opened() -> None:
 
 def test_after_three_failures_nothing_is_asked_until_a_probe_succeeds() -> None:
     now = [0.0]
-    breaker = Breaker(lambda: now[0])
+    breaker = CircuitBreaker(lambda: now[0])
     assert [breaker.failed() for _ in range(FAILURES)] == [False, False, True]
     assert not breaker.allows()
     now[0] = PAUSE
@@ -138,7 +138,7 @@ def test_an_address_that_cannot_be_used_is_refused(url: str, word: str) -> None:
 
 
 def test_what_is_secret_in_an_address_is_not_shown() -> None:
-    assert shown("s3://key:word@bucket/top?sig=1") == "s3://bucket/top"
+    assert without_credentials("s3://key:word@bucket/top?sig=1") == "s3://bucket/top"
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "1e9"])
@@ -158,22 +158,22 @@ def test_a_record_of_a_run_that_is_none(data: bytes) -> None:
 # -- the wire ----------------------------------------------------------------------------------
 
 
-def test_the_first_writer_wins(wire: Wire, server: Server) -> None:
-    assert wire.put("a/b", b"first")
-    assert not wire.put("a/b", b"second")
-    assert wire.get("a/b") == b"first"
-    assert wire.put("a/b", b"third", instead=True)
-    assert wire.get("a/b") == b"third"
+def test_the_first_writer_wins(client: RemoteClient, server: Server) -> None:
+    assert client.put("a/b", b"first")
+    assert not client.put("a/b", b"second")
+    assert client.get("a/b") == b"first"
+    assert client.put("a/b", b"third", instead=True)
+    assert client.get("a/b") == b"third"
     assert server.objects("bucket") == {"top/a/b": 5}
 
 
 def test_a_large_object_goes_in_parts_and_leaves_nothing_if_it_fails(
-    wire: Wire, server: Server
+    client: RemoteClient, server: Server
 ) -> None:
     piece = os.urandom(1 << 20)
-    wire.put_parts("large", (piece for _ in range(20)))
-    assert wire.size("large") == 20 << 20
-    answer = wire.stream("large", (19 << 20) + 100)
+    client.put_parts("large", (piece for _ in range(20)))
+    assert client.size("large") == 20 << 20
+    answer = client.stream("large", (19 << 20) + 100)
     assert (answer.size, b"".join(answer.chunks)) == (20 << 20, piece[100:])
 
     def broken() -> Iterator[bytes]:
@@ -181,54 +181,54 @@ def test_a_large_object_goes_in_parts_and_leaves_nothing_if_it_fails(
         raise ValueError("the file is another one")
 
     with pytest.raises(ValueError, match="another one"):
-        wire.put_parts("broken", broken())
-    assert wire.size("broken") is None
+        client.put_parts("broken", broken())
+    assert client.size("broken") is None
 
 
-def test_a_listing_of_many_pages(wire: Wire, server: Server) -> None:
+def test_a_listing_of_many_pages(client: RemoteClient, server: Server) -> None:
     for number in range(1005):
         server.put("bucket", f"top/many/{number:04}", b"x")
-    assert len(list(wire.entries("many"))) == 1005
+    assert len(list(client.entries("many"))) == 1005
     server.requests.clear()
     assert len(list(wire_to(server).entries("many", 1000))) == 1000
     assert len(server.requests) == 1
-    wire.delete([f"many/{number:04}" for number in range(1005)])
-    assert list(wire.entries("many")) == []
+    client.delete([f"many/{number:04}" for number in range(1005)])
+    assert list(client.entries("many")) == []
 
 
-FAULTS: list[tuple[Any, Kind, str]] = [
-    (Fault(status=403, code="ExpiredToken"), Kind.REFUSED, "log in again"),
-    (Fault(status=403, code="RequestTimeTooSkewed"), Kind.REFUSED, "clock is wrong"),
-    (Fault(status=403, code="InvalidAccessKeyId"), Kind.REFUSED, "access key is not known"),
-    (Fault(status=403, code="AccessDenied"), Kind.REFUSED, "do not allow it"),
-    (Fault(status=404, code="NoSuchBucket"), Kind.REFUSED, "no such bucket"),
-    (Fault(status=500, code="InternalError"), Kind.FAILED, "500 InternalError"),
-    (Fault(status=503, code="SlowDown"), Kind.FAILED, "too many requests"),
-    (Fault(status=429), Kind.FAILED, "429"),
-    (Fault(drop="before"), Kind.FAILED, "connection broke"),
-    (Fault(drop="middle"), Kind.FAILED, "connection broke"),
-    (Fault(cut=3), Kind.FAILED, "connection broke"),
-    (Fault(delay=1.5), Kind.FAILED, "no answer in time"),
-    (Fault(drip=0.4), Kind.FAILED, ""),
+FAULTS: list[tuple[Any, ErrorKind, str]] = [
+    (Fault(status=403, code="ExpiredToken"), ErrorKind.REFUSED, "log in again"),
+    (Fault(status=403, code="RequestTimeTooSkewed"), ErrorKind.REFUSED, "clock is wrong"),
+    (Fault(status=403, code="InvalidAccessKeyId"), ErrorKind.REFUSED, "access key is not known"),
+    (Fault(status=403, code="AccessDenied"), ErrorKind.REFUSED, "do not allow it"),
+    (Fault(status=404, code="NoSuchBucket"), ErrorKind.REFUSED, "no such bucket"),
+    (Fault(status=500, code="InternalError"), ErrorKind.FAILED, "500 InternalError"),
+    (Fault(status=503, code="SlowDown"), ErrorKind.FAILED, "too many requests"),
+    (Fault(status=429), ErrorKind.FAILED, "429"),
+    (Fault(drop="before"), ErrorKind.FAILED, "connection broke"),
+    (Fault(drop="middle"), ErrorKind.FAILED, "connection broke"),
+    (Fault(cut=3), ErrorKind.FAILED, "connection broke"),
+    (Fault(delay=1.5), ErrorKind.FAILED, "no answer in time"),
+    (Fault(drip=0.4), ErrorKind.FAILED, ""),
 ]
 
 
 @pytest.mark.parametrize(("fault", "kind", "word"), FAULTS)
 def test_a_fault_is_told_in_words(
-    wire: Wire, server: Server, fault: Fault, kind: Kind, word: str
+    client: RemoteClient, server: Server, fault: Fault, kind: ErrorKind, word: str
 ) -> None:
     server.put("bucket", "top/a", b"content of it")
-    wire = wire_to(server, MLPIPE_REMOTE_TIMEOUT="1")
+    client = wire_to(server, MLPIPE_REMOTE_TIMEOUT="1")
     server.faults = lambda _method, _path: fault
     with pytest.raises(RemoteError) as error:
-        wire.get("a")
+        client.get("a")
     assert error.value.kind is kind
     assert word in str(error.value)
-    if kind is Kind.REFUSED:
-        assert len(wire.warnings) == 1
+    if kind is ErrorKind.REFUSED:
+        assert len(client.warnings) == 1
         with pytest.raises(RemoteError):
-            wire.get("a")
-        assert len(wire.warnings) == 1, "said once"
+            client.get("a")
+        assert len(client.warnings) == 1, "said once"
 
 
 @pytest.mark.parametrize(
@@ -239,59 +239,59 @@ def test_a_store_that_is_not_there_is_left_alone_after_three_tries(
     server: Server, address: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HTTP_PROXY")  # which would look the name up
-    wire = wire_to(server, AWS_ENDPOINT_URL=address)
+    client = wire_to(server, AWS_ENDPOINT_URL=address)
     for _ in range(3):
         with pytest.raises(RemoteError, match=word):
-            list(wire.entries("v1"))
+            list(client.entries("v1"))
     with pytest.raises(RemoteError, match="did not answer"):
-        wire.get("a")
-    assert wire.counts.requests == 3
-    assert len(wire.warnings) == 1
+        client.get("a")
+    assert client.counts.requests == 3
+    assert len(client.warnings) == 1
 
 
 def test_without_credentials_it_is_not_used_and_that_is_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    wire = Wire(lambda: open_store("s3://b/x", {}), "s3://b/x", lambda _text: None)
+    client = RemoteClient(lambda: open_store("s3://b/x", {}), "s3://b/x", lambda _text: None)
     for _ in range(2):
         with pytest.raises(RemoteError):
-            wire.get("a")
-    assert len(wire.warnings) == 1
-    assert "credentials" in wire.warnings[0]
+            client.get("a")
+    assert len(client.warnings) == 1
+    assert "credentials" in client.warnings[0]
 
 
 # -- bringing contents -------------------------------------------------------------------------
 
 
-def stored(wire: Wire, data: bytes) -> str:
+def stored(client: RemoteClient, data: bytes) -> str:
     from blake3 import blake3  # noqa: PLC0415 - for this alone
 
     digest = f"blake3:{blake3(data).hexdigest()}"
-    wire.put_parts(layout.object_path("main", digest), frames.pack([data], len(data)))
+    client.put_parts(layout.object_path("main", digest), frames.pack([data], len(data)))
     return digest
 
 
 def test_a_stream_that_breaks_off_is_gone_on_with(
-    wire: Wire, server: Server, tmp_path: Path
+    client: RemoteClient, server: Server, tmp_path: Path
 ) -> None:
     data = os.urandom(3 * PART)
-    digest = stored(wire, data)
+    digest = stored(client, data)
     path = layout.object_path("main", digest)
     server.requests.clear()
     server.faults = lambda _method, _path: Fault(drop="middle") if not server.requests else None
-    bring(wire, path, digest, Objects(tmp_path))
+    bring(client, path, digest, Objects(tmp_path))
     assert Objects(tmp_path).read(digest) == data
     assert sum(one.received for one in server.requests) < 4 * PART
     assert list((tmp_path / "v1/tmp").iterdir()) == []
 
 
 def test_a_large_content_that_broke_off_is_gone_on_with_by_the_next_run(
-    wire: Wire, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: RemoteClient, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mlpipe_ci.cache.remote.downloads.KEPT", PART)
     data = os.urandom(5 * PART)
-    digest = stored(wire, data)
+    digest = stored(client, data)
     path = layout.object_path("main", digest)
     passed: list[str] = []
 
@@ -301,7 +301,7 @@ def test_a_large_content_that_broke_off_is_gone_on_with_by_the_next_run(
 
     server.faults = break_off
     with pytest.raises(RemoteError):
-        bring(wire, path, digest, Objects(tmp_path))
+        bring(client, path, digest, Objects(tmp_path))
     server.faults = lambda _method, _path: None
     server.requests.clear()
     bring(wire_to(server), path, digest, Objects(tmp_path))
@@ -311,27 +311,27 @@ def test_a_large_content_that_broke_off_is_gone_on_with_by_the_next_run(
 
 
 def test_a_content_that_comes_damaged_is_asked_for_once_more(
-    wire: Wire, server: Server, tmp_path: Path
+    client: RemoteClient, server: Server, tmp_path: Path
 ) -> None:
-    digest = stored(wire, os.urandom(3000))
+    digest = stored(client, os.urandom(3000))
     path = layout.object_path("main", digest)
     server.requests.clear()
     server.faults = lambda _method, _path: None if server.requests else Fault(flip=True)
-    bring(wire, path, digest, Objects(tmp_path))
+    bring(client, path, digest, Objects(tmp_path))
     assert Objects(tmp_path).has(digest, 3000)
     server.faults = lambda _method, _path: Fault(flip=True)
     other = stored(wire_to(server), b"1" * 3000)
     with pytest.raises(DamagedError, match="came damaged"):
-        bring(wire, layout.object_path("main", other), other, Objects(tmp_path))
+        bring(client, layout.object_path("main", other), other, Objects(tmp_path))
     assert not Objects(tmp_path).has(other, 3000)
 
 
 def test_what_is_not_what_its_name_says_is_not_kept(
-    wire: Wire, server: Server, tmp_path: Path
+    client: RemoteClient, server: Server, tmp_path: Path
 ) -> None:
-    digest = stored(wire, b"right")
+    digest = stored(client, b"right")
     path = layout.object_path("main", digest)
-    wire.put(path, frames.packed(b"wrong"), instead=True)
+    client.put(path, frames.packed(b"wrong"), instead=True)
     with pytest.raises(DamagedError):
-        bring(wire, path, digest, Objects(tmp_path))
+        bring(client, path, digest, Objects(tmp_path))
     assert not Objects(tmp_path).has(digest, 5)

@@ -16,17 +16,17 @@ from test_schema import schema
 
 from mlpipe_ci.ci.github import workflow_commands as actions
 from mlpipe_ci.core.changes import Change, Comparison
-from mlpipe_ci.core.errors import Fault
+from mlpipe_ci.core.errors import Diagnostic
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plan import Action, Decision, Plan
-from mlpipe_ci.core.run import Measured, Run, Status, StepOutcome
-from mlpipe_ci.core.workflow import Instance
+from mlpipe_ci.core.run import BaseMetrics, Run, Status, StepOutcome
+from mlpipe_ci.core.workflow import StepInstance
 from mlpipe_ci.report import escape, markdown, terminal
 from mlpipe_ci.report import from_json as read
 from mlpipe_ci.report import tracebacks as annotations
 from mlpipe_ci.report.metric_rows import verdict
 from mlpipe_ci.report.to_json import plan_json, run_json
-from mlpipe_ci.report.wording import compared, number, shown
+from mlpipe_ci.report.wording import compared, escape_controls, number
 
 SHA = "4be1c02" + "0" * 33
 COMPARISON = Comparison(
@@ -212,15 +212,15 @@ def test_the_marker_can_not_be_closed_by_a_file_name() -> None:
 
 
 def test_workflow_commands_are_escaped() -> None:
-    fault = Fault(file="a,b:c%.yml", line=3, column=5, message="m")
-    assert actions.error("x%\ny\r::error::", fault) == (
+    diagnostic = Diagnostic(file="a,b:c%.yml", line=3, column=5, message="m")
+    assert actions.error("x%\ny\r::error::", diagnostic) == (
         "::error file=a%2Cb%3Ac%25.yml,line=3,col=5,title=mlpipe::x%25%0Ay\\r::error::"
     )
     assert actions.group("a\nb") == "::group::a%0Ab"
 
 
 def test_what_cannot_be_printed_is_shown_as_its_code() -> None:
-    assert shown("caf\udce9 \x1b[31m é 数") == "caf\\xe9 \\x1b[31m é 数"
+    assert escape_controls("caf\udce9 \x1b[31m é 数") == "caf\\xe9 \\x1b[31m é 数"
 
 
 @pytest.mark.parametrize(
@@ -398,19 +398,19 @@ def test_a_failure_is_annotated_at_the_line_that_failed() -> None:
     outcome = StepOutcome(
         step=step("train", line=14), status=Status.FAILED, notes=("exit 1",), log_tail=TRACEBACK
     )
-    (fault,) = annotations.failures(run_of(outcome, root="/work/repo"))
-    assert (fault.file, fault.line, fault.level) == ("src/model.py", 7, "error")
-    assert "ValueError: ::error::x" in actions.fault(fault)
-    assert "\n" not in actions.fault(fault)
-    (fault,) = annotations.failures(run_of(outcome, root="/elsewhere"))
-    assert (fault.file, fault.line) == ("mlpipe.yml", 14)
+    (diagnostic,) = annotations.failures(run_of(outcome, root="/work/repo"))
+    assert (diagnostic.file, diagnostic.line, diagnostic.level) == ("src/model.py", 7, "error")
+    assert "ValueError: ::error::x" in actions.diagnostic(diagnostic)
+    assert "\n" not in actions.diagnostic(diagnostic)
+    (diagnostic,) = annotations.failures(run_of(outcome, root="/elsewhere"))
+    assert (diagnostic.file, diagnostic.line) == ("mlpipe.yml", 14)
     relative = StepOutcome(
         step=step("train", continue_on_error=True),
         status=Status.FAILED,
         log_tail=('  File "src/a.py", line 3, in f', '  File "../b.py", line 4, in g'),
     )
-    (fault,) = annotations.failures(run_of(relative, root="/work/repo"))
-    assert (fault.file, fault.line, fault.level) == ("src/a.py", 3, "warning")
+    (diagnostic,) = annotations.failures(run_of(relative, root="/work/repo"))
+    assert (diagnostic.file, diagnostic.line, diagnostic.level) == ("src/a.py", 3, "warning")
 
 
 @given(
@@ -431,7 +431,7 @@ def test_ten_are_annotated_at_most() -> None:
 
 def combination(number: int, status: Status, *, each: str = "", **fields: Any) -> StepOutcome:
     shown_as = f"({each or f'seed={number}'})"
-    instance = Instance(group="train", values=(("seed", number),), shown=shown_as, each=each)
+    instance = StepInstance(group="train", values=(("seed", number),), shown=shown_as, each=each)
     made = replace(step("train"), id=f"train-{number}", name=f"train {shown_as}", strategy=instance)
     return StepOutcome(step=made, status=status, **fields)
 
@@ -478,7 +478,7 @@ def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
 
 
 def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> None:
-    base = Measured(metrics=(("auc", 0.9),), source="the result of 1234567")
+    base = BaseMetrics(metrics=(("auc", 0.9),), source="the result of 1234567")
     measured = replace(OUTCOMES[2], base=base)
     first = replace(OUTCOMES[0], metrics=(("rows", 5.0),))
     text = markdown.report(run_of(first, OUTCOMES[1], measured))
@@ -488,7 +488,7 @@ def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> N
 
 
 def test_a_run_with_nothing_to_do_says_so() -> None:
-    base = Measured(metrics=(("auc", 0.9),), source="the result of 1234567")
+    base = BaseMetrics(metrics=(("auc", 0.9),), source="the result of 1234567")
     reused = StepOutcome(
         step=TRAIN, status=Status.REUSED, reasons=("same",), metrics=(("auc", 0.9),), base=base
     )
@@ -510,7 +510,7 @@ def test_a_first_run_says_that_it_is_one() -> None:
 
 def test_of_many_metrics_those_that_changed_are_shown() -> None:
     names = [f"m{number}" for number in range(20)]
-    base = Measured(metrics=tuple((name, 1.0) for name in names), source="x")
+    base = BaseMetrics(metrics=tuple((name, 1.0) for name in names), source="x")
     now = tuple((name, 2.0 if name == "m7" else 1.0) for name in names)
     one = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("a",), metrics=now, base=base)
     text = markdown.report(run_of(one))

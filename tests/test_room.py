@@ -5,9 +5,9 @@ from fakes import step
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.core.workflow import Instance, Resources, Step
+from mlpipe_ci.core.workflow import Resources, Step, StepInstance
 from mlpipe_ci.run.machine import capacity, cores
-from mlpipe_ci.run.resources import Capacity, Room
+from mlpipe_ci.run.resources import Capacity, ResourcePool
 
 MACHINE = Capacity(cpus=4, memory=8 << 30, gpus=("0", "1"))
 
@@ -26,18 +26,18 @@ AMOUNTS = st.builds(
 
 @given(st.lists(AMOUNTS, min_size=1, max_size=12))
 def test_nothing_is_taken_twice_and_each_step_comes_to_its_turn(wanted: list[Resources]) -> None:
-    room = Room(MACHINE)
+    pool = ResourcePool(MACHINE)
     waiting = [step(f"s{n}", resources=one) for n, one in enumerate(wanted)]
     running: dict[str, tuple[Step, tuple[str, ...]]] = {}
     while waiting:
-        fitting = [one for one in waiting if room.fits(one)]
+        fitting = [one for one in waiting if pool.fits(one)]
         assert fitting or running, "alone, each step fits"
         if not fitting:
             of, _ = running.popitem()[1]
-            room.give(of)
+            pool.release(of)
             continue
         waiting.remove(fitting[0])
-        running[fitting[0].id] = fitting[0], room.take(fitting[0])
+        running[fitting[0].id] = fitting[0], pool.acquire(fitting[0])
         asked = [of.resources or Resources() for of, _ in running.values()]
         if len(running) > 1:
             assert sum(min(one.cpus or 0, 4) for one in asked) <= 4 + 1e-6
@@ -52,51 +52,51 @@ def test_nothing_is_taken_twice_and_each_step_comes_to_its_turn(wanted: list[Res
 
 
 def test_what_is_not_said_takes_nothing() -> None:
-    room = Room(Capacity(cpus=1))
+    pool = ResourcePool(Capacity(cpus=1))
     for number in range(50):
-        assert room.fits(step(f"s{number}"))
-        assert room.take(step(f"s{number}")) == ()
+        assert pool.fits(step(f"s{number}"))
+        assert pool.acquire(step(f"s{number}")) == ()
 
 
 def test_a_step_that_wants_more_than_there_is_runs_alone_and_is_told_so() -> None:
-    room, large = Room(MACHINE), takes("large", cpus=64, memory=1 << 40, gpus=8)
+    pool, large = ResourcePool(MACHINE), takes("large", cpus=64, memory=1 << 40, gpus=8)
     small = takes("small", cpus=1)
-    room.take(small)
-    assert not room.fits(large)
-    room.give(small)
-    assert room.take(large) == ("0", "1")
-    assert not room.fits(small)
-    assert room.lacking(large) == (
+    pool.acquire(small)
+    assert not pool.fits(large)
+    pool.release(small)
+    assert pool.acquire(large) == ("0", "1")
+    assert not pool.fits(small)
+    assert pool.shortage(large) == (
         "it asks for 64 cpus, and there are 4; 1.02e+03 GiB, and there are 8; "
         "8 gpus, and 2 can be seen"
     )
-    assert room.lacking(small) == ""
+    assert pool.shortage(small) == ""
 
 
 def test_parts_of_a_gpu_share_one() -> None:
-    room = Room(MACHINE)
-    names = [room.take(takes(f"s{n}", gpus=0.5)) for n in range(4)]
+    pool = ResourcePool(MACHINE)
+    names = [pool.acquire(takes(f"s{n}", gpus=0.5)) for n in range(4)]
     assert names == [("0",), ("0",), ("1",), ("1",)]
-    assert not room.fits(takes("more", gpus=0.25))
+    assert not pool.fits(takes("more", gpus=0.25))
 
 
 def test_where_no_gpu_is_seen_one_step_at_a_time_uses_what_there_is() -> None:
-    room = Room(Capacity(cpus=4))
-    assert room.take(takes("a", gpus=1)) == ()
-    assert not room.fits(takes("b", gpus=2))
-    assert room.fits(takes("c", cpus=1))
+    pool = ResourcePool(Capacity(cpus=4))
+    assert pool.acquire(takes("a", gpus=1)) == ()
+    assert not pool.fits(takes("b", gpus=2))
+    assert pool.fits(takes("c", cpus=1))
 
 
 def test_max_parallel_holds_for_one_matrix() -> None:
-    room = Room(MACHINE)
-    of = Instance(group="train", values=(), max_parallel=2)
+    pool = ResourcePool(MACHINE)
+    of = StepInstance(group="train", values=(), max_parallel=2)
     steps = [step(f"train-{n}", strategy=of) for n in range(3)]
     for one in steps[:2]:
-        room.take(one)
-    assert not room.fits(steps[2])
-    assert room.fits(step("other"))
-    room.give(steps[0])
-    assert room.fits(steps[2])
+        pool.acquire(one)
+    assert not pool.fits(steps[2])
+    assert pool.fits(step("other"))
+    pool.release(steps[0])
+    assert pool.fits(steps[2])
 
 
 @pytest.mark.parametrize(

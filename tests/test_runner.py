@@ -5,31 +5,33 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import FakeExecutor, FakeWitness, result, step, workflow
+from fakes import FakeEvidence, FakeExecutor, result, step, workflow
 
-from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.cache_key import Input, key_parts, step_key
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, Producer
 from mlpipe_ci.core.run import Status, StepOutcome
-from mlpipe_ci.core.workflow import Instance, SecretVariable, Step
+from mlpipe_ci.core.workflow import SecretVariable, Step, StepInstance
 from mlpipe_ci.plan.decide import Evidence
-from mlpipe_ci.repo.work_tree import Tree
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.repo.work_tree import WorkTree
+from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.run.runner import Runner
-from mlpipe_ci.tracing.discovery.check import Checker
-from mlpipe_ci.tracing.discovery.later_writes import Later
+from mlpipe_ci.tracing.discovery.check import InputChecker
+from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
 
 
 @pytest.fixture
-def make_bench(tmp_path: Path) -> Callable[..., Bench]:
-    def make(*steps: Step, act: Callable[[Job], int] | None = None, **evidence: Evidence) -> Bench:
+def make_bench(tmp_path: Path) -> Callable[..., RunContext]:
+    def make(
+        *steps: Step, act: Callable[[Job], int] | None = None, **evidence: Evidence
+    ) -> RunContext:
         root = tmp_path / "root"
         root.mkdir(exist_ok=True)
 
@@ -39,63 +41,67 @@ def make_bench(tmp_path: Path) -> Callable[..., Bench]:
                 (root / path).write_text(f"{path} of {job.id}")
             return 0
 
-        tree = Tree(root, None, ())
-        return Bench(
+        tree = WorkTree(root, None, ())
+        return RunContext(
             root=root,
             workflow=workflow(*steps),
-            witness=FakeWitness(**evidence),
+            evidence=FakeEvidence(**evidence),
             tree=tree,
             store=Store(tmp_path / "cache"),
-            state=State(tmp_path / "state.db"),
-            aside=Aside(root, tmp_path / "aside"),
+            state=LocalState(tmp_path / "state.db"),
+            transaction=OutputTransaction(root, tmp_path / "aside"),
             executor=FakeExecutor(act or write),
             env={"PATH": "p"},
             logs=tmp_path / "logs",
             scripts=tmp_path / "scripts",
             scopes=("main",),
             producer=Producer(commit="4be1c02"),
-            checker=Checker(str(root), tree, {}, Later()),
-            later=Later(),
+            checker=InputChecker(str(root), tree, {}, LaterWrites()),
+            later_writes=LaterWrites(),
         )
 
     return make
 
 
-def outcomes(bench: Bench) -> list[StepOutcome]:
-    items = list(Runner(bench).run())
-    bench.state.close()
+def outcomes(context: RunContext) -> list[StepOutcome]:
+    items = list(Runner(context).run())
+    context.state.close()
     assert isinstance(items[0], Decision)
     assert isinstance(items[-1], StepOutcome)
     return [item for item in items if isinstance(item, StepOutcome)]
 
 
-def started(bench: Bench) -> list[str]:
-    assert isinstance(bench.executor, FakeExecutor)
-    return bench.executor.started
+def started(context: RunContext) -> list[str]:
+    assert isinstance(context.executor, FakeExecutor)
+    return context.executor.started
 
 
-def test_steps_run_in_order_and_their_results_are_kept(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(CLEAN, TRAIN)
-    assert [o.status for o in outcomes(bench)] == ["succeeded", "succeeded"]
-    assert started(bench) == ["clean", "train"]
-    assert bench.store
-    (kept,) = bench.store.results(step_key(key_parts(TRAIN, ())), ("main",))
+def test_steps_run_in_order_and_their_results_are_kept(
+    make_bench: Callable[..., RunContext],
+) -> None:
+    context = make_bench(CLEAN, TRAIN)
+    assert [o.status for o in outcomes(context)] == ["succeeded", "succeeded"]
+    assert started(context) == ["clean", "train"]
+    assert context.store
+    (kept,) = context.store.results(step_key(key_parts(TRAIN, ())), ("main",))
     assert kept.outputs[0].path == "model"
     assert kept.producer.commit == "4be1c02"
-    assert bench.store.read(kept.log) == b"log of train\n"
+    assert context.store.read(kept.log) == b"log of train\n"
 
 
-def test_a_failure_blocks_the_rest_and_leaves_no_result(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(CLEAN, TRAIN, act=lambda job: 3)
-    (bench.root / "clean.csv").write_text("the last good one")
-    clean, train = outcomes(bench)
+def test_a_failure_blocks_the_rest_and_leaves_no_result(
+    make_bench: Callable[..., RunContext],
+) -> None:
+    context = make_bench(CLEAN, TRAIN, act=lambda job: 3)
+    (context.root / "clean.csv").write_text("the last good one")
+    clean, train = outcomes(context)
     assert (clean.status, clean.exit_code, train.status) == (Status.FAILED, 3, Status.BLOCKED)
     assert clean.notes == ("exit code 3", "put back from before, so stale: clean.csv")
     assert clean.log_tail == ("log of clean",)
     assert train.reasons == ("clean did not succeed",)
-    assert (bench.root / "clean.csv").read_text() == "the last good one"
-    assert bench.store
-    assert bench.store.results(step_key(key_parts(CLEAN, ())), ("main",)) == ()
+    assert (context.root / "clean.csv").read_text() == "the last good one"
+    assert context.store
+    assert context.store.results(step_key(key_parts(CLEAN, ())), ("main",)) == ()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +113,7 @@ def test_a_failure_blocks_the_rest_and_leaves_no_result(make_bench: Callable[...
     ],
 )
 def test_other_failures(
-    make_bench: Callable[..., Bench], of: Step, act: Callable[[Job], int], note: str
+    make_bench: Callable[..., RunContext], of: Step, act: Callable[[Job], int], note: str
 ) -> None:
     (outcome,) = outcomes(make_bench(of, act=act))
     assert outcome.status is Status.FAILED
@@ -116,98 +122,98 @@ def test_other_failures(
 
 @pytest.mark.parametrize("text", ["{", "", "\xff"])
 def test_metrics_that_cannot_be_read_fail_the_step(
-    make_bench: Callable[..., Bench], text: str
+    make_bench: Callable[..., RunContext], text: str
 ) -> None:
-    bench = make_bench(step("m", metrics=("m.json",)))
-    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", text)))
-    (outcome,) = outcomes(bench)
+    context = make_bench(step("m", metrics=("m.json",)))
+    context = replace(context, executor=FakeExecutor(lambda job: write(context, "m.json", text)))
+    (outcome,) = outcomes(context)
     assert outcome.status is Status.FAILED
     assert "m.json" in outcome.notes[0]
 
 
-def write(bench: Bench, name: str, text: str) -> int:
-    (bench.root / name).write_text(text)
+def write(context: RunContext, name: str, text: str) -> int:
+    (context.root / name).write_text(text)
     return 0
 
 
-def test_numbers_of_metrics_are_told(make_bench: Callable[..., Bench]) -> None:
+def test_numbers_of_metrics_are_told(make_bench: Callable[..., RunContext]) -> None:
     text = '{"auc": 0.93, "n": 5, "ok": true, "by": {"day": 1e3, "x": "y"}, "l": [1], "z": null}'
-    bench = make_bench(step("m", metrics=("m.json",)))
-    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", text)))
-    assert outcomes(bench)[0].metrics == (
+    context = make_bench(step("m", metrics=("m.json",)))
+    context = replace(context, executor=FakeExecutor(lambda job: write(context, "m.json", text)))
+    assert outcomes(context)[0].metrics == (
         *(("auc", 0.93), ("n", 5.0), ("by.day", 1000.0), ("l.0", 1.0)),
     )
 
 
-def test_a_reused_step_is_restored_and_not_run(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(CLEAN)
-    outcomes(bench)
-    assert bench.store
-    (kept,) = bench.store.results(step_key(key_parts(CLEAN, ())), ("main",))
-    (bench.root / "clean.csv").unlink()
+def test_a_reused_step_is_restored_and_not_run(make_bench: Callable[..., RunContext]) -> None:
+    context = make_bench(CLEAN)
+    outcomes(context)
+    assert context.store
+    (kept,) = context.store.results(step_key(key_parts(CLEAN, ())), ("main",))
+    (context.root / "clean.csv").unlink()
     again = make_bench(CLEAN, clean=Evidence(results=(kept,), parts=kept.parts, now=kept.finished))
     (outcome,) = outcomes(again)
     assert (outcome.status, outcome.saved_seconds) == (Status.REUSED, 1.0)
     assert outcome.notes == ("1 file(s) restored from the cache",)
-    assert (bench.root / "clean.csv").read_text() == "clean.csv of clean"
+    assert (context.root / "clean.csv").read_text() == "clean.csv of clean"
     assert started(again) == []
 
 
-def test_a_damaged_result_is_named_and_the_step_runs(make_bench: Callable[..., Bench]) -> None:
+def test_a_damaged_result_is_named_and_the_step_runs(make_bench: Callable[..., RunContext]) -> None:
     lost = result(CLEAN, producer=Producer(run_url="https://example.invalid/run/812"))
-    bench = make_bench(CLEAN, clean=Evidence(results=(lost,), parts=lost.parts, key=lost.key))
-    (outcome,) = outcomes(bench)
+    context = make_bench(CLEAN, clean=Evidence(results=(lost,), parts=lost.parts, key=lost.key))
+    (outcome,) = outcomes(context)
     assert outcome.status is Status.SUCCEEDED
     assert "damaged" in outcome.reasons[0]
     assert "made by https://example.invalid/run/812" in outcome.reasons[0]
 
 
 def test_an_input_that_changes_meanwhile_keeps_the_result_out(
-    make_bench: Callable[..., Bench],
+    make_bench: Callable[..., RunContext],
 ) -> None:
     before = key_parts(CLEAN, (Input(path="raw", digest="git:1"),))
-    bench = make_bench(CLEAN, clean=Evidence(parts=before, key=step_key(before)))
-    (outcome,) = outcomes(bench)
+    context = make_bench(CLEAN, clean=Evidence(parts=before, key=step_key(before)))
+    (outcome,) = outcomes(context)
     assert outcome.status is Status.SUCCEEDED
     assert outcome.notes == ("the result was not stored: raw changed while the step ran",)
-    assert bench.store
-    assert bench.store.results(step_key(before), ("main",)) == ()
+    assert context.store
+    assert context.store.results(step_key(before), ("main",)) == ()
 
 
-def test_a_step_that_is_never_reused_is_not_stored(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(
+def test_a_step_that_is_never_reused_is_not_stored(make_bench: Callable[..., RunContext]) -> None:
+    context = make_bench(
         step("undeclared", outputs=("x",)), step("deploy", inputs=("a",), cache=False)
     )
-    outcomes(bench)
-    assert bench.store
-    assert not bench.store.directory.exists()
+    outcomes(context)
+    assert context.store
+    assert not context.store.directory.exists()
 
 
-def test_another_result_for_the_same_key_is_told(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(CLEAN)
-    assert bench.store
-    (bench.root / "other").write_text("other bytes")
-    digest, size = bench.store.save(bench.root / "other")
+def test_another_result_for_the_same_key_is_told(make_bench: Callable[..., RunContext]) -> None:
+    context = make_bench(CLEAN)
+    assert context.store
+    (context.root / "other").write_text("other bytes")
+    digest, size = context.store.save(context.root / "other")
     first = result(
         CLEAN, outputs=(Output(path="clean.csv", kind="file", digest=digest, size=size),)
     )
-    bench.store.add(first, "main")
-    (outcome,) = outcomes(bench)
+    context.store.add(first, "main")
+    (outcome,) = outcomes(context)
     assert outcome.notes == ("not deterministic: clean.csv differs from an earlier run's",)
 
 
 def test_a_store_that_cannot_be_written_is_a_note(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., RunContext], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
-    bench = replace(make_bench(CLEAN, TRAIN), store=Store(tmp_path / "file"))
-    for outcome in outcomes(bench):
+    context = replace(make_bench(CLEAN, TRAIN), store=Store(tmp_path / "file"))
+    for outcome in outcomes(context):
         assert outcome.status is Status.SUCCEEDED
         assert outcome.notes[0].startswith("the result was not stored: ")
 
 
 def test_a_log_tail_shows_the_last_state_of_a_progress_bar(
-    make_bench: Callable[..., Bench], tmp_path: Path
+    make_bench: Callable[..., RunContext], tmp_path: Path
 ) -> None:
     text = "start\r\n" + "\r".join(f"{n}%" for n in range(101)) + "\n\nlast \xe9\n"
 
@@ -220,44 +226,46 @@ def test_a_log_tail_shows_the_last_state_of_a_progress_bar(
 
 
 def test_a_path_that_cannot_be_used_fails_its_step_and_not_the_run(
-    make_bench: Callable[..., Bench],
+    make_bench: Callable[..., RunContext],
 ) -> None:
-    bench = make_bench(CLEAN, step("notify", condition="failure()"))
-    (bench.root / "clean.csv").symlink_to("elsewhere")
+    context = make_bench(CLEAN, step("notify", condition="failure()"))
+    (context.root / "clean.csv").symlink_to("elsewhere")
     linked = step("linked", inputs=("raw",), outputs=("clean.csv/",))
-    bench = replace(bench, workflow=workflow(linked, TRAIN))
-    first, second = outcomes(bench)
+    context = replace(context, workflow=workflow(linked, TRAIN))
+    first, second = outcomes(context)
     assert (first.status, first.exit_code, second.status) == ("failed", None, "blocked")
     assert "leads through the link 'clean.csv'" in first.notes[0]
-    assert started(bench) == []
+    assert started(context) == []
 
 
-def test_a_pointer_of_git_lfs_is_not_read_as_data(make_bench: Callable[..., Bench]) -> None:
+def test_a_pointer_of_git_lfs_is_not_read_as_data(make_bench: Callable[..., RunContext]) -> None:
     parts = key_parts(CLEAN, (Input(path="raw", digest="git:1"),))
-    bench = make_bench(CLEAN, clean=Evidence(parts=parts, key=step_key(parts)))
+    context = make_bench(CLEAN, clean=Evidence(parts=parts, key=step_key(parts)))
     text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 100000\n"
-    (bench.root / "raw").write_text(text)
-    (outcome,) = outcomes(bench)
+    (context.root / "raw").write_text(text)
+    (outcome,) = outcomes(context)
     assert outcome.status is Status.FAILED
     assert "git lfs pull --include 'raw'" in outcome.notes[0]
-    assert started(bench) == []
+    assert started(context) == []
 
 
 def test_numbers_come_from_the_files_if_the_result_does_not_know_them(
-    make_bench: Callable[..., Bench],
+    make_bench: Callable[..., RunContext],
 ) -> None:
     as_output = step("m", inputs=("raw",), outputs=("m.json",))
-    bench = make_bench(as_output)
-    bench = replace(bench, executor=FakeExecutor(lambda job: write(bench, "m.json", '{"auc": 1}')))
-    outcomes(bench)
-    assert bench.store
-    (kept,) = bench.store.results(step_key(key_parts(as_output, ())), ("main",))
+    context = make_bench(as_output)
+    context = replace(
+        context, executor=FakeExecutor(lambda job: write(context, "m.json", '{"auc": 1}'))
+    )
+    outcomes(context)
+    assert context.store
+    (kept,) = context.store.results(step_key(key_parts(as_output, ())), ("main",))
     as_metrics = step("m", inputs=("raw",), metrics=("m.json",))
     again = make_bench(as_metrics, m=Evidence(results=(kept,), parts=kept.parts, key=kept.key))
     assert outcomes(again)[0].metrics == (("auc", 1.0),)
 
 
-def test_the_environment_of_a_job(make_bench: Callable[..., Bench]) -> None:
+def test_the_environment_of_a_job(make_bench: Callable[..., RunContext]) -> None:
     seen: list[Job] = []
 
     def act(job: Job) -> int:
@@ -270,127 +278,137 @@ def test_the_environment_of_a_job(make_bench: Callable[..., Bench]) -> None:
     assert Path(env["MLPIPE_ROOT"]) == seen[0].directory
 
 
-def test_a_failed_command_is_tried_again(make_bench: Callable[..., Bench]) -> None:
+def test_a_failed_command_is_tried_again(make_bench: Callable[..., RunContext]) -> None:
     waited: list[float] = []
     codes = iter([1, 1, 0])
-    bench = make_bench(step("a", retries=3), act=lambda job: next(codes))
-    bench = replace(bench, sleep=waited.append)
-    (outcome,) = outcomes(bench)
+    context = make_bench(step("a", retries=3), act=lambda job: next(codes))
+    context = replace(context, sleep=waited.append)
+    (outcome,) = outcomes(context)
     assert (outcome.status, outcome.attempts) == (Status.SUCCEEDED, 3)
     assert [round(seconds) for seconds in waited] == [1, 2]
 
 
-def test_retries_end(make_bench: Callable[..., Bench]) -> None:
-    bench = replace(make_bench(step("a", retries=1), act=lambda job: 7), sleep=lambda _: None)
-    (outcome,) = outcomes(bench)
+def test_retries_end(make_bench: Callable[..., RunContext]) -> None:
+    context = replace(make_bench(step("a", retries=1), act=lambda job: 7), sleep=lambda _: None)
+    (outcome,) = outcomes(context)
     assert (outcome.status, outcome.attempts, outcome.exit_code) == (Status.FAILED, 2, 7)
 
 
 def test_what_a_failed_attempt_wrote_is_not_there_for_the_next(
-    make_bench: Callable[..., Bench],
+    make_bench: Callable[..., RunContext],
 ) -> None:
-    bench = make_bench(CLEAN, act=lambda job: 0)
-    (bench.root / "clean.csv").write_text("old")
+    context = make_bench(CLEAN, act=lambda job: 0)
+    (context.root / "clean.csv").write_text("old")
     seen = []
 
     def act(job: Job) -> int:
-        path = bench.root / "clean.csv"
+        path = context.root / "clean.csv"
         seen.append(path.exists())
         path.write_text("half")
         return 1
 
     of = replace(CLEAN, retries=2)
-    again = replace(bench, workflow=workflow(of), executor=FakeExecutor(act), sleep=lambda _: None)
+    again = replace(
+        context, workflow=workflow(of), executor=FakeExecutor(act), sleep=lambda _: None
+    )
     (outcome,) = outcomes(again)
     assert (seen, outcome.attempts) == ([False] * 3, 3)
-    assert (bench.root / "clean.csv").read_text() == "old"
+    assert (context.root / "clean.csv").read_text() == "old"
 
 
-def test_continue_on_error(make_bench: Callable[..., Bench]) -> None:
+def test_continue_on_error(make_bench: Callable[..., RunContext]) -> None:
     lint = step("lint", continue_on_error=True)
-    bench = make_bench(lint, CLEAN, act=lambda job: 1 if job.id == "lint" else write_all(job))
+    context = make_bench(lint, CLEAN, act=lambda job: 1 if job.id == "lint" else write_all(job))
 
     def write_all(job: Job) -> int:
-        (bench.root / "clean.csv").write_text("x")
+        (context.root / "clean.csv").write_text("x")
         return 0
 
-    first, second = outcomes(bench)
+    first, second = outcomes(context)
     assert (first.status, second.status) == (Status.FAILED, Status.SUCCEEDED)
     assert first.facts["outcome"] == "failure"
     assert first.facts["conclusion"] == "success"
-    assert not first.broke
+    assert not first.fails_run
 
 
 @pytest.mark.parametrize(
     ("fail_fast", "second"), [(False, Status.SUCCEEDED), (True, Status.BLOCKED)]
 )
 def test_fail_fast_of_a_matrix(
-    make_bench: Callable[..., Bench], fail_fast: bool, second: Status
+    make_bench: Callable[..., RunContext], fail_fast: bool, second: Status
 ) -> None:
-    matrix = Instance(group="train", values=(), fail_fast=fail_fast)
+    matrix = StepInstance(group="train", values=(), fail_fast=fail_fast)
     steps = [step(name, strategy=matrix) for name in ("a", "b")]
-    bench = make_bench(*steps, step("after"), act=lambda job: int(job.id == "a"))
-    found = [outcome.status for outcome in outcomes(bench)]
+    context = make_bench(*steps, step("after"), act=lambda job: int(job.id == "a"))
+    found = [outcome.status for outcome in outcomes(context)]
     assert found == [Status.FAILED, second, Status.BLOCKED]
 
 
-def jobs(bench: Bench) -> list[Job]:
+def jobs(context: RunContext) -> list[Job]:
     seen: list[Job] = []
 
     def act(job: Job) -> int:
         seen.append(job)
         return 0
 
-    outcomes(replace(bench, executor=FakeExecutor(act)))
+    outcomes(replace(context, executor=FakeExecutor(act)))
     return seen
 
 
-def test_a_secret_goes_only_to_the_step_that_names_it(make_bench: Callable[..., Bench]) -> None:
+def test_a_secret_goes_only_to_the_step_that_names_it(
+    make_bench: Callable[..., RunContext],
+) -> None:
     variable = SecretVariable(name="URL", parts=((False, "https://"), (True, "TOKEN")))
     deploy = step("deploy", env=(("URL", "https://${{ secrets.TOKEN }}"),), secret_env=(variable,))
-    bench = make_bench(step("train"), deploy)
-    bench = replace(bench, env={"PATH": "p", "TOKEN": "hunter22"})
-    first, second = jobs(bench)
+    context = make_bench(step("train"), deploy)
+    context = replace(context, env={"PATH": "p", "TOKEN": "hunter22"})
+    first, second = jobs(context)
     assert "TOKEN" not in dict(first.env)
     assert "TOKEN" not in dict(second.env)
     assert dict(second.env)["URL"] == "https://hunter22"
     assert first.secrets == second.secrets == ("hunter22",)
 
 
-def test_a_secret_that_is_not_set_fails_the_step(make_bench: Callable[..., Bench]) -> None:
+def test_a_secret_that_is_not_set_fails_the_step(make_bench: Callable[..., RunContext]) -> None:
     variable = SecretVariable(name="TOKEN", parts=((True, "DEPLOY_TOKEN"),))
     (outcome,) = outcomes(make_bench(step("deploy", secret_env=(variable,))))
     assert outcome.status is Status.FAILED
     assert "the secret DEPLOY_TOKEN is not set; give it to mlpipe" in outcome.notes[0]
 
 
-def test_shell_directory_and_time_limit_reach_the_job(make_bench: Callable[..., Bench]) -> None:
+def test_shell_directory_and_time_limit_reach_the_job(
+    make_bench: Callable[..., RunContext],
+) -> None:
     own = step("r", shell="Rscript --vanilla {0}", run="print(1)", timeout_minutes=1.5)
-    bench = make_bench(own, step("p", shell="python", working_directory="src"))
-    (bench.root / "src").mkdir(parents=True)
-    first, second = jobs(bench)
-    assert first.argv == ("Rscript", "--vanilla", str(bench.scripts / "r.script"))
+    context = make_bench(own, step("p", shell="python", working_directory="src"))
+    (context.root / "src").mkdir(parents=True)
+    first, second = jobs(context)
+    assert first.argv == ("Rscript", "--vanilla", str(context.scripts / "r.script"))
     assert Path(first.argv[2]).read_text() == "print(1)"
     assert first.timeout == 90
     assert second.argv == ("python", "-c", "run p")
-    assert second.directory == bench.root / "src"
+    assert second.directory == context.root / "src"
 
 
-def test_a_working_directory_must_be_there_and_inside(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(
+def test_a_working_directory_must_be_there_and_inside(
+    make_bench: Callable[..., RunContext],
+) -> None:
+    context = make_bench(
         step("a", working_directory="nowhere", continue_on_error=True),
         step("b", working_directory="link"),
     )
-    (bench.root / "link").symlink_to("/usr")
-    first, second = outcomes(bench)
+    (context.root / "link").symlink_to("/usr")
+    first, second = outcomes(context)
     assert "working-directory 'nowhere' is not there" in first.notes[0]
     assert "out of the repository" in second.notes[0]
 
 
-def test_a_script_that_cannot_be_written_fails_the_step(make_bench: Callable[..., Bench]) -> None:
-    bench = make_bench(step("r", shell="Rscript {0}"))
-    bench.scripts.parent.mkdir(parents=True, exist_ok=True)
-    bench.scripts.write_text("a file in the place of the directory")
-    (outcome,) = outcomes(bench)
+def test_a_script_that_cannot_be_written_fails_the_step(
+    make_bench: Callable[..., RunContext],
+) -> None:
+    context = make_bench(step("r", shell="Rscript {0}"))
+    context.scripts.parent.mkdir(parents=True, exist_ok=True)
+    context.scripts.write_text("a file in the place of the directory")
+    (outcome,) = outcomes(context)
     assert outcome.status is Status.FAILED
     assert "the command cannot be run: " in outcome.notes[0]

@@ -8,11 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.graph import behind
-from mlpipe_ci.core.workflow import Instance, Step
-from mlpipe_ci.run.conflicts import Touched, collision, in_listed_order, longest_first, predecessors
-from mlpipe_ci.run.scheduler import Schedule
+from mlpipe_ci.core.workflow import Step, StepInstance
+from mlpipe_ci.run.conflicts import (
+    FileAccess,
+    conflict,
+    dependencies,
+    in_listed_order,
+    longest_first,
+)
+from mlpipe_ci.run.scheduler import Scheduler
 
-KNOWN = Touched(known=True)
+KNOWN = FileAccess(known=True)
 
 
 @st.composite
@@ -20,12 +26,12 @@ def orders(draw: st.DrawFn) -> list[set[int]]:
     """For each of some places those before it that it waits for."""
     count = draw(st.integers(1, 12))
     return [
-        draw(st.sets(st.integers(0, place - 1), max_size=3)) if place else set()
-        for place in range(count)
+        draw(st.sets(st.integers(0, index - 1), max_size=3)) if index else set()
+        for index in range(count)
     ]
 
 
-def always(place: int) -> bool:
+def always(index: int) -> bool:
     return True
 
 
@@ -33,15 +39,15 @@ def always(place: int) -> bool:
 def test_each_step_runs_once_after_all_that_it_waits_for(
     before: list[set[int]], jobs: int, chance: random.Random
 ) -> None:
-    schedule = Schedule(before, longest_first(before, {}))
+    scheduler = Scheduler(before, longest_first(before, {}))
     done: list[int] = []
-    while not schedule.finished:
-        while len(schedule.running) < jobs and (place := schedule.next(always)) is not None:
-            assert before[place] <= set(done)
-            schedule.begin(place)
-        place = chance.choice(sorted(schedule.running))
-        schedule.end(place)
-        done.append(place)
+    while not scheduler.finished:
+        while len(scheduler.running) < jobs and (index := scheduler.next(always)) is not None:
+            assert before[index] <= set(done)
+            scheduler.begin(index)
+        index = chance.choice(sorted(scheduler.running))
+        scheduler.end(index)
+        done.append(index)
     assert sorted(done) == list(range(len(before)))
 
 
@@ -49,93 +55,93 @@ def test_each_step_runs_once_after_all_that_it_waits_for(
 def test_what_is_done_again_takes_all_that_came_after_it_along(
     before: list[set[int]], chance: random.Random, times: int
 ) -> None:
-    schedule = Schedule(before, [0.0] * len(before))
+    scheduler = Scheduler(before, [0.0] * len(before))
     clock, ended = 0, [-1] * len(before)
-    while not schedule.finished:
-        while len(schedule.running) < 3 and (place := schedule.next(always)) is not None:
-            assert all(ended[other] >= 0 for other in before[place])
-            schedule.begin(place)
-        place = chance.choice(sorted(schedule.running))
-        schedule.end(place)
-        clock, ended[place] = clock + 1, clock
+    while not scheduler.finished:
+        while len(scheduler.running) < 3 and (index := scheduler.next(always)) is not None:
+            assert all(ended[other] >= 0 for other in before[index])
+            scheduler.begin(index)
+        index = chance.choice(sorted(scheduler.running))
+        scheduler.end(index)
+        clock, ended[index] = clock + 1, clock
         done = [place for place in range(len(before)) if ended[place] >= 0]
         if times and done:
             times -= 1
-            schedule.again(chance.choice(done))
-    for place, others in enumerate(before):
-        assert all(ended[place] > ended[other] for other in others), "it rests on an old outcome"
+            scheduler.again(chance.choice(done))
+    for index, others in enumerate(before):
+        assert all(ended[index] > ended[other] for other in others), "it rests on an old outcome"
 
 
 def test_a_step_that_runs_is_done_again_once_it_is_over() -> None:
-    schedule = Schedule([set(), {0}], [0.0, 0.0])
-    schedule.begin(0)
-    schedule.end(0)
-    schedule.begin(1)
-    schedule.again(0)
-    schedule.begin(0)
-    schedule.end(0)
-    schedule.end(1)  # it has read what the first had written before
-    assert not schedule.finished
-    assert schedule.next(always) == 1
+    scheduler = Scheduler([set(), {0}], [0.0, 0.0])
+    scheduler.begin(0)
+    scheduler.end(0)
+    scheduler.begin(1)
+    scheduler.again(0)
+    scheduler.begin(0)
+    scheduler.end(0)
+    scheduler.end(1)  # it has read what the first had written before
+    assert not scheduler.finished
+    assert scheduler.next(always) == 1
 
 
 def test_a_long_chain_is_done_again() -> None:
-    before = [{place - 1} if place else set[int]() for place in range(5000)]
-    schedule = Schedule(before, [0.0] * 5000)
+    before = [{index - 1} if index else set[int]() for index in range(5000)]
+    scheduler = Scheduler(before, [0.0] * 5000)
     for place in range(5000):
-        schedule.begin(place)
-        schedule.end(place)
-    schedule.again(0)
-    assert schedule.next(always) == 0
-    assert not schedule.finished
+        scheduler.begin(place)
+        scheduler.end(place)
+    scheduler.again(0)
+    assert scheduler.next(always) == 0
+    assert not scheduler.finished
 
 
 def test_alone_means_that_what_came_after_stays() -> None:
-    schedule = Schedule([set(), {0}, {1}], [0.0] * 3)
+    scheduler = Scheduler([set(), {0}, {1}], [0.0] * 3)
     for place in (0, 1):
-        schedule.begin(place)
-        schedule.end(place)
-    schedule.begin(2)
-    schedule.again(0, alone=True)
-    schedule.wait_for(2, 0)
-    assert schedule.next(always) == 0
-    schedule.begin(0)
-    schedule.end(0)
-    assert schedule.next(always) == 2
-    schedule.begin(2)
-    schedule.end(2)
-    assert schedule.finished
+        scheduler.begin(place)
+        scheduler.end(place)
+    scheduler.begin(2)
+    scheduler.again(0, alone=True)
+    scheduler.wait_for(2, 0)
+    assert scheduler.next(always) == 0
+    scheduler.begin(0)
+    scheduler.end(0)
+    assert scheduler.next(always) == 2
+    scheduler.begin(2)
+    scheduler.end(2)
+    assert scheduler.finished
 
 
 def test_the_longest_way_goes_first_and_what_does_not_fit_is_passed() -> None:
     before: list[set[int]] = [set(), set(), {1}, {2}, set()]
     seconds = {0: 2.5, 1: 1.0, 2: 1.0, 3: 1.0, 4: 9.0}
-    schedule = Schedule(before, longest_first(before, seconds), ["", "", "", "", "gpu"])
-    assert schedule.next(always) == 4
-    assert schedule.next(lambda place: place != 4) == 1  # 3 s with those behind it, before 2.5 s
-    schedule.begin(1)
-    assert schedule.next(lambda place: place != 4) == 0
+    scheduler = Scheduler(before, longest_first(before, seconds), ["", "", "", "", "gpu"])
+    assert scheduler.next(always) == 4
+    assert scheduler.next(lambda index: index != 4) == 1  # 3 s with those behind it, before 2.5 s
+    scheduler.begin(1)
+    assert scheduler.next(lambda place: place != 4) == 0
 
 
 def test_where_one_does_not_fit_no_other_of_its_kind_is_tried() -> None:
-    schedule = Schedule([set()] * 1000, [0.0] * 1000, ["gpu"] * 999 + ["cpu"])
+    scheduler = Scheduler([set()] * 1000, [0.0] * 1000, ["gpu"] * 999 + ["cpu"])
     asked: list[int] = []
 
-    def fits(place: int) -> bool:
-        asked.append(place)
-        return place == 999
+    def fits(index: int) -> bool:
+        asked.append(index)
+        return index == 999
 
-    assert schedule.next(fits) == 999
+    assert scheduler.next(fits) == 999
     assert asked == [0, 999]
 
 
 def test_those_that_were_in_each_others_way_stay_apart() -> None:
-    schedule = Schedule([set(), set()], [0.0, 0.0])
-    schedule.begin(0)
-    schedule.keep_apart(0, 1)
-    assert schedule.next(always) is None
-    schedule.end(0)
-    assert schedule.next(always) == 1
+    scheduler = Scheduler([set(), set()], [0.0, 0.0])
+    scheduler.begin(0)
+    scheduler.keep_apart(0, 1)
+    assert scheduler.next(always) is None
+    scheduler.end(0)
+    assert scheduler.next(always) == 1
 
 
 A = step("a", inputs=("in",), outputs=("a.txt",))
@@ -156,27 +162,27 @@ UNKNOWN = step("u")
         ((A, UNKNOWN, B), {}, [set(), {0}, {1}]),
         ((A, UNKNOWN, B, ASKS, UNKNOWN), {}, [set(), {0}, {1}, {1, 2}, {3}]),
         ((A, UNKNOWN, B), {1: KNOWN}, [set(), set(), set()]),
-        ((A, B), {1: Touched(reads=frozenset({"a.txt"}))}, [set(), {0}]),
-        ((A, B), {0: Touched(reads=frozenset({"b/x"}))}, [set(), {0}]),
-        ((A, B), {0: Touched(reads=frozenset({"./"}))}, [set(), {0}]),
-        ((A, B), {1: Touched(reads=frozenset({"a.txt.bak"}))}, [set(), set()]),
-        ((A, B), {n: Touched(writes=frozenset({"log"})) for n in (0, 1)}, [set(), {0}]),
-        ((A, READS_A), {0: Touched(writes=frozenset({"x/more.csv"}))}, [set(), {0}]),
-        ((READS_A, B), {1: Touched(writes=frozenset({"x/b.csv"}))}, [set(), {0}]),
+        ((A, B), {1: FileAccess(reads=frozenset({"a.txt"}))}, [set(), {0}]),
+        ((A, B), {0: FileAccess(reads=frozenset({"b/x"}))}, [set(), {0}]),
+        ((A, B), {0: FileAccess(reads=frozenset({"./"}))}, [set(), {0}]),
+        ((A, B), {1: FileAccess(reads=frozenset({"a.txt.bak"}))}, [set(), set()]),
+        ((A, B), {n: FileAccess(writes=frozenset({"log"})) for n in (0, 1)}, [set(), {0}]),
+        ((A, READS_A), {0: FileAccess(writes=frozenset({"x/more.csv"}))}, [set(), {0}]),
+        ((READS_A, B), {1: FileAccess(writes=frozenset({"x/b.csv"}))}, [set(), {0}]),
         ((UNKNOWN, step("v", outputs=("v",))), {}, [set(), {0}]),
         ((step("v", outputs=("v",)), B), {}, [set(), set()]),
         ((A, step("v", outputs=("v",))), {}, [set(), {0}]),
     ],
 )
 def test_what_has_to_end_first(
-    steps: tuple[Step, ...], touched: dict[int, Touched], wanted: list[set[int]]
+    steps: tuple[Step, ...], touched: dict[int, FileAccess], wanted: list[set[int]]
 ) -> None:
-    known = [touched.get(place, Touched()) for place in range(len(steps))]
-    assert predecessors(workflow(*steps), known) == wanted
+    known = [touched.get(index, FileAccess()) for index in range(len(steps))]
+    assert dependencies(workflow(*steps), known) == wanted
 
 
 def test_one_job_keeps_the_listed_order() -> None:
-    of = step("m", strategy=Instance(group="g", values=()))
+    of = step("m", strategy=StepInstance(group="g", values=()))
     assert in_listed_order(workflow(A, B, of)) == [set(), {0}, {1}]
     assert behind([set(), {0}, set(), {1, 2}], 3) == {0, 1, 2}
 
@@ -195,5 +201,5 @@ def test_one_job_keeps_the_listed_order() -> None:
     ],
 )
 def test_a_collision_is_seen(reads: set[str], writes: set[str], wanted: str) -> None:
-    seen, wrote = Touched(reads=frozenset(reads)), Touched(writes=frozenset(writes))
-    assert collision(A, seen, B, wrote) == wanted
+    seen, wrote = FileAccess(reads=frozenset(reads)), FileAccess(writes=frozenset(writes))
+    assert conflict(A, seen, B, wrote) == wanted

@@ -157,16 +157,16 @@ def outputs(root: Path) -> dict[str, str]:
     return found
 
 
-def from_scratch(root: Path, pipeline: Script, place: Path) -> dict[str, str]:
+def from_scratch(root: Path, pipeline: Script, path: Path) -> dict[str, str]:
     """The same sources, in a new directory, with all steps run by a shell."""
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(root, place, symlinks=True, ignore=shutil.ignore_patterns("out", ".git"))
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.copytree(root, path, symlinks=True, ignore=shutil.ignore_patterns("out", ".git"))
     for number, script in enumerate(pipeline):
         done = subprocess.run(
-            ["sh", "-e", "-c", script], cwd=place, capture_output=True, check=False
+            ["sh", "-e", "-c", script], cwd=path, capture_output=True, check=False
         )
         assert done.returncode == 0, (number, done)
-    return outputs(place)
+    return outputs(path)
 
 
 def play(

@@ -22,12 +22,12 @@ pytestmark = PLATFORM
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    place = tmp_path / "work"
-    place.mkdir()
-    (place / "in.txt").write_text("one\n")
-    (place / "sub").mkdir()
-    (place / "sub/deep.txt").write_text("two\n")
-    return place
+    path = tmp_path / "work"
+    path.mkdir()
+    (path / "in.txt").write_text("one\n")
+    (path / "sub").mkdir()
+    (path / "sub/deep.txt").write_text("two\n")
+    return path
 
 
 def python(root: Path, text: str, tracer: str, *options: str) -> Seen:
@@ -236,9 +236,9 @@ def test_other_meanings_of_paths_make_it_incomplete(root: Path, tracer: str) -> 
         assert not seen.trace.complete
         assert "what paths mean" in seen.trace.why[0]
     if os.geteuid() == 0:
-        place = root / "jail"
-        place.mkdir()
-        seen = watch(root, "python", "-c", f"import os; os.chroot('{place}')", tracer=tracer)
+        path = root / "jail"
+        path.mkdir()
+        seen = watch(root, "python", "-c", f"import os; os.chroot('{path}')", tracer=tracer)
         assert not seen.trace.complete
 
 
@@ -337,5 +337,5 @@ def test_no_signal_is_lost_while_a_command_begins(root: Path, tracer: str) -> No
         executor.start(job_of(root, "sleep", "600", tracer=tracer))
         time.sleep(number * 0.002)
         executor.cancel("s")
-        codes.append(executor.wait().exit_code)
+        codes.append(executor.run_to_end().exit_code)
     assert not {0, -signal.SIGKILL} & set(codes), "it took the second one"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mlpipe_ci.run.executors.base import Job, Outcome
+from mlpipe_ci.run.executors.base import Job, JobResult
 from mlpipe_ci.run.executors.local import LocalExecutor
 from mlpipe_ci.tracing import access_log as flags
-from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.base import Trace, TraceRequest
 
 BOTH = pytest.mark.parametrize(
     "tracer",
@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize(
 class Seen:
     """What was seen below the root, as relative paths."""
 
-    outcome: Outcome
+    outcome: JobResult
     root: Path
     output: str
     trace: Trace = field(repr=False)
@@ -72,7 +72,7 @@ def watch(
     root, screen = Path(os.path.realpath(root)), io.BytesIO()
     executor = LocalExecutor(lambda _, data: (screen.write(data), None)[1])
     executor.start(job_of(root, *argv, tracer=tracer, env=env, rules=rules))
-    outcome = executor.wait()
+    outcome = executor.run_to_end()
     output = screen.getvalue().decode("utf-8", "replace")
     return Seen(outcome=outcome, root=root, output=output, trace=outcome.trace)
 
@@ -88,7 +88,9 @@ def job_of(
     logs = root.parent / f"{root.name}-logs"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     given = {**os.environ, "PATH": path, **(env or {})}
-    request = Request(root=root, directory=root, log=logs / "strace", preferred=tracer, rules=rules)
+    request = TraceRequest(
+        root=root, directory=root, log=logs / "strace", preferred=tracer, rules=rules
+    )
     return Job(
         id="s", argv=argv, directory=root, env=tuple(given.items()), log=logs / "log", watch=request
     )

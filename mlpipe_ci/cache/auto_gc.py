@@ -45,7 +45,7 @@ def size(text: str) -> int:
     return int(float(found[1]) * UNITS[found[2]])
 
 
-def tidy(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
+def collect_if_due(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Collect garbage if that is due, and nobody else does. A fault is told, and is no failure."""
     top = cache / "v1"
     if not _is_due(top):

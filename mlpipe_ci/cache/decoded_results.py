@@ -16,7 +16,7 @@ Stored = tuple[str, float, Result]
 Record = list[Any]
 
 
-class Recall:
+class DecodedResults:
     """The results in the directories of some keys. What is recalled has no `parts`.
 
     `text`: what `text()` gave last time; whatever is wrong with it, files are read again.

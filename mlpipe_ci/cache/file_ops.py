@@ -12,11 +12,11 @@ def contents(root: Path | str, path: str) -> Iterator[str]:
 
     In order, and relative to `root`, as `path` is.
     """
-    place = f"{root}/{path}"
-    if os.path.islink(place) or not os.path.isdir(place):
+    full_path = f"{root}/{path}"
+    if os.path.islink(full_path) or not os.path.isdir(full_path):
         yield path
         return
-    with os.scandir(place) as found:
+    with os.scandir(full_path) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     if not entries:
         yield path

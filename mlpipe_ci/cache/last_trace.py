@@ -6,7 +6,7 @@ from mlpipe_ci.core.frozen import frozen
 
 
 @frozen
-class Traced:
+class LastTrace:
     """`made`: when the result was made (seconds since 1970), 0 if there is none. `wrote`: paths
     that the step wrote without declaring it, each with its digest. `reads`, `writes`, `variables`:
     what a proposal would declare. `kept`: what it adds to, from run to run. `looked`: what
@@ -29,22 +29,22 @@ class Traced:
 NAMES = ("reads", "writes", "variables", "kept", "looked", "shared")
 
 
-def encode_traced(traced: Traced) -> str | None:
+def encode_last_trace(last: LastTrace) -> str | None:
     """As JSON text; None where nothing is known."""
-    if traced == Traced():
+    if last == LastTrace():
         return None
-    return json.dumps(vars(traced))
+    return json.dumps(vars(last))
 
 
-def decode_traced(text: str) -> Traced:
-    """What `encode_traced` gave; whatever is wrong with the text, nothing is known."""
+def decode_last_trace(text: str) -> LastTrace:
+    """What `encode_last_trace` gave; whatever is wrong with the text, nothing is known."""
     try:
         found = json.loads(text)
-        return Traced(
+        return LastTrace(
             made=float(found["made"]),
             wrote=tuple((str(path), str(digest)) for path, digest in found["wrote"]),
             unstored=str(found["unstored"]),
             **{name: tuple(map(str, found[name])) for name in NAMES},
         )
     except (ValueError, TypeError, KeyError):
-        return Traced()
+        return LastTrace()

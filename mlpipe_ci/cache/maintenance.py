@@ -20,7 +20,7 @@ YOUNG = 3600.0
 
 
 @frozen
-class Contents:
+class CacheSize:
     """What a store holds: numbers, and sizes in bytes."""
 
     objects: int = 0
@@ -40,11 +40,11 @@ class Stored:
     result: Result | None
 
 
-def look(top: Path) -> Contents:
+def measure(top: Path) -> CacheSize:
     """Count. `top` is the directory of the store's version (`v1`)."""
     objects = [status for _, status in _files(top / "objects")]
     results = [status for _, status in _files(top / "results")]
-    return Contents(
+    return CacheSize(
         objects=len(objects),
         object_bytes=sum(status.st_size for status in objects),
         results=len(results),
@@ -127,8 +127,8 @@ def _fault(top: Path, stored: Stored) -> str:
 
 def _files(directory: Path) -> Iterator[tuple[Path, os.stat_result]]:
     """All files below a directory; what goes away meanwhile is left out."""
-    for place, _, names in os.walk(directory):
+    for full_path, _, names in os.walk(directory):
         for name in names:
-            path = Path(place, name)
+            path = Path(full_path, name)
             with suppress(OSError):
                 yield path, path.stat()

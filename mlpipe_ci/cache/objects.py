@@ -44,11 +44,11 @@ class Objects:
     def save(self, source: str | Path) -> tuple[str, int]:
         """Keep a copy of a regular file. Returns digest and size in bytes. Raises OSError."""
         with _Opened(os.open(source, READ)) as file:
-            temporary, place = self._temporary()
+            temporary, index = self._temporary()
             try:
-                with _Opened(place):
-                    digest, size = self._copy(file, place)
-                    os.fchmod(place, 0o444)
+                with _Opened(index):
+                    digest, size = self._copy(file, index)
+                    os.fchmod(index, 0o444)
                 self._place(temporary, digest, size)
             finally:
                 _remove(temporary)
@@ -67,16 +67,16 @@ class Objects:
         """Keep files as one object: its digest, and digest and size of each. Raises OSError."""
         found: list[tuple[str, int]] = []
         whole, total = blake3(), 0
-        temporary, place = self._temporary()
+        temporary, index = self._temporary()
         try:
-            with _Opened(place):
+            with _Opened(index):
                 for source in sources:
                     data = _content(source)
                     whole.update(data)
-                    _write(place, data)
+                    _write(index, data)
                     found.append((f"blake3:{blake3(data).hexdigest()}", len(data)))
                     total += len(data)
-                os.fchmod(place, 0o444)
+                os.fchmod(index, 0o444)
             digest = f"blake3:{whole.hexdigest()}"
             self._place(temporary, digest, total)
         finally:
@@ -89,14 +89,14 @@ class Objects:
         OSError, and what `chunks` raises, pass through; then nothing is kept.
         """
         hasher, size = blake3(), 0
-        temporary, place = self._temporary()
+        temporary, index = self._temporary()
         try:
-            with _Opened(place):
+            with _Opened(index):
                 for chunk in chunks:
                     hasher.update(chunk)
-                    _write(place, chunk)
+                    _write(index, chunk)
                     size += len(chunk)
-                os.fchmod(place, 0o444)
+                os.fchmod(index, 0o444)
             if f"blake3:{hasher.hexdigest()}" != digest:
                 raise DamagedError(f"{digest[:15]}… is not what was stored")
             self._place(temporary, digest, size)
@@ -139,12 +139,12 @@ class Objects:
         with _Opened(file):
             if self._links and not executable and self._link(digest, path, file, destination):
                 return
-            place = os.open(destination, NEW, 0o666)
+            index = os.open(destination, NEW, 0o666)
             try:
-                with _Opened(place):
-                    found = self._copy(file, place)[0]
+                with _Opened(index):
+                    found = self._copy(file, index)[0]
                     self._refuse(found, digest, digest)
-                    _mark(place, executable=executable)
+                    _mark(index, executable=executable)
             except BaseException:
                 _remove(destination)
                 raise
@@ -159,9 +159,9 @@ class Objects:
                 for output, destination in members:
                     data = os.pread(file, output.size, output.offset)
                     self._refuse(f"blake3:{blake3(data).hexdigest()}", output.digest, pack)
-                    with _Opened(os.open(destination, NEW, 0o666)) as place:
-                        _write(place, data)
-                        _mark(place, executable=output.executable)
+                    with _Opened(os.open(destination, NEW, 0o666)) as index:
+                        _write(index, data)
+                        _mark(index, executable=output.executable)
 
     def read(self, digest: str) -> bytes:
         """The bytes of a small object, such as a log. Raises DamagedError."""
@@ -198,16 +198,16 @@ class Objects:
         os.lseek(file, 0, os.SEEK_SET)
         return False
 
-    def _copy(self, file: int, place: int) -> tuple[str, int]:
+    def _copy(self, file: int, index: int) -> tuple[str, int]:
         """Copy all bytes, where the file system can by sharing them. Returns digest and size."""
         if self._clones:
             try:
-                fcntl.ioctl(place, FICLONE, file)
+                fcntl.ioctl(index, FICLONE, file)
             except OSError:
                 self._clones = False
             else:
-                return _hashed(place)  # what was copied, not what the source is by now
-        return _hashed(file, place)
+                return _hashed(index)  # what was copied, not what the source is by now
+        return _hashed(file, index)
 
     def _place(self, temporary: str, digest: str, size: int) -> None:
         path = self._object(digest)
@@ -248,15 +248,15 @@ class _Opened:
         os.close(self._descriptor)
 
 
-def _hashed(file: int, place: int | None = None) -> tuple[str, int]:
-    """Digest and size of an open file, from its position on; its bytes are written to `place`."""
+def _hashed(file: int, index: int | None = None) -> tuple[str, int]:
+    """Digest and size of an open file, from its position on; its bytes are written to `index`."""
     os.lseek(file, 0, os.SEEK_SET)
     hasher, size = blake3(), 0
     buffer = memoryview(bytearray(CHUNK))
     while count := os.readv(file, [buffer]):
         hasher.update(buffer[:count])
-        if place is not None:
-            _write(place, buffer[:count])
+        if index is not None:
+            _write(index, buffer[:count])
         size += count
     return f"blake3:{hasher.hexdigest()}", size
 
@@ -266,15 +266,15 @@ def _content(path: str) -> bytes:
         return file.read()
 
 
-def _write(place: int, data: bytes | memoryview) -> None:
+def _write(index: int, data: bytes | memoryview) -> None:
     while data:
-        data = data[os.write(place, data) :]
+        data = data[os.write(index, data) :]
 
 
-def _mark(place: int, *, executable: bool) -> None:
+def _mark(index: int, *, executable: bool) -> None:
     if executable:  # for whom it is readable; the umask has its say
-        mode = os.fstat(place).st_mode
-        os.fchmod(place, mode | (mode & 0o444) >> 2)
+        mode = os.fstat(index).st_mode
+        os.fchmod(index, mode | (mode & 0o444) >> 2)
 
 
 def _remove(path: str) -> None:

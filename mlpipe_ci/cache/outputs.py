@@ -111,8 +111,8 @@ def refuse_links(root: Path, step: Step, paths: tuple[str, ...]) -> None:
     """Raise PathError if an output of the step would be written through a symbolic link."""
     for declared in paths:
         plain = declared.rstrip("/")
-        places = [plain] if declared.endswith("/") else []
-        links = [p for p in (*places, *above(plain)) if os.path.islink(f"{root}/{p}")]
+        full_paths = [plain] if declared.endswith("/") else []
+        links = [p for p in (*full_paths, *above(plain)) if os.path.islink(f"{root}/{p}")]
         if links:
             link = links[-1]
             raise PathError(

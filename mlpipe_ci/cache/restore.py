@@ -8,7 +8,7 @@ from mlpipe_ci.cache.file_ops import contents, move, remove
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import Digest, is_right, read, refuse_links
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above, is_under, path_fault
 from mlpipe_ci.core.result import Output
@@ -24,11 +24,11 @@ class Restorer:
         self,
         root: Path,
         store: Store | None,
-        aside: Aside,
+        transaction: OutputTransaction,
         digest: Digest = read,
         others: frozenset[str] = frozenset(),
     ) -> None:
-        self._root, self._store, self._aside, self._digest = root, store, aside, digest
+        self._root, self._store, self._transaction, self._digest = root, store, transaction, digest
         self._others = others
 
     def all(self, step: Step, outputs: tuple[Output, ...]) -> tuple[int, tuple[str, ...]]:
@@ -45,8 +45,8 @@ class Restorer:
         try:
             moves = self._staged(step, wrong)
             paths = tuple(output.path for output in outputs)
-            moved = self._aside.clear_way(step, paths) if wrong else ()
-            moved += self._aside.replace(step.id, tuple(self._only_here(step, wrong)))
+            moved = self._transaction.clear_way(step, paths) if wrong else ()
+            moved += self._transaction.replace(step.id, tuple(self._only_here(step, wrong)))
             moved += self._move_others(step, outputs)
             self._place(moves)
         except OSError as error:
@@ -81,7 +81,7 @@ class Restorer:
         """Move away what lies in the declared outputs and is not part of the result."""
         wanted = {output.path for output in outputs}
         kept = wanted | self._others
-        directories = {place for path in kept for place in above(path)}
+        directories = {parent for path in kept for parent in above(path)}
         others = [
             path
             for declared in step.writes
@@ -90,7 +90,7 @@ class Restorer:
             if path not in kept
             and (path not in directories or not os.path.isdir(f"{self._root}/{path}"))
         ]
-        self._aside.replace(step.id, tuple(others))
+        self._transaction.replace(step.id, tuple(others))
         for path in others:
             _drop_empty(self._root, step, path, directories)
         return tuple(others)
@@ -111,7 +111,7 @@ class Restorer:
 
     def _wrong(self, step: Step, outputs: tuple[Output, ...]) -> list[Output]:
         _refuse_undeclared(step, outputs)
-        paths = tuple(o.path for o in outputs) if step.undeclared else step.writes
+        paths = tuple(o.path for o in outputs) if step.declares_nothing else step.writes
         refuse_links(self._root, step, paths)
         return [output for output in outputs if not is_right(self._root, output, self._digest)]
 
@@ -121,7 +121,7 @@ class Restorer:
         if self._store is None:
             raise DamagedError("there is no cache")
         whole = _whole_directories(self._root, step)
-        return _stage(self._root, wrong, whole, self._store, self._aside)
+        return _stage(self._root, wrong, whole, self._store, self._transaction)
 
     def _place(self, moves: list[tuple[Path, str]]) -> None:
         for staged, path in moves:
@@ -134,8 +134,8 @@ def _unwritable(error: OSError) -> PathError:
 
 def _refuse_undeclared(step: Step, outputs: tuple[Output, ...]) -> None:
     for output in outputs:
-        fault = path_fault(output.path) if step.undeclared else ""
-        declared = step.undeclared or any(is_under(output.path, one) for one in step.writes)
+        fault = path_fault(output.path) if step.declares_nothing else ""
+        declared = step.declares_nothing or any(is_under(output.path, one) for one in step.writes)
         if fault or not declared:
             raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
 
@@ -151,29 +151,29 @@ def _stage(
     wrong: list[Output],
     whole: tuple[str, ...],
     store: Store,
-    aside: Aside,
+    transaction: OutputTransaction,
 ) -> list[tuple[Path, str]]:
     """Make all of it in a directory of mlpipe's own; returns what goes where."""
     store.bring(output.pack or output.digest for output in wrong if output.kind == "file")
-    top = aside.fresh_staging()
+    top = transaction.fresh_staging()
     moves: list[tuple[Path, str]] = []
     packed: list[tuple[Output, str]] = []
     made = {str(top)}
     for number, output in enumerate(wrong):
         directory = next((path for path in whole if is_under(output.path, path)), None)
         if directory is None:
-            place = f"{top}/{number}"
-            moves.append((Path(place), output.path))
+            staged = f"{top}/{number}"
+            moves.append((Path(staged), output.path))
         else:
-            place = f"{top}/whole/{output.path}"
-            _make_directory(os.path.dirname(place), made)
+            staged = f"{top}/whole/{output.path}"
+            _make_directory(os.path.dirname(staged), made)
         if output.pack:
-            packed.append((output, place))
+            packed.append((output, staged))
         else:
-            _make(root, output, place, store)
+            _make(root, output, staged, store)
     store.fetch_packed(packed)
-    places = ((top / "whole" / path, path) for path in whole)
-    return moves + [(place, path) for place, path in places if place.is_dir()]
+    paths = ((top / "whole" / path, path) for path in whole)
+    return moves + [(staged, path) for staged, path in paths if staged.is_dir()]
 
 
 def _make_directory(path: str, made: set[str]) -> None:
@@ -182,27 +182,27 @@ def _make_directory(path: str, made: set[str]) -> None:
         made.add(path)
 
 
-def _make(root: Path, output: Output, place: str, store: Store) -> None:
+def _make(root: Path, output: Output, path: str, store: Store) -> None:
     if output.kind == "file":
-        store.fetch(output.digest, place, executable=output.executable)
+        store.fetch(output.digest, path, executable=output.executable)
     elif output.kind == "link":
         text = output.digest.removeprefix("link:")
         target = (root / output.path).parent / text
         if not target.resolve().is_relative_to(root.resolve()):
             raise DamagedError(f"the stored link '{output.path}' leaves the repository")
-        os.symlink(text, place)
+        os.symlink(text, path)
     else:
-        os.makedirs(place, exist_ok=True)
+        os.makedirs(path, exist_ok=True)
 
 
 def _drop_empty(root: Path, step: Step, moved: str, wanted: set[str]) -> None:
     """Remove directories of an output that have nothing in them any more, and belong to nobody."""
-    for place in above(moved):
-        inside = any(is_under(place, path) for path in step.writes if path.endswith("/"))
-        if not inside or place in wanted:
+    for parent in above(moved):
+        inside = any(is_under(parent, path) for path in step.writes if path.endswith("/"))
+        if not inside or parent in wanted:
             return
         try:
-            os.rmdir(f"{root}/{place}")
+            os.rmdir(f"{root}/{parent}")
         except OSError:
             return  # there is something in it
 

@@ -23,7 +23,7 @@ Written = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 @frozen(kw_only=False)
-class Departed:
+class StaleOutputs:
     """The record of one workflow in one work tree. `directory`: of the work tree alone.
 
     `results`: the newest result of each step by its name, `digest`: of a file of the work tree now;
@@ -68,36 +68,36 @@ class Departed:
         declared = {path.rstrip("/") for path in self.workflow.writes}
         found: dict[str, tuple[str, ...]] = {}
         for result in self.results().values() if self._may_be_left() else ():
-            for wanted in self.workflow.items:
-                if result.step.startswith(f"{wanted.step} (") and result.step not in names:
+            for each in self.workflow.items:
+                if result.step.startswith(f"{each.step} (") and result.step not in names:
                     ours = (o for o in result.outputs if o.kind == "file")
                     left = (o.path for o in ours if self.digest(o.path) == o.digest)
                     paths = tuple(path for path in left if path not in declared)
-                    found[wanted.id] = (*found.get(wanted.id, ()), *paths)
+                    found[each.id] = (*found.get(each.id, ()), *paths)
         return found
 
     def _may_be_left(self) -> bool:
         """True if something lies where items write: else the results need not be read."""
-        places = {
+        paths = {
             path.rstrip("/").rpartition("/")[0]
             for step in self.workflow.steps
             if step.strategy is not None
             for path in step.writes
         }
-        return any(place and (self.root / place).is_dir() for place in places)
+        return any(path and (self.root / path).is_dir() for path in paths)
 
     def note(self) -> None:
         """Remember what the instances of now declare. A fault costs a leftover."""
         now = json.dumps(_declared(self.workflow))
-        place = self._file()
+        path = self._file()
         with suppress(OSError):
-            if now == "{}" and not place.exists():
+            if now == "{}" and not path.exists():
                 return
-            if not place.exists() or place.read_text("utf-8") != now:
-                place.parent.mkdir(parents=True, exist_ok=True)
-                temporary = place.with_name(f"{place.name}.{os.urandom(4).hex()}")
+            if not path.exists() or path.read_text("utf-8") != now:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
                 temporary.write_text(now, "utf-8")
-                temporary.replace(place)
+                temporary.replace(path)
 
     def _read(self) -> Written:
         try:
@@ -116,8 +116,8 @@ class Departed:
 
 def _declared(workflow: Workflow) -> dict[str, dict[str, tuple[str, ...]]]:
     found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for wanted in workflow.items:  # also of a step that has none now
-        found.setdefault(wanted.id, {})
+    for each in workflow.items:  # also of a step that has none now
+        found.setdefault(each.id, {})
     for step in workflow.steps:
         if step.strategy is not None:
             which = step.strategy.each or repr(step.strategy.values)  # two ids may be the same

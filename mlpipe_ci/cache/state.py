@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
-from mlpipe_ci.cache.decoded_results import Recall
-from mlpipe_ci.cache.last_trace import Traced, decode_traced, encode_traced
+from mlpipe_ci.cache.decoded_results import DecodedResults
+from mlpipe_ci.cache.last_trace import LastTrace, decode_last_trace, encode_last_trace
 from mlpipe_ci.core.cache_key import KeyParts, step_key
 from mlpipe_ci.core.directory_listing import KIND
-from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.file_digest import md5_digest
 
 VERSION = 4
@@ -42,7 +42,7 @@ Row = tuple[str | None, str | None, str | None, str | None]
 """Key and parts of the last success, the key of a failure since, and what was traced."""
 
 
-class State:
+class LocalState:
     """One repository's memory. Where it cannot be opened or written, it is kept in memory.
 
     `readonly`: nothing is written, and no file is made.
@@ -57,10 +57,10 @@ class State:
             self.warning = f"{path} cannot be used ({error}); reasons will be less exact"
             self._db = _open(":memory:")
         rows = _Rows(self._db, readonly=readonly)
-        self.memo = Memo(rows)
-        self.md5 = Memo(rows, md5_digest, "md5 ")
+        self.digest_cache = DigestCache(rows)
+        self.md5 = DigestCache(rows, md5_digest, "md5 ")
         self._steps: dict[str, dict[str, Row]] = {}
-        self._recalls: dict[str, Recall] = {}
+        self._recalls: dict[str, DecodedResults] = {}
         self._new_listings = False
 
     def previous(self, workflow: str, step: str) -> KeyParts | None:
@@ -81,7 +81,7 @@ class State:
         row = self._of(workflow).get(step)
         if row is None or row[0] != key or row[2] is not None:
             return False
-        return self.traced(workflow, step).made == made
+        return self.last_trace(workflow, step).made == made
 
     def durations(self, workflow: str) -> dict[str, float]:
         """Seconds that each step's last success took."""
@@ -91,17 +91,17 @@ class State:
         except (sqlite3.Error, ValueError, TypeError):
             return {}
 
-    def traced(self, workflow: str, step: str) -> Traced:
+    def last_trace(self, workflow: str, step: str) -> LastTrace:
         """What is known of the step's last success by watching it."""
         row = self._of(workflow).get(step)
-        return decode_traced(row[3]) if row and row[3] else Traced()
+        return decode_last_trace(row[3]) if row and row[3] else LastTrace()
 
     def share(self, workflow: str, step: str, path: str) -> None:
         """Remember that the step used a path while another one wrote it."""
         row = self._of(workflow).get(step) or (None, None, None, None)
-        traced = decode_traced(row[3]) if row[3] else Traced()
-        shared = tuple(sorted({*traced.shared, path}))
-        seen = encode_traced(replace(traced, shared=shared))
+        last = decode_last_trace(row[3]) if row[3] else LastTrace()
+        shared = tuple(sorted({*last.shared, path}))
+        seen = encode_last_trace(replace(last, shared=shared))
         self._of(workflow)[step] = (*row[:3], seen)
         self._write(
             "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
@@ -110,10 +110,10 @@ class State:
         )
 
     def succeeded(
-        self, workflow: str, step: str, parts: KeyParts, seconds: float, traced: Traced
+        self, workflow: str, step: str, parts: KeyParts, seconds: float, last: LastTrace
     ) -> None:
         """Remember a success (run or reused)."""
-        key, text, seen = step_key(parts), encode_parts(parts), encode_traced(traced)
+        key, text, seen = step_key(parts), encode_parts(parts), encode_last_trace(last)
         self._of(workflow)[step] = key, text, None, seen
         self._write(
             "INSERT INTO steps VALUES (?,?,?,?,?,NULL,?) ON CONFLICT DO UPDATE SET "
@@ -155,20 +155,20 @@ class State:
         if self.source(address) != text:
             self._write("INSERT OR REPLACE INTO sources VALUES (?,?)", (address, text))
 
-    def recall(self, workflow: str) -> Recall:
+    def decoded_results(self, workflow: str) -> DecodedResults:
         """The stored results that this workflow looked at last time."""
         if workflow not in self._recalls:
             row = self._row("SELECT text FROM results WHERE workflow=?", workflow)
-            self._recalls[workflow] = Recall(row[0] if row else None)
+            self._recalls[workflow] = DecodedResults(row[0] if row else None)
         return self._recalls[workflow]
 
     def close(self) -> None:
         """Write what was remembered, and close the file."""
         if not self._readonly:
-            self.memo.save()
+            self.digest_cache.save()
             self.md5.save()
-            for workflow, recall in self._recalls.items():
-                text = recall.text()
+            for workflow, decoded in self._recalls.items():
+                text = decoded.text()
                 if text is not None:
                     self._write("INSERT OR REPLACE INTO results VALUES (?,?)", (workflow, text))
             if self._new_listings:
@@ -231,7 +231,7 @@ class _Rows:
     def write(self, rows: list[tuple[str, str, bytes | None, str]]) -> None:
         if self._readonly:
             return
-        ordered = [(place, seen, listing, text) for place, text, seen, listing in rows]
+        ordered = [(path, seen, listing, text) for path, text, seen, listing in rows]
         with suppress(sqlite3.Error, UnicodeEncodeError), self._db:
             self._db.executemany("INSERT OR REPLACE INTO memo VALUES (?,?,?,?)", ordered)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from mlpipe_ci.cache.codec import decode_result, encode_result
-from mlpipe_ci.cache.decoded_results import Recall
+from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.objects import Objects
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.run import Transfers
@@ -28,13 +28,13 @@ MOST_EXPLAINED = 2000
 
 
 class Store(Objects):
-    """Contents, and results that need them. `recall`: remembers results that were read."""
+    """Contents, and results that need them. `decoded`: results that were read before."""
 
     def __init__(
-        self, directory: Path, recall: Recall | None = None, *, links: bool = False
+        self, directory: Path, decoded: DecodedResults | None = None, *, links: bool = False
     ) -> None:
         super().__init__(directory, links=links)
-        self._recall = recall or Recall()
+        self._recall = decoded or DecodedResults()
         self._looked_at: dict[str, list[tuple[str, float]]] = {}
 
     def results(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
@@ -113,9 +113,9 @@ class Store(Objects):
         folder = self._folder(scope, result.key)
         path = f"{folder}/{name_of(result)}.json"
         os.makedirs(folder, exist_ok=True)
-        temporary, place = self._temporary()
+        temporary, index = self._temporary()
         try:
-            with open(place, "wb") as file:
+            with open(index, "wb") as file:
                 file.write(encode_result(result))
             os.link(temporary, path)
         except FileExistsError:

@@ -15,10 +15,10 @@ from mlpipe_ci.core.workflow import Step
 MONTH = 30 * 86_400.0
 
 
-class Aside:
+class OutputTransaction:
     """The outputs of the steps that run now, moved out of their way until they have succeeded.
 
-    `directory/running/<step>` holds them, with a journal: if mlpipe is killed, `put_all_back` of
+    `directory/running/<step>` holds them, with a journal: if mlpipe is killed, `roll_back_all` of
     the next run finds both. Nothing is deleted that the step may not have written
     itself: what a failed command wrote goes to `directory/failed/<step>`, and what lay in its
     outputs and is not part of its result to `directory/replaced/<step>`, `<step>.2` and so on. The
@@ -49,12 +49,12 @@ class Aside:
             top = self.directory / "replaced"
             names = (step if number == 1 else f"{step}.{number}" for number in count(1))
             for name in names:
-                place = top / name
-                if place.is_dir() and time.time() - place.stat().st_mtime > MONTH:
-                    shutil.rmtree(place, ignore_errors=True)
-                if not os.path.lexists(place):
+                path = top / name
+                if path.is_dir() and time.time() - path.stat().st_mtime > MONTH:
+                    shutil.rmtree(path, ignore_errors=True)
+                if not os.path.lexists(path):
                     break
-            self._replaced[step] = place
+            self._replaced[step] = path
         return self._replaced[step]
 
     def clear_way(self, step: Step, more: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -63,11 +63,11 @@ class Aside:
         `more`: outputs that the step does not declare.
         """
         paths = (*step.writes, *more)
-        places = {place for path in paths for place in above(path.rstrip("/"))}
-        there = (place for place in places if os.path.lexists(self._root / place))
+        parents = {parent for path in paths for parent in above(path.rstrip("/"))}
+        there = (parent for parent in parents if os.path.lexists(self._root / parent))
         return self.replace(step.id, tuple(p for p in there if not (self._root / p).is_dir()))
 
-    def move(self, step: Step, more: tuple[str, ...] = ()) -> None:
+    def set_aside(self, step: Step, more: tuple[str, ...] = ()) -> None:
         """Move the step's outputs aside, and make the directories that it will write to.
 
         `more`: what it wrote last time without declaring it. Directories that are empty then go.
@@ -86,7 +86,7 @@ class Aside:
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
 
-    def retire(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+    def archive(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
         """Move what an earlier run of a step (its id) left to `replaced`, and empty directories."""
         self.replace(step, paths)
         self._drop_empty(paths)
@@ -101,7 +101,7 @@ class Aside:
                 except OSError:
                     break  # there is something else in it
 
-    def drop(
+    def commit(
         self, step: Step, outputs: tuple[Output, ...], more: tuple[str, ...] = ()
     ) -> tuple[str, ...]:
         """The step has succeeded. Returns old files that it did not write again, moved away."""
@@ -124,7 +124,7 @@ class Aside:
         (self._running / step / "journal.json").unlink(missing_ok=True)
         shutil.rmtree(self._running / step, ignore_errors=True)
 
-    def put_back(self, step: str) -> tuple[str, ...] | None:
+    def roll_back(self, step: str) -> tuple[str, ...] | None:
         """Put back what was moved for a step (its id); the paths, None if nothing was begun."""
         try:
             record = json.loads((self._running / step / "journal.json").read_text("ascii"))
@@ -142,11 +142,11 @@ class Aside:
         self._forget(step)
         return tuple(path for path in paths if path in there)
 
-    def put_all_back(self) -> dict[str, tuple[str, ...]]:
+    def roll_back_all(self) -> dict[str, tuple[str, ...]]:
         """Put back what was moved for any step. Returns the paths of each that had begun."""
         back: dict[str, tuple[str, ...]] = {}
         for step in sorted(os.listdir(self._running)) if self._running.is_dir() else ():
-            paths = self.put_back(step)
+            paths = self.roll_back(step)
             if paths is not None:
                 back[step] = paths
             elif not (self._running / step / "journal.json").exists():

@@ -11,9 +11,9 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import (
     HEX_ID,
     OURS,
+    CheckoutTarget,
     Git,
     Remote,
-    Wanted,
     check_out,
     give_up,
     is_unstarted,
@@ -30,7 +30,7 @@ HISTORY_SECONDS, CHECKOUT_SECONDS = 60.0, 3600.0
 
 
 @frozen
-class Asked:
+class CheckoutOptions:
     """What the user asked for: address of a repository, a ref of it, its submodules."""
 
     repo: str = ""
@@ -39,22 +39,24 @@ class Asked:
 
 
 @frozen
-class Request:
+class CheckoutPlan:
     """What is to be checked out, and where. `clean`: what an earlier run left may be removed."""
 
     remote: Remote
-    wanted: Wanted
+    wanted: CheckoutTarget
     directory: Path
     clean: bool
 
 
-def request(asked: Asked, env: Mapping[str, str], start: Path) -> Request | None:
+def plan_checkout(
+    options: CheckoutOptions, env: Mapping[str, str], start: Path
+) -> CheckoutPlan | None:
     """Say what has to be checked out before anything else; None if the work tree is to be taken
     as it is. Raises UsageError, GitError.
     """
-    if asked.repo:
-        return _at_a_desk(asked, env, start)
-    if asked.ref:
+    if options.repo:
+        return _at_a_desk(options, env, start)
+    if options.ref:
         raise UsageError("--ref says what to check out of --repo, which is not given")
     workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere")
     if not in_actions(env) or not start.is_relative_to(workspace.resolve()):
@@ -65,42 +67,42 @@ def request(asked: Asked, env: Mapping[str, str], start: Path) -> Request | None
     if not is_unstarted(workspace) and not _is_left_over(workspace, env):
         return None
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
-    return Request(
+    return CheckoutPlan(
         remote=Remote(f"{server}/{repository}", token_settings(env), CHECKOUT_SECONDS),
-        wanted=Wanted(env.get("GITHUB_REF", ""), sha, asked.submodules),
+        wanted=CheckoutTarget(env.get("GITHUB_REF", ""), sha, options.submodules),
         directory=workspace,
         clean=True,
     )
 
 
-def fulfil(request: Request, say: Callable[[str], None]) -> None:
+def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:
     """Check out. Raises GitError, UsageError; a directory that was empty is empty then."""
-    wanted, place = request.wanted, request.directory
+    wanted, path = plan.wanted, plan.directory
     name = wanted.ref or "the default branch"
     at = f"{wanted.commit[:7]} ({name})" if wanted.commit and wanted.ref else wanted.commit or name
-    say(f"checking out {without_password(request.remote.url)} at {at} into {place}")
+    say(f"checking out {without_password(plan.remote.url)} at {at} into {path}")
     try:
-        if request.clean and not is_unstarted(place):
-            give_up(place)
-        if is_unstarted(place):
-            check_out(place, request.remote, wanted)
+        if plan.clean and not is_unstarted(path):
+            give_up(path)
+        if is_unstarted(path):
+            check_out(path, plan.remote, wanted)
         else:
-            _move(request)
+            _move(plan)
     except OSError as error:
-        raise GitError(f"the checkout into {place} failed: {error.strerror}") from error
+        raise GitError(f"the checkout into {path} failed: {error.strerror}") from error
 
 
 def remote_for(
-    env: Mapping[str, str], git: Git | None, asked: Asked, *, fetch: bool = False
+    env: Mapping[str, str], git: Git | None, options: CheckoutOptions, *, fetch: bool = False
 ) -> Remote | None:
     """From where commits that a clone lacks may be fetched; None at a desk, where nothing is, but
     for who asks for it (`fetch`).
     """
-    if git is None or not (in_actions(env) or asked.repo or fetch):
+    if git is None or not (in_actions(env) or options.repo or fetch):
         return None
     repository, origin = env.get("GITHUB_REPOSITORY"), git.remote_address()
     server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
-    url, is_origin = asked.repo or origin, True
+    url, is_origin = options.repo or origin, True
     if in_actions(env) and repository and not _is_of(origin, repository):
         # The event speaks of that one, not of the fork that was cloned.
         url, is_origin = f"{server}/{repository}", False
@@ -112,39 +114,39 @@ def _is_of(url: str, repository: str) -> bool:
     return re.split(r"[/:]", url.removesuffix(".git"))[-2:] == repository.split("/")
 
 
-def large_files(env: Mapping[str, str], git: Git | None, asked: Asked) -> Remote | None:
+def large_files(env: Mapping[str, str], git: Git | None, options: CheckoutOptions) -> Remote | None:
     """From where the content of Git LFS files may be fetched."""
-    remote = remote_for(env, git, asked, fetch=True)
+    remote = remote_for(env, git, options, fetch=True)
     return Remote(remote.url, remote.settings, CHECKOUT_SECONDS) if remote else None
 
 
-def _at_a_desk(asked: Asked, env: Mapping[str, str], start: Path) -> Request:
-    if asked.repo.startswith("-"):
-        raise UsageError(f"--repo {asked.repo} is no address of a repository")
-    url = os.path.realpath(asked.repo) if Path(asked.repo).is_dir() else asked.repo
+def _at_a_desk(options: CheckoutOptions, env: Mapping[str, str], start: Path) -> CheckoutPlan:
+    if options.repo.startswith("-"):
+        raise UsageError(f"--repo {options.repo} is no address of a repository")
+    url = os.path.realpath(options.repo) if Path(options.repo).is_dir() else options.repo
     remote = Remote(url, token_settings(env), CHECKOUT_SECONDS)
-    return Request(
+    return CheckoutPlan(
         remote=remote,
-        wanted=_with_submodules(resolve(remote, asked.ref), asked),
+        wanted=_with_submodules(resolve(remote, options.ref), options),
         directory=start,
         clean=False,
     )
 
 
-def _with_submodules(wanted: Wanted, asked: Asked) -> Wanted:
-    return Wanted(wanted.ref, wanted.commit, asked.submodules)
+def _with_submodules(wanted: CheckoutTarget, options: CheckoutOptions) -> CheckoutTarget:
+    return CheckoutTarget(wanted.ref, wanted.commit, options.submodules)
 
 
-def directory_for(asked: Asked, start: Path) -> Path:
+def directory_for(options: CheckoutOptions, start: Path) -> Path:
     """Where --repo goes if no directory is named: here if here is empty, else as `git clone`.
 
     Raises UsageError if the address has no last part to name it.
     """
     if is_unstarted(start) or (start / OURS).exists():
         return start
-    name = re.split(r"[/:]", asked.repo.rstrip("/"))[-1].removesuffix(".git")
+    name = re.split(r"[/:]", options.repo.rstrip("/"))[-1].removesuffix(".git")
     if not name or name.startswith("."):
-        raise UsageError(f"--repo {asked.repo}: say into which directory with -C")
+        raise UsageError(f"--repo {options.repo}: say into which directory with -C")
     return start / name
 
 
@@ -168,23 +170,23 @@ def _when(path: Path) -> int:
         return 0
 
 
-def _move(request: Request) -> None:
+def _move(plan: CheckoutPlan) -> None:
     """Take a checkout of ours at a desk to another commit. Nothing of the user's is lost by it."""
-    place = request.directory
-    git = open_git(place)
-    if git is None or not (git.root / OURS).exists() or git.root != place.resolve():
-        text = f"{place} is not empty, and was not checked out by mlpipe; name another with -C"
+    path = plan.directory
+    git = open_git(path)
+    if git is None or not (git.root / OURS).exists() or git.root != path.resolve():
+        text = f"{path} is not empty, and was not checked out by mlpipe; name another with -C"
         raise UsageError(text)
-    ours, theirs = git.remote_url(), without_password(request.remote.url)
+    ours, theirs = git.remote_url(), without_password(plan.remote.url)
     if ours.removesuffix(".git") != theirs.removesuffix(".git"):
-        raise UsageError(f"{place} is a checkout of {ours}, not of {theirs}; name another with -C")
+        raise UsageError(f"{path} is a checkout of {ours}, not of {theirs}; name another with -C")
     _refuse_work(git)
-    found = move_to(git.command, request.remote, request.wanted)
-    (place / OURS).write_text(found, "ascii")
+    found = move_to(git.command, plan.remote, plan.wanted)
+    (path / OURS).write_text(found, "ascii")
 
 
 def _refuse_work(git: Git) -> None:
-    changed = sorted(git.look().modified)
+    changed = sorted(git.snapshot().modified)
     if changed:
         raise UsageError(f"{git.root} has changes of its own ({changed[0]}); commit or remove them")
     if not git.command.run("for-each-ref", "--points-at=HEAD", "refs/remotes", "refs/tags").strip():

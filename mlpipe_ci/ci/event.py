@@ -41,7 +41,7 @@ def refuse_untrusted(event: Event, *, allowed: bool) -> None:
 def _desk(git: Git | None) -> Event:
     if git is None:
         return Event()
-    now = git.look()
+    now = git.snapshot()
     head, ref = now.head, now.branch
     attributes: tuple[tuple[str, Any], ...] = (
         ("ref", ref),
@@ -72,7 +72,9 @@ def _github(env: Mapping[str, str], git: Git | None) -> Event:
         attributes=(*_attributes(env), ("event", payload)),
         payload=payload,
     )
-    return event if not (idle := _idle(event)) else Event(**(vars(event) | {"idle": idle}))
+    return (
+        event if not (idle := _idle(event)) else Event(**(vars(event) | {"nothing_to_run": idle}))
+    )
 
 
 def _is_trusted(name: str, payload: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mlpipe_ci.ci.github import pulls
 from mlpipe_ci.ci.github.client import Client
 from mlpipe_ci.core.errors import GitHubError
-from mlpipe_ci.core.event import DESK, Event, Rights
+from mlpipe_ci.core.event import DESK, CacheAccess, Event
 
 MAIN = "main"
 DEFAULT_API = "https://api.github.com"
@@ -25,21 +25,23 @@ def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]
     token = env.get("MLPIPE_TOKEN", "")
     try:
         api = env.get("GITHUB_API_URL", DEFAULT_API)
-        number = pulls.merged(Client(api, env.get("GITHUB_REPOSITORY", ""), token), event.sha)
+        number = pulls.merged_pull_request(
+            Client(api, env.get("GITHUB_REPOSITORY", ""), token), event.sha
+        )
     except GitHubError as error:
         return None, f"cache.promote: GitHub did not say which pull request this merges: {error}"
     return (None if number is None else f"pr/{number}"), ""
 
 
-def rights(event: Event, *, push: bool, merged: str | None = None) -> Rights:
+def rights(event: Event, *, push: bool, merged: str | None = None) -> CacheAccess:
     """`push`: the user at a desk wants results to be shared; `merged`: the scope of the pull
     request that this push to the default branch merges, if its results may be reused.
     """
     if event.name == DESK:
-        return Rights(reads=(MAIN,), writes=MAIN if push else None)
+        return CacheAccess(reads=(MAIN,), writes=MAIN if push else None)
     if not event.trusted:
-        return Rights(reads=(MAIN,))
+        return CacheAccess(reads=(MAIN,))
     reads = event.scopes
     if merged and reads == (MAIN,):
         reads = (MAIN, merged)
-    return Rights(reads=reads, writes=event.scopes[0])
+    return CacheAccess(reads=reads, writes=event.scopes[0])

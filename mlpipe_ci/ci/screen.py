@@ -3,31 +3,31 @@
 from collections.abc import Mapping
 from typing import TextIO
 
-from mlpipe_ci.ci.github.screen import InActions
+from mlpipe_ci.ci.github.screen import ActionsScreen
 from mlpipe_ci.report.screens.base import Screen, has_colour, print_or_drop
-from mlpipe_ci.report.screens.grouped import Folded
-from mlpipe_ci.report.screens.plain import Plain
+from mlpipe_ci.report.screens.grouped import GroupedScreen
+from mlpipe_ci.report.screens.plain import PlainScreen
 
 
 def open_screen(
     stream: TextIO, env: Mapping[str, str], *, progress: str, quiet: bool, many: bool = False
 ) -> Screen:
     """The screen that fits. `progress`: `auto`, `live`, `plain`; `many`: steps may run at once."""
-    return Folded(_open(stream, env, progress, quiet=quiet, many=many))
+    return GroupedScreen(_open(stream, env, progress, quiet=quiet, many=many))
 
 
 def _open(
     stream: TextIO, env: Mapping[str, str], progress: str, *, quiet: bool, many: bool
 ) -> Screen:
     if env.get("GITHUB_ACTIONS") == "true":
-        return InActions(stream, env, quiet=quiet, many=many)
+        return ActionsScreen(stream, env, quiet=quiet, many=many)
     able = stream.isatty() and env.get("TERM", "dumb") != "dumb" and not quiet
     if progress == "live" or (progress == "auto" and able):
         # 0.1 s to import, which a run in CI need not pay.
         from mlpipe_ci.report.screens.live import LiveScreen  # noqa: PLC0415
 
         return LiveScreen(stream, env)
-    return Plain(stream, env, quiet=quiet, many=many)
+    return PlainScreen(stream, env, quiet=quiet, many=many)
 
 
 __all__ = ["Screen", "has_colour", "open_screen", "print_or_drop"]

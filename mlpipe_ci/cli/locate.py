@@ -7,40 +7,44 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from mlpipe_ci.ci.checkout import directory_for, fulfil, request
+from mlpipe_ci.ci.checkout import check_out_plan, directory_for, plan_checkout
 from mlpipe_ci.ci.event import in_actions
 from mlpipe_ci.cli.options import HERE, Options
 from mlpipe_ci.core.errors import NoGitError, UsageError
 from mlpipe_ci.repo.git import Git, open_git
-from mlpipe_ci.repo.location import Place
+from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
 
 
-def provide(options: Options, env: Mapping[str, str], say: Callable[[str], None]) -> Place:
-    """As `find_place`, after the repository was checked out if nobody else did that.
+def check_out_and_locate(
+    options: Options, env: Mapping[str, str], say: Callable[[str], None]
+) -> Locations:
+    """As `find_locations`, after the repository was checked out if nobody else did that.
 
     Raises UsageError, GitError.
     """
     start = Path(options.directory).resolve()
-    if options.asked.repo and options.directory == HERE:
-        start = directory_for(options.asked, start)
-    needed = request(options.asked, env, start)
+    if options.checkout.repo and options.directory == HERE:
+        start = directory_for(options.checkout, start)
+    needed = plan_checkout(options.checkout, env, start)
     if needed:
         outside = _outside(cache_directory(env), needed.directory)
         with hold(outside / "checkout.lock", say):
-            needed = request(options.asked, env, start)  # another one may have done it meanwhile
+            needed = plan_checkout(
+                options.checkout, env, start
+            )  # another one may have done it meanwhile
             if needed:
-                fulfil(needed, say)
-    return find_place(replace(options, directory=str(start)), env)
+                check_out_plan(needed, say)
+    return find_locations(replace(options, directory=str(start)), env)
 
 
-def find_place(options: Options, env: Mapping[str, str]) -> Place:
+def find_locations(options: Options, env: Mapping[str, str]) -> Locations:
     """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
     start = start_directory(options.directory)
     git, no_git = find_git(start, env)
     root, cache = git.root if git else start, cache_directory(env)
     outside = _outside(cache, root)
-    return Place(
+    return Locations(
         start=start,
         root=root,
         git=git,

@@ -71,7 +71,7 @@ def _command(arguments: list[str]) -> int:
     # Before anything is started: no git, and so no filter or hook of it, inherits the token.
     secret = {name: os.environ.pop(name) for name in ("MLPIPE_TOKEN",) if name in os.environ}
     # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
-    from mlpipe_ci.ci.checkout import Asked  # noqa: PLC0415
+    from mlpipe_ci.ci.checkout import CheckoutOptions  # noqa: PLC0415
     from mlpipe_ci.cli.options import Options  # noqa: PLC0415
     from mlpipe_ci.repo.git import clear_local_environment  # noqa: PLC0415
 
@@ -80,7 +80,9 @@ def _command(arguments: list[str]) -> int:
     for many in ("files", "settings", "force", "steps", "targets"):
         given[many] = tuple(given.get(many) or ())
     if "repo" in given:
-        given["asked"] = Asked(**{key: given.pop(key) for key in ("repo", "ref", "submodules")})
+        given["checkout"] = CheckoutOptions(
+            **{key: given.pop(key) for key in ("repo", "ref", "submodules")}
+        )
     clear_local_environment(os.environ)
     command, env = import_module(COMMANDS[name]), dict(os.environ) | secret
     code: int = command.main(Options(**given), env, sys.stdout, sys.stderr)
@@ -91,13 +93,13 @@ def _complain(error: MlpipeError) -> int:
     from mlpipe_ci.ci.github import workflow_commands as actions  # noqa: PLC0415 - only here, not at each start
     from mlpipe_ci.report import diagnostics as faults  # noqa: PLC0415 - only here, not at each start
 
-    found = error.faults if isinstance(error, WorkflowError) else ()
-    for line in (line for fault in found for line in faults.fault_lines(fault)):
+    found = error.diagnostics if isinstance(error, WorkflowError) else ()
+    for line in (line for diagnostic in found for line in faults.diagnostic_lines(diagnostic)):
         print(line, file=sys.stderr)
     if not found:
         print(f"mlpipe: {error}", file=sys.stderr)
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for text in [actions.fault(fault) for fault in found] or [actions.error(str(error))]:
+        for text in [actions.diagnostic(fault) for fault in found] or [actions.error(str(error))]:
             print(text)
     return error.exit_code
 

@@ -1,9 +1,9 @@
 """What a user asked for on the command line."""
 
-from mlpipe_ci.ci.checkout import Asked
+from mlpipe_ci.ci.checkout import CheckoutOptions
 from mlpipe_ci.core.frozen import frozen
 
-NOTHING = Asked()
+NOTHING = CheckoutOptions()
 HERE = "."
 
 
@@ -29,7 +29,7 @@ class Options:
     remote: bool = True
     there: bool = False
     dry_run: bool = False
-    asked: Asked = NOTHING
+    checkout: CheckoutOptions = NOTHING
     force: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     only: bool = False

@@ -3,7 +3,7 @@
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import MissingInputError, UsageError
 from mlpipe_ci.core.graph import with_dependent, with_needed
-from mlpipe_ci.core.workflow import Workflow, no_item
+from mlpipe_ci.core.workflow import Workflow, no_items_message
 
 
 def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> frozenset[str]:
@@ -17,9 +17,9 @@ def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> fr
     for name in names:
         meant = {s.id for s in workflow.steps if name in {s.id, s.name, s.group}}
         if not meant:
-            for wanted in workflow.items:
-                if name in {wanted.id, wanted.step}:
-                    raise MissingInputError(no_item(workflow, wanted))
+            for each in workflow.items:
+                if name in {each.id, each.step}:
+                    raise MissingInputError(no_items_message(workflow, each))
             known = {word for s in workflow.steps for word in (s.id, s.name, s.group) if word}
             from difflib import get_close_matches  # noqa: PLC0415 - only for an error
 

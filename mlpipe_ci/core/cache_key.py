@@ -21,7 +21,7 @@ MOST_SHOWN = 40
 class Input:
     """One file that a step reads: path, digest (`git:…`, `blake3:…`), executable bit.
 
-    Or many files of one directory: see `listings`.
+    Or many files of one directory: see `directory_listing`.
     """
 
     path: str

@@ -12,14 +12,14 @@ NONE: Mapping[int, tuple[str, ...]] = MappingProxyType({})
 
 
 @frozen(kw_only=False, order=True)
-class Write:
+class DeclaredOutput:
     """One declared output: index of its step in the workflow, and the path as declared."""
 
     step: int
     path: str
 
 
-class Writers:
+class DeclaredOutputs:
     """All declared outputs of a workflow's steps, by path and by the directories above it.
 
     `more`: what steps, by their index, write as well.
@@ -27,30 +27,30 @@ class Writers:
 
     def __init__(self, steps: tuple[Step, ...], more: Mapping[int, tuple[str, ...]] = NONE) -> None:
         both = ((n, (*step.writes, *more.get(n, ()))) for n, step in enumerate(steps))
-        self._all = tuple(Write(n, path) for n, paths in both for path in paths)
-        self._at: dict[str, list[Write]] = {}
-        self._inside: dict[str, list[Write]] = {}
+        self._all = tuple(DeclaredOutput(n, path) for n, paths in both for path in paths)
+        self._at: dict[str, list[DeclaredOutput]] = {}
+        self._inside: dict[str, list[DeclaredOutput]] = {}
         for write in self._all:
             plain = write.path.rstrip("/")
             self._at.setdefault(plain, []).append(write)
             for directory in above(plain):
                 self._inside.setdefault(directory, []).append(write)
 
-    def holding(self, path: str) -> list[Write]:
+    def containing(self, path: str) -> list[DeclaredOutput]:
         """Outputs that `path` is, or lies inside of."""
-        place, found = path.rstrip("/"), list[Write]()
-        while place:  # each directory above; asked several times for each input
-            found += self._at.get(place, ())
-            place = place.rpartition("/")[0]
+        parent, found = path.rstrip("/"), list[DeclaredOutput]()
+        while parent:  # each directory above; asked several times for each input
+            found += self._at.get(parent, ())
+            parent = parent.rpartition("/")[0]
         return found
 
-    def touching(self, path: str) -> list[Write]:
+    def overlapping(self, path: str) -> list[DeclaredOutput]:
         """Outputs that `path` is, lies inside of, or holds; in the workflow's order."""
         inside = self._inside.get(path.rstrip("/"))
-        return sorted({*self.holding(path), *inside} if inside else self.holding(path))
+        return sorted({*self.containing(path), *inside} if inside else self.containing(path))
 
-    def meant_by(self, pattern: str) -> list[Write]:
+    def matching(self, pattern: str) -> list[DeclaredOutput]:
         """Outputs that an input pattern may mean, in the workflow's order."""
         prefix = literal_prefix(pattern) if is_glob(pattern) else pattern
-        candidates = self.touching(prefix) if prefix not in {"", ".", "./"} else self._all
+        candidates = self.overlapping(prefix) if prefix not in {"", ".", "./"} else self._all
         return [write for write in candidates if may_match(pattern, write.path)]

@@ -55,13 +55,13 @@ def grouped(inputs: Iterable[Input]) -> tuple[tuple[Input, ...], dict[str, str]]
     ordered = sorted(inputs, key=by_path)
     if len(ordered) <= MOST:
         return tuple(ordered), {}
-    places: dict[str, list[Input]] = {}
+    paths: dict[str, list[Input]] = {}
     for item in ordered:
-        place = LISTINGS if is_listing(item) else item.path.rpartition("/")[0]
-        places.setdefault(place, []).append(item)
-    found = places.pop(LISTINGS, [])
+        path = LISTINGS if is_listing(item) else item.path.rpartition("/")[0]
+        paths.setdefault(path, []).append(item)
+    found = paths.pop(LISTINGS, [])
     texts: dict[str, str] = {}
-    for directory, members in places.items():
+    for directory, members in paths.items():
         if len(members) <= MOST:
             found += members
             continue

@@ -28,7 +28,7 @@ class UsageError(MlpipeError):
 
 
 @frozen
-class Fault:
+class Diagnostic:
     """One thing that is wrong in a workflow file. Line and column count from 1.
 
     `rule` is the kind of fault (see `report.faults.RULES`); `level` is `error` or `warning`;
@@ -50,12 +50,12 @@ class Fault:
 
 
 class WorkflowError(MlpipeError):
-    """The workflow file is wrong. `faults` holds all that is wrong with it, in file order."""
+    """The workflow file is wrong. `diagnostics` holds all that is wrong with it, in file order."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
-        self.faults = tuple(dict.fromkeys(ordered))
-        super().__init__("\n".join(str(fault) for fault in self.faults))
+    def __init__(self, diagnostics: tuple[Diagnostic, ...]) -> None:
+        ordered = sorted(diagnostics, key=lambda diagnostic: (diagnostic.line, diagnostic.column))
+        self.diagnostics = tuple(dict.fromkeys(ordered))
+        super().__init__("\n".join(str(fault) for fault in self.diagnostics))
 
 
 class PathError(MlpipeError):
@@ -72,7 +72,7 @@ class SourceError(MlpipeError):
     exit_code = 1
 
 
-class SourceMovedError(SourceError):
+class SourceChangedError(SourceError):
     """A source has another version than a moment before: who needs it is decided again."""
 
 

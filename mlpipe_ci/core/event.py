@@ -19,9 +19,9 @@ class Event:
     """What is known about the run from outside.
 
     `ref` and `sha` are GitHub's; `head` is the commit that is checked out. `worktree`: the work
-    tree itself is compared (at a desk), not a commit. `idle`: why there is nothing to be run at
-    all. `trusted`: who wrote this change may write to the repository; a fork's author may not.
-    `scopes` are read in this order, and results are written to the first.
+    tree itself is compared (at a desk), not a commit. `nothing_to_run`: why there is nothing to be
+    run at all; empty if there is. `trusted`: who wrote this change may write to the repository; a
+    fork's author may not. `scopes` are read in this order, and results are written to the first.
     """
 
     name: str = DESK
@@ -30,7 +30,7 @@ class Event:
     head: str | None = None
     worktree: bool = True
     pull_request: int | None = None
-    idle: str = ""
+    nothing_to_run: str = ""
     trusted: bool = True
     scopes: tuple[str, ...] = ("local", "main")
     repository: str = ""
@@ -58,7 +58,7 @@ class Event:
         return self.text("repository", "default_branch") or "main"
 
     @property
-    def proposes(self) -> bool:
+    def is_proposed_change(self) -> bool:
         """True if what runs is only proposed, and must not lower the bar that it has to pass."""
         return self.name.startswith("pull_request") or self.name == "merge_group"
 
@@ -84,7 +84,7 @@ class Event:
 
 
 @frozen
-class Rights:
+class CacheAccess:
     """Scopes that may be read, in this order, and the one that may be written (None: none)."""
 
     reads: tuple[str, ...]

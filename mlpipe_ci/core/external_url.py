@@ -6,7 +6,7 @@ import re
 from blake3 import blake3
 
 from mlpipe_ci.core.paths import is_glob, literal_prefix
-from mlpipe_ci.core.workflow import External
+from mlpipe_ci.core.workflow import ExternalInput
 
 KINDS = {
     "https": "http",
@@ -65,7 +65,7 @@ def prefix_of(url: str) -> str:
     return literal_prefix(key) if is_glob(key) else key.rstrip("/")
 
 
-def address_of(external: External, path: str) -> str:
+def address_of(external: ExternalInput, path: str) -> str:
     """The URL of what lies at a path, of a source of one or of many."""
     if not is_many(external.url):
         return external.url
@@ -75,7 +75,7 @@ def address_of(external: External, path: str) -> str:
     return "/".join(filter(None, (bucket_of(external.url), prefix_of(external.url), inner)))
 
 
-def shown(url: str) -> str:
+def redacted(url: str) -> str:
     """The URL without what may be secret in it: credentials, and a query that is signed."""
     from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - 2 ms, which few runs need
 
@@ -104,7 +104,7 @@ def identity(url: str) -> str:
     return blake3(plain.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def fault(external: External) -> str:
+def problem_with(external: ExternalInput) -> str:
     """What is wrong with an input from outside; empty if it can be asked for."""
     from urllib.parse import urlsplit  # noqa: PLC0415 - see above
 
@@ -116,16 +116,16 @@ def fault(external: External) -> str:
         return f"'{url:.80}' is no URL"
     del port
     if not kind:
-        return f"'{shown(url)}': mlpipe knows https://, s3://, gs://, az:// and file://"
+        return f"'{redacted(url)}': mlpipe knows https://, s3://, gs://, az:// and file://"
     if parts.username or parts.password:
         return (
-            f"'{shown(url)}': credentials do not belong into the file; they are found as the "
+            f"'{redacted(url)}': credentials do not belong into the file; they are found as the "
             "platform's own clients find them (~/.netrc, AWS_PROFILE, …)"
         )
     return _form_fault(external, kind) or _path_fault(external)
 
 
-def _form_fault(external: External, kind: str) -> str:
+def _form_fault(external: ExternalInput, kind: str) -> str:
     from urllib.parse import urlsplit  # noqa: PLC0415 - see above
 
     url, parts = external.url, urlsplit(external.url)
@@ -136,15 +136,17 @@ def _form_fault(external: External, kind: str) -> str:
         what = "host" if kind == "http" else "bucket"
         return f"'{url:.80}' names no {what}: {parts.scheme}://{what.upper()}/…"
     if kind != "http" and parts.query:
-        return f"'{shown(url)}': an object store takes no query; for a signed URL write https://…"
+        return (
+            f"'{redacted(url)}': an object store takes no query; for a signed URL write https://…"
+        )
     if kind == "http" and url.endswith("/"):
-        return f"'{shown(url)}' is a directory; over https name one file"
+        return f"'{redacted(url)}' is a directory; over https name one file"
     if kind == "http" and is_glob(parts.path) and external.path.endswith("/"):
-        return f"'{shown(url)}' is a pattern; over https name one file"
+        return f"'{redacted(url)}' is a pattern; over https name one file"
     return ""
 
 
-def _path_fault(external: External) -> str:
+def _path_fault(external: ExternalInput) -> str:
     path, many = external.path, is_many(external.url)
     if is_glob(path):
         return f"path '{path}' is a pattern; the URL may be one, the path is a place"

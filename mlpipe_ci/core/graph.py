@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.workflow import Step, Workflow
 
@@ -27,18 +27,18 @@ class Edge:
 
 def edges(workflow: Workflow) -> tuple[Edge, ...]:
     """All edges, in the order of the steps that need."""
-    writers = Writers(workflow.steps)
+    writers = DeclaredOutputs(workflow.steps)
     found: list[Edge] = []
     barrier: Step | None = None
     leaves: dict[str, None] = {}
     for index, step in enumerate(workflow.steps):
         own = declared(workflow, writers, index)
         before = {edge.before for edge in own}
-        if step.undeclared:
+        if step.declares_nothing:
             own += [_order(other, step) for other in leaves if other not in before]
         elif barrier and not own:
             own.append(_order(barrier.id, step))
-        barrier = step if step.undeclared else barrier
+        barrier = step if step.declares_nothing else barrier
         found += own
         for edge in own:
             leaves.pop(edge.before, None)
@@ -50,12 +50,12 @@ def _order(before: str, step: Step) -> Edge:
     return Edge(before=before, after=step.id, kind="order")
 
 
-def declared(workflow: Workflow, writers: Writers, index: int) -> list[Edge]:
+def declared(workflow: Workflow, declared: DeclaredOutputs, index: int) -> list[Edge]:
     """The edges from steps that this one needs by what it says itself."""
     step = workflow.steps[index]
     paths: dict[str, dict[str, None]] = {}
     for pattern in step.reads:
-        for write in () if pattern.startswith("!") else writers.meant_by(pattern):
+        for write in () if pattern.startswith("!") else declared.matching(pattern):
             if write.step < index:
                 paths.setdefault(workflow.steps[write.step].id, {})[write.path] = None
     found = [
@@ -104,10 +104,10 @@ def _closure(pairs: list[tuple[str, str]], ids: Iterable[str]) -> frozenset[str]
     return frozenset(found)
 
 
-def behind(before: Sequence[set[int]], place: int) -> set[int]:
+def behind(before: Sequence[set[int]], index: int) -> set[int]:
     """All steps that have to end before this one, directly or through others."""
     found: set[int] = set()
-    left = [*before[place]]
+    left = [*before[index]]
     while left:
         one = left.pop()
         if one not in found:

@@ -16,7 +16,7 @@ Find = Callable[[str], Iterable[Result]]
 
 
 @frozen
-class Origin:
+class LineageNode:
     """A file with its digest. `result`: what made it (None: it is a source); `inputs`: what that
     read, where it is known file by file; `again`: it stands further up with all it comes from.
     `measured`: results with metrics that read the file.
@@ -25,18 +25,18 @@ class Origin:
     path: str
     digest: str
     result: Result | None = None
-    inputs: tuple["Origin", ...] = ()
+    inputs: tuple["LineageNode", ...] = ()
     measured: tuple[Result, ...] = ()
     again: bool = False
 
 
-def origin(path: str, digest: str, find: Find) -> Origin:
+def lineage_of(path: str, digest: str, find: Find) -> LineageNode:
     """Follow a file to its sources. `find` is asked once for each content."""
     told: set[tuple[str, str]] = set()
     found = _origin(Input(path=path, digest=digest), find, told)
     readers = (one for one in find(digest) if one.metrics and _reads(one, path, digest))
     once = {(one.step, one.metrics): one for one in readers}
-    return Origin(**(vars(found) | {"measured": tuple(once.values())}))
+    return LineageNode(**(vars(found) | {"measured": tuple(once.values())}))
 
 
 def read_by(result: Result) -> tuple[Input, ...]:
@@ -51,13 +51,13 @@ def read_by(result: Result) -> tuple[Input, ...]:
     return (*declared, *(item for item in seen if item.path not in known))
 
 
-def _origin(item: Input, find: Find, told: set[tuple[str, str]]) -> Origin:
+def _origin(item: Input, find: Find, told: set[tuple[str, str]]) -> LineageNode:
     made = _maker(item, find)
     if made is None or (item.path, item.digest) in told or len(told) >= MOST:
-        return Origin(path=item.path, digest=item.digest, result=made, again=made is not None)
+        return LineageNode(path=item.path, digest=item.digest, result=made, again=made is not None)
     told.add((item.path, item.digest))
     inputs = tuple(_origin(one, find, told) for one in read_by(made))
-    return Origin(path=item.path, digest=item.digest, result=made, inputs=inputs)
+    return LineageNode(path=item.path, digest=item.digest, result=made, inputs=inputs)
 
 
 def _maker(item: Input, find: Find) -> Result | None:

@@ -16,7 +16,7 @@ in one direction with a chance of 4 % (Student's t with 8 degrees of freedom).
 Samples = tuple[tuple[str, tuple[float, ...]], ...]
 
 
-def collected(repetitions: Iterable[Mapping[str, float]]) -> Samples:
+def samples_by_metric(repetitions: Iterable[Mapping[str, float]]) -> Samples:
     """The values of each metric, from what each repetition measured."""
     found: dict[str, list[float]] = {}
     for one in repetitions:
@@ -30,7 +30,7 @@ def means(samples: Samples) -> tuple[tuple[str, float], ...]:
     return tuple((name, _mean(v) if _finite(v) else math.nan) for name, v in samples)
 
 
-def deviation(values: Sequence[float]) -> float | None:
+def sample_stddev(values: Sequence[float]) -> float | None:
     """Sample standard deviation in the metric's own unit; None if too few values are known."""
     if len(values) < ENOUGH or not _finite(values):
         return None
@@ -43,7 +43,7 @@ def standard_error(head: Sequence[float], base: Sequence[float]) -> float | None
 
     A side with one value is taken to scatter as the other one does.
     """
-    one, other = deviation(head), deviation(base)
+    one, other = sample_stddev(head), sample_stddev(base)
     if one is None and other is None:
         return None
     one, other = (one if one is not None else other), (other if other is not None else one)

@@ -11,7 +11,7 @@ from mlpipe_ci.core.workflow import Step, Workflow
 
 Written = Mapping[str, tuple[Output, ...] | None]
 """Step id to what that step wrote in this run; None: it will write, and what is not known yet."""
-Facts = Mapping[str, Mapping[str, Any] | None]
+StepFacts = Mapping[str, Mapping[str, Any] | None]
 """Step id to its `outcome`, `conclusion` and `metrics` in this run; None: not known yet."""
 
 

@@ -19,7 +19,7 @@ class Series:
 
 
 @frozen
-class Drawn:
+class PlotData:
     """A plot with what it shows. `kind` as in the workflow file. `picture`: a `data:` address of
     an image; `spec`: the user's own Vega-Lite, as JSON. `notes`: what was left out, what is wrong.
     """

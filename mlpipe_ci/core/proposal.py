@@ -32,25 +32,25 @@ def input_patterns(paths: Iterable[str]) -> tuple[str, ...]:
     kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
     found: list[str] = []
     for path in sorted(set(paths)):
-        place, _, name = path.rpartition("/")
+        directory, _, name = path.rpartition("/")
         suffix = name[name.rfind(".") :] if "." in name[1:] else ""
-        if not suffix or not place or is_special(path):
+        if not suffix or not directory or is_special(path):
             found.append(literal(path))
         else:
-            kinds[place, suffix].append(path)
+            kinds[directory, suffix].append(path)
     globs: dict[str, list[str]] = defaultdict(list)
-    for (place, suffix), members in kinds.items():
+    for (directory, suffix), members in kinds.items():
         if len(members) >= MANY:
-            globs[suffix].append(place)
+            globs[suffix].append(directory)
         else:
             found += members
-    for suffix, places in globs.items():
-        top = _common(places)
-        if len(places) > 1 and top:
+    for suffix, directories in globs.items():
+        top = _common(directories)
+        if len(directories) > 1 and top:
             found = [one for one in found if not (_inside(one, top) and one.endswith(suffix))]
             found.append(f"{top}/**/*{suffix}")
         else:
-            found += [f"{place}/*{suffix}" for place in places]
+            found += [f"{one}/*{suffix}" for one in directories]
     return tuple(sorted(found))
 
 
@@ -61,19 +61,19 @@ def output_paths(paths: Iterable[str], others: Iterable[str]) -> tuple[str, ...]
     """
     written = sorted(set(paths))
     rest = sorted(set(others) - set(written))
-    places: dict[str, int] = defaultdict(int)
+    indexes: dict[str, int] = defaultdict(int)
     for path in written:
         parts = path.split("/")[:-1]
         for depth in range(1, len(parts) + 1):
-            places["/".join(parts[:depth])] += 1
+            indexes["/".join(parts[:depth])] += 1
     whole: list[str] = []
-    for place in sorted(places):
-        known = any(_inside(place, one) or place == one for one in whole)
-        mixed = any(_inside(path, place) for path in rest)
-        if places[place] > 1 and not known and not mixed:
-            whole.append(place)
+    for directory in sorted(indexes):
+        known = any(_inside(directory, one) or directory == one for one in whole)
+        mixed = any(_inside(path, directory) for path in rest)
+        if indexes[directory] > 1 and not known and not mixed:
+            whole.append(directory)
     single = [path for path in written if not any(_inside(path, one) for one in whole)]
-    return tuple(sorted([*single, *(f"{place}/" for place in whole)]))
+    return tuple(sorted([*single, *(f"{directory}/" for directory in whole)]))
 
 
 def is_special(path: str) -> bool:
@@ -99,16 +99,16 @@ def quoted(entry: str) -> str:
     return json.dumps(entry, ensure_ascii=False)
 
 
-def _inside(path: str, place: str) -> bool:
-    return path.startswith(f"{place}/")
+def _inside(path: str, directory: str) -> bool:
+    return path.startswith(f"{directory}/")
 
 
-def _common(places: list[str]) -> str:
+def _common(paths: list[str]) -> str:
     """The directory that all lie in, or are; empty for the root."""
-    first = places[0].split("/")
+    first = paths[0].split("/")
     count = len(first)
-    for place in places[1:]:
-        parts = place.split("/")
+    for path in paths[1:]:
+        parts = path.split("/")
         count = next(
             (n for n in range(min(count, len(parts))) if parts[n] != first[n]),
             min(count, len(parts)),

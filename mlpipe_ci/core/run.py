@@ -8,7 +8,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
-from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Gate, Step, Workflow
 
@@ -35,7 +35,7 @@ OUTCOMES = {
 
 
 @frozen
-class Measured:
+class BaseMetrics:
     """What a step measured for the base commit. `source`: where that is known from, or, without
     any `metrics`, why it is not. `samples`: see `Result`; `outputs`: what it wrote, in the cache.
     """
@@ -47,7 +47,7 @@ class Measured:
 
 
 @frozen
-class Making:
+class Provenance:
     """How a result came to be: command, params as JSON text, inputs (the first ones; `more` of them
     there are), and the commit, branch and run that made it, when (seconds since 1970).
     """
@@ -63,7 +63,7 @@ class Making:
 
 
 @frozen
-class Earlier:
+class PastMetrics:
     """What a step measured in an earlier result: its commit, when, and the numbers."""
 
     commit: str
@@ -72,7 +72,7 @@ class Earlier:
 
 
 @frozen
-class Held:
+class GateResult:
     """A gate, held against the metrics. `passed` is None where that could not be told, and the
     gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
     file has it, and this change takes it away; `new`: only this change has it.
@@ -85,7 +85,7 @@ class Held:
 
 
 @frozen
-class Bar:
+class GateCheck:
     """One gate to be held: where it comes from (see `Held`), and the values of its own file."""
 
     gate: Gate
@@ -102,9 +102,9 @@ class StepOutcome:
     `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
     `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
     `log`: the file with what it printed; of a reused step, the digest of that in the cache.
-    `stored`: what a reused result holds; `plots`: what is drawn of its plots.
-    `making`: how its result came to be; `history`: what it measured before, the newest last.
-    `lacked`: it failed as data from outside of git cannot be had.
+    `cached_outputs`: what a reused result holds; `plots`: what is drawn of its plots.
+    `provenance`: how its result came to be; `history`: what it measured before, the newest last.
+    `source_unavailable`: it failed as data from outside of git cannot be had.
     `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
     """
 
@@ -125,17 +125,17 @@ class StepOutcome:
     tracer: str = ""
     log: str = ""
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
-    base: Measured | None = None
-    making: Making | None = None
-    history: tuple[Earlier, ...] = ()
-    stored: tuple[Output, ...] = ()
-    plots: tuple[Drawn, ...] = ()
-    gates: tuple[Held, ...] = ()
+    base: BaseMetrics | None = None
+    provenance: Provenance | None = None
+    history: tuple[PastMetrics, ...] = ()
+    cached_outputs: tuple[Output, ...] = ()
+    plots: tuple[PlotData, ...] = ()
+    gates: tuple[GateResult, ...] = ()
     strict_gates: bool = False
-    lacked: bool = False
+    source_unavailable: bool = False
 
     @property
-    def missed(self) -> tuple[Held, ...]:
+    def missed_gates(self) -> tuple[GateResult, ...]:
         """The gates that do not hold."""
         return tuple(gate for gate in self.gates if gate.passed is False)
 
@@ -145,25 +145,25 @@ class StepOutcome:
         return self.status in BROKEN
 
     @property
-    def broke(self) -> bool:
+    def fails_run(self) -> bool:
         """True if the step failed or missed a gate, and the run fails for it."""
-        if self.step.continue_on_error and not (self.missed and self.strict_gates):
+        if self.step.continue_on_error and not (self.missed_gates and self.strict_gates):
             return False
-        return self.failed or bool(self.missed)
+        return self.failed or bool(self.missed_gates)
 
     @property
-    def forgiven(self) -> bool:
+    def tolerated(self) -> bool:
         """True if it failed or missed a gate, and `continue-on-error` says that the run does not
         fail.
         """
-        return (self.failed or bool(self.missed)) and not self.broke
+        return (self.failed or bool(self.missed_gates)) and not self.fails_run
 
     @property
     def facts(self) -> dict[str, Any]:
         """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
-        bad = self.failed or bool(self.missed)
+        bad = self.failed or bool(self.missed_gates)
         outcome = "failure" if bad else OUTCOMES.get(self.status, "skipped")
-        conclusion = "success" if self.forgiven else outcome
+        conclusion = "success" if self.tolerated else outcome
         return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
 
 
@@ -191,8 +191,8 @@ class Run:
 
     `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
     page of the run.
-    `root`: the directory of the repository, if it is on this machine. `lost`: names of steps that
-    the base branch's file has and this one has not, with their gates.
+    `root`: the directory of the repository, if it is on this machine. `removed_gates`: names
+    of steps with gates that the base branch's file has and this one has not.
     """
 
     workflow: Workflow
@@ -204,7 +204,7 @@ class Run:
     edges: tuple[Edge, ...] = ()
     url: str = ""
     root: str = ""
-    lost: tuple[tuple[str, Held], ...] = ()
+    removed_gates: tuple[tuple[str, GateResult], ...] = ()
 
     @property
     def result(self) -> str:
@@ -214,9 +214,9 @@ class Run:
         """
         if self.cancelled:
             return "cancelled"
-        if any(outcome.broke and outcome.failed for outcome in self.outcomes):
+        if any(outcome.fails_run and outcome.failed for outcome in self.outcomes):
             return "failure"
-        if self.lost or any(outcome.broke for outcome in self.outcomes):
+        if self.removed_gates or any(outcome.fails_run for outcome in self.outcomes):
             return "gate-missed"
         return "cancelled" if self.count(Status.CANCELLED) else "success"
 

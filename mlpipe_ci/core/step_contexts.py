@@ -3,7 +3,7 @@
 import posixpath
 from typing import Any
 
-from mlpipe_ci.core.workflow import Instance
+from mlpipe_ci.core.workflow import StepInstance
 
 FACTS = ("path", "name", "stem", "dir")
 """What `each` tells of an item: `data/a.csv`, `a.csv`, `a`, `data`."""
@@ -16,7 +16,7 @@ def facts(path: str) -> dict[str, str]:
     return dict(zip(FACTS, (path, name, stem, posixpath.dirname(path) or "."), strict=True))
 
 
-def own_contexts(instance: Instance | None) -> dict[str, Any]:
+def own_contexts(instance: StepInstance | None) -> dict[str, Any]:
     """The contexts `matrix` and `each` of one step."""
     if instance is None:
         return {"matrix": {}, "each": {}}

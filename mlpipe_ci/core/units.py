@@ -1,7 +1,7 @@
 """Durations in words. Pure."""
 
 
-def in_words(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """A duration in its most telling unit: `0.04 s`, `4.2 s`, `41 min`, `3.2 h`, `5 days`."""
     minute, hour, day = 60, 3600, 86400
     if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters

@@ -25,7 +25,7 @@ GITHUB = (
 
 
 @frozen
-class Instance:
+class StepInstance:
     """Which combination of a matrix a step is, or for which item of `each` it runs.
 
     `group`: the id that all its instances share. `values` of the combination may be lists and maps;
@@ -41,7 +41,7 @@ class Instance:
 
 
 @frozen
-class External:
+class ExternalInput:
     """Data that git does not have: its `url`, and the `path` to which it comes for a step.
 
     The URL may name many, by a pattern or a `/` at its end; then `path` is a directory and ends in
@@ -56,7 +56,7 @@ class External:
 
 
 @frozen
-class Each:
+class ForEach:
     """Files for each of which a step runs once. `id` and `step`: its id and name.
 
     `patterns` may begin with `!`; `external`: what of them git does not have.
@@ -66,7 +66,7 @@ class Each:
     step: str
     line: int
     patterns: tuple[str, ...]
-    external: tuple[External, ...] = ()
+    external: tuple[ExternalInput, ...] = ()
 
 
 @frozen
@@ -133,13 +133,13 @@ class Step:
     env: tuple[tuple[str, str], ...] = ()
     secret_env: tuple[SecretVariable, ...] = ()
     inputs: tuple[str, ...] = ()
-    external: tuple[External, ...] = ()
+    external: tuple[ExternalInput, ...] = ()
     shared: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
     needs: tuple[str, ...] = ()
     condition: str | None = None
-    strategy: Instance | None = None
+    strategy: StepInstance | None = None
     timeout_minutes: float | None = None
     retries: int = 0
     continue_on_error: bool = False
@@ -173,7 +173,7 @@ class Step:
         return tuple(dict.fromkeys((*self.outputs, *apart)))
 
     @property
-    def undeclared(self) -> bool:
+    def declares_nothing(self) -> bool:
         """True if the step says neither what it reads nor what it writes.
 
         The workflow's inputs, metrics and plots alone declare nothing: there may be more.
@@ -208,7 +208,7 @@ class Workflow:
     steps: tuple[Step, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     params_files: tuple[str, ...] = ()
-    items: tuple[Each, ...] = ()
+    items: tuple[ForEach, ...] = ()
     tracing: str = "auto"
     cache: CacheSettings = CacheSettings()
 
@@ -217,15 +217,15 @@ class Workflow:
         return step.tracing or self.tracing
 
     @cached_property
-    def outside(self) -> tuple[External, ...]:
+    def external_inputs(self) -> tuple[ExternalInput, ...]:
         """All data that git does not have, each once."""
         found = {(one.url, one.path): one for step in self.steps for one in step.external}
         return tuple(found.values())
 
     @cached_property
-    def places(self) -> dict[str, int]:
+    def index_by_id(self) -> dict[str, int]:
         """Each step's place in the order of the workflow, by its id."""
-        return {step.id: place for place, step in enumerate(self.steps)}
+        return {step.id: index for index, step in enumerate(self.steps)}
 
     @cached_property
     def writes(self) -> tuple[str, ...]:
@@ -248,15 +248,17 @@ def command_line(shell: str, run: str, script: str) -> tuple[str, ...]:
     return tuple(word.replace("{0}", script) for word in shlex.split(shell))
 
 
-def outside_of(workflow: Workflow, patterns: Iterable[str]) -> tuple[External, ...]:
+def externals_of(workflow: Workflow, patterns: Iterable[str]) -> tuple[ExternalInput, ...]:
     """Data of a workflow that git does not have, and that patterns may mean."""
     wanted = tuple(patterns)
-    return tuple(e for e in workflow.outside if any(may_match(one, e.path) for one in wanted))
+    return tuple(
+        e for e in workflow.external_inputs if any(may_match(one, e.path) for one in wanted)
+    )
 
 
-def no_item(workflow: Workflow, wanted: Each) -> str:
+def no_items_message(workflow: Workflow, each: ForEach) -> str:
     """What to say of `each` where no file matches."""
     return (
-        f"{workflow.file}:{wanted.line}: step '{wanted.step}': each: no file matches "
-        f"'{', '.join(wanted.patterns)}'; add a file, or correct the pattern"
+        f"{workflow.file}:{each.line}: step '{each.step}': each: no file matches "
+        f"'{', '.join(each.patterns)}'; add a file, or correct the pattern"
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.run import Bar, Held, Measured, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Status, StepOutcome
 from mlpipe_ci.core.workflow import Step, Workflow
 
 MEASURED = (Status.SUCCEEDED, Status.REUSED)
@@ -16,40 +16,40 @@ GONE = "the step is gone, and its gates with it; take the gates away in a change
 
 
 @frozen(kw_only=False)
-class Scales:
+class MetricsEvaluator:
     """Weighs outcomes. `base`: the base branch's workflow where its gates hold, else None;
     `measured`: what was measured for the base, by id of the step.
     """
 
     workflow: Workflow
     base: Workflow | None = None
-    measured: Mapping[str, Measured] | None = None
+    measured: Mapping[str, BaseMetrics] | None = None
 
-    def weigh(self, outcome: StepOutcome) -> StepOutcome:
+    def evaluate(self, outcome: StepOutcome) -> StepOutcome:
         """The outcome with the base's values, and each gate held against its metrics."""
         step = outcome.step
         base = (self.measured or {}).get(step.id) if step.metrics or step.plots else None
         other = self._other(step)
-        bars = self._bars(step, other)
-        if not bars:
-            gates: tuple[Held, ...] = ()
+        checks = self._checks(step, other)
+        if not checks:
+            gates: tuple[GateResult, ...] = ()
         elif outcome.status in MEASURED:
             # The parser of expressions takes 0.05 s to import: only a gate pays for it.
-            from mlpipe_ci.metrics.gates import held  # noqa: PLC0415
+            from mlpipe_ci.metrics.gates import check_gate  # noqa: PLC0415
 
-            gates = tuple(held(bar, outcome, base) for bar in bars)
+            gates = tuple(check_gate(check, outcome, base) for check in checks)
         else:
             gates = _not_held(outcome, other)
         strict = other is not None and not other.continue_on_error and bool(other.gates)
         return replace(outcome, base=base, gates=gates, strict_gates=strict)
 
-    def lost(self) -> tuple[tuple[str, Held], ...]:
+    def removed_gates(self) -> tuple[tuple[str, GateResult], ...]:
         """Gates of steps that the change has taken away."""
         others = (self._other(step) for step in self.workflow.steps)
         here = {other.id for other in others if other}
         steps = self.base.steps if self.base else ()
         return tuple(
-            (step.name, Held(gate=gate.text, passed=False, why=GONE, origin="base"))
+            (step.name, GateResult(gate=gate.text, passed=False, why=GONE, origin="base"))
             for step in steps
             for gate in (step.gates if step.id not in here else ())
         )
@@ -60,14 +60,14 @@ class Scales:
         by_id = next((other for other in steps if other.id == step.id), None)
         return by_id or next((other for other in steps if other.name == step.name), None)
 
-    def _bars(self, step: Step, other: Step | None) -> list[Bar]:
+    def _checks(self, step: Step, other: Step | None) -> list[GateCheck]:
         own = {gate.text: gate for gate in step.gates}
         params = self.workflow.params
         if self.base is None:
-            return [Bar(gate=gate, step=step, params=params) for gate in step.gates]
+            return [GateCheck(gate=gate, step=step, params=params) for gate in step.gates]
         theirs = {gate.text: gate for gate in other.gates} if other else {}
-        bars = [
-            Bar(
+        checks = [
+            GateCheck(
                 gate=gate,
                 step=other,
                 params=self.base.params,
@@ -77,14 +77,16 @@ class Scales:
             if other
         ]
         new = (gate for gate in step.gates if gate.text not in theirs)
-        return bars + [Bar(gate=gate, step=step, params=params, origin="new") for gate in new]
+        return checks + [
+            GateCheck(gate=gate, step=step, params=params, origin="new") for gate in new
+        ]
 
 
-def _not_held(outcome: StepOutcome, other: Step | None) -> tuple[Held, ...]:
+def _not_held(outcome: StepOutcome, other: Step | None) -> tuple[GateResult, ...]:
     """A change must not pass a gate by skipping the step that has it."""
     if other is None or outcome.status is not Status.SKIPPED:
         return ()
     if outcome.step.condition == other.condition:
         return ()
     why = "the step is skipped, by an 'if' that this change brings"
-    return tuple(Held(gate=g.text, passed=False, why=why, origin="base") for g in other.gates)
+    return tuple(GateResult(gate=g.text, passed=False, why=why, origin="base") for g in other.gates)

@@ -127,14 +127,14 @@ def _cell(text: str) -> float | None:
         return None
 
 
-def nested(metrics: Mapping[str, float]) -> dict[str, Any]:
+def nested_metrics(metrics: Mapping[str, float]) -> dict[str, Any]:
     """Metrics by their dotted names as maps in maps: `test.auc` is in the map `test`."""
     found: dict[str, Any] = {}
     for name, value in metrics.items():
-        place = found
+        level = found
         *above, last = name.split(".")
         for part in above:
-            inner = place.setdefault(part, {})
-            place = inner if isinstance(inner, dict) else place
-        place[last] = value
+            inner = level.setdefault(part, {})
+            level = inner if isinstance(inner, dict) else level
+        level[last] = value
     return found

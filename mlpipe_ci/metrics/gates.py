@@ -21,10 +21,10 @@ from mlpipe_ci.core.expressions import (
 from mlpipe_ci.core.expressions.values import Value, number_text
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_direction import LOWER, direction
-from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, deviation, standard_error
-from mlpipe_ci.core.run import Bar, Held, Measured, StepOutcome
+from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, sample_stddev, standard_error
+from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, StepOutcome
 from mlpipe_ci.core.step_contexts import own_contexts
-from mlpipe_ci.metrics.files import nested
+from mlpipe_ci.metrics.files import nested_metrics
 
 STRICT = frozenset({"params", "matrix", "metrics", "base"})
 ERRORS = (ExpressionError, ZeroDivisionError, OverflowError, ValueError, TypeError)
@@ -36,19 +36,19 @@ class Metric(float):
     name: str = ""
 
 
-def held(bar: Bar, outcome: StepOutcome, base: Measured | None) -> Held:
+def check_gate(check: GateCheck, outcome: StepOutcome, base: BaseMetrics | None) -> GateResult:
     """Hold one gate against what a step measured. `base` is None where none was asked for."""
-    text = bar.gate.text
+    text = check.gate.text
     try:
-        passed, why = _held(bar, outcome, base or Measured(source="there is no base"))
+        passed, why = _check(check, outcome, base or BaseMetrics(source="there is no base"))
     except ERRORS as error:
         passed, why = False, str(error)
-    return Held(gate=text, passed=passed, why=why, origin=bar.origin)
+    return GateResult(gate=text, passed=passed, why=why, origin=check.origin)
 
 
-def _held(bar: Bar, outcome: StepOutcome, base: Measured) -> tuple[bool | None, str]:
-    text, found = bar.gate.text, dict(outcome.metrics)
-    metrics = nested({name: _named(name, value) for name, value in found.items()})
+def _check(check: GateCheck, outcome: StepOutcome, base: BaseMetrics) -> tuple[bool | None, str]:
+    text, found = check.gate.text, dict(outcome.metrics)
+    metrics = nested_metrics({name: _named(name, value) for name, value in found.items()})
     asked = list(names(parse(text)))
     for name in (name for name in asked if name.root.lower() == "metrics"):
         if missing := missing_key(metrics, name):
@@ -56,19 +56,19 @@ def _held(bar: Bar, outcome: StepOutcome, base: Measured) -> tuple[bool | None, 
     values = _values(asked, "metrics", metrics)
     if bad := next((name for name, value in values if not math.isfinite(value)), ""):
         return False, f"{bad} is {number_text(dict(values)[bad])}"
-    unknown = _unknown(bar, asked, base)
+    unknown = _unknown(check, asked, base)
     if unknown:
-        return (False if bar.gate.require_base else None), unknown
-    base_values = _values(asked, "base", nested(dict(base.metrics)))
+        return (False if check.gate.require_base else None), unknown
+    base_values = _values(asked, "base", nested_metrics(dict(base.metrics)))
     scope = Scope(
         contexts={
             "metrics": metrics,
-            "base": nested(dict(base.metrics)),
-            "params": bar.params,
-            **own_contexts(bar.step.strategy),
-            "env": dict(bar.step.env),
+            "base": nested_metrics(dict(base.metrics)),
+            "params": check.params,
+            **own_contexts(check.step.strategy),
+            "env": dict(check.step.env),
         },
-        functions={"worse_than_base": _Comparing(bar, outcome, base).worse},
+        functions={"worse_than_base": _Comparing(check, outcome, base).worse},
         strict=STRICT,
     )
     value = evaluate(text, scope)
@@ -97,9 +97,9 @@ def _values(asked: list[Name], root: str, context: Any) -> list[tuple[str, float
     return list(found.items())
 
 
-def _unknown(bar: Bar, asked: list[Name], base: Measured) -> str:
+def _unknown(check: GateCheck, asked: list[Name], base: BaseMetrics) -> str:
     """Why the base's part of a gate is not known; empty if it is, or is not asked for."""
-    comparing = "worse_than_base" in bar.gate.text.lower()
+    comparing = "worse_than_base" in check.gate.text.lower()
     wanted = [name for name in asked if name.root.lower() == "base"]
     if comparing:
         wanted += [
@@ -109,7 +109,7 @@ def _unknown(bar: Bar, asked: list[Name], base: Measured) -> str:
         return ""
     if not base.metrics:
         return base.source or "the base has no metrics"
-    context = nested(dict(base.metrics))
+    context = nested_metrics(dict(base.metrics))
     if missing := next(filter(None, (missing_key(context, name) for name in wanted)), None):
         return missing
     values = _values(wanted, "base", context)
@@ -121,9 +121,9 @@ def _unknown(bar: Bar, asked: list[Name], base: Measured) -> str:
 class _Comparing:
     """The function `worse_than_base` for one step."""
 
-    bar: Bar
+    check: GateCheck
     outcome: StepOutcome
-    base: Measured
+    base: BaseMetrics
 
     def worse(self, metric: Value, errors: Value = STANDARD_ERRORS) -> bool:
         """True if the metric is worse than the base's by more than so many standard errors."""
@@ -132,7 +132,7 @@ class _Comparing:
         if isinstance(errors, bool) or not isinstance(errors, int | float) or errors < 0:
             raise ExpressionError("worse_than_base() takes a number of standard errors, such as 2")
         name = metric.name
-        better = direction(name, self.bar.step.directions).better
+        better = direction(name, self.check.step.directions).better
         if not better:
             raise ExpressionError(
                 f"whether more of {name} is better is not known; say it at 'metrics': "
@@ -151,4 +151,4 @@ class _Comparing:
 
 def spread_of(samples: Mapping[str, tuple[float, ...]], name: str) -> float | None:
     """The standard deviation of a metric, None if it was measured once."""
-    return deviation(samples.get(name, ()))
+    return sample_stddev(samples.get(name, ()))

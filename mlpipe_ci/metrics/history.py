@@ -4,7 +4,7 @@ from dataclasses import replace
 from itertools import islice
 
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.core.run import Earlier, StepOutcome
+from mlpipe_ci.core.run import PastMetrics, StepOutcome
 from mlpipe_ci.core.workflow import Step
 
 MOST = 20
@@ -21,11 +21,11 @@ def with_history(
     )
 
 
-def _history(step: Step, store: Store, scopes: tuple[str, ...]) -> tuple[Earlier, ...]:
+def _history(step: Step, store: Store, scopes: tuple[str, ...]) -> tuple[PastMetrics, ...]:
     """Of the last results of the step, the newest last."""
     found = sorted(islice(store.of_step(step.name, scopes), MOST), key=lambda one: one.finished)
     return tuple(
-        Earlier(
+        PastMetrics(
             commit=one.producer.commit, finished=one.finished, metrics=one.metrics[:MOST_METRICS]
         )
         for one in found

@@ -16,24 +16,24 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under, path_fault
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision
-from mlpipe_ci.core.run import Measured
-from mlpipe_ci.core.workflow import Each, Step, Workflow
-from mlpipe_ci.metrics.evaluation import Scales
+from mlpipe_ci.core.run import BaseMetrics
+from mlpipe_ci.core.workflow import ForEach, Step, Workflow
+from mlpipe_ci.metrics.evaluation import MetricsEvaluator
 from mlpipe_ci.metrics.files import Metrics, MetricsError, parse_metrics, together
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.evidence import Gatherer
-from mlpipe_ci.plan.session import Workspace, note_writers
-from mlpipe_ci.repo.commit_tree import PastTree
+from mlpipe_ci.plan.evidence import EvidenceCollector
+from mlpipe_ci.plan.session import Session, later_writes
+from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.repo.each_files import chosen, included
 from mlpipe_ci.repo.git import Git, History
 from mlpipe_ci.sources.dvc import Dvc
-from mlpipe_ci.tracing.discovery.check import Checker
+from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import Source
+from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
 
 @frozen(kw_only=False)
-class Past:
+class BaseCommit:
     """The repository at one commit. `short`: how the commit is called in messages."""
 
     git: Git
@@ -57,95 +57,97 @@ class Past:
             return None
 
 
-def past_of(workspace: Workspace) -> Past | None:
+def base_commit_of(session: Session) -> BaseCommit | None:
     """The base, if one is known."""
-    base, history = workspace.comparison.base, workspace.authors.history
-    if base is None or workspace.git is None or history is None:
+    base, history = session.comparison.base, session.attribution.history
+    if base is None or session.git is None or history is None:
         return None
-    return Past(workspace.git, history, base)
+    return BaseCommit(session.git, history, base)
 
 
-def scales(
-    workspace: Workspace, env: Mapping[str, str], say: Callable[[str], None], now: float
-) -> Scales:
+def evaluator(
+    session: Session, env: Mapping[str, str], say: Callable[[str], None], now: float
+) -> MetricsEvaluator:
     """What outcomes are weighed by. What is not known of the base is said, and fails nothing."""
-    workflow, past = workspace.workflow, past_of(workspace)
-    proposed = workspace.event.proposes
+    workflow, base = session.workflow, base_commit_of(session)
+    proposed = session.event.is_proposed_change
     if not proposed and not any(step.metrics or step.plots for step in workflow.steps):
-        return Scales(workflow)
-    if past is None:
-        return Scales(workflow, None, _unknown(workflow, f"no base ({workspace.comparison.how})"))
+        return MetricsEvaluator(workflow)
+    if base is None:
+        return MetricsEvaluator(
+            workflow, None, _unknown(workflow, f"no base ({session.comparison.how})")
+        )
     try:
-        then = base_workflow(workspace, past)
+        then = base_workflow(session, base)
     except MlpipeError as error:
-        why = f"the workflow file of {past.short} cannot be read: {_first_line(error)}"
+        why = f"the workflow file of {base.short} cannot be read: {_first_line(error)}"
         say(f"warning: {why}")
-        return Scales(workflow, None, _unknown(workflow, f"no base: {why}"))
+        return MetricsEvaluator(workflow, None, _unknown(workflow, f"no base: {why}"))
     if then is None:
-        why = f"no base: {past.short} has no {workflow.file}"
-        return Scales(workflow, None, _unknown(workflow, why))
-    measured = measure(workspace, env, past, then, now)
-    return Scales(workflow, then if proposed else None, measured)
+        why = f"no base: {base.short} has no {workflow.file}"
+        return MetricsEvaluator(workflow, None, _unknown(workflow, why))
+    measured = base_metrics(session, env, base, then, now)
+    return MetricsEvaluator(workflow, then if proposed else None, measured)
 
 
-def measure(
-    workspace: Workspace, env: Mapping[str, str], past: Past, then: Workflow, now: float
-) -> dict[str, Measured]:
+def base_metrics(
+    session: Session, env: Mapping[str, str], base: BaseCommit, then: Workflow, now: float
+) -> dict[str, BaseMetrics]:
     """For each step with metrics, what it measured at the base, or why that is not known."""
-    steps = [step for step in workspace.workflow.steps if step.metrics or step.plots]
+    steps = [step for step in session.workflow.steps if step.metrics or step.plots]
     if not steps:
         return {}
     try:
-        decisions = _decisions(workspace, env, past, then, now)
+        decisions = _decisions(session, env, base, then, now)
     except MlpipeError as error:
-        why = f"no base: {past.short} cannot be looked up: {_first_line(error)}"
-        decisions, unknown = {}, Measured(source=why)
-        return {step.id: _committed(step, past) or unknown for step in steps}
-    found: dict[str, Measured] = {}
+        why = f"no base: {base.short} cannot be looked up: {_first_line(error)}"
+        decisions, unknown = {}, BaseMetrics(source=why)
+        return {step.id: _committed(step, base) or unknown for step in steps}
+    found: dict[str, BaseMetrics] = {}
     for step in steps:
         same = decisions.get(step.id) or next(
             (one for one in decisions.values() if one.step.name == step.name), None
         )
-        found[step.id] = _of(same, past) if same else _new(step, past)
+        found[step.id] = _of(same, base) if same else _new(step, base)
     return found
 
 
 def _decisions(
-    workspace: Workspace, env: Mapping[str, str], past: Past, then: Workflow, now: float
+    session: Session, env: Mapping[str, str], base: BaseCommit, then: Workflow, now: float
 ) -> dict[str, Decision]:
     """The plan of the base. Raises MlpipeError."""
-    tree = _tree(workspace, past, then)
-    later = note_writers(then, workspace.state, tree)
-    witness: Gatherer = replace(
-        workspace.gatherer(now),
+    tree = _tree(session, base, then)
+    later = later_writes(then, session.state, tree)
+    evidence_source: EvidenceCollector = replace(
+        session.collector(now),
         workflow=then,
         tree=tree,
-        checker=Checker(str(workspace.root), tree, env, later),
+        checker=InputChecker(str(session.root), tree, env, later),
         changed=(),
         forced=frozenset(),
         chosen=None,
         author=lambda _path: "",
         metrics_only=True,
-        scopes=_trusted(workspace.event),
+        scopes=_trusted(session.event),
     )
-    return {one.step.id: one for one in make_plan(then, witness).decisions}
+    return {one.step.id: one for one in make_plan(then, evidence_source).decisions}
 
 
-def _tree(workspace: Workspace, past: Past, workflow: Workflow) -> PastTree:
-    work = (workspace.root, past.git, workflow.writes, workspace.state.memo)
-    then = past.history.entries(past.commit)
-    dvc = Dvc(workspace.root, lambda: then, past.link, None) if workspace.dvc else None
-    return PastTree(work, then, past.link, dvc)
+def _tree(session: Session, base: BaseCommit, workflow: Workflow) -> CommitTree:
+    work = (session.root, base.git, workflow.writes, session.state.digest_cache)
+    then = base.history.entries(base.commit)
+    dvc = Dvc(session.root, lambda: then, base.link, None) if session.dvc else None
+    return CommitTree(work, then, base.link, dvc)
 
 
-def _items(workspace: Workspace, tree: PastTree, wanted: Each) -> tuple[str, ...]:
+def _items(session: Session, tree: CommitTree, each: ForEach) -> tuple[str, ...]:
     """The files of `each` as the base has them; of sources, those of now. Raises MlpipeError."""
-    found = {path for one in included(wanted.patterns) for path in tree.paths(one, wanted.step)}
-    places = [one.path for one in wanted.external]
-    here = {path for path in found if not any(is_under(path, place) for place in places)}
-    there = {item.path for one in wanted.external for item in workspace.sources.items(one)}
-    meant = {p for p in there if any(matches(one, p) for one in included(wanted.patterns))}
-    return chosen(wanted.patterns, here | meant)
+    found = {path for one in included(each.patterns) for path in tree.paths(one, each.step)}
+    paths = [one.path for one in each.external]
+    here = {path for path in found if not any(is_under(path, one) for one in paths)}
+    there = {item.path for one in each.external for item in session.sources.items(one)}
+    meant = {p for p in there if any(matches(one, p) for one in included(each.patterns))}
+    return chosen(each.patterns, here | meant)
 
 
 def _trusted(event: Event) -> tuple[str, ...]:
@@ -153,63 +155,63 @@ def _trusted(event: Event) -> tuple[str, ...]:
 
     Else it could store what makes the base look worse.
     """
-    return event.scopes[1:] or event.scopes if event.proposes else event.scopes
+    return event.scopes[1:] or event.scopes if event.is_proposed_change else event.scopes
 
 
-def base_workflow(workspace: Workspace, past: Past) -> Workflow | None:
+def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
     """The workflow as the base has it, None if it has none. Raises MlpipeError."""
-    name = workspace.workflow.file
+    name = session.workflow.file
     if path_fault(name):
         return None
-    text = past.text(name)
+    text = base.text(name)
     if text is None:
         return None
-    if _is_the_same(workspace, past, text):
-        return workspace.workflow
-    with tempfile.TemporaryDirectory(prefix="mlpipe-base-") as place:
-        root = Path(place)
+    if _is_the_same(session, base, text):
+        return session.workflow
+    with tempfile.TemporaryDirectory(prefix="mlpipe-base-") as directory:
+        root = Path(directory)
         _write(root, name, text)
         for path in _params_files(text):
-            content = None if path_fault(path) else past.text(path)
+            content = None if path_fault(path) else base.text(path)
             if content is not None:
                 _write(root, path, content)
-        source = Source(
+        file = WorkflowFile(
             path=root / name,
             shown=name,
             root=root,
-            name=workspace.workflow.name,
-            github=dict(workspace.event.attributes),
-            memory=workspace.private / "base",
-            keep=not workspace.readonly,
-            items=partial(_items, workspace, _tree(workspace, past, workspace.workflow)),
+            name=session.workflow.name,
+            github=dict(session.event.attributes),
+            memory=session.private / "base",
+            keep=not session.readonly,
+            items=partial(_items, session, _tree(session, base, session.workflow)),
         )
-        return load(source)
+        return load(file)
 
 
-def _is_the_same(workspace: Workspace, past: Past, text: str) -> bool:
+def _is_the_same(session: Session, base: BaseCommit, text: str) -> bool:
     """True if file and params are those of the base: then they need not be read again."""
-    if workspace.settings:
+    if session.settings:
         return False
-    workflow, root = workspace.workflow, workspace.root
-    texts = {workflow.file: text, **{path: past.text(path) for path in workflow.params_files}}
+    workflow, root = session.workflow, session.root
+    texts = {workflow.file: text, **{path: base.text(path) for path in workflow.params_files}}
     try:
         same = all((root / path).read_text("utf-8") == then for path, then in texts.items())
     except (OSError, UnicodeDecodeError):
         return False
-    return same and _same_items(workspace, past)
+    return same and _same_items(session, base)
 
 
-def _same_items(workspace: Workspace, past: Past) -> bool:
+def _same_items(session: Session, base: BaseCommit) -> bool:
     """True if each step with items has those that it had at the base."""
-    workflow = workspace.workflow
+    workflow = session.workflow
     if not workflow.items:
         return True
-    tree = _tree(workspace, past, workflow)
+    tree = _tree(session, base, workflow)
     now: dict[str, list[str]] = {}
     for step in workflow.steps:
         if step.strategy and step.strategy.each:
             now.setdefault(step.group, []).append(step.strategy.each)
-    return all(_items(workspace, tree, one) == tuple(now.get(one.id, ())) for one in workflow.items)
+    return all(_items(session, tree, one) == tuple(now.get(one.id, ())) for one in workflow.items)
 
 
 def _params_files(text: str) -> list[str]:
@@ -226,51 +228,51 @@ def _params_files(text: str) -> list[str]:
 
 
 def _write(root: Path, path: str, text: str) -> None:
-    place = root / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(text, "utf-8", errors="surrogateescape")
+    full_path = root / path
+    full_path.parent.mkdir(parents=True, exist_ok=True)
+    full_path.write_text(text, "utf-8", errors="surrogateescape")
 
 
-def _of(decision: Decision, past: Past) -> Measured:
+def _of(decision: Decision, base: BaseCommit) -> BaseMetrics:
     """From its stored result, else from the files that are committed."""
     result = decision.result
     if result is not None:
-        source = f"the result of {past.short}" if result.metrics else _why_not(decision, past)
-        return Measured(
+        source = f"the result of {base.short}" if result.metrics else _why_not(decision, base)
+        return BaseMetrics(
             metrics=result.metrics, samples=result.samples, source=source, outputs=result.outputs
         )
-    return _committed(decision.step, past) or Measured(source=_why_not(decision, past))
+    return _committed(decision.step, base) or BaseMetrics(source=_why_not(decision, base))
 
 
-def _why_not(decision: Decision, past: Past) -> str:
+def _why_not(decision: Decision, base: BaseCommit) -> str:
     name = decision.step.name
     if decision.step.cache is False:
         return f"no base: nothing is kept of {name}, which has cache: false"
     if decision.result is not None:
-        return f"no base: {name} wrote no metrics on {past.short}"
-    return f"no base: {name} never ran on {past.short}"
+        return f"no base: {name} wrote no metrics on {base.short}"
+    return f"no base: {name} never ran on {base.short}"
 
 
-def _new(step: Step, past: Past) -> Measured:
-    return Measured(source=f"no base: {past.short} has no step {step.name}")
+def _new(step: Step, base: BaseCommit) -> BaseMetrics:
+    return BaseMetrics(source=f"no base: {base.short} has no step {step.name}")
 
 
-def _committed(step: Step, past: Past) -> Measured | None:
+def _committed(step: Step, base: BaseCommit) -> BaseMetrics | None:
     """From metrics files that git has."""
     found: dict[str, Metrics] = {}
     for path in step.metrics:
         try:
-            text = past.text(path)
+            text = base.text(path)
             if text is not None:
                 found[path] = parse_metrics(text.encode("utf-8", "surrogateescape"), path)
         except (GitError, MetricsError) as error:
-            return Measured(source=f"no base: {path} of {past.short}: {_first_line(error)}")
+            return BaseMetrics(source=f"no base: {path} of {base.short}: {_first_line(error)}")
     metrics = together(found)
-    return Measured(metrics=metrics, source=f"files of {past.short}") if metrics else None
+    return BaseMetrics(metrics=metrics, source=f"files of {base.short}") if metrics else None
 
 
-def _unknown(workflow: Workflow, why: str) -> dict[str, Measured]:
-    return {step.id: Measured(source=why) for step in workflow.steps if step.metrics}
+def _unknown(workflow: Workflow, why: str) -> dict[str, BaseMetrics]:
+    return {step.id: BaseMetrics(source=why) for step in workflow.steps if step.metrics}
 
 
 def _first_line(error: Exception) -> str:

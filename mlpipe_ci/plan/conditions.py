@@ -17,21 +17,21 @@ from mlpipe_ci.core.expressions import (
     text,
 )
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.plan import Facts, Written
+from mlpipe_ci.core.plan import StepFacts, Written
 from mlpipe_ci.core.step_contexts import own_contexts
 from mlpipe_ci.core.workflow import Step, Workflow
-from mlpipe_ci.metrics.files import nested
+from mlpipe_ci.metrics.files import nested_metrics
 
 STRICT = frozenset({"params", "matrix"})
 
 
 @frozen
-class Surroundings:
+class ConditionContext:
     """What an `if` may ask. `hash_files`: digest of the files that patterns mean, or ''."""
 
     workflow: Workflow
     github: Mapping[str, Any]
-    facts: Facts
+    facts: StepFacts
     hash_files: Callable[[tuple[str, ...]], str]
 
 
@@ -43,27 +43,31 @@ class Condition:
     waits_for: tuple[str, ...] = ()
 
 
-def look(step: Step, around: Surroundings, written: Written, failed: tuple[str, ...]) -> Condition:
+def evaluate_condition(
+    step: Step, context: ConditionContext, written: Written, failed: tuple[str, ...]
+) -> Condition:
     """Evaluate a step's `if`. `failed`: steps that did not succeed. Raises MlpipeError."""
     if step.condition is None:
         return Condition(value=not failed)
     try:
-        waits = _waits(step, around, written)
+        waits = _waits(step, context, written)
         if waits:
             return Condition(waits_for=waits)
-        scope = _scope(step, around)
+        scope = _scope(step, context)
         _refuse_unknown_metrics(step.condition, scope)
         value = condition(step.condition, scope, succeeded=not failed)
     except ExpressionError as error:
-        where = f"{around.workflow.file}:{step.line}: step '{step.name}': if: "
+        where = f"{context.workflow.file}:{step.line}: step '{step.name}': if: "
         raise MlpipeError(where + str(error)) from error
     return Condition(value=value)
 
 
-def _waits(step: Step, around: Surroundings, written: Written) -> tuple[str, ...]:
+def _waits(step: Step, context: ConditionContext, written: Written) -> tuple[str, ...]:
     tree = parse(bare(step.condition or ""))
-    asked = {id_ for name in names(tree) for id_ in _asked(name, around)}
-    found = [f"if: asks how {other} ends" for other in sorted(asked) if around.facts[other] is None]
+    asked = {id_ for name in names(tree) for id_ in _asked(name, context)}
+    found = [
+        f"if: asks how {other} ends" for other in sorted(asked) if context.facts[other] is None
+    ]
     if any(call.name.lower() == "hashfiles" for call in calls(tree)):
         found += [f"if: hashes files after {i} has run" for i, w in written.items() if w is None]
     return tuple(found)
@@ -79,37 +83,37 @@ def _refuse_unknown_metrics(source: str, scope: Scope) -> None:
             raise ExpressionError(missing)
 
 
-def _asked(name: Name, around: Surroundings) -> list[str]:
+def _asked(name: Name, context: ConditionContext) -> list[str]:
     """Ids of the steps that a name asks about; of a matrix, all its instances."""
     if name.root.lower() != "steps":
         return []
-    known = [step for step in around.workflow.steps if step.id in around.facts]
+    known = [step for step in context.workflow.steps if step.id in context.facts]
     return [s.id for s in known if not name.keys or name.keys[0] in {s.id, s.group}]
 
 
-def _scope(step: Step, around: Surroundings) -> Scope:
+def _scope(step: Step, context: ConditionContext) -> Scope:
     contexts = {
-        "github": around.github,
+        "github": context.github,
         "env": dict(step.env),
-        "params": around.workflow.params,
+        "params": context.workflow.params,
         **own_contexts(step.strategy),
-        "steps": _steps(around),
+        "steps": _steps(context),
     }
 
     def hash_files(*patterns: Any) -> str:
-        return around.hash_files(tuple(text(pattern) for pattern in patterns))
+        return context.hash_files(tuple(text(pattern) for pattern in patterns))
 
     return Scope(contexts=contexts, functions={"hashfiles": hash_files}, strict=STRICT)
 
 
-def _steps(around: Surroundings) -> dict[str, Any]:
+def _steps(context: ConditionContext) -> dict[str, Any]:
     """Facts by id, and for each matrix those of all its instances in one: the worst outcome."""
     found: dict[str, Any] = {}
-    for step in around.workflow.steps:
-        facts = around.facts.get(step.id)
+    for step in context.workflow.steps:
+        facts = context.facts.get(step.id)
         if facts is None:
             continue
-        facts = {**facts, "metrics": nested(facts["metrics"])}
+        facts = {**facts, "metrics": nested_metrics(facts["metrics"])}
         found[step.id] = dict(facts)
         if step.strategy:
             group = found.setdefault(step.group, {**facts, "metrics": {}})

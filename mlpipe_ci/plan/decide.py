@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 from mlpipe_ci.core.cache_key import KeyParts, differences
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED, Action, Decision, Facts, Plan, Written
+from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED, Action, Decision, Plan, StepFacts, Written
 from mlpipe_ci.core.result import Output, Result
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step, Workflow
 
 FAILED = {"outcome": "failure", "conclusion": "failure"}
@@ -55,10 +55,12 @@ class Evidence:
     now: float = 0.0
 
 
-class Witness(Protocol):
+class EvidenceSource(Protocol):
     """Gathers the evidence about a step; the only hole through which a plan sees the world."""
 
-    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
+    def collect(
+        self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
+    ) -> Evidence:
         """Say all that is known about the step now."""
 
 
@@ -83,7 +85,9 @@ def decide(step: Step, evidence: Evidence) -> Decision:
 
 
 def make_plan(
-    workflow: Workflow, witness: Witness, missed: Callable[[Decision], tuple[str, ...]] = _nothing
+    workflow: Workflow,
+    evidence_source: EvidenceSource,
+    missed: Callable[[Decision], tuple[str, ...]] = _nothing,
 ) -> Plan:
     """Decide all steps without running any: a fold of `decide`.
 
@@ -94,7 +98,7 @@ def make_plan(
     written: dict[str, tuple[Output, ...] | None] = {}
     facts: dict[str, Mapping[str, Any] | None] = {}
     for step in workflow.steps:
-        decision = decide(step, witness.look(step, written, facts, failed))
+        decision = decide(step, evidence_source.collect(step, written, facts, failed))
         facts[step.id] = _facts(decision)
         if gates := missed(decision):
             decision = replace(decision, notes=(*decision.notes, *gates))
@@ -156,9 +160,9 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _why_reuse(result: Result, now: float) -> str:
-    parts = [f"same inputs as {in_words(max(0.0, now - result.finished))} ago"]
+    parts = [f"same inputs as {format_duration(max(0.0, now - result.finished))} ago"]
     if result.producer.ref:
         parts[0] += f" on {result.producer.ref.removeprefix('refs/heads/')}"
     if result.seconds >= 1:
-        parts.append(f"saved {in_words(result.seconds)}")
+        parts.append(f"saved {format_duration(result.seconds)}")
     return ", ".join(parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.cache.outputs import is_right
-from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.cache_key import (
     Input,
@@ -17,30 +17,30 @@ from mlpipe_ci.core.cache_key import (
     key_parts,
     step_key,
 )
-from mlpipe_ci.core.changes import Change, in_words, is_meant
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.changes import Change, affects, describe_change
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.plan import Facts, Written
+from mlpipe_ci.core.plan import StepFacts, Written
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
-from mlpipe_ci.plan.inputs import InputFinder
-from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.plan.inputs import InputResolver
+from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.sources import Sources
-from mlpipe_ci.tracing.discovery.check import Checker, Left
-from mlpipe_ci.tracing.discovery.match import Judge, Judged
+from mlpipe_ci.tracing.discovery.check import InputChecker, Left
+from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
 
 NAMED = 3
 """Changed inputs of a step whose commit is named in its reason."""
 
 
 @frozen
-class Gatherer:
+class EvidenceCollector:
     """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
     since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
     `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
@@ -53,10 +53,10 @@ class Gatherer:
 
     root: Path
     workflow: Workflow
-    tree: Tree
+    tree: WorkTree
     store: Store | None
-    state: State
-    checker: Checker
+    state: LocalState
+    checker: InputChecker
     scopes: tuple[str, ...]
     github: Mapping[str, Any]
     now: float
@@ -70,23 +70,25 @@ class Gatherer:
     sources: Sources | None = None
 
     @cached_property
-    def writers(self) -> Writers:
+    def declared(self) -> DeclaredOutputs:
         """Who declares to write what."""
-        return Writers(self.workflow.steps)
+        return DeclaredOutputs(self.workflow.steps)
 
     @cached_property
-    def finder(self) -> InputFinder:
+    def resolver(self) -> InputResolver:
         """What finds the inputs of steps."""
-        return InputFinder(
+        return InputResolver(
             root=self.root,
             workflow=self.workflow,
             tree=self.tree,
-            writers=self.writers,
-            memo=self.state.memo,
+            declared=self.declared,
+            digest_cache=self.state.digest_cache,
             sources=self.sources,
         )
 
-    def look(self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]) -> Evidence:
+    def collect(
+        self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
+    ) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
         if self.chosen is not None and step.id not in self.chosen:
             return Evidence(condition=False, left_out=True)
@@ -96,13 +98,13 @@ class Gatherer:
         if not value:
             return Evidence(condition=False, blocked_by=failed)
         try:
-            inputs, waits_for = self.finder.find(step, written)
+            inputs, waits_for = self.resolver.resolve(step, written)
         except SourceError as error:
             return Evidence(unreachable=str(error), forced=step.id in self.forced)
         parts = key_parts(step, inputs)
         key = step_key(parts)
-        judged = self._judged(step, key, written, waits_for)
-        results, waits_for = judged.fitting, judged.waits_for
+        matches = self._matching_results(step, key, written, waits_for)
+        results, waits_for = matches.fitting, matches.waits_for
         # What follows only explains why the step runs; a forced one is never asked.
         previous, now = (None, None) if results else self.compared(step, parts)
         changes = () if results else self._changes(step)
@@ -111,15 +113,15 @@ class Gatherer:
             parts=None if waits_for else parts,
             key=None if waits_for else key,
             results=results,
-            unusable=judged.unusable,
-            discovered=judged.differing,
+            unusable=matches.unusable,
+            discovered=matches.differing,
             unwatched=self._unwatched(step),
-            unstored=self.state.traced(self.workflow.file, step.id).unstored,
+            unstored=self.state.last_trace(self.workflow.file, step.id).unstored,
             previous=previous,
             opened=now,
             forced=step.id in self.forced,
             failed_before=not results and self.state.failed(self.workflow.file, step.id, key),
-            changed=tuple(in_words(change) for change in changes),
+            changed=tuple(describe_change(change) for change in changes),
             commits=() if results or waits_for else self._commits(changes, previous, now),
             notes=self._notes(step),
             now=self.now,
@@ -127,7 +129,7 @@ class Gatherer:
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are on the disk now; to be compared with those before."""
-        return self.finder.find(step, {})[0]
+        return self.resolver.resolve(step, {})[0]
 
     def compared(
         self, step: Step, parts: KeyParts | None
@@ -153,17 +155,17 @@ class Gatherer:
         return {n: one for n, one in found.items() if one.producer.repository == self.repository}
 
     def _condition(
-        self, step: Step, written: Written, facts: Facts, failed: tuple[str, ...]
+        self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
     ) -> tuple[bool, tuple[str, ...]]:
         if step.condition is None:
             return not failed, ()
         # The parser of expressions takes 0.05 s to import: only an `if` pays for it.
         from mlpipe_ci.plan import conditions  # noqa: PLC0415
 
-        around = conditions.Surroundings(
+        context = conditions.ConditionContext(
             workflow=self.workflow, github=self.github, facts=facts, hash_files=self.tree.hash_files
         )
-        found = conditions.look(step, around, written, failed)
+        found = conditions.evaluate_condition(step, context, written, failed)
         return found.value, found.waits_for
 
     def nearest(self, step: Step, parts: KeyParts | None) -> Result | None:
@@ -192,24 +194,26 @@ class Gatherer:
             return f"declares no inputs, and {self.watching}, so it runs each time"
         return ""
 
-    def _judged(self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]) -> Judged:
+    def _matching_results(
+        self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]
+    ) -> Matches:
         """The stored results of a key, held against what is there now."""
-        nothing = Judged(waits_for=waits_for)
+        nothing = Matches(waits_for=waits_for)
         if self.store is None or step.cache is False or self._unwatched(step):
             return nothing
         if waits_for and step.reads:
             return nothing
         known = self.store.results(key, self.scopes)
         if waits_for:  # by steps that may write anything, for one that may read anything
-            return nothing if known or any(self.store.further(key)) else Judged()
-        judge = Judge(
-            self.checker, self.workflow, self.writers, self._lost, self.author, self._left
+            return nothing if known or any(self.store.further(key)) else Matches()
+        matcher = ResultMatcher(
+            self.checker, self.workflow, self.declared, self._lost, self.author, self._left
         )
-        found = judge.results(step, known, written)
+        found = matcher.results(step, known, written)
         if not found.fitting and step.id not in self.forced:
             for more in self.store.further(key, self.scopes if self.metrics_only else None):
                 known += more
-                found = judge.results(step, known, written)
+                found = matcher.results(step, known, written)
                 if found.fitting:
                     break
         if found.fitting and step.metrics and not found.fitting[0].metrics:
@@ -219,11 +223,11 @@ class Gatherer:
 
     def _left(self, step: str) -> Left:
         """Where a step writes, and what it wrote last time without declaring it."""
-        known = self.workflow.steps[self.workflow.places[step]]
-        if not known.undeclared:
+        known = self.workflow.steps[self.workflow.index_by_id[step]]
+        if not known.declares_nothing:
             return known.writes, ()
-        traced = self.state.traced(self.workflow.file, step)
-        return (), (path for path, _ in traced.wrote if path not in traced.kept)
+        last = self.state.last_trace(self.workflow.file, step)
+        return (), (path for path, _ in last.wrote if path not in last.kept)
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""
@@ -235,7 +239,7 @@ class Gatherer:
     def _has(self, output: Output) -> bool:
         if self.store is not None and self.store.holds(output):
             return True
-        return is_right(self.root, output, self.state.memo.digest)
+        return is_right(self.root, output, self.state.digest_cache.digest)
 
     def _changes(self, step: Step) -> tuple[Change, ...]:
         """The changed paths that the step reads."""
@@ -244,8 +248,8 @@ class Gatherer:
         return tuple(
             change
             for change in self.changed
-            if any(is_meant(p, change) for p in wanted)
-            and not any(is_under(change.path, one.path) for one in self.workflow.outside)
+            if any(affects(p, change) for p in wanted)
+            and not any(is_under(change.path, one.path) for one in self.workflow.external_inputs)
             and not any(matches(p, change.path) for p in excluded)
         )
 
@@ -257,7 +261,7 @@ class Gatherer:
         return tuple(self.author(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
-        outside = {one for pattern in step.reads for one in self.finder.meant(pattern)}
+        outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}
         stale = (self.sources.stale(one) for one in outside) if self.sources else ()
         notes = sorted(filter(None, stale)) + [
             f"its output {path} is tracked by git, so each run changes a tracked file"

@@ -2,54 +2,54 @@
 
 from collections.abc import Iterator, Sequence
 
-from mlpipe_ci.core.declared_outputs import Writers
-from mlpipe_ci.core.errors import Fault, PathError
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
+from mlpipe_ci.core.errors import Diagnostic, PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob
-from mlpipe_ci.core.workflow import Step, Workflow, outside_of
-from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.core.workflow import Step, Workflow, externals_of
+from mlpipe_ci.repo.work_tree import WorkTree
 
 
 @frozen(kw_only=False)
-class Survey:
+class FileChecks:
     """Looks at the work tree for `validate`. Nothing is hashed, and nothing is run."""
 
     workflow: Workflow
-    tree: Tree
+    tree: WorkTree
     lines: Sequence[str]
 
-    def faults(self) -> tuple[Fault, ...]:
+    def faults(self) -> tuple[Diagnostic, ...]:
         """A link out of the repository is an error; what may be only missing here is a warning."""
-        writers = Writers(self.workflow.steps)
-        found: list[Fault] = []
+        declared = DeclaredOutputs(self.workflow.steps)
+        found: list[Diagnostic] = []
         undeclared_before = False
         found += self._nothing()
         for index, step in enumerate(self.workflow.steps):
             found += self._tracked(step)
             for pattern in step.reads:
-                found += self._input(index, step, pattern, writers, quiet=undeclared_before)
-            undeclared_before = undeclared_before or step.undeclared
+                found += self._input(index, step, pattern, declared, quiet=undeclared_before)
+            undeclared_before = undeclared_before or step.declares_nothing
         return tuple(dict.fromkeys(found))
 
-    def _nothing(self) -> Iterator[Fault]:
+    def _nothing(self) -> Iterator[Diagnostic]:
         """Steps for each of no files."""
         groups = {step.group for step in self.workflow.steps}
-        for wanted in self.workflow.items:
-            if wanted.id not in groups and not wanted.external:
-                patterns = ", ".join(wanted.patterns)
-                yield Fault(
+        for each in self.workflow.items:
+            if each.id not in groups and not each.external:
+                patterns = ", ".join(each.patterns)
+                yield Diagnostic(
                     file=self.workflow.file,
-                    line=wanted.line,
+                    line=each.line,
                     column=1,
-                    message=f"step '{wanted.step}': each: no file matches '{patterns}' now",
+                    message=f"step '{each.step}': each: no file matches '{patterns}' now",
                     rule="missing",
                     level="warning",
-                    source=self.lines[wanted.line - 1],
+                    source=self.lines[each.line - 1],
                 )
 
     def _input(
-        self, index: int, step: Step, pattern: str, writers: Writers, *, quiet: bool
-    ) -> Iterator[Fault]:
+        self, index: int, step: Step, pattern: str, declared: DeclaredOutputs, *, quiet: bool
+    ) -> Iterator[Diagnostic]:
         if pattern.startswith("!"):
             return
         try:
@@ -57,8 +57,8 @@ class Survey:
         except PathError as error:
             yield self._fault(step, pattern, str(error), "paths", "error")
             return
-        written = any(write.step < index for write in writers.meant_by(pattern))
-        written = written or bool(outside_of(self.workflow, [pattern]))
+        written = any(write.step < index for write in declared.matching(pattern))
+        written = written or bool(externals_of(self.workflow, [pattern]))
         other = "" if there else self.tree.other_spelling(pattern)
         if other:
             text = (
@@ -75,7 +75,7 @@ class Survey:
             message = f"step '{step.name}': input: {text}"
             yield self._fault(step, pattern, message, "missing", "warning")
 
-    def _tracked(self, step: Step) -> Iterator[Fault]:
+    def _tracked(self, step: Step) -> Iterator[Diagnostic]:
         for one in step.external:
             if tracked := self.tree.tracked(one.path):
                 text = (
@@ -94,9 +94,9 @@ class Survey:
                 message = f"step '{step.name}': {text}"
                 yield self._fault(step, path, message, "tracked", "warning")
 
-    def _fault(self, step: Step, path: str, message: str, rule: str, level: str) -> Fault:
-        line, column = self._place(step, path)
-        return Fault(
+    def _fault(self, step: Step, path: str, message: str, rule: str, level: str) -> Diagnostic:
+        line, column = self._position(step, path)
+        return Diagnostic(
             file=self.workflow.file,
             line=line,
             column=column,
@@ -106,7 +106,7 @@ class Survey:
             source=self.lines[line - 1],
         )
 
-    def _place(self, step: Step, path: str) -> tuple[int, int]:
+    def _position(self, step: Step, path: str) -> tuple[int, int]:
         """Where the step names the path, as its text goes; else where the step begins."""
         after = (other.line for other in self.workflow.steps if other.line > step.line)
         end = min(after, default=len(self.lines) + 1)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlpipe_ci.cache.outputs import has_links, is_right
 from mlpipe_ci.core.cache_key import Input
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import is_listing
 from mlpipe_ci.core.errors import MissingInputError
 from mlpipe_ci.core.frozen import frozen
@@ -13,33 +13,33 @@ from mlpipe_ci.core.paths import is_glob, is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.result import Output
-from mlpipe_ci.core.workflow import External, Step, Workflow, outside_of
-from mlpipe_ci.repo.digest_cache import Memo
-from mlpipe_ci.repo.work_tree import Tree
+from mlpipe_ci.core.workflow import ExternalInput, Step, Workflow, externals_of
+from mlpipe_ci.repo.digest_cache import DigestCache
+from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.sources import Sources
 
 
 @frozen
-class InputFinder:
+class InputResolver:
     """Knows the work tree, and who declares to write what."""
 
     root: Path
     workflow: Workflow
-    tree: Tree
-    writers: Writers
-    memo: Memo
+    tree: WorkTree
+    declared: DeclaredOutputs
+    digest_cache: DigestCache
     sources: Sources | None = None
 
-    def meant(self, pattern: str) -> tuple[External, ...]:
+    def meant(self, pattern: str) -> tuple[ExternalInput, ...]:
         """Data from outside that a pattern may mean."""
-        return outside_of(self.workflow, [pattern]) if self.sources else ()
+        return externals_of(self.workflow, [pattern]) if self.sources else ()
 
     @cached_property
     def undeclared(self) -> tuple[Step, ...]:
         """Steps that say neither what they read nor what they write."""
-        return tuple(step for step in self.workflow.steps if step.undeclared)
+        return tuple(step for step in self.workflow.steps if step.declares_nothing)
 
-    def find(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
+    def resolve(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest.
 
         `written`: what the earlier steps of this run have the word about. Raises MissingInputError,
@@ -53,8 +53,8 @@ class InputFinder:
                 continue
             writers = [
                 self.workflow.steps[write.step]
-                for write in self.writers.meant_by(pattern)
-                if write.step < self.workflow.places[step.id]
+                for write in self.declared.matching(pattern)
+                if write.step < self.workflow.index_by_id[step.id]
                 and not is_excluded(write.path, excludes)
             ]
             unknown = [s for s in writers if s.id in written and written[s.id] is None]
@@ -72,9 +72,9 @@ class InputFinder:
     def _without(self, excludes: list[str], found: dict[str, Input]) -> list[Input]:
         """Without what is excluded; a listing is opened where only a part of it counts."""
         if any(is_listing(item) for item in found.values()):
-            places = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
+            paths = {path.rpartition("/")[0] for path in found if not path.endswith("/")}
             for item in [item for item in found.values() if is_listing(item)]:
-                here = item.path.removeprefix("./").rstrip("/") in places
+                here = item.path.removeprefix("./").rstrip("/") in paths
                 if here or any(may_match(exclude, item.path) for exclude in excludes):
                     del found[item.path]
                     files = self.tree.opened(item)
@@ -115,7 +115,9 @@ class InputFinder:
 
     def _is_written(self, path: str, written: Written) -> bool:
         """True if a step of this run has the word about this path, and not the disk."""
-        return any(self.workflow.steps[w.step].id in written for w in self.writers.holding(path))
+        return any(
+            self.workflow.steps[w.step].id in written for w in self.declared.containing(path)
+        )
 
     def _is_empty(self, pattern: str, writers: list[Step], written: Written) -> bool:
         """True for a directory that is there, or will be, with nothing in it."""
@@ -125,7 +127,7 @@ class InputFinder:
         return not is_glob(pattern) and self.tree.is_directory(pattern)
 
     def _is_here(self, outputs: tuple[Output, ...] | None) -> bool:
-        digest = self.memo.digest
+        digest = self.digest_cache.digest
         return all(is_right(self.root, output, digest) for output in outputs or ())
 
     def _missing(self, step: Step, pattern: str, writers: list[Step]) -> str:

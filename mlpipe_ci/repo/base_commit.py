@@ -27,7 +27,7 @@ class Base:
     worktree: bool = False
 
 
-def choose(event: Event, history: History) -> Base:
+def base_of(event: Event, history: History) -> Base:
     """Climb down the ladder of the event. Nothing is compared yet."""
     head = event.head
     if head is None:
@@ -46,13 +46,13 @@ def choose(event: Event, history: History) -> Base:
     return Base(how=f"'{event.name}' names no commit to compare with")
 
 
-def asked(event: Event, history: History, name: str) -> Base:
+def base_named(event: Event, history: History, name: str) -> Base:
     """Where the head left the commit, branch or tag that the user named. Raises UsageError."""
     commit = _meant(history, name)
     found = Common((), commit)
     head = event.head
     if commit and head:
-        found = history.common_with(commit, head)
+        found = history.merge_base(commit, head)
         found = found if found.tip else Common(problem=found.problem, tip=commit)
     elif head and not event.worktree:
         found = history.common(name.removeprefix("refs/heads/"), head)
@@ -75,12 +75,16 @@ def asked(event: Event, history: History, name: str) -> Base:
 def _meant(history: History, name: str) -> str | None:
     """A commit by name: never by a short one that means a branch and a tag. Raises UsageError."""
     if HEX_ID.fullmatch(name):
-        return history.here(name) or (history.have(name) and history.commits.commit(name)) or None
-    places = ("refs/heads/", "refs/tags/", "refs/remotes/", "refs/remotes/origin/")
-    found = [place + name for place in places if history.here(place + name)]
-    if [place for place in found if place.startswith(("refs/heads/", "refs/tags/"))][1:]:
+        return (
+            history.local_id(name)
+            or (history.fetch_commits(name) and history.commits.commit(name))
+            or None
+        )
+    prefixes = ("refs/heads/", "refs/tags/", "refs/remotes/", "refs/remotes/origin/")
+    found = [prefix + name for prefix in prefixes if history.local_id(prefix + name)]
+    if [path for path in found if path.startswith(("refs/heads/", "refs/tags/"))][1:]:
         raise UsageError(f"--base {name} is a branch and a tag; say {found[0]} or {found[1]}")
-    return history.here(found[0] if found else name)
+    return history.local_id(found[0] if found else name)
 
 
 def _pull_request(event: Event, history: History, head: str) -> Base:
@@ -94,8 +98,8 @@ def _pull_request(event: Event, history: History, head: str) -> Base:
     merge = merged_ref and len(parents) == MERGE_PARENTS
     if not merge and not (event.get("action") == "closed" and parents):
         return _branch(event, history, head)
-    had = history.here(parents[0])
-    if not history.have(*parents) and not history.commits.commit(parents[0]):
+    had = history.local_id(parents[0])
+    if not history.fetch_commits(*parents) and not history.commits.commit(parents[0]):
         why = f"the merge commit's first parent could not be fetched ({history.problem})"
         return _branch(event, history, head, why)
     stale = _stale(event, history, parents) if merge else None
@@ -138,7 +142,7 @@ def _branch(event: Event, history: History, head: str, why: str = "") -> Base:
         return _from(found, branch, why)
     problem = why or f"the branch '{branch}' could not be fetched ({found.problem})"
     frozen = event.text("pull_request", "base", "sha")
-    if HEX_ID.fullmatch(frozen) and history.have(frozen):
+    if HEX_ID.fullmatch(frozen) and history.fetch_commits(frozen):
         bases = history.commits.merge_bases(frozen, head)
         if bases:
             how = f"merge base with {branch} as it was when the pull request was last pushed to"
@@ -165,8 +169,8 @@ def _push(event: Event, history: History, head: str) -> Base:
     on_default = event.ref == f"refs/heads/{default}"
     why = ""
     if HEX_ID.fullmatch(before) and not is_null(before):
-        had = history.here(before)
-        if history.have(before):
+        had = history.local_id(before)
+        if history.fetch_commits(before):
             how = "the commit before this push"
             fork = _fork(history, before, head, "" if on_default else default)
             return Base(commit=before, how=how if had else f"{how}, fetched", fork=fork)
@@ -204,7 +208,7 @@ def _tag(history: History, head: str) -> Base:
 
 
 def _known(history: History, commit: str, how: str) -> Base:
-    if HEX_ID.fullmatch(commit) and history.have(commit):
+    if HEX_ID.fullmatch(commit) and history.fetch_commits(commit):
         return Base(commit=commit, how=how)
     why = f"{how} could not be fetched ({history.problem or 'the event does not name it'})"
     return Base(how=why, warnings=(why,))

@@ -17,7 +17,7 @@ SUBJECT = 50
 
 
 @frozen(kw_only=False)
-class Authors:
+class CommitAttribution:
     """Names the commit that gave a path its present content, where history can tell."""
 
     event: Event
@@ -39,15 +39,15 @@ class Authors:
         start = None if base == head else base
         if start is not None and self.history.commits.commit(start) is None:
             start = None  # a tree: the first push
-        for touched in self.history.commits.touched(start, head, MOST_COMMITS):
-            words = in_words(touched.commit, touched.subject)
-            found.update((path, words) for path in touched.paths - dirty if path not in found)
+        for commits in self.history.commits.touched(start, head, MOST_COMMITS):
+            words = describe_commit(commits.commit, commits.subject)
+            found.update((path, words) for path in commits.paths - dirty if path not in found)
         return found or self._only()
 
     def _dirty(self) -> frozenset[str]:
         if self.git is None or not self.event.worktree:
             return frozenset()
-        now = self.git.look()
+        now = self.git.snapshot()
         return now.modified | now.untracked
 
     def _only(self) -> Mapping[str, str]:
@@ -61,11 +61,11 @@ class Authors:
         subject = self.history.commits.subject(only) if self.history and only else None
         if not only or subject is None or self.event.worktree:
             return {}
-        words = in_words(only, subject)
+        words = describe_commit(only, subject)
         return {change.path: words for change in self.comparison.changed or ()}
 
 
-def in_words(commit: str, subject: str) -> str:
+def describe_commit(commit: str, subject: str) -> str:
     """How a reason names a commit: ` (1a2b3c4 "Subject")`."""
     short = subject if len(subject) <= SUBJECT else subject[: SUBJECT - 1].rstrip() + "…"
     return f' ({commit[:7]} "{short}")' if short else f" ({commit[:7]})"

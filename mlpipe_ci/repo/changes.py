@@ -19,7 +19,7 @@ def compare(
     """Compare. What cannot be told is said, and never "nothing changed". Raises UsageError."""
     if git is None or history is None:
         return Comparison(how="not a git repository")
-    found = bases.asked(event, history, asked) if asked else bases.choose(event, history)
+    found = bases.base_named(event, history, asked) if asked else bases.base_of(event, history)
     if event.head is None and not git.is_born():
         found = replace(found, how="no commit yet")
     comparison = Comparison(
@@ -42,7 +42,7 @@ def compare(
 
 def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Change, ...]:
     if base.worktree or event.head is None:
-        now = git.look()
+        now = git.snapshot()
         differing = {d for b in _all(base) for d in _since(git, b, history)}
         changes = {Change(path=d.path, change=d.change, submodule=d.submodule) for d in differing}
         changes |= {Change(path=path, change="untracked") for path in now.untracked}
@@ -64,7 +64,7 @@ def _changed(event: Event, base: Base, git: Git, history: History) -> tuple[Chan
 
 
 def _since(git: Git, base: str, history: History) -> tuple[Difference, ...]:
-    now = git.look()
+    now = git.snapshot()
     if base == now.head and now.changes is not None:
         return now.changes
     try:
@@ -111,7 +111,7 @@ def _now(base: Base, event: Event, path: str, git: Git, history: History) -> str
     """A pointer as it is compared: in the work tree, or in the head. Raises GitError, OSError."""
     if not base.worktree:
         return history.text(event.head, path) if event.head else None
-    place = git.root / path
-    if place.is_symlink() or not place.is_file():
+    full_path = git.root / path
+    if full_path.is_symlink() or not full_path.is_file():
         return None
-    return place.read_text("utf-8", "replace")
+    return full_path.read_text("utf-8", "replace")

@@ -13,15 +13,15 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import is_glob, is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.repo.digest_cache import SKIPPED, Memo
-from mlpipe_ci.repo.git import SUBMODULE, SYMLINK, Git, Index
-from mlpipe_ci.repo.work_tree import Pointed, Tree
+from mlpipe_ci.repo.digest_cache import SKIPPED, DigestCache
+from mlpipe_ci.repo.git import SUBMODULE, SYMLINK, Git, GitIndex
+from mlpipe_ci.repo.work_tree import PointerFiles, WorkTree
 
 MOST_LINKS = 40
 """As Linux follows, one after another."""
 
 
-class PastTree(Tree):
+class CommitTree(WorkTree):
     """Answers as `Tree` does, for another commit. `then`: its files; `text`: a file's content there
     by its path, None if it cannot be had (asked of symbolic links alone); `pointed`: data that DVC
     tracked then.
@@ -29,13 +29,13 @@ class PastTree(Tree):
 
     def __init__(
         self,
-        work: tuple[Path, Git, tuple[str, ...], Memo],
-        then: Index,
+        work: tuple[Path, Git, tuple[str, ...], DigestCache],
+        then: GitIndex,
         text: Callable[[str], str | None],
-        pointed: Pointed | None = None,
+        pointed: PointerFiles | None = None,
     ) -> None:
-        root, git, outputs, memo = work
-        super().__init__(root, git, outputs, memo, pointed)
+        root, git, outputs, digest_cache = work
+        super().__init__(root, git, outputs, digest_cache, pointed)
         self._now, self._then, self._text = git, then, text
 
     def forget(self) -> None:
@@ -156,7 +156,7 @@ class PastTree(Tree):
 
     def _is_outside(self, path: str) -> bool:
         """True for what git does not know now, so that it says nothing about the commit."""
-        plain, index, status = path.rstrip("/"), self._now.index(), self._now.look()
+        plain, index, status = path.rstrip("/"), self._now.index(), self._now.snapshot()
         if plain in index or index.under(f"{plain}/"):
             return False
         return not any(

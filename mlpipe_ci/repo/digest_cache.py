@@ -30,7 +30,7 @@ Signature = tuple[int, int, int, int, int]
 """Size, mtime and ctime in nanoseconds, inode, device."""
 
 
-class Rows(Protocol):
+class DigestStore(Protocol):
     """Where digests are kept: for each directory a text, and the listing that was seen last."""
 
     def read(self, directory: str) -> str | None:
@@ -43,7 +43,7 @@ class Rows(Protocol):
         """Keep directories, their texts, hash and listing. A fault costs a reading."""
 
 
-class Forgetful:
+class NullStore:
     """Rows that keep nothing."""
 
     def read(self, _directory: str) -> None:
@@ -69,16 +69,16 @@ class Directory:
     listing: str
 
 
-class Memo:
+class DigestCache:
     """Digests of regular files. `read`: gives one of an unusual kind, of this `name`."""
 
     def __init__(
         self,
-        rows: Rows | None = None,
+        rows: DigestStore | None = None,
         read: Callable[[str], str] | None = None,
         name: str = "",
     ) -> None:
-        self._rows: Rows = rows or Forgetful()
+        self._rows: DigestStore = rows or NullStore()
         self._read, self._name = read, name
         self._known: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, tuple[bytes, str]] = {}
@@ -152,11 +152,11 @@ class Memo:
             self._rows.write(
                 [
                     (
-                        self._name + place,
-                        json.dumps(self._directory(place)),
-                        *self._seen.get(place, nothing),
+                        self._name + path,
+                        json.dumps(self._directory(path)),
+                        *self._seen.get(path, nothing),
                     )
-                    for place in sorted(self._changed)
+                    for path in sorted(self._changed)
                 ]
             )
         self._changed = set()
@@ -173,14 +173,14 @@ def _entries(path: str) -> tuple[list[str], list[str], list[str], "array[int]", 
     folders: list[str] = []
     others: list[str] = []
     numbers = array("q")
-    place = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    index = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        device = os.fstat(place).st_dev
-        for name in sorted(os.listdir(place)):
+        device = os.fstat(index).st_dev
+        for name in sorted(os.listdir(index)):
             if name in SKIPPED:
                 continue
             try:
-                now = os.stat(name, dir_fd=place, follow_symlinks=False)
+                now = os.stat(name, dir_fd=index, follow_symlinks=False)
             except FileNotFoundError:
                 continue  # it went away just now
             kind = now.st_mode & TYPE
@@ -191,7 +191,7 @@ def _entries(path: str) -> tuple[list[str], list[str], list[str], "array[int]", 
             else:
                 (folders if kind == DIRECTORY else others).append(name)
     finally:
-        os.close(place)
+        os.close(index)
     return names, folders, others, numbers, device
 
 

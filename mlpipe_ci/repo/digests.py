@@ -11,19 +11,21 @@ from collections.abc import Iterable
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above
-from mlpipe_ci.repo.digest_cache import Memo, Signature, is_settled, signature
+from mlpipe_ci.repo.digest_cache import DigestCache, Signature, is_settled, signature
 from mlpipe_ci.repo.disk import Disk
-from mlpipe_ci.repo.git import SUBMODULE, SYMLINK, Entry, Git, Index
+from mlpipe_ci.repo.git import SUBMODULE, SYMLINK, Git, GitIndex, IndexEntry
 
 
 class Digests:
     """Digests of paths below the root of `disk`. `outputs`: all that steps declare to write."""
 
-    def __init__(self, disk: Disk, git: Git | None, outputs: tuple[str, ...], memo: Memo) -> None:
-        self._disk, self._git, self._memo = disk, git, memo
+    def __init__(
+        self, disk: Disk, git: Git | None, outputs: tuple[str, ...], digest_cache: DigestCache
+    ) -> None:
+        self._disk, self._git, self._digest_cache = disk, git, digest_cache
         self.outputs = frozenset(output.rstrip("/") for output in outputs)
-        self.places = frozenset(output.rpartition("/")[0] for output in self.outputs)
-        self.index = Index()
+        self.paths = frozenset(output.rpartition("/")[0] for output in self.outputs)
+        self.index = GitIndex()
         self.unstaged: frozenset[str] = frozenset()
         self.untracked: frozenset[str] = frozenset()
         self.ignored: tuple[str, ...] = ()
@@ -38,7 +40,7 @@ class Digests:
         new = {path.rstrip("/") for path in paths} - self.outputs
         if new:
             self.outputs |= new
-            self.places |= {path.rpartition("/")[0] for path in new}
+            self.paths |= {path.rpartition("/")[0] for path in new}
             for path in new:
                 self._found.pop(path, None)
                 self._settled.pop(path, None)
@@ -57,7 +59,7 @@ class Digests:
             return
         if self._git:
             self.index = self._git.index()
-            now = self._git.look()
+            now = self._git.snapshot()
             self.unstaged, self.untracked = now.unstaged, now.untracked
             self.ignored, self._taken = now.ignored, now.taken
             self.unreadable = now.unreadable
@@ -90,7 +92,7 @@ class Digests:
 
     def is_output(self, path: str) -> bool:
         """True if a step declares to write the path, or a directory that it lies in."""
-        return path in self.outputs or any(place in self.outputs for place in above(path))
+        return path in self.outputs or any(parent in self.outputs for parent in above(path))
 
     def _find(self, paths: list[tuple[str, os.stat_result]]) -> None:
         """Fill in the digests of paths, those that git must hash in one go."""
@@ -120,7 +122,7 @@ class Digests:
         if stat.S_ISREG(status.st_mode) and is_settled(now, self._taken):
             self._settled[path] = now, found
 
-    def _clean(self, path: str, entry: Entry) -> bool:
+    def _clean(self, path: str, entry: IndexEntry) -> bool:
         regular = entry.mode not in {SYMLINK, SUBMODULE}
         return entry.plain and regular and path not in self.unstaged and not self.is_output(path)
 
@@ -129,12 +131,14 @@ class Digests:
         return of_git and not self.is_output(path) and stat.S_ISREG(status.st_mode)
 
     def _read(self, path: str, status: os.stat_result) -> Input:
-        place = self._disk.at(path)
+        full_path = self._disk.at(path)
         if stat.S_ISLNK(status.st_mode):
-            return Input(path=path, digest=f"link:{os.readlink(place)}")
+            return Input(path=path, digest=f"link:{os.readlink(full_path)}")
         if not stat.S_ISREG(status.st_mode):
             raise PathError(f"'{path}' is not a file, a directory or a link; a step cannot read it")
-        return Input(path=path, digest=self._memo.digest(place, status), executable=_mark(status))
+        return Input(
+            path=path, digest=self._digest_cache.digest(full_path, status), executable=_mark(status)
+        )
 
 
 def _mark(status: os.stat_result) -> bool:

@@ -11,7 +11,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.directory_listing import MOST, files, listing, text_digest
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import is_under
-from mlpipe_ci.repo.digest_cache import SKIPPED, Memo
+from mlpipe_ci.repo.digest_cache import SKIPPED, DigestCache
 from mlpipe_ci.repo.digests import Digests
 from mlpipe_ci.repo.disk import Disk, unreadable
 
@@ -22,8 +22,10 @@ MARK = {"6": "", "4": "", "7": "x"}
 class Directories:
     """Answers for whole directories. `with_git`: there is a repository."""
 
-    def __init__(self, disk: Disk, digests: Digests, memo: Memo, *, with_git: bool) -> None:
-        self._disk, self._digests, self._memo = disk, digests, memo
+    def __init__(
+        self, disk: Disk, digests: Digests, digest_cache: DigestCache, *, with_git: bool
+    ) -> None:
+        self._disk, self._digests, self._digest_cache = disk, digests, digest_cache
         self._with_git = with_git
         self._texts: dict[str, str | tuple[str, tuple[str, ...]]] = {}
 
@@ -36,7 +38,7 @@ class Directories:
         found = self._texts.get(digest)
         if not isinstance(found, tuple):
             return found
-        text = self._memo.text(*found)
+        text = self._digest_cache.text(*found)
         return text if text_digest(len(found[1]), text) == digest else None  # it has changed since
 
     def inputs(self, top: str, step: str) -> list[Input]:
@@ -46,13 +48,13 @@ class Directories:
         self._refuse_unreadable(top)
         found: list[Input] = []
         odd: list[str] = []
-        for place, (lines, exceptions) in self._listed(top).items():
+        for directory, (lines, exceptions) in self._listed(top).items():
             text = "".join(lines)
             if len(lines) > MOST and not exceptions:
-                found.append(listing(place, len(lines), text))
+                found.append(listing(directory, len(lines), text))
                 self._texts[found[-1].digest] = text
             else:
-                found += files(Input(path=f"{place or '.'}/", digest=""), text)
+                found += files(Input(path=f"{directory or '.'}/", digest=""), text)
                 odd += exceptions
         there = [path for path in odd if self._is_there(path)]
         return found + self._digests.of(there, step) + self._inside(top, step)
@@ -115,24 +117,24 @@ class Directories:
         Outputs are not among them. The hot place of a large repository: 100,000 files come by here.
         """
         prefix = f"{top}/" if top not in {"", "."} else ""
-        digests, places = self._digests, dict[str, tuple[list[str], list[str]]]()
+        digests, paths = self._digests, dict[str, tuple[list[str], list[str]]]()
         unstaged = digests.unstaged
         outputs = any(output.startswith(prefix) for output in digests.outputs)
         for path, about in digests.index.plain_files(prefix):
             if outputs and digests.is_output(path):
                 continue
-            place, _, name = path.rpartition("/")
-            known = places.get(place)
+            directory, _, name = path.rpartition("/")
+            known = paths.get(directory)
             if known is None:
-                known = places[place] = [], []
+                known = paths[directory] = [], []
             if about and path not in unstaged:
                 known[0].append(f"{name}\0git:{about[9:-2]}\0{MARK[about[5]]}\0")
             else:
                 known[1].append(path)
         for path in digests.untracked:
             if path.startswith(prefix) and not path.endswith("/") and not digests.is_output(path):
-                places.setdefault(path.rpartition("/")[0], ([], []))[1].append(path)
-        return {p: found for p, found in places.items() if not _is_skipped(f"{p}/", prefix)}
+                paths.setdefault(path.rpartition("/")[0], ([], []))[1].append(path)
+        return {p: found for p, found in paths.items() if not _is_skipped(f"{p}/", prefix)}
 
     def _folders(self, prefix: str) -> Iterator[str]:
         """Directories below, of which git does not list the files: other repositories, outputs."""
@@ -168,17 +170,17 @@ class Directories:
 
     def _walked(self, top: str, step: str) -> Iterator[Input]:
         """All files below a directory that git has no word about."""
-        place = self._disk.at(top)
+        path = self._disk.at(top)
         try:
-            here = self._memo.look(place)
+            here = self._digest_cache.look(path)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise unreadable(place, error) from error
+            raise unreadable(path, error) from error
         prefix = f"{top}/" if top not in {"", "."} else ""
         plain = prefix.rstrip("/")
-        if len(here.names) > MOST and not here.others and plain not in self._digests.places:
-            self._texts[here.listing] = place, here.names
+        if len(here.names) > MOST and not here.others and plain not in self._digests.paths:
+            self._texts[here.listing] = path, here.names
             yield Input(path=f"{plain or '.'}/", digest=here.listing)
         else:
             yield from self._digests.of([prefix + n for n in (*here.names, *here.others)], step)

@@ -28,14 +28,14 @@ def entries(path: str, text: str | None) -> Iterator[tuple[str, Mapping[str, Any
     """Path of each piece of data that a pointer stands for, and what the pointer says of it."""
     directory = posixpath.dirname(path)
     for out in _outs(text):
-        place = out.get("path")
-        if isinstance(place, str):
-            yield posixpath.normpath(posixpath.join(directory, str(out["wdir"]), place)), out
+        name = out.get("path")
+        if isinstance(name, str):
+            yield posixpath.normpath(posixpath.join(directory, str(out["wdir"]), name)), out
 
 
 def _hashes(path: str, text: str | None) -> Iterator[tuple[str, str]]:
-    for place, out in entries(path, text):
-        yield place, str(_hash(out))
+    for name, out in entries(path, text):
+        yield name, str(_hash(out))
 
 
 def _hash(out: Mapping[str, Any]) -> Any:

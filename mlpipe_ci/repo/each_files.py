@@ -5,24 +5,24 @@ from pathlib import Path
 
 from mlpipe_ci.core.paths import is_glob, literal_prefix
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.workflow import Each
+from mlpipe_ci.core.workflow import ForEach
 from mlpipe_ci.repo.disk import Disk
 
-Items = Callable[[Each], tuple[str, ...]]
+Items = Callable[[ForEach], tuple[str, ...]]
 """The files that are meant, sorted. Raises PathError."""
 
 
-def on_disk(root: Path, wanted: Each) -> tuple[str, ...]:
+def on_disk(root: Path, each: ForEach) -> tuple[str, ...]:
     """Paths of the files that are there now, sorted. Raises PathError."""
     disk = Disk(root)
     found: set[str] = set()
-    for pattern in included(wanted.patterns):
+    for pattern in included(each.patterns):
         top = literal_prefix(pattern)
         if not is_glob(pattern) and Path(disk.at(top)).is_file():
             found.add(top)
-        walk = disk.walk(top, wanted.step, follow=True)
+        walk = disk.walk(top, each.step, follow=True)
         found.update(path for path in walk if matches(pattern, path))
-    return chosen(wanted.patterns, found)
+    return chosen(each.patterns, found)
 
 
 def included(patterns: Iterable[str]) -> tuple[str, ...]:

@@ -21,11 +21,11 @@ SMALL = 16 << 10
 def file_digest(path: str | Path) -> str:
     """`blake3:` and 64 hexadecimal digits of a regular file's bytes. Raises PathError."""
     try:
-        place = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        index = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return f"blake3:{_hash(place)}"
+            return f"blake3:{_hash(index)}"
         finally:
-            os.close(place)
+            os.close(index)
     except OSError as error:
         raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
 
@@ -42,11 +42,11 @@ def md5_digest(path: str | Path) -> str:
     return f"md5:{digest.hexdigest()}"
 
 
-def _hash(place: int) -> str:
-    start = os.read(place, SMALL)
+def _hash(index: int) -> str:
+    start = os.read(index, SMALL)
     hasher = blake3(start)
     if start:
         buffer = memoryview(bytearray(CHUNK if len(start) == SMALL else SMALL))
-        while count := os.readv(place, [buffer]):
+        while count := os.readv(index, [buffer]):
             hasher.update(buffer[:count])
     return str(hasher.hexdigest())

@@ -24,10 +24,10 @@ def _is_pointer(path: str) -> bool:
     try:
         if not 0 < os.stat(path).st_size < LFS_POINTER_BYTES:
             return False
-        place = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        index = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return os.read(place, len(LFS_POINTER)) == LFS_POINTER
+            return os.read(index, len(LFS_POINTER)) == LFS_POINTER
         finally:
-            os.close(place)
+            os.close(index)
     except OSError:
         return False  # who reads it will say what is wrong with it

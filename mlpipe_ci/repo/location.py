@@ -7,7 +7,7 @@ from mlpipe_ci.repo.git import Git
 
 
 @frozen
-class Place:
+class Locations:
     """Where a command works, before anything of it is read."""
 
     start: Path

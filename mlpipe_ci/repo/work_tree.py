@@ -13,14 +13,14 @@ from mlpipe_ci.core.directory_listing import files, grouped, is_listing
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.repo.digest_cache import Memo
+from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.digests import Digests
 from mlpipe_ci.repo.directories import Directories
 from mlpipe_ci.repo.disk import Disk
 from mlpipe_ci.repo.git import Git
 
 
-class Pointed(Protocol):
+class PointerFiles(Protocol):
     """Data that git has only a pointer of, as DVC keeps it."""
 
     def forget(self) -> None:
@@ -33,10 +33,11 @@ class Pointed(Protocol):
         """True for such data, and for what lies in it."""
 
 
-class Tree:
+class WorkTree:
     """The files under `root` as they are now. `outputs`: all paths that steps declare to write.
 
-    `memo`: remembers digests from one run to the next. `pointed`: data that git has pointers of.
+    `digest_cache`: remembers digests from one run to the next. `pointed`: data that git has
+    pointers of.
     """
 
     def __init__(
@@ -44,14 +45,16 @@ class Tree:
         root: Path,
         git: Git | None,
         outputs: tuple[str, ...],
-        memo: Memo | None = None,
-        pointed: Pointed | None = None,
+        digest_cache: DigestCache | None = None,
+        pointed: PointerFiles | None = None,
     ) -> None:
-        memo = memo or Memo()
+        digest_cache = digest_cache or DigestCache()
         self._disk = Disk(root)
-        self._digests = Digests(self._disk, git, outputs, memo)
-        self._directories = Directories(self._disk, self._digests, memo, with_git=git is not None)
-        self._git, self._memo, self._pointed = git, memo, pointed
+        self._digests = Digests(self._disk, git, outputs, digest_cache)
+        self._directories = Directories(
+            self._disk, self._digests, digest_cache, with_git=git is not None
+        )
+        self._git, self._digest_cache, self._pointed = git, digest_cache, pointed
         self._named: dict[str, str] = {}
         self._hidden: frozenset[str] = frozenset()
 
@@ -127,7 +130,9 @@ class Tree:
             if os.path.islink(path):
                 return Input(path=path, digest=f"link:{os.readlink(path)}")
             return (
-                Input(path=path, digest=self._memo.digest(path)) if os.path.isfile(path) else None
+                Input(path=path, digest=self._digest_cache.digest(path))
+                if os.path.isfile(path)
+                else None
             )
         found = self._digests.file(path)
         if found is None and self._disk.is_link(path):
@@ -178,9 +183,9 @@ class Tree:
         wanted = [p for p in patterns if not p.startswith("!")]
         for path in sorted({path for p in wanted for path in self._all(p, "hashFiles")}):
             self._disk.refuse_outside(path, "hashFiles")
-            place = Path(self._disk.at(path))
-            if place.is_file() and not any(matches(e, path) for e in excludes):
-                with place.open("rb") as file:
+            full_path = Path(self._disk.at(path))
+            if full_path.is_file() and not any(matches(e, path) for e in excludes):
+                with full_path.open("rb") as file:
                     whole.update(hashlib.file_digest(file, "sha256").digest())
                 found = True
         return whole.hexdigest() if found else ""
@@ -209,18 +214,18 @@ class Tree:
 
     def is_directory(self, path: str) -> bool:
         """True if there is a directory at this path, or a link to one."""
-        return os.path.isdir(self._place(path))
+        return os.path.isdir(self._full_path(path))
 
     def kind(self, path: str) -> str:
         """What a path leads to, which may be absolute: `file`, `directory`, `other`, or nothing.
 
         Raises PathError if that cannot be told.
         """
-        place = self._place(path)
+        full_path = self._full_path(path)
         try:
-            mode = os.stat(place).st_mode
+            mode = os.stat(full_path).st_mode
         except FileNotFoundError:
-            return "other" if os.path.islink(place) else ""
+            return "other" if os.path.islink(full_path) else ""
         except NotADirectoryError:
             return ""
         except OSError as error:
@@ -232,13 +237,13 @@ class Tree:
     def names(self, folder: str) -> list[str] | None:
         """Names in a directory, which may be absolute; None if there is none. Raises PathError."""
         try:
-            return os.listdir(self._place(folder))
+            return os.listdir(self._full_path(folder))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise PathError(f"'{folder}' cannot be read: {error.strerror}") from error
 
-    def _place(self, path: str) -> str:
+    def _full_path(self, path: str) -> str:
         return path if path.startswith("/") else self._disk.at(path).rstrip("/")
 
     def why_absent(self, pattern: str) -> str:
@@ -246,8 +251,8 @@ class Tree:
         self._digests.look()
         for path in self._digests.index.sparse:
             if matches(pattern, path):
-                place = path.rpartition("/")[0] or path
-                return f"the sparse checkout leaves it out: git sparse-checkout add {place}"
+                directory = path.rpartition("/")[0] or path
+                return f"the sparse checkout leaves it out: git sparse-checkout add {directory}"
         for path in self._digests.index.submodules:
             if is_under(literal_prefix(pattern), path) and not self._disk.has_files(path):
                 return f"the submodule {path} is not here: git submodule update --init {path}"
@@ -286,7 +291,7 @@ class Tree:
                 yield path
 
 
-def digest_of(tree: Tree, path: str) -> str:
+def digest_of(tree: WorkTree, path: str) -> str:
     """The digest of what is at a path now, as an output has it; empty if that cannot be told."""
     tree.add_outputs([path])
     try:

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import quote
 
 from mlpipe_ci import __version__
-from mlpipe_ci.core.errors import Fault
+from mlpipe_ci.core.errors import Diagnostic
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 VERSION = 1
 RULES = {
@@ -33,39 +33,44 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 @frozen
-class Checked:
+class CheckedFile:
     """One file that was checked: its name, number of steps (None: it could not be read), faults."""
 
     file: str
     steps: int | None
-    faults: tuple[Fault, ...]
+    diagnostics: tuple[Diagnostic, ...]
 
 
-def fault_lines(fault: Fault) -> list[str]:
+def diagnostic_lines(diagnostic: Diagnostic) -> list[str]:
     """The fault, and below it the line of the file with a mark under the place."""
-    lines = [shown(str(fault))]
-    source = shown(fault.source.replace("\t", " "))
-    if source.strip() and fault.column <= len(source) + 1:
-        start = max(0, fault.column - WIDTH * 2 // 3) if len(source) > WIDTH else 0
+    lines = [escape_controls(str(diagnostic))]
+    source = escape_controls(diagnostic.source.replace("\t", " "))
+    if source.strip() and diagnostic.column <= len(source) + 1:
+        start = max(0, diagnostic.column - WIDTH * 2 // 3) if len(source) > WIDTH else 0
         cut = ("…" if start else "") + source[start : start + WIDTH]
-        mark = fault.column - 1 - start + (1 if start else 0)
-        lines += [f"{fault.line:>6} | {cut}", f"{'':>6} | {' ' * mark}^"]
+        mark = diagnostic.column - 1 - start + (1 if start else 0)
+        lines += [f"{diagnostic.line:>6} | {cut}", f"{'':>6} | {' ' * mark}^"]
     return lines
 
 
-def text(checked: tuple[Checked, ...]) -> str:
+def text(checked: tuple[CheckedFile, ...]) -> str:
     """All faults, each with its line."""
-    return "\n".join(line for one in checked for fault in one.faults for line in fault_lines(fault))
+    return "\n".join(
+        line
+        for one in checked
+        for diagnostic in one.diagnostics
+        for line in diagnostic_lines(diagnostic)
+    )
 
 
-def faults_json(checked: tuple[Checked, ...]) -> dict[str, Any]:
+def diagnostics_json(checked: tuple[CheckedFile, ...]) -> dict[str, Any]:
     """In the shape of schema/validate.schema.json."""
     return {
         "version": VERSION,
         "files": [
             {
-                "file": shown(one.file),
-                "valid": not any(fault.level == "error" for fault in one.faults),
+                "file": escape_controls(one.file),
+                "valid": not any(diagnostic.level == "error" for diagnostic in one.diagnostics),
                 "steps": one.steps,
                 "faults": [
                     {
@@ -73,9 +78,9 @@ def faults_json(checked: tuple[Checked, ...]) -> dict[str, Any]:
                         "column": fault.column,
                         "level": fault.level,
                         "rule": fault.rule,
-                        "message": shown(fault.message),
+                        "message": escape_controls(fault.message),
                     }
-                    for fault in one.faults
+                    for fault in one.diagnostics
                 ],
             }
             for one in checked
@@ -83,13 +88,13 @@ def faults_json(checked: tuple[Checked, ...]) -> dict[str, Any]:
     }
 
 
-def sarif(checked: tuple[Checked, ...]) -> dict[str, Any]:
+def sarif(checked: tuple[CheckedFile, ...]) -> dict[str, Any]:
     """A SARIF 2.1.0 log (OASIS), as GitHub's code scanning takes it."""
     rules = [
         {"id": rule, "shortDescription": {"text": words}, "fullDescription": {"text": words}}
         for rule, words in RULES.items()
     ]
-    results = [_result(fault) for one in checked for fault in one.faults]
+    results = [_result(diagnostic) for one in checked for diagnostic in one.diagnostics]
     driver = {
         "name": "mlpipe",
         "version": __version__,
@@ -100,22 +105,22 @@ def sarif(checked: tuple[Checked, ...]) -> dict[str, Any]:
     return {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _result(fault: Fault) -> dict[str, Any]:
-    place = {
-        "artifactLocation": {"uri": quote(shown(fault.file))},
-        "region": {"startLine": fault.line, "startColumn": fault.column},
+def _result(diagnostic: Diagnostic) -> dict[str, Any]:
+    location = {
+        "artifactLocation": {"uri": quote(escape_controls(diagnostic.file))},
+        "region": {"startLine": diagnostic.line, "startColumn": diagnostic.column},
     }
     return {
-        "ruleId": fault.rule,
-        "ruleIndex": list(RULES).index(fault.rule),
-        "level": fault.level,
-        "message": {"text": shown(fault.message)},
-        "locations": [{"physicalLocation": place}],
+        "ruleId": diagnostic.rule,
+        "ruleIndex": list(RULES).index(diagnostic.rule),
+        "level": diagnostic.level,
+        "message": {"text": escape_controls(diagnostic.message)},
+        "locations": [{"physicalLocation": location}],
     }
 
 
-FORMATS: dict[str, Callable[[tuple[Checked, ...]], str]] = {
+FORMATS: dict[str, Callable[[tuple[CheckedFile, ...]], str]] = {
     "text": text,
-    "json": lambda checked: json.dumps(faults_json(checked), indent=2),
+    "json": lambda checked: json.dumps(diagnostics_json(checked), indent=2),
     "sarif": lambda checked: json.dumps(sarif(checked), indent=2),
 }

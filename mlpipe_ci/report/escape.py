@@ -2,7 +2,7 @@
 
 import re
 
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 LINE_LENGTH = 400
 
@@ -20,7 +20,7 @@ def plain(text: str) -> str:
 
 def fence(lines: tuple[str, ...]) -> str:
     """Lines in a code block whose fence is longer than any run of backticks in them."""
-    text = "\n".join(shown(line)[:LINE_LENGTH] for line in lines)
+    text = "\n".join(escape_controls(line)[:LINE_LENGTH] for line in lines)
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * max(3, longest + 1)
     return f"{ticks}text\n{text}\n{ticks}"
@@ -40,5 +40,8 @@ def link(title: str, url: str) -> str:
 
 def _escape(text: str) -> str:
     return re.sub(
-        r"[^\w\s.,:;%/()=+→·'-]|_", lambda m: f"&#{ord(m[0])};", shown(text), flags=re.ASCII
+        r"[^\w\s.,:;%/()=+→·'-]|_",
+        lambda m: f"&#{ord(m[0])};",
+        escape_controls(text),
+        flags=re.ASCII,
     )

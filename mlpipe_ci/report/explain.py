@@ -7,9 +7,9 @@ from mlpipe_ci.core.cache_key import Input, KeyParts, as_record, differences
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Result
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.report.terminal import reasons
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 SHOWN_INPUTS = 20
 DIGITS = 12
@@ -48,8 +48,10 @@ def explained(
 def explain_lines(one: Explained, now: float) -> list[str]:
     """The explanation as lines of a terminal. `now` in seconds since 1970."""
     decision, parts = one.decision, one.decision.parts
-    lines = [f"{shown(decision.step.name)}: {decision.action}, {reasons(decision.reasons)}"]
-    lines += [f"  {shown(note)}" for note in decision.notes]
+    lines = [
+        f"{escape_controls(decision.step.name)}: {decision.action}, {reasons(decision.reasons)}"
+    ]
+    lines += [f"  {escape_controls(note)}" for note in decision.notes]
     if decision.result:
         lines.append(f"  the result was made {_made(decision.result, now)}")
     if parts is None:
@@ -62,7 +64,7 @@ def explain_lines(one: Explained, now: float) -> list[str]:
     if not one.found:
         return [*lines, f"  {what or 'its last success here'} had the same key"]
     lines.append(f"  since {what or 'its last success here'}:")
-    lines += [f"    {shown(text)}" for text in one.found]
+    lines += [f"    {escape_controls(text)}" for text in one.found]
     return lines + [f"    {line}" for line in _command_lines(one.previous.run, parts.run)]
 
 
@@ -72,25 +74,29 @@ def explain_json(one: Explained) -> dict[str, Any]:
     newest = decision.result or one.newest
     return {
         "id": decision.step.id,
-        "name": shown(decision.step.name),
+        "name": escape_controls(decision.step.name),
         "action": str(decision.action),
-        "reasons": [shown(reason) for reason in decision.reasons],
-        "notes": [shown(note) for note in decision.notes],
+        "reasons": [escape_controls(reason) for reason in decision.reasons],
+        "notes": [escape_controls(note) for note in decision.notes],
         "key": decision.key,
         "parts": as_record(parts) if parts else None,
         "previous": as_record(previous) if previous else None,
         "discovered": [vars(item) for item in newest.discovered] if newest else [],
-        "differences": None if one.found is None else [shown(text) for text in one.found],
+        "differences": None if one.found is None else [escape_controls(text) for text in one.found],
     }
 
 
 def _made(result: Result, now: float) -> str:
     """`3 days ago by commit 1a2b3c4, main, https://…, in 41 min`."""
     by = result.producer
-    where = [f"commit {by.commit[:7]}" if by.commit else "", shown(by.ref), shown(by.run_url)]
+    where = [
+        f"commit {by.commit[:7]}" if by.commit else "",
+        escape_controls(by.ref),
+        escape_controls(by.run_url),
+    ]
     made = ", ".join(word for word in where if word)
-    ago = in_words(max(0.0, now - result.finished))
-    return f"{ago} ago{' by ' * bool(made)}{made}, in {in_words(result.seconds)}"
+    ago = format_duration(max(0.0, now - result.finished))
+    return f"{ago} ago{' by ' * bool(made)}{made}, in {format_duration(result.seconds)}"
 
 
 def _part_lines(key: str, parts: KeyParts) -> list[str]:
@@ -102,13 +108,13 @@ def _part_lines(key: str, parts: KeyParts) -> list[str]:
     rows += [("input", _input(item)) for item in parts.inputs[:SHOWN_INPUTS]]
     more = len(parts.inputs) - SHOWN_INPUTS
     rows += [("input", f"and {more:,} more")] if more > 0 else []
-    return [f"  {name:<9}  {shown(text)}" for name, text in rows]
+    return [f"  {name:<9}  {escape_controls(text)}" for name, text in rows]
 
 
 def _discovered_lines(result: Result | None) -> list[str]:
     """What the step was seen to read without declaring it."""
     found = result.discovered if result else ()
-    lines = [f"  {'seen':<9}  {shown(_input(item))}" for item in found[:SHOWN_INPUTS]]
+    lines = [f"  {'seen':<9}  {escape_controls(_input(item))}" for item in found[:SHOWN_INPUTS]]
     more = len(found) - SHOWN_INPUTS
     return lines + ([f"  {'seen':<9}  and {more:,} more"] if more > 0 else [])
 
@@ -123,4 +129,4 @@ def _command_lines(old: str, new: str) -> list[str]:
     if old == new:
         return []
     found = difflib.ndiff(old.splitlines(), new.splitlines())
-    return [shown(line) for line in found if line.startswith(("- ", "+ "))]
+    return [escape_controls(line) for line in found if line.startswith(("- ", "+ "))]

@@ -9,8 +9,17 @@ from typing import Any
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.graph import Edge
-from mlpipe_ci.core.plot_data import Drawn, Series
-from mlpipe_ci.core.run import Earlier, Held, Making, Measured, Run, Status, StepOutcome, Transfers
+from mlpipe_ci.core.plot_data import PlotData, Series
+from mlpipe_ci.core.run import (
+    BaseMetrics,
+    GateResult,
+    PastMetrics,
+    Provenance,
+    Run,
+    Status,
+    StepOutcome,
+    Transfers,
+)
 from mlpipe_ci.core.workflow import Step, Workflow
 
 
@@ -28,7 +37,7 @@ def run_of(told: Mapping[str, Any]) -> Run:
         transfers=_transfers(told.get("transfers")),
         edges=tuple(_edge(edge) for edge in told.get("edges", ())),
         url=told.get("run_url", ""),
-        lost=tuple((one["step"], _held(one)) for one in told.get("lost_gates", ())),
+        removed_gates=tuple((one["step"], _held(one)) for one in told.get("lost_gates", ())),
     )
 
 
@@ -75,17 +84,17 @@ def _samples(told: Mapping[str, Any]) -> tuple[tuple[str, tuple[float, ...]], ..
     return tuple((name, tuple(map(float, many))) for name, many in told.items())
 
 
-def _measured(told: Mapping[str, Any] | None) -> Measured | None:
+def _measured(told: Mapping[str, Any] | None) -> BaseMetrics | None:
     if told is None:
         return None
     metrics, samples = _metrics(told["metrics"]), _samples(told["samples"])
-    return Measured(metrics=metrics, samples=samples, source=told["source"])
+    return BaseMetrics(metrics=metrics, samples=samples, source=told["source"])
 
 
-def _making(told: Mapping[str, Any] | None) -> Making | None:
+def _making(told: Mapping[str, Any] | None) -> Provenance | None:
     if told is None:
         return None
-    return Making(
+    return Provenance(
         command=told["command"],
         params=tuple(told["params"].items()),
         inputs=tuple(Input(path=path, digest=one) for path, one in told["inputs"].items()),
@@ -97,7 +106,7 @@ def _making(told: Mapping[str, Any] | None) -> Making | None:
     )
 
 
-def _drawn(told: Mapping[str, Any]) -> Drawn:
+def _drawn(told: Mapping[str, Any]) -> PlotData:
     series = tuple(
         Series(
             name=one["name"],
@@ -108,21 +117,21 @@ def _drawn(told: Mapping[str, Any]) -> Drawn:
         )
         for one in told["series"]
     )
-    return Drawn(**{**told, "series": series, "notes": tuple(told["notes"])})
+    return PlotData(**{**told, "series": series, "notes": tuple(told["notes"])})
 
 
-def _place(x: float | str) -> float | str:
+def _coordinate(x: float | str) -> float | str:
     return x if isinstance(x, str) else float(x)
 
 
-def _earlier(told: Mapping[str, Any]) -> Earlier:
+def _earlier(told: Mapping[str, Any]) -> PastMetrics:
     metrics = _metrics(told["metrics"])
-    return Earlier(commit=told["commit"], finished=float(told["finished"]), metrics=metrics)
+    return PastMetrics(commit=told["commit"], finished=float(told["finished"]), metrics=metrics)
 
 
-def _held(told: Mapping[str, Any]) -> Held:
+def _held(told: Mapping[str, Any]) -> GateResult:
     passed = {"passed": True, "missed": False, "unknown": None}[told["result"]]
-    return Held(gate=told["gate"], passed=passed, why=told["why"], origin=told["origin"])
+    return GateResult(gate=told["gate"], passed=passed, why=told["why"], origin=told["origin"])
 
 
 def _outcome(told: Mapping[str, Any]) -> StepOutcome:
@@ -147,7 +156,7 @@ def _outcome(told: Mapping[str, Any]) -> StepOutcome:
         metrics=_metrics(told["metrics"]),
         samples=_samples(told.get("samples", {})),
         base=_measured(told.get("base")),
-        making=_making(told.get("making")),
+        provenance=_making(told.get("making")),
         plots=tuple(_drawn(one) for one in told.get("plots", ())),
         history=tuple(_earlier(one) for one in told.get("history", ())),
         gates=tuple(_held(gate) for gate in told["gates"]),

@@ -7,7 +7,7 @@ from typing import Any
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.run import Run, Status
 from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 VERSION = 1
 Edges = tuple[Edge, ...]
@@ -31,7 +31,7 @@ def text(workflow: Workflow, edges: Edges) -> str:
     lines: list[str] = []
     seen: set[str] = set()
     stack = [("", "", step.id) for step in reversed(workflow.steps) if step.id not in needing]
-    names = {step.id: shown(step.name) for step in workflow.steps}
+    names = {step.id: escape_controls(step.name) for step in workflow.steps}
     while stack:
         start, indent, step = stack.pop()
         again = step in seen
@@ -81,7 +81,9 @@ def coloured(run: Run) -> str:
 
 
 def _mermaid(name: str) -> str:
-    return "".join(c if c.isalnum() or c in " _-./,=()" else f"#{ord(c)};" for c in shown(name))
+    return "".join(
+        c if c.isalnum() or c in " _-./,=()" else f"#{ord(c)};" for c in escape_controls(name)
+    )
 
 
 def _label(edge: Edge) -> str:
@@ -103,7 +105,7 @@ def dot(workflow: Workflow, edges: Edges) -> str:
 
 
 def _quoted(name: str) -> str:
-    escaped = shown(name).replace("\\", "\\\\").replace('"', '\\"')
+    escaped = escape_controls(name).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
@@ -111,14 +113,14 @@ def graph_json(workflow: Workflow, edges: Edges) -> dict[str, Any]:
     """In the shape of schema/graph.schema.json."""
     return {
         "version": VERSION,
-        "workflow": shown(workflow.name),
-        "file": shown(workflow.file),
+        "workflow": escape_controls(workflow.name),
+        "file": escape_controls(workflow.file),
         "steps": [
             {
                 "id": step.id,
-                "name": shown(step.name),
-                "reads": [shown(path) for path in step.reads],
-                "writes": [shown(path) for path in step.writes],
+                "name": escape_controls(step.name),
+                "reads": [escape_controls(path) for path in step.reads],
+                "writes": [escape_controls(path) for path in step.writes],
             }
             for step in workflow.steps
         ],
@@ -127,7 +129,7 @@ def graph_json(workflow: Workflow, edges: Edges) -> dict[str, Any]:
                 "before": edge.before,
                 "after": edge.after,
                 "kind": edge.kind,
-                "paths": [shown(path) for path in edge.paths],
+                "paths": [escape_controls(path) for path in edge.paths],
             }
             for edge in edges
         ],

@@ -8,22 +8,29 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from mlpipe_ci.core.plan import NOT_ASKED
-from mlpipe_ci.core.plot_data import Drawn
-from mlpipe_ci.core.run import Held, Run, Status, StepOutcome
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.plot_data import PlotData
+from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.report import svg as drawn
 from mlpipe_ci.report.metric_rows import (
-    Row,
+    MetricRow,
     change_words,
     gate_words,
     rows,
-    told,
+    rows_to_show,
     value_words,
     verdict,
     why_no_base,
 )
 from mlpipe_ci.report.metric_tables import BETTER, legend
-from mlpipe_ci.report.wording import compared, number, shown, tally, transfer_words, undeclared
+from mlpipe_ci.report.wording import (
+    compared,
+    count_words,
+    escape_controls,
+    number,
+    transfer_words,
+    undeclared,
+)
 
 RESULTS = {
     "success": "succeeded",
@@ -54,21 +61,24 @@ def page(run: Run, pictures: Mapping[str, str], why: str = "") -> str:
 
 def _head(run: Run) -> dict[str, Any]:
     changed = run.comparison.changed or ()
-    seen = [{"change": c.change, "path": shown(c.path)} for c in changed[:MOST_CHANGES]]
+    seen = [{"change": c.change, "path": escape_controls(c.path)} for c in changed[:MOST_CHANGES]]
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
     footer = [*run.comparison.warnings, *transfer_words(run.transfers)]
     return {
         "verdict": verdict(run),
-        "workflow": shown(run.workflow.name),
+        "workflow": escape_controls(run.workflow.name),
         "result": RESULTS[run.result],
         "good": run.result == "success",
-        "tally": [*tally(run), in_words(run.seconds)],
+        "tally": [*count_words(run), format_duration(run.seconds)],
         "faults": [_fault(run, o) for o in run.outcomes if o.failed],
         "gates": list(_gates(run)),
         "graph": drawn.graph(run),
         "changes": seen,
         "more_changes": max(0, len(changed) - MOST_CHANGES),
-        "footer": [*map(shown, footer), f"{head}{shown(compared(run.comparison))}"],
+        "footer": [
+            *map(escape_controls, footer),
+            f"{head}{escape_controls(compared(run.comparison))}",
+        ],
         "url": run.url if run.url.startswith(("https://", "http://")) else "",
     }
 
@@ -77,34 +87,34 @@ def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
     words = ["mlpipe", "run", outcome.step.id]
     words += ["--file", run.workflow.file] if run.workflow.file != "mlpipe.yml" else []
     return {
-        "name": shown(outcome.step.name),
-        "why": shown("; ".join(outcome.notes)),
+        "name": escape_controls(outcome.step.name),
+        "why": escape_controls("; ".join(outcome.notes)),
         "tail": _text(outcome.log_tail[-5:]),
-        "command": shown(shlex.join(words)),
+        "command": escape_controls(shlex.join(words)),
     }
 
 
 def _gates(run: Run) -> Iterator[dict[str, str]]:
     held = [(o.step.name, gate) for o in run.outcomes for gate in o.gates]
     words = {False: "gate missed", None: "gate passed, but could not be held", True: "gate held"}
-    for name, gate in (*held, *run.lost):
+    for name, gate in (*held, *run.removed_gates):
         if not gate.passed or gate.origin == "base":
             yield {
-                "name": shown(name),
+                "name": escape_controls(name),
                 "word": words[gate.passed],
                 "kind": "bad" if gate.passed is False else "odd",
-                "text": shown(gate.gate),
+                "text": escape_controls(gate.gate),
                 "why": _why(gate),
             }
 
 
-def _why(gate: Held) -> str:
-    return shown(gate_words(gate).removeprefix(gate.gate).strip(" ;"))
+def _why(gate: GateResult) -> str:
+    return escape_controls(gate_words(gate).removeprefix(gate.gate).strip(" ;"))
 
 
 def _metrics(run: Run) -> dict[str, Any]:
-    some, more = told(rows(run), MOST_METRICS)
-    notes = [shown(text) for text in why_no_base(run)] + legend(some)
+    some, more = rows_to_show(rows(run), MOST_METRICS)
+    notes = [escape_controls(text) for text in why_no_base(run)] + legend(some)
     history = {o.step.name: o.history for o in run.outcomes if len(o.history) > 1}
     return {
         "metrics": [_row(row, run) for row in some],
@@ -115,13 +125,13 @@ def _metrics(run: Run) -> dict[str, Any]:
     }
 
 
-def _row(row: Row, run: Run) -> dict[str, Any]:
+def _row(row: MetricRow, run: Run) -> dict[str, Any]:
     outcome = next(o for o in run.outcomes if o.step.name == row.step)
     earlier = [dict(one.metrics).get(row.name) for one in outcome.history]
     values = [value for value in earlier if value is not None]
     points = drawn.line(values)
     return {
-        "label": shown(row.label),
+        "label": escape_controls(row.label),
         "arrow": row.direction.arrow,
         "meaning": f"{row.direction.better} is better",
         "base": value_words(row.base, row.base_spread),
@@ -143,18 +153,18 @@ def _plots(run: Run, pictures: Mapping[str, str], why: str) -> dict[str, Any]:
     plots = [plot for outcome in run.outcomes for plot in outcome.plots]
     figures = [
         {
-            "title": shown(plot.title),
+            "title": escape_controls(plot.title),
             "images": list(_images(plot, pictures.get(plot.path, ""))),
-            "notes": [shown(note) for note in plot.notes],
+            "notes": [escape_controls(note) for note in plot.notes],
         }
         for plot in plots
     ]
-    return {"plots": figures, "plot_note": shown(why)}
+    return {"plots": figures, "plot_note": escape_controls(why)}
 
 
-def _images(plot: Drawn, made: str) -> Iterator[tuple[str, str]]:
+def _images(plot: PlotData, made: str) -> Iterator[tuple[str, str]]:
     """Text and address of each picture: of the base, then of here."""
-    title = shown(plot.title)
+    title = escape_controls(plot.title)
     if plot.base_picture:
         yield f"{title}, the base", plot.base_picture
     if plot.picture or made:
@@ -167,19 +177,19 @@ def _steps(run: Run) -> dict[str, Any]:
 
 
 def _step(outcome: StepOutcome) -> dict[str, Any]:
-    bad = outcome.failed or bool(outcome.missed)
+    bad = outcome.failed or bool(outcome.missed_gates)
     seen = undeclared(outcome)
-    making = outcome.making
+    provenance = outcome.provenance
     return {
-        "name": shown(outcome.step.name),
+        "name": escape_controls(outcome.step.name),
         "kind": drawn.kind_of(outcome.status, failed=bad),
         "mark": "✖" if bad else MARKS.get(outcome.status, "✖"),
         "status": "missed a gate" if bad and not outcome.failed else str(outcome.status),
-        "time": in_words(outcome.seconds) if outcome.seconds else "",
-        "why": shown("; ".join(outcome.reasons)),
-        "notes": [shown(note) for note in (*outcome.notes, *((seen,) if seen else ()))],
+        "time": format_duration(outcome.seconds) if outcome.seconds else "",
+        "why": escape_controls("; ".join(outcome.reasons)),
+        "notes": [escape_controls(note) for note in (*outcome.notes, *((seen,) if seen else ()))],
         "log": _text(outcome.log_tail),
-        "command": _text(tuple(making.command.split("\n"))) if making else "",
+        "command": _text(tuple(provenance.command.split("\n"))) if provenance else "",
         "facts": list(_facts(outcome)),
         "open": bad,
     }
@@ -187,23 +197,25 @@ def _step(outcome: StepOutcome) -> dict[str, Any]:
 
 def _facts(outcome: StepOutcome) -> Iterator[tuple[str, str]]:
     """Its lineage: who made the result, from which params and inputs, and what it wrote."""
-    making = outcome.making
-    if making:
-        by = " ".join(word for word in (making.commit[:7], making.ref, making.url) if word)
+    provenance = outcome.provenance
+    if provenance:
+        by = " ".join(
+            word for word in (provenance.commit[:7], provenance.ref, provenance.url) if word
+        )
         if by:
-            yield "made by", shown(by)
-        for path, text in making.params:
-            yield "param", shown(f"{path} = {text}")
-        for item in making.inputs:
+            yield "made by", escape_controls(by)
+        for path, text in provenance.params:
+            yield "param", escape_controls(f"{path} = {text}")
+        for item in provenance.inputs:
             kind, _, digest = item.digest.partition(":")
-            yield "input", f"{shown(item.path)} ({kind} {digest[:12]})"
-        if making.more:
-            yield "input", f"and {making.more:,} more"
+            yield "input", f"{escape_controls(item.path)} ({kind} {digest[:12]})"
+        if provenance.more:
+            yield "input", f"and {provenance.more:,} more"
     for path in outcome.reads[:MOST_CHANGES]:
-        yield "read", shown(path)
+        yield "read", escape_controls(path)
     for path in outcome.outputs[:MOST_CHANGES]:
-        yield "wrote", shown(path)
+        yield "wrote", escape_controls(path)
 
 
 def _text(lines: tuple[str, ...]) -> str:
-    return "\n".join(shown(line)[:LINE] for line in lines)
+    return "\n".join(escape_controls(line)[:LINE] for line in lines)

@@ -13,8 +13,8 @@ MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
 NEEDED = (
     first.headline,
-    first.cause,
-    first.action,
+    first.why_ran,
+    first.next_steps,
     sections.metrics,
     sections.steps,
 )
@@ -71,10 +71,10 @@ def short(run: Run) -> str:
 
 def broken(name: str, error: MlpipeError) -> str:
     """What to post where no step could run: the workflow file is wrong, or git refused."""
-    faults = error.faults if isinstance(error, WorkflowError) else ()
-    lines = [f"{f.file}:{f.line}:{f.column}: {f.message}" for f in faults[:SHOWN_FAULTS]]
-    if len(faults) > SHOWN_FAULTS:
-        lines.append(f"… and {len(faults) - SHOWN_FAULTS} more")
+    diagnostics = error.diagnostics if isinstance(error, WorkflowError) else ()
+    lines = [f"{f.file}:{f.line}:{f.column}: {f.message}" for f in diagnostics[:SHOWN_FAULTS]]
+    if len(diagnostics) > SHOWN_FAULTS:
+        lines.append(f"… and {len(diagnostics) - SHOWN_FAULTS} more")
     lines = lines or str(error).splitlines()[:SHOWN_FAULTS]
     alert = "> [!CAUTION]\n> No step was run. To reproduce it: `mlpipe validate`, `mlpipe plan`"
     return _joined([f"### ❌ {plain(name)}: could not start", alert, fence(tuple(lines))])

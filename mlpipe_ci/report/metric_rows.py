@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_direction import Direction, direction
-from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, deviation, standard_error
-from mlpipe_ci.core.run import Held, Measured, Run, Status, StepOutcome
-from mlpipe_ci.report.wording import number, shown, tally
+from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, sample_stddev, standard_error
+from mlpipe_ci.core.run import BaseMetrics, GateResult, Run, Status, StepOutcome
+from mlpipe_ci.report.wording import count_words, escape_controls, number
 
 MINUS = "\u2212"
 WELL = (Status.SUCCEEDED, Status.REUSED)
@@ -20,7 +20,7 @@ SHOWN_METRICS = 5
 
 
 @frozen
-class Row:
+class MetricRow:
     """One metric. `label`: its name, with its step's where two steps have the name. `value` is None
     where only the base has it, `base` where only this run has it. `error`: standard error of the
     difference, None where nothing was repeated.
@@ -68,7 +68,7 @@ class Row:
         )
 
 
-def rows(run: Run) -> tuple[Row, ...]:
+def rows(run: Run) -> tuple[MetricRow, ...]:
     """All metrics of a run in the order of its steps, with what the base had for them."""
     names = Counter(name for outcome in run.outcomes for name in _names(outcome))
     return tuple(row for outcome in run.outcomes for row in _rows(outcome, names))
@@ -79,23 +79,23 @@ def _names(outcome: StepOutcome) -> dict[str, None]:
     return dict.fromkeys(name for name, _ in (*outcome.metrics, *base))
 
 
-def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[Row]:
-    base = outcome.base or Measured()
+def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[MetricRow]:
+    base = outcome.base or BaseMetrics()
     values, before = dict(outcome.metrics), dict(base.metrics)
     many, earlier = dict(outcome.samples), dict(base.samples)
     for name in _names(outcome):
         apart = f"{outcome.step.name}: {name}" if names[name] > 1 else name
         head, then = many.get(name, ()), earlier.get(name, ())
         repeated = bool(head or then) and name in values and name in before
-        yield Row(
+        yield MetricRow(
             step=outcome.step.name,
             label=apart,
             name=name,
             value=values.get(name),
             base=before.get(name),
             direction=direction(name, outcome.step.directions),
-            spread=deviation(head),
-            base_spread=deviation(then),
+            spread=sample_stddev(head),
+            base_spread=sample_stddev(then),
             error=standard_error(head or (values[name],), then or (before[name],))
             if repeated
             else None,
@@ -106,8 +106,8 @@ def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: 2 ran · 3 reused · auc 0.934 (+0.012)`."""
     known = (row for row in rows(run) if row.value is not None)
     first = min(known, key=lambda row: (not row.differs, row.label != row.name), default=None)
-    parts = [*tally(run), *([brief(first)] if first and run.result != "failure" else [])]
-    return f"{shown(run.workflow.name)}: {' · '.join(parts)}"
+    parts = [*count_words(run), *([brief(first)] if first and run.result != "failure" else [])]
+    return f"{escape_controls(run.workflow.name)}: {' · '.join(parts)}"
 
 
 def metric_words(outcome: StepOutcome) -> str:
@@ -129,7 +129,7 @@ def value_words(value: float | None, spread: float | None, digits: int = DIGITS)
     return number(value, digits) + (f" ± {number(spread, 2)}" if spread is not None else "")
 
 
-def change_words(row: Row) -> str:
+def change_words(row: MetricRow) -> str:
     """The difference with its sign: `+0.012`; `new`, `gone` where one side is missing."""
     if row.value is None or row.base is None:
         return "gone" if row.value is None else "new"
@@ -141,28 +141,28 @@ def change_words(row: Row) -> str:
     return f"{sign}{number(abs(row.change), 3)}"
 
 
-def brief(row: Row) -> str:
+def brief(row: MetricRow) -> str:
     """On one line: `auc 0.934 (+0.012)`."""
     value = value_words(row.value, None, 4)
     words = change_words(row) if row.change or (row.base is not None and row.differs) else ""
     extra = f" ({words}{', noise' if row.is_noise else ''})" if words else ""
-    return f"{shown(row.label)} {value}{extra}"
+    return f"{escape_controls(row.label)} {value}{extra}"
 
 
-def told(rows_: tuple[Row, ...], most: int) -> tuple[tuple[Row, ...], int]:
+def rows_to_show(rows_: tuple[MetricRow, ...], most: int) -> tuple[tuple[MetricRow, ...], int]:
     """The rows to show first, and how many more there are: what is worse, then what differs."""
     ordered = sorted(rows_, key=lambda row: (row.better is not False, not row.differs))
     kept = set(map(id, ordered[:most]))
     return tuple(row for row in rows_ if id(row) in kept), max(0, len(rows_) - most)
 
 
-def news(rows_: tuple[Row, ...]) -> tuple[tuple[Row, ...], int]:
+def changed_rows(rows_: tuple[MetricRow, ...]) -> tuple[tuple[MetricRow, ...], int]:
     """Of many rows those that differ from the base, and how many do not; of a few, all."""
     changed = tuple(row for row in rows_ if row.differs or row.base is None)
     return (rows_, 0) if len(rows_) <= FEW else (changed, len(rows_) - len(changed))
 
 
-def gate_words(gate: Held) -> str:
+def gate_words(gate: GateResult) -> str:
     """What is to be said of a gate that is missed, or is not as it should be."""
     why = f" ({gate.why})" if gate.why else ""
     ends = {

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 
-from mlpipe_ci.core.plot_data import Drawn, Point, Series
+from mlpipe_ci.core.plot_data import PlotData, Point, Series
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.report.escape import code, folded, plain
-from mlpipe_ci.report.wording import number, shown
+from mlpipe_ci.report.wording import escape_controls, number
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 24
@@ -23,13 +23,13 @@ def section(run: Run) -> str:
     plots = [plot for outcome in run.outcomes for plot in outcome.plots]
     if not plots:
         return ""
-    parts = [_plot(plot, charted=place < CHARTS) for place, plot in enumerate(plots[:SHOWN])]
+    parts = [_plot(plot, charted=index < CHARTS) for index, plot in enumerate(plots[:SHOWN])]
     more = len(plots) - SHOWN
     parts += [f"{more} more plots are in the HTML report."] if more > 0 else []
     return folded(f"{len(plots)} plot{'' if len(plots) == 1 else 's'}", "\n\n".join(parts))
 
 
-def _plot(plot: Drawn, *, charted: bool) -> str:
+def _plot(plot: PlotData, *, charted: bool) -> str:
     head = f"**{code(plot.title)}**"
     notes = "<br>".join(f"<sub>{plain(note)}</sub>" for note in plot.notes)
     if plot.kind == "confusion":
@@ -61,7 +61,7 @@ def resampled(points: tuple[Point, ...]) -> list[float]:
     if not numbers or (len(numbers) <= WIDTH and _is_even(numbers)):
         return [y for _, y in numbers]
     left, right = numbers[0][0], numbers[-1][0]
-    wanted = [left + (right - left) * place / (WIDTH - 1) for place in range(WIDTH)]
+    wanted = [left + (right - left) * index / (WIDTH - 1) for index in range(WIDTH)]
     return [_at(numbers, x) for x in wanted]
 
 
@@ -79,7 +79,7 @@ def _at(points: list[tuple[float, float]], x: float) -> float:
     return before[1] + (after[1] - before[1]) * (x - before[0]) / (after[0] - before[0])
 
 
-def chart(plot: Drawn) -> str:
+def chart(plot: PlotData) -> str:
     """Mermaid's xychart of the first column: the base's line, then the one of here."""
     first = [one for one in plot.series if one.name == plot.series[0].name]
     both = {one.side: resampled(one.points) for one in first}
@@ -122,11 +122,11 @@ def _fixed(value: float) -> str:
 
 
 def _quoted(text: str) -> str:
-    plain_text = "".join(c if c.isalnum() or c in " .,-_()" else " " for c in shown(text))
+    plain_text = "".join(c if c.isalnum() or c in " .,-_()" else " " for c in escape_controls(text))
     return plain_text.strip()[:60] or "value"
 
 
-def _matrix(plot: Drawn) -> str:
+def _matrix(plot: PlotData) -> str:
     """A confusion matrix: rows are actual classes, columns predicted ones; here, then the base."""
     return "\n\n".join(_one_matrix(one) for one in plot.series if len(one.points) <= CELLS * 4)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlpipe_ci.core.proposal import Proposal, quoted
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 
 def proposal_lines(file: str, found: list[tuple[Step, Proposal]], unseen: list[str]) -> list[str]:
@@ -13,14 +13,16 @@ def proposal_lines(file: str, found: list[tuple[Step, Proposal]], unseen: list[s
     for step, proposal in found:
         if not proposal:
             continue
-        lines.append(f"{shown(step.name)} ({shown(file)}:{step.line})")
+        lines.append(f"{escape_controls(step.name)} ({escape_controls(file)}:{step.line})")
         for key, entries in (("inputs", proposal.inputs), ("outputs", proposal.outputs)):
             lines += [f"    {key}:"] if entries else []
-            lines += [f"      - {shown(quoted(entry))}" for entry in entries]
-        names = ", ".join(f"${shown(name)}" for name in proposal.variables)
+            lines += [f"      - {escape_controls(quoted(entry))}" for entry in entries]
+        names = ", ".join(f"${escape_controls(name)}" for name in proposal.variables)
         lines += [f"    # reads {names}: name it under env, and its value counts"] if names else []
     if unseen:
-        lines.append(f"not watched yet: {', '.join(map(shown, unseen))}; mlpipe run watches them")
+        lines.append(
+            f"not watched yet: {', '.join(map(escape_controls, unseen))}; mlpipe run watches them"
+        )
     return lines or ["all that was seen is declared"]
 
 
@@ -28,8 +30,8 @@ def proposal_json(step: Step, proposal: Proposal) -> dict[str, Any]:
     """The same as values that `json.dumps` takes."""
     return {
         "id": step.id,
-        "name": shown(step.name),
-        "inputs": [shown(one) for one in proposal.inputs],
-        "outputs": [shown(one) for one in proposal.outputs],
-        "variables": [shown(one) for one in proposal.variables],
+        "name": escape_controls(step.name),
+        "inputs": [escape_controls(one) for one in proposal.inputs],
+        "outputs": [escape_controls(one) for one in proposal.outputs],
+        "variables": [escape_controls(one) for one in proposal.variables],
     }

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.report import metric_tables as tables
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
 from mlpipe_ci.report.graph import coloured
@@ -79,7 +79,9 @@ def _together(outcomes: list[StepOutcome]) -> list[StepOutcome]:
     """Items and combinations that ended alike and for the same reasons, as one."""
     found: dict[object, list[StepOutcome]] = {}
     for number, one in enumerate(outcomes):
-        alone = not family(one.step) or one.notes or one.failed or one.missed or undeclared(one)
+        alone = (
+            not family(one.step) or one.notes or one.failed or one.missed_gates or undeclared(one)
+        )
         key = number if alone else (one.step.group, one.status, one.reasons)
         found.setdefault(key, []).append(one)
     return [one for alike in found.values() for one in _as_one(alike)]
@@ -93,7 +95,7 @@ def _as_one(alike: list[StepOutcome]) -> list[StepOutcome]:
 
 
 def _above(outcome: StepOutcome) -> bool:
-    return bool(outcome.missed) and not outcome.failed
+    return bool(outcome.missed_gates) and not outcome.failed
 
 
 def _row(outcome: StepOutcome) -> str:
@@ -103,7 +105,7 @@ def _row(outcome: StepOutcome) -> str:
     seen = undeclared(outcome)
     told = () if outcome.failed else outcome.notes  # they are in the alert
     notes = "".join(f"<br>{plain(note)}" for note in (*told, *((seen,) if seen else ())))
-    time = in_words(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
+    time = format_duration(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
     word = "missed a gate" if _above(outcome) else WORDS.get(outcome.status, "")
     mark = "🚫" if _above(outcome) else MARKS[outcome.status]
     name = f"{mark} {code(outcome.step.name)}{f' {word}' if word else ''}"
@@ -194,7 +196,7 @@ def footer(run: Run) -> str:
     against = "" if told else compared(run.comparison)
     parts = [
         f"{head}{plain(against)}".removesuffix(", "),
-        in_words(run.seconds),
+        format_duration(run.seconds),
         link("log of the run", run.url) if run.url else "",
         "mlpipe",
     ]

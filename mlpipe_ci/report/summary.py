@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED
-from mlpipe_ci.core.run import Held, Run, Status, StepOutcome
+from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
 from mlpipe_ci.report.escape import code, fence, plain
 from mlpipe_ci.report.metric_rows import gate_words, verdict
 from mlpipe_ci.report.tracebacks import frame, telling
@@ -24,7 +24,7 @@ def headline(run: Run) -> str:
     return f"### {SYMBOLS[run.result]} {plain(verdict(run))}"
 
 
-def cause(run: Run) -> str:
+def why_ran(run: Run) -> str:
     """Why anything ran, in one sentence, or that nothing had to; and what there is to do."""
     trigger = run.comparison.trigger
     started = f"**Started by** {plain(trigger)}" if trigger else ""
@@ -33,17 +33,19 @@ def cause(run: Run) -> str:
 
 def _to_do(run: Run) -> str:
     """What is asked of the reader."""
-    broke = [outcome for outcome in run.outcomes if outcome.broke]
+    broke = [outcome for outcome in run.outcomes if outcome.fails_run]
     failed = [outcome for outcome in broke if outcome.failed]
     if run.cancelled:
         return "**To do:** run it again; what had ended is not done again."
-    if any(outcome.lacked for outcome in failed):
+    if any(outcome.source_unavailable for outcome in failed):
         return "**To do:** make the data reachable that is named below, and run the job again."
     if failed:
-        place = frame(failed[0].log_tail, run.root)
-        where = f"{code(f'{place[0]}:{place[1]}')}" if place else code(failed[0].step.name)
+        file_line = frame(failed[0].log_tail, run.root)
+        where = (
+            f"{code(f'{file_line[0]}:{file_line[1]}')}" if file_line else code(failed[0].step.name)
+        )
         return f"**To do:** mend {where}, and push."
-    if broke or run.lost:
+    if broke or run.removed_gates:
         whose = " of the base branch" if any(_is_of_base(one) for one in broke) else ""
         return (
             f"**To do:** make the model better, or, if this is meant, have the gate changed in "
@@ -59,7 +61,7 @@ def _to_do(run: Run) -> str:
 
 
 def _is_of_base(outcome: StepOutcome) -> bool:
-    return any(gate.origin == "base" for gate in outcome.missed)
+    return any(gate.origin == "base" for gate in outcome.missed_gates)
 
 
 def _why(run: Run) -> str:
@@ -78,9 +80,9 @@ def _why(run: Run) -> str:
 def _what(run: Run) -> str:
     """What went wrong, before what it came from."""
     for outcome in run.outcomes:
-        if outcome.broke and outcome.missed and outcome.missed[0].why:
-            return f"{plain(outcome.missed[0].why)}; "
-        if outcome.broke and frame(outcome.log_tail, run.root):
+        if outcome.fails_run and outcome.missed_gates and outcome.missed_gates[0].why:
+            return f"{plain(outcome.missed_gates[0].why)}; "
+        if outcome.fails_run and frame(outcome.log_tail, run.root):
             return f"{plain(outcome.log_tail[-1][:LONGEST_ERROR])}; "
     return ""
 
@@ -97,12 +99,12 @@ def _untouched(run: Run) -> str:
     return f"**Why:** {what}: {names}{more}"
 
 
-def action(run: Run) -> str:
+def next_steps(run: Run) -> str:
     """What needs a person: the failed steps, their last lines, how to see it at a desk."""
     alike: dict[object, list[StepOutcome]] = {}
     for number, one in enumerate(outcome for outcome in run.outcomes if outcome.failed):
-        place = frame(one.log_tail, run.root)
-        alike.setdefault((family(one.step), place) if place else number, []).append(one)
+        file_line = frame(one.log_tail, run.root)
+        alike.setdefault((family(one.step), file_line) if file_line else number, []).append(one)
     parts = [_failure(run, group) for group in list(alike.values())[:SHOWN_FAILED]]
     more = sum(map(len, list(alike.values())[SHOWN_FAILED:]))
     parts += [f"{more} more failed: see the table below."] if more else []
@@ -111,8 +113,8 @@ def action(run: Run) -> str:
 
 def _gates(run: Run) -> Iterator[str]:
     """Gates that were missed; then those that held, and that the change takes away."""
-    held = [(o.step.name, o.forgiven, gate) for o in run.outcomes for gate in o.gates]
-    held += [(name, False, gate) for name, gate in run.lost]
+    held = [(o.step.name, o.tolerated, gate) for o in run.outcomes for gate in o.gates]
+    held += [(name, False, gate) for name, gate in run.removed_gates]
     missed = [one for one in held if one[2].passed is False]
     for name, forgiven, gate in missed[:SHOWN_FAILED]:
         alert, allowed = ("NOTE", ", as allowed") if forgiven else ("CAUTION", "")
@@ -124,7 +126,7 @@ def _gates(run: Run) -> Iterator[str]:
         yield f"> [!WARNING]\n> Gate of {code(name)} held: {gate_text(gate)}"
 
 
-def gate_text(gate: Held) -> str:
+def gate_text(gate: GateResult) -> str:
     """A gate with what is to be said of it, as Markdown."""
     return f"{code(gate.gate)}{plain(gate_words(gate).removeprefix(gate.gate))}"
 
@@ -133,12 +135,12 @@ def _failure(run: Run, alike: list[StepOutcome]) -> str:
     """A failure, and those of the same step at the same place."""
     outcome = alike[0]
     why = plain("; ".join(outcome.notes))
-    place = frame(outcome.log_tail, run.root)
-    where = f", at {code(f'{place[0]}:{place[1]}')}" if place else ""
-    where += f": {plain(outcome.log_tail[-1][:LONGEST_ERROR])}" if place else ""
+    file_line = frame(outcome.log_tail, run.root)
+    where = f", at {code(f'{file_line[0]}:{file_line[1]}')}" if file_line else ""
+    where += f": {plain(outcome.log_tail[-1][:LONGEST_ERROR])}" if file_line else ""
     others = ", ".join(code(one.step.name) for one in alike[1:SHOWN_ALIKE])
     also = f"<br>The same in: {others}" if others else ""
-    alert, allowed = ("NOTE", ", as allowed") if outcome.forgiven else ("CAUTION", "")
+    alert, allowed = ("NOTE", ", as allowed") if outcome.tolerated else ("CAUTION", "")
     parts = [f"> [!{alert}]\n> **{code(outcome.step.name)}** failed{allowed}: {why}{where}{also}"]
     if outcome.log_tail:
         parts.append(fence(telling(outcome.log_tail, run.root, LAST_LINES)))

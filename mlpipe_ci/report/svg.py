@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from mlpipe_ci.core.run import Run, Status
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 MOST_STEPS = 40
 HEIGHT, GAP, SPACE = 32, 14, 46
@@ -28,25 +28,25 @@ def graph(run: Run) -> dict[str, Any] | None:
     for outcome in steps:  # a step stands after those that it needs
         before = [e.before for e in run.edges if e.after == outcome.step.id]
         column[outcome.step.id] = max((column.get(one, -1) + 1 for one in before), default=0)
-    names = {o.step.id: _short(shown(o.step.name)) for o in steps}
+    names = {o.step.id: _short(escape_controls(o.step.name)) for o in steps}
     widths = [0] * (max(column.values()) + 1)
-    for step, place in column.items():
-        widths[place] = max(widths[place], len(names[step]) * LETTER + 20)
-    lefts = [sum(widths[:place]) + SPACE * place for place in range(len(widths))]
+    for step, index in column.items():
+        widths[index] = max(widths[index], len(names[step]) * LETTER + 20)
+    lefts = [sum(widths[:position]) + SPACE * position for position in range(len(widths))]
     nodes: dict[str, dict[str, Any]] = {}
     filled = [0] * len(widths)
     for outcome in steps:
-        place, step = column[outcome.step.id], outcome.step.id
-        x, y = lefts[place] + 2, filled[place] * (HEIGHT + GAP) + 2
-        filled[place] += 1
+        index, step = column[outcome.step.id], outcome.step.id
+        x, y = lefts[index] + 2, filled[index] * (HEIGHT + GAP) + 2
+        filled[index] += 1
         nodes[step] = {
             "name": names[step],
-            "kind": kind_of(outcome.status, failed=outcome.failed or bool(outcome.missed)),
+            "kind": kind_of(outcome.status, failed=outcome.failed or bool(outcome.missed_gates)),
             "x": x,
             "y": y,
-            "width": widths[place],
+            "width": widths[index],
             "height": HEIGHT,
-            "tx": x + widths[place] / 2,
+            "tx": x + widths[index] / 2,
             "ty": y + HEIGHT / 2,
         }
     known = [e for e in run.edges if e.before in nodes and e.after in nodes]
@@ -78,8 +78,8 @@ def line(values: Sequence[float]) -> list[tuple[float, float]]:
     span, step = (high - low) or 1.0, (WIDE - 2 * MARGIN) / (len(kept) - 1)
     return [
         (
-            round(MARGIN + place * step, 1),
+            round(MARGIN + index * step, 1),
             round(HIGH - MARGIN - (value / span - low / span) * (HIGH - 2 * MARGIN), 1),
         )
-        for place, value in enumerate(kept)
+        for index, value in enumerate(kept)
     ]

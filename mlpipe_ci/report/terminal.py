@@ -6,10 +6,18 @@ from itertools import groupby
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import NOT_ASKED, Action, Decision, Plan
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.report.metric_rows import gate_words, metric_words, verdict
-from mlpipe_ci.report.wording import FOLDED, RAN, compared, shown, transfer_words, undeclared, whole
+from mlpipe_ci.report.wording import (
+    FOLDED,
+    RAN,
+    compared,
+    escape_controls,
+    transfer_words,
+    undeclared,
+    whole,
+)
 
 RED, GREEN, YELLOW, DIM, PLAIN = "31", "32", "33", "2", ""
 ACTIONS = {
@@ -33,17 +41,19 @@ SHOWN_REASONS = 3
 def head_line(workflow: Workflow, comparison: Comparison, *, colour: bool = False) -> str:
     """What is about to be planned or run."""
     steps = f"{len(workflow.steps)} step{'' if len(workflow.steps) == 1 else 's'}"
-    return _paint(f"{shown(workflow.name)} · {steps} · {compared(comparison)}", DIM, colour=colour)
+    return _paint(
+        f"{escape_controls(workflow.name)} · {steps} · {compared(comparison)}", DIM, colour=colour
+    )
 
 
 def plan_lines(plan: Plan, *, colour: bool = False) -> list[str]:
     """One line for each step: what would be done, and why."""
     asked = _folded([one for one in plan.decisions if one.reasons != (NOT_ASKED,)])
-    width = max(len(shown(d.step.name)) for d in asked)
+    width = max(len(escape_controls(d.step.name)) for d in asked)
     lines = []
     for decision in asked:
         symbol, code = ACTIONS[decision.action]
-        start = f"{symbol} {shown(decision.step.name):<{width}}  {decision.action:<5}"
+        start = f"{symbol} {escape_controls(decision.step.name):<{width}}  {decision.action:<5}"
         lines.append(f"{_paint(start, code, colour=colour)}  {reasons(decision.reasons)}")
         lines += _notes(decision.notes)
     return lines
@@ -73,7 +83,7 @@ def _likeness(decision: Decision) -> tuple[str, ...]:
 
 def start_line(decision: Decision, *, colour: bool = False) -> str:
     """A step's command is about to run."""
-    start = _paint(f"▶ {shown(decision.step.name)}", YELLOW, colour=colour)
+    start = _paint(f"▶ {escape_controls(decision.step.name)}", YELLOW, colour=colour)
     return f"{start}  {reasons(decision.reasons)}"
 
 
@@ -84,11 +94,11 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
     """
     if outcome.reasons == (NOT_ASKED,):
         return []
-    symbol, code = ("✖", RED) if outcome.missed else STATUSES[outcome.status]
-    start = _paint(f"{symbol} {shown(outcome.step.name)}", code, colour=colour)
+    symbol, code = ("✖", RED) if outcome.missed_gates else STATUSES[outcome.status]
+    start = _paint(f"{symbol} {escape_controls(outcome.step.name)}", code, colour=colour)
     unfinished = outcome.status is Status.CANCELLED and outcome.exit_code is None
     ended = outcome.status in RAN and not unfinished
-    parts = [in_words(outcome.seconds)] if ended else []
+    parts = [format_duration(outcome.seconds)] if ended else []
     parts += [reasons(outcome.reasons)] if why or not ended else []
     parts.append(metric_words(outcome))
     line = "  ".join([start, str(outcome.status), *filter(None, parts)])
@@ -106,22 +116,30 @@ def gate_lines(outcome: StepOutcome) -> tuple[str, ...]:
 
 def log_lines(outcome: StepOutcome) -> list[str]:
     """The last lines that a failed step printed, where they were not shown before."""
-    return [f"    │ {shown(line)}" for line in outcome.log_tail] if outcome.status in BROKEN else []
+    return (
+        [f"    │ {escape_controls(line)}" for line in outcome.log_tail]
+        if outcome.status in BROKEN
+        else []
+    )
 
 
 def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     """The verdict, and what to do next."""
     code = GREEN if run.result == "success" else RED
     symbol = "✔" if run.result == "success" else "✖"
-    lines = [_paint(f"{symbol} {verdict(run)} · {in_words(run.seconds)}", code, colour=colour)]
+    lines = [
+        _paint(f"{symbol} {verdict(run)} · {format_duration(run.seconds)}", code, colour=colour)
+    ]
     lines += [f"  {line}" for line in transfer_words(run.transfers)]
-    for name, gate in run.lost:
-        lines.append(f"  gate of {shown(name)} missed: {shown(gate_words(gate))}")
-    failed = [outcome.step for outcome in run.outcomes if outcome.broke and outcome.failed]
+    for name, gate in run.removed_gates:
+        lines.append(
+            f"  gate of {escape_controls(name)} missed: {escape_controls(gate_words(gate))}"
+        )
+    failed = [outcome.step for outcome in run.outcomes if outcome.fails_run and outcome.failed]
     if failed:
-        names = ", ".join(shown(step.name) for step in failed)
+        names = ", ".join(escape_controls(step.name) for step in failed)
         verb = "runs" if len(failed) == 1 else "run"
-        broke = [o for o in run.outcomes if o.broke and o.failed]
+        broke = [o for o in run.outcomes if o.fails_run and o.failed]
         printed = [o.step.id for o in broke if o.exit_code is not None]
         lines += [f"  all that was printed: mlpipe logs {printed[0]}"] if printed else []
         lines.append(f"  {names} {verb} again next time: mlpipe run")
@@ -131,13 +149,13 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
 def reasons(texts: tuple[str, ...]) -> str:
     """The first few reasons on one line."""
     more = len(texts) - SHOWN_REASONS
-    return ", ".join(shown(text) for text in texts[:SHOWN_REASONS]) + (
+    return ", ".join(escape_controls(text) for text in texts[:SHOWN_REASONS]) + (
         f" and {more} more" if more > 0 else ""
     )
 
 
 def _notes(notes: tuple[str, ...]) -> list[str]:
-    return [f"    {shown(note)}" for note in notes]
+    return [f"    {escape_controls(note)}" for note in notes]
 
 
 def _paint(text: str, code: str, *, colour: bool) -> str:

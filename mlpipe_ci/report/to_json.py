@@ -5,11 +5,11 @@ from typing import Any
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plan import Decision, Plan
-from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Result, plain_number
-from mlpipe_ci.core.run import Held, Making, Measured, Run, StepOutcome, Transfers
+from mlpipe_ci.core.run import BaseMetrics, GateResult, Provenance, Run, StepOutcome, Transfers
 from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.report.wording import shown, shown_lines
+from mlpipe_ci.report.wording import escape_control_lines, escape_controls
 
 VERSION = 1
 
@@ -26,7 +26,7 @@ def run_json(run: Run) -> dict[str, Any]:
     head = _head(run.workflow, run.comparison)
     told = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
     told |= {"run_url": run.url} if run.url else {}
-    lost = [{"step": shown(step), **_held(gate)} for step, gate in run.lost]
+    lost = [{"step": escape_controls(step), **_held(gate)} for step, gate in run.removed_gates]
     told |= {"lost_gates": lost} if lost else {}
     told |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
     return told | ({"transfers": _transfers(run.transfers)} if run.transfers else {})
@@ -37,15 +37,15 @@ def _edge(edge: Edge) -> dict[str, Any]:
         "before": edge.before,
         "after": edge.after,
         "kind": edge.kind,
-        "paths": [shown(path) for path in edge.paths],
+        "paths": [escape_controls(path) for path in edge.paths],
     }
 
 
 def _transfers(transfers: Transfers) -> dict[str, Any]:
     told = {**vars(transfers), "scope": transfers.scope or None}
     return told | {
-        "remote": shown(transfers.remote),
-        "warnings": [shown(text) for text in transfers.warnings],
+        "remote": escape_controls(transfers.remote),
+        "warnings": [escape_controls(text) for text in transfers.warnings],
     }
 
 
@@ -54,30 +54,30 @@ def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
     changed = [_change(change) for change in comparison.changed or ()]
     return {
         "version": VERSION,
-        "workflow": shown(workflow.name),
-        "file": shown(workflow.file),
+        "workflow": escape_controls(workflow.name),
+        "file": escape_controls(workflow.file),
         "head": comparison.head,
         "base": base,
-        "base_unknown": None if comparison.base else shown(comparison.how),
-        "trigger": shown(comparison.trigger) or None,
+        "base_unknown": None if comparison.base else escape_controls(comparison.how),
+        "trigger": escape_controls(comparison.trigger) or None,
         "changed": None if comparison.changed is None else changed,
-        "warnings": [shown(warning) for warning in comparison.warnings],
+        "warnings": [escape_controls(warning) for warning in comparison.warnings],
     }
 
 
 def _change(change: Change) -> dict[str, Any]:
-    told: dict[str, Any] = {"path": shown(change.path), "change": change.change}
+    told: dict[str, Any] = {"path": escape_controls(change.path), "change": change.change}
     told |= {"from_base": True} if change.from_base else {}
-    return told | ({"pointer": shown(change.pointer)} if change.pointer else {})
+    return told | ({"pointer": escape_controls(change.pointer)} if change.pointer else {})
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
     return {
         "id": decision.step.id,
-        "name": shown(decision.step.name),
+        "name": escape_controls(decision.step.name),
         "action": str(decision.action),
-        "reasons": [shown(reason) for reason in decision.reasons],
-        "notes": [shown(note) for note in decision.notes],
+        "reasons": [escape_controls(reason) for reason in decision.reasons],
+        "notes": [escape_controls(note) for note in decision.notes],
         "key": decision.key,
         "result": _result(decision.result) if decision.result else None,
         "saved_seconds": round(decision.saved_seconds, 3),
@@ -89,63 +89,67 @@ def _result(result: Result) -> dict[str, Any]:
         "finished": round(result.finished, 3),
         "seconds": round(result.seconds, 3),
         "commit": result.producer.commit or None,
-        "ref": shown(result.producer.ref) or None,
+        "ref": escape_controls(result.producer.ref) or None,
         "run_url": result.producer.run_url or None,
-        "outputs": [shown(output.path) for output in result.outputs],
+        "outputs": [escape_controls(output.path) for output in result.outputs],
     }
 
 
 def _metrics(metrics: tuple[tuple[str, float], ...]) -> dict[str, float | str]:
-    return {shown(name): plain_number(value) for name, value in metrics}
+    return {escape_controls(name): plain_number(value) for name, value in metrics}
 
 
 def _numbers(many: tuple[float, ...]) -> list[float | str]:
     return [plain_number(value) for value in many]
 
 
-def _measured(base: Measured) -> dict[str, Any]:
+def _measured(base: BaseMetrics) -> dict[str, Any]:
     return {
         "metrics": _metrics(base.metrics),
-        "samples": {shown(name): _numbers(many) for name, many in base.samples},
-        "source": shown(base.source),
+        "samples": {escape_controls(name): _numbers(many) for name, many in base.samples},
+        "source": escape_controls(base.source),
     }
 
 
-def _making(making: Making) -> dict[str, Any]:
+def _making(provenance: Provenance) -> dict[str, Any]:
     return {
-        "command": shown_lines(making.command),
-        "params": {shown(path): text for path, text in making.params},
-        "inputs": {shown(item.path): item.digest for item in making.inputs},
-        "more_inputs": making.more,
-        "commit": making.commit or None,
-        "ref": shown(making.ref) or None,
-        "run_url": shown(making.url) or None,
-        "finished": round(making.finished, 3) or None,
+        "command": escape_control_lines(provenance.command),
+        "params": {escape_controls(path): text for path, text in provenance.params},
+        "inputs": {escape_controls(item.path): item.digest for item in provenance.inputs},
+        "more_inputs": provenance.more,
+        "commit": provenance.commit or None,
+        "ref": escape_controls(provenance.ref) or None,
+        "run_url": escape_controls(provenance.url) or None,
+        "finished": round(provenance.finished, 3) or None,
     }
 
 
-def _drawn(plot: Drawn) -> dict[str, Any]:
+def _drawn(plot: PlotData) -> dict[str, Any]:
     texts = ("path", "title", "x_label", "y_label")
-    told: dict[str, Any] = {name: shown(getattr(plot, name)) for name in texts}
+    told: dict[str, Any] = {name: escape_controls(getattr(plot, name)) for name in texts}
     series = [
         {
-            "name": shown(one.name),
+            "name": escape_controls(one.name),
             "side": one.side,
-            "points": [[shown(x) if isinstance(x, str) else x, y] for x, y in one.points],
+            "points": [[escape_controls(x) if isinstance(x, str) else x, y] for x, y in one.points],
         }
         for one in plot.series
     ]
-    told |= {"kind": plot.kind, "series": series, "notes": [shown(note) for note in plot.notes]}
+    told |= {
+        "kind": plot.kind,
+        "series": series,
+        "notes": [escape_controls(note) for note in plot.notes],
+    }
     pictures = {"picture": plot.picture, "base_picture": plot.base_picture, "spec": plot.spec}
     return told | {name: text for name, text in pictures.items() if text}
 
 
-def _held(gate: Held) -> dict[str, Any]:
+def _held(gate: GateResult) -> dict[str, Any]:
     words = {True: "passed", False: "missed", None: "unknown"}
     return {
-        "gate": shown(gate.gate),
+        "gate": escape_controls(gate.gate),
         "result": words[gate.passed],
-        "why": shown(gate.why),
+        "why": escape_controls(gate.why),
         "origin": gate.origin,
     }
 
@@ -153,23 +157,23 @@ def _held(gate: Held) -> dict[str, Any]:
 def _outcome(outcome: StepOutcome) -> dict[str, Any]:
     step = outcome.step
     told: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
-    told |= {"undeclared": True} if step.undeclared else {}
+    told |= {"undeclared": True} if step.declares_nothing else {}
     told |= {"strict_gates": True} if outcome.strict_gates else {}
     return told | {
         "id": outcome.step.id,
-        "name": shown(outcome.step.name),
+        "name": escape_controls(outcome.step.name),
         "status": str(outcome.status),
-        "reasons": [shown(reason) for reason in outcome.reasons],
-        "notes": [shown(note) for note in outcome.notes],
+        "reasons": [escape_controls(reason) for reason in outcome.reasons],
+        "notes": [escape_controls(note) for note in outcome.notes],
         "seconds": round(outcome.seconds, 3),
         "saved_seconds": round(outcome.saved_seconds, 3),
         "exit_code": outcome.exit_code,
         "attempts": outcome.attempts,
-        "outputs": [shown(path) for path in outcome.outputs],
+        "outputs": [escape_controls(path) for path in outcome.outputs],
         "metrics": _metrics(outcome.metrics),
-        "samples": {shown(name): _numbers(many) for name, many in outcome.samples},
+        "samples": {escape_controls(name): _numbers(many) for name, many in outcome.samples},
         "base": _measured(outcome.base) if outcome.base else None,
-        "making": _making(outcome.making) if outcome.making else None,
+        "making": _making(outcome.provenance) if outcome.provenance else None,
         "history": [
             {"commit": one.commit, "finished": one.finished, "metrics": _metrics(one.metrics)}
             for one in outcome.history
@@ -177,9 +181,9 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "plots": [_drawn(plot) for plot in outcome.plots],
         "directions": [list(pair) for pair in outcome.step.directions],
         "gates": [_held(gate) for gate in outcome.gates],
-        "discovered": [shown(path) for path in outcome.reads],
-        "undeclared_outputs": [shown(path) for path in outcome.writes],
-        "variables": [shown(name) for name in outcome.variables],
+        "discovered": [escape_controls(path) for path in outcome.reads],
+        "undeclared_outputs": [escape_controls(path) for path in outcome.writes],
+        "variables": [escape_controls(name) for name in outcome.variables],
         "tracer": outcome.tracer,
-        "log_tail": [shown(line) for line in outcome.log_tail],
+        "log_tail": [escape_controls(line) for line in outcome.log_tail],
     }

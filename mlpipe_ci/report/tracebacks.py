@@ -3,8 +3,8 @@
 import posixpath
 import re
 
-from mlpipe_ci.core.errors import Fault
-from mlpipe_ci.core.run import Held, Run, StepOutcome
+from mlpipe_ci.core.errors import Diagnostic
+from mlpipe_ci.core.run import GateResult, Run, StepOutcome
 from mlpipe_ci.report.metric_rows import gate_words
 
 MOST = 10
@@ -15,32 +15,32 @@ ELSEWHERE = ("site-packages/", ".venv/", "venv/", "lib/python")
 SHOWN_LINES = 12
 
 
-def failures(run: Run) -> tuple[Fault, ...]:
+def failures(run: Run) -> tuple[Diagnostic, ...]:
     """One for each step that failed or missed a gate, the first ten; a warning where the failure is
     allowed.
     """
     failed = [_fault(run, outcome) for outcome in run.outcomes if outcome.failed]
-    missed = [_missed(run, o, gate) for o in run.outcomes for gate in o.missed]
+    missed = [_missed(run, o, gate) for o in run.outcomes for gate in o.missed_gates]
     lost = [
-        Fault(file=run.workflow.file, line=1, column=1, message=f"{name}: {gate_words(gate)}")
-        for name, gate in run.lost
+        Diagnostic(file=run.workflow.file, line=1, column=1, message=f"{name}: {gate_words(gate)}")
+        for name, gate in run.removed_gates
     ]
     return (*failed, *missed, *lost)[:MOST]
 
 
-def _missed(run: Run, outcome: StepOutcome, gate: Held) -> Fault:
+def _missed(run: Run, outcome: StepOutcome, gate: GateResult) -> Diagnostic:
     message = f"step '{outcome.step.name}' missed a gate: {gate_words(gate)}"
-    level = "warning" if outcome.forgiven else "error"
+    level = "warning" if outcome.tolerated else "error"
     line = outcome.step.line
-    return Fault(file=run.workflow.file, line=line, column=1, message=message, level=level)
+    return Diagnostic(file=run.workflow.file, line=line, column=1, message=message, level=level)
 
 
-def _fault(run: Run, outcome: StepOutcome) -> Fault:
+def _fault(run: Run, outcome: StepOutcome) -> Diagnostic:
     file, line = frame(outcome.log_tail, run.root) or (run.workflow.file, outcome.step.line)
     why = "; ".join(outcome.notes) or str(outcome.status)
     lines = [f"step '{outcome.step.name}' failed: {why}", *outcome.log_tail[-SHOWN_LINES:]]
-    level = "warning" if outcome.forgiven else "error"
-    return Fault(file=file, line=line, column=1, message="\n".join(lines), level=level)
+    level = "warning" if outcome.tolerated else "error"
+    return Diagnostic(file=file, line=line, column=1, message="\n".join(lines), level=level)
 
 
 def frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:

@@ -8,7 +8,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.result import plain_number
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome, Transfers
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step
 
 SYMBOLS = {"success": "✅", "failure": "❌", "gate-missed": "❌", "cancelled": "🛑"}
@@ -21,7 +21,7 @@ FOLDED = 3
 """So many items of one step are shown together, if all are alike."""
 
 
-def shown(text: str) -> str:
+def escape_controls(text: str) -> str:
     r"""A text with undecodable bytes written as `\xe9`, and control characters as `\x1b`."""
     if text.isprintable():
         return text
@@ -30,17 +30,17 @@ def shown(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)
 
 
-def shown_lines(text: str) -> str:
+def escape_control_lines(text: str) -> str:
     """The same of a text of several lines, which stay."""
-    return "\n".join(shown(line) for line in text.split("\n"))
+    return "\n".join(escape_controls(line) for line in text.split("\n"))
 
 
-def tally(run: Run) -> list[str]:
+def count_words(run: Run) -> list[str]:
     """What became of the steps, each part as `2 ran`."""
     skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]
     parts = [
-        _count(sum(o.broke and o.failed for o in run.outcomes), "failed"),
-        _count(sum(outcome.forgiven for outcome in run.outcomes), "failed as allowed"),
+        _count(sum(o.fails_run and o.failed for o in run.outcomes), "failed"),
+        _count(sum(outcome.tolerated for outcome in run.outcomes), "failed as allowed"),
         _gates(run),
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
@@ -48,15 +48,15 @@ def tally(run: Run) -> list[str]:
         _count(run.count(Status.BLOCKED), "not run"),
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
-    idle = run.outcomes and not any(o.status not in IDLE or o.missed for o in run.outcomes)
-    if idle and run.count(Status.REUSED) and not run.lost:
+    idle = run.outcomes and not any(o.status not in IDLE or o.missed_gates for o in run.outcomes)
+    if idle and run.count(Status.REUSED) and not run.removed_gates:
         parts.insert(0, "nothing new")
-    parts.append(f"saved {in_words(run.saved_seconds)}" if run.saved_seconds else "")
+    parts.append(f"saved {format_duration(run.saved_seconds)}" if run.saved_seconds else "")
     return [part for part in parts if part]
 
 
 def _gates(run: Run) -> str:
-    count = len(run.lost) + sum(len(o.missed) for o in run.outcomes if o.broke)
+    count = len(run.removed_gates) + sum(len(o.missed_gates) for o in run.outcomes if o.fails_run)
     return f"{count} gate{'' if count == 1 else 's'} missed" if count else ""
 
 
@@ -78,7 +78,7 @@ def clock(seconds: float) -> str:
 def compared(comparison: Comparison) -> str:
     """What was compared with what, and how much differs."""
     if comparison.base is None and comparison.trigger:
-        return f"started by {shown(comparison.trigger)}"
+        return f"started by {escape_controls(comparison.trigger)}"
     if comparison.base is None:
         return f"no base ({comparison.how}), so decided by keys alone"
     if comparison.changed is None:
@@ -126,7 +126,7 @@ def watched(run: Run) -> str:
 def undeclared(outcome: StepOutcome) -> str:
     """What a step was seen to read or write and does not declare, if it declares anything."""
     step = outcome.step
-    if step.undeclared or not step.inputs:
+    if step.declares_nothing or not step.inputs:
         return ""
     parts = [f"reads {_some(outcome.reads)}" if outcome.reads else ""]
     parts.append(f"writes {_some(outcome.writes)}" if outcome.writes else "")
@@ -156,8 +156,8 @@ def transfer_words(transfers: Transfers | None) -> list[str]:
     )
     parts = [f"{verb} {count} ({size_words(size)})" for verb, count, size in done if count]
     if transfers.stored and transfers.scope:
-        parts[-1] += f" to scope {shown(transfers.scope)}"
-    lines = [f"{shown(transfers.remote)}: {', '.join(parts)}"] if parts else []
+        parts[-1] += f" to scope {escape_controls(transfers.scope)}"
+    lines = [f"{escape_controls(transfers.remote)}: {', '.join(parts)}"] if parts else []
     if transfers.failed:
         lines.append(f"{transfers.failed} writes to it failed: those results are not shared")
     return lines

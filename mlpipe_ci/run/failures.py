@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from mlpipe_ci.core.graph import behind
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.run.context import Bench
-from mlpipe_ci.run.ordering import Order
+from mlpipe_ci.run.context import RunContext
+from mlpipe_ci.run.ordering import StepOrder
 
 
 class Failures:
@@ -15,19 +15,21 @@ class Failures:
     With `keep_going` a failure stops only what needs the step that failed.
     """
 
-    def __init__(self, bench: Bench, order: Order, *, keep_going: bool) -> None:
-        self._steps, self._places = bench.workflow.steps, bench.workflow.places
-        self._order, self._keep_going = order, keep_going
+    def __init__(self, context: RunContext, step_order: StepOrder, *, keep_going: bool) -> None:
+        self._steps, self._indexes = context.workflow.steps, context.workflow.index_by_id
+        self._step_order, self._keep_going = step_order, keep_going
         self._failed: dict[int, Step] = {}
         self._stopped: dict[int, set[int]] = {}
         self._ended: set[int] = set()
 
     def add(self, outcome: StepOutcome) -> None:
         """A step is done; it counts if it did not succeed."""
-        if outcome.broke or outcome.status is Status.CANCELLED:
-            place = self._places[outcome.step.id]
-            self._failed[place] = outcome.step
-            self._stopped[place] = behind(self._order.after, place) if self._keep_going else set()
+        if outcome.fails_run or outcome.status is Status.CANCELLED:
+            index = self._indexes[outcome.step.id]
+            self._failed[index] = outcome.step
+            self._stopped[index] = (
+                behind(self._step_order.after, index) if self._keep_going else set()
+            )
 
     def in_the_way(self, step: Step) -> tuple[str, ...]:
         """Names of steps that failed, and for that this one does not run.
@@ -35,11 +37,11 @@ class Failures:
         Another combination of the same matrix does not count if `fail-fast` is false.
         """
         failed = {n: one for n, one in self._failed.items() if not _apart(step, one)}
-        place = self._places[step.id]
+        index = self._indexes[step.id]
         return tuple(
             one.name
             for n, one in failed.items()
-            if not self._keep_going or place in self._stopped[n]
+            if not self._keep_going or index in self._stopped[n]
         )
 
     def siblings(self, failed: Step, running: Iterable[int]) -> list[int]:
@@ -49,24 +51,24 @@ class Failures:
         """
         if not failed.strategy or not failed.strategy.fail_fast or self._keep_going:
             return []
-        found = [place for place in running if self._steps[place].group == failed.group]
+        found = [index for index in running if self._steps[index].group == failed.group]
         self._ended |= set(found)
         return found
 
-    def ends(self, place: int) -> bool:
+    def ends(self, index: int) -> bool:
         """True if the step is ended because another combination failed."""
-        return place in self._ended
+        return index in self._ended
 
-    def forget(self, place: int) -> set[int] | None:
+    def forget(self, index: int) -> set[int] | None:
         """It did not really fail. Returns the combinations that were ended for it; None if it had
         not failed at all.
         """
-        if place not in self._failed:
+        if index not in self._failed:
             return None
-        group = self._steps[place].group
+        group = self._steps[index].group
         ended = {one for one in self._ended if self._steps[one].group == group}
         self._ended -= ended
-        for one in (place, *ended):
+        for one in (index, *ended):
             self._failed.pop(one, None)
         return ended
 

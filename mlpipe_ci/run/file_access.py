@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.run.conflicts import Touched, is_written
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.conflicts import FileAccess, is_written
+from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.tracing.access_log import ABSENT as MISSED
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
@@ -27,7 +27,7 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, MODULES, VARIABLE
-from mlpipe_ci.tracing.discovery.find import Finding
+from mlpipe_ci.tracing.discovery.find import Discovered
 from mlpipe_ci.tracing.discovery.noise import is_noise
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
@@ -42,12 +42,12 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     return frozenset(reads)
 
 
-def touched_now(finding: Finding, trace: Trace, root: Path) -> Touched:
+def access_of_success(discovered: Discovered, trace: Trace, root: Path) -> FileAccess:
     """What a step that succeeded was seen to read and write."""
-    return replace(_written(trace, root), reads=read_paths(finding.inputs))
+    return replace(_written(trace, root), reads=read_paths(discovered.inputs))
 
 
-def touched_by(trace: Trace, root: Path) -> Touched:
+def access_of_failure(trace: Trace, root: Path) -> FileAccess:
     """What a step that failed was seen to read and write, with what it declares."""
     reads: set[str] = set()
     for path, flag in _inside(trace, root):
@@ -63,14 +63,14 @@ def contents_read(trace: Trace, root: Path) -> Iterator[str]:
     return (path for path, flag in _inside(trace, root) if flag & READ and not flag & OWN)
 
 
-def _written(trace: Trace, root: Path) -> Touched:
+def _written(trace: Trace, root: Path) -> FileAccess:
     """All that was written, files that are gone again as well: another may have used the name."""
     found = dict(_inside(trace, root))
     writes = {
         path for path, flag in found.items() if flag & (OURS | CHANGED | GONE | DROPPED | TREE)
     }
     appends = {path for path, flag in found.items() if flag & APPENDED} - writes
-    return Touched(writes=frozenset(writes), appends=frozenset(appends), known=trace.complete)
+    return FileAccess(writes=frozenset(writes), appends=frozenset(appends), known=trace.complete)
 
 
 def _inside(trace: Trace, root: Path) -> Iterator[tuple[str, int]]:
@@ -82,18 +82,18 @@ def _inside(trace: Trace, root: Path) -> Iterator[tuple[str, int]]:
             yield path, flag
 
 
-def looked_for(bench: Bench, touched: Touched, reads: tuple[str, ...]) -> tuple[str, ...]:
+def looked_for(context: RunContext, access: FileAccess, reads: tuple[str, ...]) -> tuple[str, ...]:
     """Paths that were not read but looked for or listed, and that some step writes."""
-    rest = touched.reads.difference(reads)
-    return tuple(sorted(path for path in rest if is_written(path, bench.writers)))
+    rest = access.reads.difference(reads)
+    return tuple(sorted(path for path in rest if is_written(path, context.declared)))
 
 
-def touched_before(bench: Bench, step: Step) -> Touched:
+def access_of_last_success(context: RunContext, step: Step) -> FileAccess:
     """By the step's last success here; what it only looked for as far as it matters."""
-    traced = bench.state.traced(bench.workflow.file, step.id)
-    return Touched(
-        reads=frozenset((*traced.reads, *traced.looked)),
-        writes=frozenset((*traced.writes, *(path for path, _ in traced.wrote), *traced.shared)),
-        appends=frozenset(traced.kept),
-        known=bool(traced.made),
+    last = context.state.last_trace(context.workflow.file, step.id)
+    return FileAccess(
+        reads=frozenset((*last.reads, *last.looked)),
+        writes=frozenset((*last.writes, *(path for path, _ in last.wrote), *last.shared)),
+        appends=frozenset(last.kept),
+        known=bool(last.made),
     )

@@ -10,10 +10,10 @@ from pathlib import Path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.tracing import strict
-from mlpipe_ci.tracing.base import Request
+from mlpipe_ci.tracing.base import TraceRequest
 from mlpipe_ci.tracing.discovery.noise import NOISE
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -21,47 +21,47 @@ TRACER = "MLPIPE_TRACER"
 """Variable that names the only tracer that may be used: `notify`, `strace` or `none`."""
 
 
-def make_job(bench: Bench, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
+def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
     """The job of a step; `gpus`: the only ones that it may use, if any are named.
 
     Raises PathError if its directory or a secret is missing.
     """
-    script = bench.scripts / f"{step.id}.script"
+    script = context.scripts / f"{step.id}.script"
     if step.shell not in SHELLS:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")
-    names = secret_names(bench.workflow)
-    env = {name: value for name, value in bench.env.items() if name not in names}
+    names = secret_names(context.workflow)
+    env = {name: value for name, value in context.env.items() if name not in names}
     env |= {VISIBLE: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
-    env |= {variable.name: _value(variable, bench, step) for variable in step.secret_env}
-    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(bench.root)}
+    env |= {variable.name: _value(variable, context, step) for variable in step.secret_env}
+    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(context.root)}
     return Job(
         id=step.id,
-        argv=_repeated(bench, step, command_line(step.shell, step.run, str(script))),
-        directory=_directory(bench.root, step),
+        argv=_repeated(context, step, command_line(step.shell, step.run, str(script))),
+        directory=_directory(context.root, step),
         env=tuple(env.items()),
-        log=bench.logs / f"{step.id}.log",
+        log=context.logs / f"{step.id}.log",
         append=attempt > 1,
-        secrets=tuple(bench.env[name] for name in sorted(names) if bench.env.get(name)),
+        secrets=tuple(context.env[name] for name in sorted(names) if context.env.get(name)),
         timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
-        watch=_watch(bench, step),
+        watch=_watch(context, step),
     )
 
 
-def samples_directory(bench: Bench, step: Step) -> Path:
+def samples_directory(context: RunContext, step: Step) -> Path:
     """Where the metrics of all repetitions but the last are put: `1/0` is the first file's."""
-    return bench.logs / f"{step.id}.samples"
+    return context.logs / f"{step.id}.samples"
 
 
-def _repeated(bench: Bench, step: Step, argv: tuple[str, ...]) -> tuple[str, ...]:
+def _repeated(context: RunContext, step: Step, argv: tuple[str, ...]) -> tuple[str, ...]:
     """The command so often as `repeat` says, as one: it is watched, and ended, as a whole."""
     if step.repeat == 1:
         return argv
-    place = samples_directory(bench, step)
-    shutil.rmtree(place, ignore_errors=True)
-    files = [shlex.quote(str(bench.root / path)) for path in step.metrics]
-    words, here = shlex.join(argv), shlex.quote(str(place))
+    full_path = samples_directory(context, step)
+    shutil.rmtree(full_path, ignore_errors=True)
+    files = [shlex.quote(str(context.root / path)) for path in step.metrics]
+    words, here = shlex.join(argv), shlex.quote(str(full_path))
     missing = "echo mlpipe: repetition $MLPIPE_REPEAT did not write this file >&2; exit 1"
     lines = ["export MLPIPE_REPEAT=1", f"while [ $MLPIPE_REPEAT -lt {step.repeat} ]; do"]
     lines += [f"{words} || exit", f"mkdir -p {here}/$MLPIPE_REPEAT || exit"]
@@ -73,26 +73,28 @@ def _repeated(bench: Bench, step: Step, argv: tuple[str, ...]) -> tuple[str, ...
     return "sh", "-c", "\n".join(lines)
 
 
-def _watch(bench: Bench, step: Step) -> Request | None:
+def _watch(context: RunContext, step: Step) -> TraceRequest | None:
     """What is to be watched of a step; None where nothing can or should be."""
-    mode = bench.workflow.tracing_of(step)
-    preferred = bench.env.get(TRACER, "auto")
+    mode = context.workflow.tracing_of(step)
+    preferred = context.env.get(TRACER, "auto")
     if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
         return None
-    log = bench.logs / f"{step.id}.strace"
-    rules = _rules(bench, step) if mode == "strict" else ""
-    directory = bench.root / step.working_directory
-    return Request(root=bench.root, directory=directory, log=log, preferred=preferred, rules=rules)
+    log = context.logs / f"{step.id}.strace"
+    rules = _rules(context, step) if mode == "strict" else ""
+    directory = context.root / step.working_directory
+    return TraceRequest(
+        root=context.root, directory=directory, log=log, preferred=preferred, rules=rules
+    )
 
 
-def _rules(bench: Bench, step: Step) -> str:
+def _rules(context: RunContext, step: Step) -> str:
     """Write down what strict tracing lets the step read and write; returns the file."""
-    place = str(bench.logs / f"{step.id}.rules")
-    params = [re.escape(path) for path in bench.workflow.params_files]
+    full_path = str(context.logs / f"{step.id}.rules")
+    params = [re.escape(path) for path in context.workflow.params_files]
     reads = [one for p in step.reads if not p.startswith("!") for one in expressions(p)]
     excluded = [one for p in step.reads if p.startswith("!") for one in expressions(p[1:])]
-    strict.write(place, reads + params, excluded, step.writes, NOISE)
-    return place
+    strict.write_rules(full_path, reads + params, excluded, step.writes, NOISE)
+    return full_path
 
 
 def asks_for_rights(run: str) -> bool:
@@ -111,14 +113,14 @@ def secret_names(workflow: Workflow) -> frozenset[str]:
     )
 
 
-def _value(variable: SecretVariable, bench: Bench, step: Step) -> str:
+def _value(variable: SecretVariable, context: RunContext, step: Step) -> str:
     for is_secret, name in variable.parts:
-        if is_secret and not bench.env.get(name):
+        if is_secret and not context.env.get(name):
             raise PathError(
                 f"step '{step.name}': the secret {name} is not set; give it to mlpipe as an "
                 f"environment variable (on GitHub: env: {{{name}: ${{{{ secrets.{name} }}}}}})"
             )
-    return "".join(bench.env[text] if secret else text for secret, text in variable.parts)
+    return "".join(context.env[text] if secret else text for secret, text in variable.parts)
 
 
 def _directory(root: Path, step: Step) -> Path:

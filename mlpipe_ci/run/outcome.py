@@ -3,17 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-from mlpipe_ci.cache.last_trace import Traced
+from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.core.directory_listing import is_listing
-from mlpipe_ci.core.metric_statistics import Samples, collected
+from mlpipe_ci.core.metric_statistics import Samples, samples_by_metric
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.result import Producer
-from mlpipe_ci.core.run import Making, Status, StepOutcome
+from mlpipe_ci.core.run import Provenance, Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import Metrics, read_metrics, together
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.job import samples_directory
 
 MOST_INPUTS = 50
@@ -22,17 +22,17 @@ MOST_INPUTS = 50
 
 def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
     """The outcome of a step; `more`: further fields of it."""
-    step, reasons, making = decision.step, decision.reasons, _making(decision)
-    return StepOutcome(step=step, status=status, reasons=reasons, making=making, **more)
+    step, reasons, provenance = decision.step, decision.reasons, _making(decision)
+    return StepOutcome(step=step, status=status, reasons=reasons, provenance=provenance, **more)
 
 
-def _making(decision: Decision) -> Making | None:
+def _making(decision: Decision) -> Provenance | None:
     """How the step's result came to be; who made it is known of a reused one."""
     parts, result = decision.parts, decision.result
     if parts is None:
         return None
     by = result.producer if result else Producer()
-    return Making(
+    return Provenance(
         command=parts.run,
         params=parts.params,
         inputs=parts.inputs[:MOST_INPUTS],
@@ -44,58 +44,62 @@ def _making(decision: Decision) -> Making | None:
     )
 
 
-def remember(bench: Bench, decision: Decision, seconds: float, traced: Traced) -> None:
+def record_success(
+    context: RunContext, decision: Decision, seconds: float, last: LastTrace
+) -> None:
     """Remember a success with the names of its inputs: the next run can say what changed."""
-    key, parts, file = decision.key, decision.parts, bench.workflow.file
-    if key is None or parts is None or bench.state.knows(file, decision.step.id, key, traced.made):
+    key, parts, file = decision.key, decision.parts, context.workflow.file
+    if key is None or parts is None or context.state.knows(file, decision.step.id, key, last.made):
         return
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:
-        texts = ((digest, bench.tree.listing(digest) or "") for digest in listings)
-        bench.state.keep_listings(texts)
-    bench.state.succeeded(file, decision.step.id, parts, seconds, traced)
+        texts = ((digest, context.tree.listing(digest) or "") for digest in listings)
+        context.state.keep_listings(texts)
+    context.state.succeeded(file, decision.step.id, parts, seconds, last)
 
 
-def read_all_metrics(bench: Bench, step: Step) -> Metrics:
+def read_all_metrics(context: RunContext, step: Step) -> Metrics:
     """From the files of a step. Raises MissingOutputError, MetricsError."""
     found: dict[str, Metrics] = {}
     for path in step.metrics:
-        if not (bench.root / path).exists():
+        if not (context.root / path).exists():
             raise MissingOutputError(f"the command ended well, but did not write '{path}'")
-        found[path] = read_metrics(bench.root / path, path)
+        found[path] = read_metrics(context.root / path, path)
     return together(found)
 
 
-def read_samples(bench: Bench, step: Step, last: Metrics) -> Samples:
+def read_samples(context: RunContext, step: Step, last: Metrics) -> Samples:
     """What each repetition of a command measured; `last`: the last of them. Raises MetricsError."""
     if step.repeat == 1:
         return ()
-    place = samples_directory(bench, step)
-    numbers = [place / str(number) for number in range(1, step.repeat)]
+    full_path = samples_directory(context, step)
+    numbers = [full_path / str(number) for number in range(1, step.repeat)]
     files = enumerate(step.metrics)
     named = [(str(number), path) for number, path in files]
     earlier = (together({p: read_metrics(one / n, p) for n, p in named}) for one in numbers)
-    return collected(dict(one) for one in (*earlier, last))
+    return samples_by_metric(dict(one) for one in (*earlier, last))
 
 
-def moved_note(bench: Bench, step: Step, moved: tuple[str, ...]) -> tuple[str, ...]:
+def moved_note(context: RunContext, step: Step, moved: tuple[str, ...]) -> tuple[str, ...]:
     """A word about files that lay in the outputs of a step and were moved away."""
     if not moved:
         return ()
     some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
-    place = bench.aside.replaced(step.id)
-    return (f"in its outputs, but not as it wrote them, so moved to {place}: {some}",)
+    path = context.transaction.replaced(step.id)
+    return (f"in its outputs, but not as it wrote them, so moved to {path}: {some}",)
 
 
 def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:
     """The outcome with all that the reader should know. `lacking`: what the machine lacks."""
-    allowed = ("continue-on-error: the run goes on, and does not fail",) if outcome.forgiven else ()
+    allowed = (
+        ("continue-on-error: the run goes on, and does not fail",) if outcome.tolerated else ()
+    )
     alone = (lacking,) if lacking and outcome.exit_code is not None else ()
     notes = decision.notes + outcome.notes + allowed + alone
     return outcome if notes == outcome.notes else replace(outcome, notes=notes)
 
 
-def must_run(decision: Decision, error: DamagedError) -> Decision:
+def rerun_damaged(decision: Decision, error: DamagedError) -> Decision:
     """The decision for a step whose stored result turned out to be damaged."""
     maker = decision.result.producer if decision.result else Producer()
     made = maker.run_url or maker.commit[:7] or "an earlier run"

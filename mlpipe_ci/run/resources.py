@@ -24,7 +24,7 @@ class Capacity:
 
 
 @frozen
-class Share:
+class Allocation:
     """What a step that runs has taken. `gpus`: names, and how much of each."""
 
     cpus: float
@@ -38,12 +38,12 @@ def kind(step: Step) -> tuple[Resources | None, str]:
     return step.resources, step.group if limited else ""
 
 
-class Room:
+class ResourcePool:
     """What is left of a machine."""
 
     def __init__(self, capacity: Capacity) -> None:
         self.capacity = capacity
-        self._taken: dict[str, Share] = {}
+        self._taken: dict[str, Allocation] = {}
         self._steps: dict[str, Step] = {}
 
     def fits(self, step: Step) -> bool:
@@ -52,20 +52,20 @@ class Room:
             return True
         return self._below_limit(step) and self._share(step) is not None
 
-    def take(self, step: Step) -> tuple[str, ...]:
+    def acquire(self, step: Step) -> tuple[str, ...]:
         """The step, which fits, begins. Returns the names of its GPUs."""
-        share = self._share(step)
-        if share is None:
+        allocation = self._share(step)
+        if allocation is None:
             raise RuntimeError(f"there is no room for step '{step.name}'")
-        self._taken[step.id], self._steps[step.id] = share, step
-        return tuple(name for name, _ in share.gpus if name)
+        self._taken[step.id], self._steps[step.id] = allocation, step
+        return tuple(name for name, _ in allocation.gpus if name)
 
-    def give(self, step: Step) -> None:
+    def release(self, step: Step) -> None:
         """The step has ended."""
         self._taken.pop(step.id, None)
         self._steps.pop(step.id, None)
 
-    def lacking(self, step: Step) -> str:
+    def shortage(self, step: Step) -> str:
         """What the machine has too little of for the step, in words; empty if it has enough."""
         if step.resources is None:
             return ""
@@ -86,25 +86,25 @@ class Room:
         beside = sum(other.group == step.group for other in self._steps.values())
         return most is None or beside < most
 
-    def _share(self, step: Step) -> Share | None:
+    def _share(self, step: Step) -> Allocation | None:
         """What the step would take; None if that is not there now."""
         wanted, has = step.resources or NOTHING, self.capacity
         cpus = min(wanted.cpus or 0.0, has.cpus)
         memory = float(wanted.memory or 0)
         memory = memory if has.memory is None else min(memory, has.memory)
         gpus = self._gpus(wanted.gpus or 0.0)
-        used_cpus = sum(share.cpus for share in self._taken.values())
+        used_cpus = sum(allocation.cpus for allocation in self._taken.values())
         used_memory = sum(share.memory for share in self._taken.values())
         fits_memory = has.memory is None or used_memory + memory <= has.memory
         if gpus is None or used_cpus + cpus > has.cpus + ENOUGH or not fits_memory:
             return None
-        return Share(cpus=cpus, memory=memory, gpus=gpus)
+        return Allocation(cpus=cpus, memory=memory, gpus=gpus)
 
     def _gpus(self, wanted: float) -> tuple[tuple[str, float], ...] | None:
         """GPUs that have so much left: of one that is shared the fullest, else whole ones."""
         left = dict.fromkeys(self.capacity.gpus or (UNSEEN,), 1.0)
-        for share in self._taken.values():
-            for name, part in share.gpus:
+        for allocation in self._taken.values():
+            for name, part in allocation.gpus:
                 left[name] -= part
         wanted = min(wanted, float(len(left)))
         if not wanted:

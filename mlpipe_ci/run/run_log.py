@@ -36,7 +36,7 @@ class StepRecord:
 
 
 @frozen
-class Record:
+class RunRecord:
     """One run. `started` in seconds since 1970; `result` is empty while it runs, or if it was
     killed; `process`: its number.
     """
@@ -51,25 +51,25 @@ class Record:
     steps: tuple[StepRecord, ...] = ()
 
 
-class Runs:
+class RunLog:
     """The runs in `directory`. Numbers grow, and are not used again."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def begin(self, file: str) -> tuple[Path, Record]:
+    def begin(self, file: str) -> tuple[Path, RunRecord]:
         """A new run: where its logs go, and what is known of it. Old ones are removed."""
         numbers = self.numbers()
         number = (numbers[-1] if numbers else 0) + 1
-        record = Record(number=number, started=time.time(), process=os.getpid(), file=file)
-        place = self.place(number)
+        record = RunRecord(number=number, started=time.time(), process=os.getpid(), file=file)
+        path = self.directory_of(number)
         with suppress(OSError):
-            place.mkdir(parents=True)
+            path.mkdir(parents=True)
             self._write(record)
             self._tidy([*numbers, number])
-        return place, record
+        return path, record
 
-    def end(self, record: Record, run: Run) -> None:
+    def end(self, record: RunRecord, run: Run) -> None:
         """The run is over."""
         steps = tuple(
             StepRecord(
@@ -88,7 +88,7 @@ class Runs:
             "steps": steps,
         }
         with suppress(OSError):
-            self._write(Record(**told))
+            self._write(RunRecord(**told))
 
     def numbers(self) -> list[int]:
         """Of all runs that are kept, the newest last."""
@@ -99,42 +99,44 @@ class Runs:
         except OSError:
             return []
 
-    def record(self, number: int) -> Record | None:
+    def record(self, number: int) -> RunRecord | None:
         """What is known of a run; None if nothing is, or it cannot be read."""
         try:
-            found: dict[str, Any] = json.loads((self.place(number) / RECORD).read_text("utf-8"))
+            found: dict[str, Any] = json.loads(
+                (self.directory_of(number) / RECORD).read_text("utf-8")
+            )
             if found.pop("version") != VERSION:
                 return None
             steps = tuple(
                 StepRecord(id=i, name=n, status=s, seconds=t, log=g)
                 for i, n, s, t, g in found.pop("steps")
             )
-            return Record(steps=steps, **found)
+            return RunRecord(steps=steps, **found)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def place(self, number: int) -> Path:
+    def directory_of(self, number: int) -> Path:
         """The directory of a run."""
         return self._directory / str(number)
 
     def log(self, number: int, step: str) -> Path:
         """Where what a step (its id) printed in a run is, if its command ran."""
-        return self.place(number) / f"{step}.log"
+        return self.directory_of(number) / f"{step}.log"
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: RunRecord) -> None:
         steps = [[s.id, s.name, s.status, s.seconds, s.log] for s in record.steps]
         text = json.dumps({"version": VERSION} | vars(record) | {"steps": steps})
-        temporary = self.place(record.number) / f"{RECORD}.tmp"
+        temporary = self.directory_of(record.number) / f"{RECORD}.tmp"
         temporary.write_text(text, "utf-8")
-        temporary.replace(self.place(record.number) / RECORD)
+        temporary.replace(self.directory_of(record.number) / RECORD)
 
     def _tidy(self, numbers: list[int]) -> None:
         """Remove the oldest runs, and those before that whose logs are too much together."""
         for number in numbers[:-MOST_RUNS]:
-            shutil.rmtree(self.place(number), ignore_errors=True)
+            shutil.rmtree(self.directory_of(number), ignore_errors=True)
         size = 0
         for number in reversed(numbers[-MOST_RUNS:-1]):
-            for log in self.place(number).glob("*.log"):
+            for log in self.directory_of(number).glob("*.log"):
                 size += log.stat().st_size
                 if size > MOST_BYTES:
                     log.unlink()

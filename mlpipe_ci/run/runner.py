@@ -5,23 +5,23 @@ from dataclasses import replace
 from typing import Any
 
 from mlpipe_ci.cache.objects import DamagedError
-from mlpipe_ci.core.errors import MlpipeError, PathError, SourceError, SourceMovedError
+from mlpipe_ci.core.errors import MlpipeError, PathError, SourceChangedError, SourceError
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.decide import decide
-from mlpipe_ci.run.attempt import Ending, begin, begin_again, finish
-from mlpipe_ci.run.conflicts import Touched, collision
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.attempt import AttemptResult, finish, retry, start
+from mlpipe_ci.run.conflicts import FileAccess, conflict
+from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.failures import Failures
-from mlpipe_ci.run.fetch_inputs import supply
+from mlpipe_ci.run.fetch_inputs import fetch_inputs
 from mlpipe_ci.run.file_access import read_paths
-from mlpipe_ci.run.ordering import Order
-from mlpipe_ci.run.outcome import make_outcome, must_run, with_notes
-from mlpipe_ci.run.resources import Room
-from mlpipe_ci.run.reuse import Reuse
-from mlpipe_ci.run.running import Collision, Crew
-from mlpipe_ci.run.settings import IN_ORDER, Terms
+from mlpipe_ci.run.ordering import StepOrder
+from mlpipe_ci.run.outcome import make_outcome, rerun_damaged, with_notes
+from mlpipe_ci.run.resources import ResourcePool
+from mlpipe_ci.run.reuse import OutputReuse
+from mlpipe_ci.run.running import Conflict, RunningSteps
+from mlpipe_ci.run.settings import IN_ORDER, RunSettings
 
 Item = Decision | StepOutcome
 MOST_MOVES = 3
@@ -40,19 +40,22 @@ class Runner:
     """
 
     def __init__(
-        self, bench: Bench, planned: tuple[Decision, ...] = (), terms: Terms = IN_ORDER
+        self,
+        context: RunContext,
+        planned: tuple[Decision, ...] = (),
+        settings: RunSettings = IN_ORDER,
     ) -> None:
-        self._bench, self._terms, self._steps = bench, terms, bench.workflow.steps
-        self._order = Order(bench)
-        self._schedule = self._order.schedule(terms.jobs)
-        self._room, self._crew, self._reuse = (
-            Room(terms.capacity),
-            Crew(bench, many=terms.jobs > 1),
-            Reuse(bench),
+        self._context, self._settings, self._steps = context, settings, context.workflow.steps
+        self._step_order = StepOrder(context)
+        self._scheduler = self._step_order.schedule(settings.jobs)
+        self._pool, self._running, self._reuse = (
+            ResourcePool(settings.capacity),
+            RunningSteps(context, many=settings.jobs > 1),
+            OutputReuse(context),
         )
         self._facts: dict[str, Mapping[str, Any] | None] = {}
         self._done: dict[str, StepOutcome] = {}
-        self._failures = Failures(bench, self._order, keep_going=terms.keep_going)
+        self._failures = Failures(context, self._step_order, keep_going=settings.keep_going)
         self._damaged: dict[str, Decision] = {}
         self._untold: dict[str, StepOutcome] = {}
         self._why: dict[str, str] = {}
@@ -68,49 +71,49 @@ class Runner:
         fails the step, not the run.
         """
         while True:
-            while len(self._crew) < self._terms.jobs and (place := self._next()) is not None:
-                yield from self._take(place)
-                self._bench.interrupts.check()
-            if len(self._crew):
+            while len(self._running) < self._settings.jobs and (index := self._next()) is not None:
+                yield from self._take(index)
+                self._context.interrupts.check()
+            if len(self._running):
                 yield from self._wait()
-                self._bench.interrupts.check()
+                self._context.interrupts.check()
             elif self._next() is None:
                 break
-        if not self._schedule.finished:
+        if not self._scheduler.finished:
             raise RuntimeError("steps are left, none of them may begin, and none runs")
 
     def cancel(self) -> None:
         """The run was interrupted: end what runs. `end` waits for it."""
-        for place in self._crew.places:
-            self._bench.executor.cancel(self._steps[place].id)
+        for index in self._running.indexes:
+            self._context.executor.cancel(self._steps[index].id)
 
     def end(self) -> Iterator[StepOutcome]:
         """Wait for what runs after `cancel`. What had ended by itself by then is kept."""
-        while self._crew.busy:
-            self._bench.executor.ready(None)
-            with self._bench.interrupts.held():
-                place, ending = self._finish()
-                self._crew.remove(place, ending.touched)
+        while self._running.busy:
+            self._context.executor.wait(None)
+            with self._context.interrupts.held():
+                index, attempt_result = self._finish()
+                self._running.remove(index, attempt_result.access)
         for outcome in self._untold.values():
             cancelled = outcome.status is Status.CANCELLED
             yield replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
 
     def _next(self) -> int | None:
-        return self._schedule.next(lambda place: self._room.fits(self._steps[place]))
+        return self._scheduler.next(lambda index: self._pool.fits(self._steps[index]))
 
     # -- a step begins --------------------------------------------------------------------------
 
-    def _take(self, place: int) -> Iterator[Item]:
+    def _take(self, index: int) -> Iterator[Item]:
         """Decide a step; skip it, reuse its result, or start its command."""
-        step = self._steps[place]
-        self._schedule.begin(place)
+        step = self._steps[index]
+        self._scheduler.begin(index)
         decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
         in_the_way = self._failures.in_the_way(step)
         try:
-            if not self._may_be_hashed(place):
+            if not self._may_be_hashed(index):
                 return
             decision = self._decision(step, in_the_way)
-            if self._is_written_now(place, decision):
+            if self._is_written_now(index, decision):
                 return
             if decision.action is not Action.RUN:
                 told = self._is_told(decision)
@@ -118,41 +121,45 @@ class Runner:
                     yield decision
                 decision, outcome = self._without_command(decision, in_the_way)
                 if told and outcome:
-                    self._schedule.end(place)
+                    self._scheduler.end(index)
                     return
             if outcome is None:
-                if self._supply(place, tuple(self._reuse.needed_by(step))):
+                if self._supply(index, tuple(self._reuse.deferred_for(step))):
                     yield decision
-                    self._start(place, supply(self._bench, decision))
+                    self._start(index, fetch_inputs(self._context, decision))
                 return
         except MlpipeError as error:
-            if self._is_looked_at_again(place, error):
+            if self._is_looked_at_again(index, error):
                 return
             lacked = isinstance(error, SourceError)
-            outcome = make_outcome(decision, Status.FAILED, notes=(str(error),), lacked=lacked)
-        yield from self._end(place, decision, outcome)
+            outcome = make_outcome(
+                decision, Status.FAILED, notes=(str(error),), source_unavailable=lacked
+            )
+        yield from self._end(index, decision, outcome)
 
-    def _may_be_hashed(self, place: int) -> bool:
+    def _may_be_hashed(self, index: int) -> bool:
         """False if an `if` asks for files that have to be made first."""
-        condition = self._steps[place].condition
+        condition = self._steps[index].condition
         if not condition or "hashFiles" not in condition:
             return True
-        return self._supply(place, tuple(self._reuse.held()))
+        return self._supply(index, tuple(self._reuse.deferred()))
 
-    def _is_looked_at_again(self, place: int, error: MlpipeError) -> bool:
+    def _is_looked_at_again(self, index: int, error: MlpipeError) -> bool:
         """A source has changed since the step was decided, so it is decided anew; not for ever."""
-        moves = self._moved.get(place, 0) + 1
-        if not isinstance(error, SourceMovedError) or moves > MOST_MOVES:
+        moves = self._moved.get(index, 0) + 1
+        if not isinstance(error, SourceChangedError) or moves > MOST_MOVES:
             return False
-        self._known, self._moved[place] = {}, moves
-        self._schedule.later(place)
+        self._known, self._moved[index] = {}, moves
+        self._scheduler.later(index)
         return True
 
     def _decision(self, step: Step, in_the_way: tuple[str, ...]) -> Decision:
         damaged = self._damaged.get(step.id)
         if decision := damaged or self._known.get(step.id):
             return decision
-        evidence = self._bench.witness.look(step, self._reuse.written, self._facts, in_the_way)
+        evidence = self._context.evidence.collect(
+            step, self._reuse.written, self._facts, in_the_way
+        )
         if why := self._why.get(step.id, ""):  # its result may rest on what was there for a moment
             forced = decide(step, replace(evidence, forced=True))
             return replace(forced, reasons=(why,)) if forced.action is Action.RUN else forced
@@ -163,28 +170,28 @@ class Runner:
         first = self._done.get(decision.step.id)
         return decision.action is Action.REUSE and first is not None and first.status in WELL
 
-    def _is_written_now(self, place: int, decision: Decision) -> bool:
+    def _is_written_now(self, index: int, decision: Decision) -> bool:
         """True if a stored result rests on what a step is writing: so it is looked at later."""
         if decision.result is None:
             return False
         reads = read_paths(decision.result.discovered)
-        for other in self._crew.places:
-            wrote = self._order.touched[other]
-            if collision(decision.step, Touched(reads=reads), self._steps[other], wrote):
-                self._schedule.wait_for(place, other)
+        for other in self._running.indexes:
+            wrote = self._step_order.touched[other]
+            if conflict(decision.step, FileAccess(reads=reads), self._steps[other], wrote):
+                self._scheduler.wait_for(index, other)
                 return True
         return False
 
-    def _supply(self, place: int, needed: tuple[Decision, ...]) -> bool:
+    def _supply(self, index: int, needed: tuple[Decision, ...]) -> bool:
         """Bring back what reused steps wrote; where that is damaged, that step runs first."""
         for decision in needed:
             try:
-                self._reuse.bring(decision)
+                self._reuse.restore(decision)
             except DamagedError as error:
-                other = self._bench.workflow.places[decision.step.id]
-                self._damaged[decision.step.id] = must_run(decision, error)
-                self._schedule.again(other, alone=True)
-                self._schedule.wait_for(place, other)
+                other = self._context.workflow.index_by_id[decision.step.id]
+                self._damaged[decision.step.id] = rerun_damaged(decision, error)
+                self._scheduler.again(other, alone=True)
+                self._scheduler.wait_for(index, other)
                 return False
         return True
 
@@ -200,120 +207,122 @@ class Runner:
         try:
             outcome = self._reuse.take(decision, decision.result)
         except DamagedError as error:
-            return must_run(decision, error), None
-        touched = Touched(reads=read_paths(decision.result.discovered))
-        place = self._bench.workflow.places[decision.step.id]
-        self._crew.reused(place, touched, wrote=self._reuse.wrote)
+            return rerun_damaged(decision, error), None
+        access = FileAccess(reads=read_paths(decision.result.discovered))
+        index = self._context.workflow.index_by_id[decision.step.id]
+        self._running.reused(index, access, wrote=self._reuse.wrote)
         return decision, outcome
 
-    def _start(self, place: int, decision: Decision) -> None:
+    def _start(self, index: int, decision: Decision) -> None:
         """Start the command. Raises PathError."""
         step = decision.step
-        gpus = self._room.take(step)
+        gpus = self._pool.acquire(step)
         self._known = {}
         self._why.pop(step.id, None)
         self._damaged.pop(step.id, None)
-        with self._bench.interrupts.held():
+        with self._context.interrupts.held():
             try:
-                attempt = begin(self._bench, decision, gpus if self._terms.jobs > 1 else ())
+                attempt = start(self._context, decision, gpus if self._settings.jobs > 1 else ())
             except BaseException:
-                self._room.give(step)
+                self._pool.release(step)
                 raise
-            self._crew.add(place, attempt)
+            self._running.add(index, attempt)
 
     # -- a command ends -------------------------------------------------------------------------
 
     def _wait(self) -> Iterator[Item]:
         """Wait for a command; keep what it wrote; try those again that are to be tried again."""
-        if self._crew.wait():
+        if self._running.wait():
             yield from self._ended()
             return
-        for place, attempt in self._crew.overdue():
+        for index, attempt in self._running.due():
             step = attempt.decision.step
             try:
-                if self._failures.ends(place):
+                if self._failures.ends(index):
                     raise PathError("another combination of its matrix has failed")
-                with self._bench.interrupts.held():
-                    self._crew.add(place, begin_again(self._bench, attempt))
+                with self._context.interrupts.held():
+                    self._running.add(index, retry(self._context, attempt))
             except MlpipeError as error:
-                status = Status.CANCELLED if self._failures.ends(place) else Status.FAILED
+                status = Status.CANCELLED if self._failures.ends(index) else Status.FAILED
                 failed = make_outcome(attempt.decision, status, notes=(str(error),))
-                self._room.give(step)
-                self._crew.remove(place, Touched())
-                yield from self._end(place, attempt.decision, failed)
+                self._pool.release(step)
+                self._running.remove(index, FileAccess())
+                yield from self._end(index, attempt.decision, failed)
 
-    def _finish(self) -> tuple[int, Ending]:
+    def _finish(self) -> tuple[int, AttemptResult]:
         """A command has ended: keep what it wrote, or put back what was there before."""
-        ended = self._bench.executor.take()
-        place = self._bench.workflow.places[ended.job.id]
-        ending = finish(self._bench, self._crew.attempt(place), ended)
-        self._untold[ended.job.id] = ending.outcome
-        return place, ending
+        ended = self._context.executor.result()
+        index = self._context.workflow.index_by_id[ended.job.id]
+        attempt_result = finish(self._context, self._running.attempt(index), ended)
+        self._untold[ended.job.id] = attempt_result.outcome
+        return index, attempt_result
 
     def _ended(self) -> Iterator[Item]:
-        with self._bench.interrupts.held():
-            place, ending = self._finish()
-        attempt, outcome = self._crew.attempt(place), ending.outcome
+        with self._context.interrupts.held():
+            index, attempt_result = self._finish()
+        attempt, outcome = self._running.attempt(index), attempt_result.outcome
         step, decision = attempt.decision.step, attempt.decision
         failed = outcome.exit_code != 0 and outcome.status is not Status.CANCELLED
-        if failed and attempt.number <= step.retries and not self._failures.ends(place):
-            self._crew.delay(place, 2 ** (attempt.number - 1), ending.touched)
+        if failed and attempt.number <= step.retries and not self._failures.ends(index):
+            self._running.delay(index, 2 ** (attempt.number - 1), attempt_result.access)
             del self._untold[step.id]
             return
-        self._room.give(step)
-        found = self._crew.remove(place, ending.touched)
-        mine = next((one for one in found if one.reader == place), None)
-        if outcome.status is Status.CANCELLED and not self._failures.ends(place):
-            self._schedule.end(place)  # what it was ended for was no failure
+        self._pool.release(step)
+        found = self._running.remove(index, attempt_result.access)
+        mine = next((one for one in found if one.reader == index), None)
+        if outcome.status is Status.CANCELLED and not self._failures.ends(index):
+            self._scheduler.end(index)  # what it was ended for was no failure
             yield outcome
-        elif mine and outcome.broke:
+        elif mine and outcome.fails_run:
             note = f"{self._because(mine)}; it runs again after that"
-            self._schedule.end(place)
+            self._scheduler.end(index)
             yield replace(outcome, notes=(*outcome.notes, note))
         else:
-            yield from self._end(place, decision, outcome)
+            yield from self._end(index, decision, outcome)
         for one in found:
             self._again(one)
         for one in found:
-            self._schedule.in_order(one.reader, one.writer)
+            self._scheduler.in_order(one.reader, one.writer)
 
-    def _because(self, one: Collision) -> str:
+    def _because(self, one: Conflict) -> str:
         return f"it used {one.path}, which {self._steps[one.writer].name} wrote at the same time"
 
-    def _again(self, one: Collision) -> None:
+    def _again(self, one: Conflict) -> None:
         """Who read what was written beside it, and all that came after it, is looked at again."""
         reader, writer = self._steps[one.reader], self._steps[one.writer]
         for step in (reader, writer):
-            self._bench.state.share(self._bench.workflow.file, step.id, one.path)
+            self._context.state.share(self._context.workflow.file, step.id, one.path)
         self._why[reader.id] = self._because(one)
         if (ended := self._failures.forget(one.reader)) is not None:
             self._unblock(ended)
         self._known = {}
-        self._schedule.keep_apart(one.reader, one.writer)
-        self._schedule.again(one.reader)
-        if one.writer in self._crew.places:
-            self._schedule.wait_for(one.reader, one.writer)
+        self._scheduler.keep_apart(one.reader, one.writer)
+        self._scheduler.again(one.reader)
+        if one.writer in self._running.indexes:
+            self._scheduler.wait_for(one.reader, one.writer)
 
     def _unblock(self, ended: set[int]) -> None:
         """What a failure stopped that may be none is looked at again; `ended`: siblings."""
         for step, outcome in self._done.items():
-            place = self._bench.workflow.places[step]
+            index = self._context.workflow.index_by_id[step]
             if outcome.status is Status.BLOCKED:
-                self._schedule.again(place)
-        for place in ended:  # one may run still, and end soon
-            self._schedule.again(place)
+                self._scheduler.again(index)
+        for index in ended:  # one may run still, and end soon
+            self._scheduler.again(index)
 
-    def _end(self, place: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
+    def _end(self, index: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
         step = decision.step
-        outcome = with_notes(decision, self._bench.weigh(outcome), self._room.lacking(step))
+        outcome = with_notes(decision, self._context.evaluate(outcome), self._pool.shortage(step))
         self._facts[step.id], self._done[step.id] = outcome.facts, outcome
-        if outcome.broke or outcome.status not in {Status.REUSED, Status.SKIPPED}:
+        if outcome.fails_run or outcome.status not in {Status.REUSED, Status.SKIPPED}:
             self._known = {}
-        self._schedule.end(place)
+        self._scheduler.end(index)
         self._failures.add(outcome)
-        for sibling in self._failures.siblings(step, self._crew.places) if outcome.broke else ():
-            self._bench.executor.cancel(self._steps[sibling].id)
-            self._crew.hurry(sibling)
+        for sibling in (
+            self._failures.siblings(step, self._running.indexes) if outcome.fails_run else ()
+        ):
+            self._context.executor.cancel(self._steps[sibling].id)
+            self._running.retry_now(sibling)
         yield outcome
         self._untold.pop(step.id, None)
 

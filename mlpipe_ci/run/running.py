@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.run.attempt import Attempt
-from mlpipe_ci.run.conflicts import NOTHING, Touched, collision, with_writes
-from mlpipe_ci.run.context import Bench
+from mlpipe_ci.run.conflicts import NOTHING, FileAccess, conflict, with_writes
+from mlpipe_ci.run.context import RunContext
 
-UNKNOWN = Touched()
+UNKNOWN = FileAccess()
 
 
 @frozen
-class Collision:
+class Conflict:
     """Two steps ran at the same time (their places), and one read a path that the other wrote."""
 
     reader: int
@@ -21,31 +21,31 @@ class Collision:
     path: str
 
 
-class Execution:
+class StepExecution:
     """One execution of a step, or of its result's reuse (without an attempt), with those that ran
-    beside it. `touched`: known once it is over; `before`: by earlier attempts; `wrote`: it changed
+    beside it. `access`: known once it is over; `before`: by earlier attempts; `wrote`: it changed
     the work tree.
     """
 
-    def __init__(self, place: int, attempt: Attempt | None) -> None:
-        self.place, self.attempt = place, attempt
-        self.beside: list[Execution] = []
-        self.touched: Touched | None = None
+    def __init__(self, index: int, attempt: Attempt | None) -> None:
+        self.index, self.attempt = index, attempt
+        self.beside: list[StepExecution] = []
+        self.access: FileAccess | None = None
         self.before = UNKNOWN
         self.wrote = True
 
 
-class Crew:
+class RunningSteps:
     """Commands that were started and whose step is not done.
 
     Where `many` may run at once, also what those that are done rest on: one listed before them may
     still write that.
     """
 
-    def __init__(self, bench: Bench, *, many: bool) -> None:
-        self._bench, self._many = bench, many
-        self._done: dict[int, Execution] = {}
-        self._running: dict[int, Execution] = {}
+    def __init__(self, context: RunContext, *, many: bool) -> None:
+        self._context, self._many = context, many
+        self._done: dict[int, StepExecution] = {}
+        self._running: dict[int, StepExecution] = {}
         self._due: dict[int, float] = {}
 
     def __len__(self) -> int:
@@ -57,93 +57,93 @@ class Crew:
         return len(self._running) > len(self._due)
 
     @property
-    def places(self) -> tuple[int, ...]:
+    def indexes(self) -> tuple[int, ...]:
         """Of the steps, in the workflow."""
         return tuple(self._running)
 
-    def add(self, place: int, attempt: Attempt) -> None:
+    def add(self, index: int, attempt: Attempt) -> None:
         """A step's command has been started, for the first time or again."""
-        if known := self._running.get(place):
+        if known := self._running.get(index):
             known.attempt = attempt
             return
-        new = Execution(place, attempt)
+        new = StepExecution(index, attempt)
         for other in self._running.values():
             other.beside.append(new)
             new.beside.append(other)
-        self._running[place] = new
+        self._running[index] = new
 
-    def reused(self, place: int, touched: Touched, *, wrote: bool) -> None:
+    def reused(self, index: int, access: FileAccess, *, wrote: bool) -> None:
         """A step's result was reused; others, now or later, may write what it rests on."""
-        new = Execution(place, None)
-        new.touched, new.wrote = touched, wrote
-        self._done[place] = new
+        new = StepExecution(index, None)
+        new.access, new.wrote = access, wrote
+        self._done[index] = new
         for other in self._running.values():
             other.beside.append(new)
             new.beside.append(other)
 
-    def delay(self, place: int, seconds: float, touched: Touched) -> None:
+    def delay(self, index: int, seconds: float, access: FileAccess) -> None:
         """The command failed, and is tried again after so many seconds."""
-        self._due[place] = time.monotonic() + seconds
-        one = self._running[place]
-        one.before = with_writes(one.before, touched)
+        self._due[index] = time.monotonic() + seconds
+        one = self._running[index]
+        one.before = with_writes(one.before, access)
 
-    def hurry(self, place: int) -> None:
+    def retry_now(self, index: int) -> None:
         """It is not waited for any longer that the step is tried again."""
-        if place in self._due:
-            self._due[place] = 0.0
+        if index in self._due:
+            self._due[index] = 0.0
 
     def wait(self) -> bool:
-        """Wait until a command has ended (True), or one is to be tried again (see `overdue`)."""
+        """Wait until a command has ended (True), or one is to be tried again (see `due`)."""
         if not self._due:
-            return self._bench.executor.ready(None)
+            return self._context.executor.wait(None)
         left = max(0.0, min(self._due.values()) - time.monotonic())
         if self.busy:
-            return self._bench.executor.ready(left)
-        self._bench.sleep(left)
+            return self._context.executor.wait(left)
+        self._context.sleep(left)
         return False
 
-    def overdue(self) -> Iterator[tuple[int, Attempt]]:
+    def due(self) -> Iterator[tuple[int, Attempt]]:
         """What is to be tried again now, at least the first of them."""
         now = max(time.monotonic(), min(self._due.values(), default=0.0))
-        for place in [place for place, due in self._due.items() if due <= now]:
-            del self._due[place]
-            yield place, self.attempt(place)
+        for index in [position for position, due in self._due.items() if due <= now]:
+            del self._due[index]
+            yield index, self.attempt(index)
 
-    def attempt(self, place: int) -> Attempt:
+    def attempt(self, index: int) -> Attempt:
         """The command of a step that runs."""
-        attempt = self._running[place].attempt
+        attempt = self._running[index].attempt
         if attempt is None:
             raise RuntimeError("a reused step has no command")
         return attempt
 
-    def remove(self, place: int, touched: Touched) -> tuple[Collision, ...]:
+    def remove(self, index: int, access: FileAccess) -> tuple[Conflict, ...]:
         """The step is done. Returns where it and those that ran beside it were in their way."""
-        one = self._running.pop(place)
-        one.touched = with_writes(touched, one.before)
+        one = self._running.pop(index)
+        one.access = with_writes(access, one.before)
         found = [hit for other in one.beside for hit in self._collisions(one, other)]
         found += [hit for other in self._too_early(one) for hit in self._collisions(one, other)]
-        self._done[place] = one
+        self._done[index] = one
         for other in one.beside:
-            if other.touched is not None and not any(o.touched is None for o in other.beside):
+            if other.access is not None and not any(o.access is None for o in other.beside):
                 other.beside = []  # all is said about it: so that it is not kept for ever
         return tuple(found)
 
-    def _too_early(self, one: Execution) -> Iterator[Execution]:
+    def _too_early(self, one: StepExecution) -> Iterator[StepExecution]:
         """Those listed after it that were done before it began: what they read may be old."""
         for other in self._done.values() if self._many else ():
-            if other.place > one.place and other not in one.beside and other.touched:
-                earlier = Execution(other.place, None)
-                earlier.touched = replace(other.touched, writes=NOTHING, appends=NOTHING)
+            if other.index > one.index and other not in one.beside and other.access:
+                earlier = StepExecution(other.index, None)
+                earlier.access = replace(other.access, writes=NOTHING, appends=NOTHING)
                 earlier.wrote = False
                 yield earlier
 
-    def _collisions(self, one: Execution, other: Execution) -> Iterator[Collision]:
-        steps = self._bench.workflow.steps
+    def _collisions(self, one: StepExecution, other: StepExecution) -> Iterator[Conflict]:
+        steps = self._context.workflow.steps
         for reader, writer in ((one, other), (other, one)):
-            same = reader.place == writer.place
-            if reader.touched is None or same or not writer.wrote:
+            same = reader.index == writer.index
+            if reader.access is None or same or not writer.wrote:
                 continue
-            wrote = writer.touched or UNKNOWN
-            path = collision(steps[reader.place], reader.touched, steps[writer.place], wrote)
+            wrote = writer.access or UNKNOWN
+            path = conflict(steps[reader.index], reader.access, steps[writer.index], wrote)
             if path:
-                yield Collision(reader=reader.place, writer=writer.place, path=path)
+                yield Conflict(reader=reader.index, writer=writer.index, path=path)

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.last_trace import Traced
+from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
@@ -15,13 +15,13 @@ from mlpipe_ci.core.paths import path_fault
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.run.conflicts import Touched
-from mlpipe_ci.run.context import Bench
-from mlpipe_ci.run.executors.base import Outcome
-from mlpipe_ci.run.file_access import looked_for, touched_now
+from mlpipe_ci.run.conflicts import FileAccess
+from mlpipe_ci.run.context import RunContext
+from mlpipe_ci.run.executors.base import JobResult
+from mlpipe_ci.run.file_access import access_of_success, looked_for
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE
-from mlpipe_ci.tracing.discovery.find import Finder, Finding
+from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
 
 SHOWN = 3
 CONTENTS = ("git:", "blake3:", "link:")
@@ -29,142 +29,146 @@ CONTENTS = ("git:", "blake3:", "link:")
 
 
 @frozen
-class Kept:
+class SavedResult:
     """What became of a success: outputs, notes for the reader, and what was seen of the step."""
 
     outputs: tuple[Output, ...]
     notes: tuple[str, ...]
-    traced: Traced
-    touched: Touched
+    last: LastTrace
+    access: FileAccess
 
 
-def keep_result(
-    bench: Bench,
+def save_result(
+    context: RunContext,
     decision: Decision,
-    ended: Outcome,
+    ended: JobResult,
     metrics: tuple[tuple[str, float], ...],
     samples: Samples = (),
-) -> Kept:
+) -> SavedResult:
     """Keep the outputs and the result of a step that succeeded.
 
     A fault of the cache is told in a note, and is no failure. Raises MissingOutputError.
     """
-    step, store = decision.step, bench.store
-    finding = _find(bench, step, ended)
-    more = finding.writes if step.undeclared else ()
-    _announce(bench, step, more)
-    why = why_unstored(step, ended.trace, finding) or _why_secret(bench, step, ended, more)
+    step, store = decision.step, context.store
+    discovered = _find(context, step, ended)
+    more = discovered.writes if step.declares_nothing else ()
+    _announce(context, step, more)
+    why = why_not_saved(step, ended.trace, discovered) or _why_secret(context, step, ended, more)
     keep = None if why or step.cache is False else store
-    notes = _tracing_notes(step, ended.trace, finding)
-    touched = touched_now(finding, ended.trace, bench.root)
-    kept = partial(_kept, _traced(bench, step, finding, touched), touched)
+    notes = _tracing_notes(step, ended.trace, discovered)
+    access = access_of_success(discovered, ended.trace, context.root)
+    saved = partial(_kept, _traced(context, step, discovered, access), access)
     try:
-        wrote = outputs.save(bench.root, step, keep, more)
+        wrote = outputs.save(context.root, step, keep, more)
         log = keep.save(ended.job.log)[0] if keep else ""
     except OSError as error:
-        wrote = outputs.save(bench.root, step, None, more)
-        return kept(wrote, (_not_stored(error),))
+        wrote = outputs.save(context.root, step, None, more)
+        return saved(wrote, (_not_stored(error),))
     if why and step.inputs:
         notes += (f"the result was not stored: {why}",)
     if not why and keep:
         git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
-        why = git or _changed_meanwhile(bench, decision, ended, finding)
+        why = git or _changed_meanwhile(context, decision, ended, discovered)
         notes += (f"the result was not stored: {why}",) if why else ()
     if keep is None or why or decision.parts is None or decision.key is None:
-        return kept(wrote, notes, why)
+        return saved(wrote, notes, why)
     result = Result(
         key=decision.key,
         step=step.name,
         parts=decision.parts,
-        discovered=finding.inputs,
+        discovered=discovered.inputs,
         outputs=wrote,
         metrics=metrics,
         samples=samples,
         log=log,
         seconds=ended.seconds,
         finished=time.time(),
-        producer=bench.producer,
+        producer=context.producer,
     )
-    notes += _add(keep, result, bench.scopes[0], forced=decision.forced)
-    return kept(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
+    notes += _add(keep, result, context.scopes[0], forced=decision.forced)
+    return saved(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
 
 
-def _why_secret(bench: Bench, step: Step, ended: Outcome, more: tuple[str, ...]) -> str:
+def _why_secret(context: RunContext, step: Step, ended: JobResult, more: tuple[str, ...]) -> str:
     """Said before anything is stored: what lies in a cache, others may read."""
-    if not ended.job.secrets or bench.store is None or step.cache is False:
+    if not ended.job.secrets or context.store is None or step.cache is False:
         return ""
-    wrote = outputs.save(bench.root, step, None, more)
-    leak = outputs.leak(bench.root, wrote, ended.job.secrets)
+    wrote = outputs.save(context.root, step, None, more)
+    leak = outputs.leak(context.root, wrote, ended.job.secrets)
     return f"its output {leak} holds the value of a secret" if leak else ""
 
 
-def _find(bench: Bench, step: Step, ended: Outcome) -> Finding:
+def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     """What was seen; nothing if it was not all."""
     if not ended.trace.complete:
-        return Finding()
-    place = bench.workflow.places[step.id]
+        return Discovered()
+    index = context.workflow.index_by_id[step.id]
     env = dict(ended.job.env)
-    finder = Finder(str(bench.root), step, place, bench.checker, ended.started, env)
-    return finder.find(ended.trace, bench.workflow.params_files)
+    discovery = InputDiscovery(str(context.root), step, index, context.checker, ended.started, env)
+    return discovery.discover(ended.trace, context.workflow.params_files)
 
 
-def _announce(bench: Bench, step: Step, paths: tuple[str, ...]) -> None:
+def _announce(context: RunContext, step: Step, paths: tuple[str, ...]) -> None:
     """From now on these are outputs: read by their bytes, and no news for those who list them."""
-    bench.tree.add_outputs(paths)
-    bench.later.add(bench.workflow.places[step.id], paths)
+    context.tree.add_outputs(paths)
+    context.later_writes.add(context.workflow.index_by_id[step.id], paths)
 
 
-def why_unstored(step: Step, trace: Trace, finding: Finding) -> str:
+def why_not_saved(step: Step, trace: Trace, discovered: Discovered) -> str:
     """Why a step's result must not be reused, if it does not declare what it reads; else empty."""
     if step.cache is False:
         return ""
     if step.inputs:
-        return _why_without_outputs(step, finding)
+        return _why_without_outputs(step, discovered)
     if not trace.complete:
         reason = "; ".join(trace.why) or "nothing watched it"
         return f"declares no inputs, and what it reads is not known: {reason}"
-    return _why_undeclared(step, trace, finding)
+    return _why_undeclared(step, trace, discovered)
 
 
-def _why_without_outputs(step: Step, finding: Finding) -> str:
+def _why_without_outputs(step: Step, discovered: Discovered) -> str:
     """What a step writes that declares what it reads alone would not come back with its result."""
-    if step.writes or step.cache is True or not finding.writes:
+    if step.writes or step.cache is True or not discovered.writes:
         return ""
-    return f"it writes {_some(finding.writes)}, and declares no outputs; name what is to come back"
+    return (
+        f"it writes {_some(discovered.writes)}, and declares no outputs; name what is to come back"
+    )
 
 
-def _why_undeclared(step: Step, trace: Trace, finding: Finding) -> str:
-    if finding.rewrites:
-        return f"it changes {_some(finding.rewrites)}, which it also reads"
-    if finding.removes:
-        return f"it removes {_some(finding.removes)}"
-    if finding.environments:
-        return f"it makes a Python environment ({_some(finding.environments)}), which is not stored"
+def _why_undeclared(step: Step, trace: Trace, discovered: Discovered) -> str:
+    if discovered.rewrites:
+        return f"it changes {_some(discovered.rewrites)}, which it also reads"
+    if discovered.removes:
+        return f"it removes {_some(discovered.removes)}"
+    if discovered.environments:
+        return (
+            f"it makes a Python environment ({_some(discovered.environments)}), which is not stored"
+        )
     if step.cache is True:
         return ""
-    if finding.outside:
-        return f"it writes {_some(finding.outside)}, outside of the repository"
+    if discovered.outside:
+        return f"it writes {_some(discovered.outside)}, outside of the repository"
     if trace.network:
         return f"it talks to the network ({_some(trace.network)}), and does not say cache: true"
-    if not step.writes and not finding.writes and finding.appends:
-        return f"it writes nothing but what it adds to {_some(finding.appends)}"
-    if not step.writes and not finding.writes:
+    if not step.writes and not discovered.writes and discovered.appends:
+        return f"it writes nothing but what it adds to {_some(discovered.appends)}"
+    if not step.writes and not discovered.writes:
         return "it writes nothing in the repository, so it runs each time (cache: true reuses it)"
     return ""
 
 
-def _tracing_notes(step: Step, trace: Trace, finding: Finding) -> tuple[str, ...]:
+def _tracing_notes(step: Step, trace: Trace, discovered: Discovered) -> tuple[str, ...]:
     """What the reader should know about what was seen."""
     notes: tuple[str, ...] = ()
     if trace.why and step.inputs and trace.tracer:
         notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
-    if step.inputs and finding.rewrites:
-        some = _some(finding.rewrites)
+    if step.inputs and discovered.rewrites:
+        some = _some(discovered.rewrites)
         notes += (
             f"it reads {some} and changes it, so that is not counted; declare it as an output",
         )
-    if finding.appends:
-        notes += (f"it adds to {_some(finding.appends)}: reuse does not bring that back",)
+    if discovered.appends:
+        notes += (f"it adds to {_some(discovered.appends)}: reuse does not bring that back",)
     return notes
 
 
@@ -176,43 +180,45 @@ def _is_watched(step: Step, result: Result) -> bool:
     return bool(result.discovered) or not step.inputs
 
 
-def _traced(bench: Bench, step: Step, finding: Finding, touched: Touched) -> Traced:
+def _traced(
+    context: RunContext, step: Step, discovered: Discovered, access: FileAccess
+) -> LastTrace:
     """What is remembered of a step, before it is known what became of its result."""
-    return Traced(
-        reads=finding.reads,
-        writes=finding.writes,
-        variables=finding.variables,
-        kept=finding.keeps,
-        looked=looked_for(bench, touched, finding.reads),
-        shared=bench.state.traced(bench.workflow.file, step.id).shared,
+    return LastTrace(
+        reads=discovered.reads,
+        writes=discovered.writes,
+        variables=discovered.variables,
+        kept=discovered.keeps,
+        looked=looked_for(context, access, discovered.reads),
+        shared=context.state.last_trace(context.workflow.file, step.id).shared,
     )
 
 
 def _kept(
-    known: Traced,
-    touched: Touched,
+    known: LastTrace,
+    access: FileAccess,
     wrote: tuple[Output, ...],
     notes: tuple[str, ...],
     why: str = "",
     made: float = 0.0,
-) -> Kept:
+) -> SavedResult:
     paths = set(known.writes)
-    traced = replace(
+    last = replace(
         known,
         made=made,
         wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
         unstored=why,
     )
-    return Kept(outputs=wrote, notes=notes, traced=traced, touched=touched)
+    return SavedResult(outputs=wrote, notes=notes, last=last, access=access)
 
 
-def traced_of(step: Step, result: Result) -> Traced:
+def last_trace_of(step: Step, result: Result) -> LastTrace:
     """What a stored result tells of the step that made it."""
     if not _is_watched(step, result):
-        return Traced()
+        return LastTrace()
     files = [one for one in result.discovered if one.digest.startswith(CONTENTS)]
-    wrote = [(o.path, o.digest) for o in result.outputs] if step.undeclared else []
-    return Traced(
+    wrote = [(o.path, o.digest) for o in result.outputs] if step.declares_nothing else []
+    return LastTrace(
         made=result.finished,
         wrote=tuple(wrote),
         reads=tuple(one.path for one in files if not one.path.startswith("/")),
@@ -226,19 +232,19 @@ def traced_of(step: Step, result: Result) -> Traced:
     )
 
 
-def written_before(bench: Bench, step: Step) -> tuple[str, ...]:
+def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
     """What the step wrote last time without declaring it, where that is still as it wrote it.
 
     It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays; and
     what the step itself adds to, as to a log or a database.
     """
-    if not step.undeclared:
+    if not step.declares_nothing:
         return ()
     found = []
-    traced = bench.state.traced(bench.workflow.file, step.id)
-    for path, digest in traced.wrote:
-        if path not in traced.kept and not path_fault(path) and not bench.tree.tracked(path):
-            now = bench.tree.known(path)
+    last = context.state.last_trace(context.workflow.file, step.id)
+    for path, digest in last.wrote:
+        if path not in last.kept and not path_fault(path) and not context.tree.tracked(path):
+            now = context.tree.known(path)
             if now is not None and now.digest == digest:
                 found.append(path)
     return tuple(found)
@@ -256,23 +262,27 @@ def _add(store: Store, result: Result, scope: str, *, forced: bool) -> tuple[str
 
 
 def _not_stored(error: OSError) -> str:
-    place = f" ({error.filename})" if error.filename else ""
-    return f"the result was not stored: {error.strerror or error}{place}"
+    path = f" ({error.filename})" if error.filename else ""
+    return f"the result was not stored: {error.strerror or error}{path}"
 
 
-def _changed_meanwhile(bench: Bench, decision: Decision, ended: Outcome, finding: Finding) -> str:
+def _changed_meanwhile(
+    context: RunContext, decision: Decision, ended: JobResult, discovered: Discovered
+) -> str:
     """An input that is another now, or was written meanwhile and has its old content again.
 
     As when a branch is checked out for a moment while a step runs: who knows what it has read.
     """
     before = decision.parts.inputs if decision.parts else ()
     try:
-        now = bench.witness.inputs(decision.step)
+        now = context.evidence.inputs(decision.step)
     except PathError:
         return "an input went away while the step ran"
     differing = sorted({item.path for item in set(before) ^ set(now)})
     if differing:
         return f"{differing[0]} changed while the step ran"
-    files = chain((one.path for item in now for one in bench.tree.opened(item)), finding.reads)
-    written = bench.tree.written_between(files, ended.started, time.time()) or finding.meanwhile
+    files = chain((one.path for item in now for one in context.tree.opened(item)), discovered.reads)
+    written = (
+        context.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
+    )
     return f"{written} was written while the step ran" if written else ""

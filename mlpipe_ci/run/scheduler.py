@@ -19,7 +19,7 @@ class Stage(Enum):
     DONE = auto()
 
 
-class Schedule:
+class Scheduler:
     """Steps by their place in the workflow. `before`: who has to be done first; `rank`: of those
     that may begin, the one with the most goes first, and with the same the first listed. `kinds`:
     where there is no room for one, there is none for another of its kind.
@@ -29,18 +29,18 @@ class Schedule:
         self, before: Sequence[set[int]], rank: Sequence[float], kinds: Sequence[Hashable] = ()
     ) -> None:
         self._stages = [Stage.WAITING] * len(before)
-        self._before = [set(places) for places in before]
+        self._before = [set(indexes) for indexes in before]
         self._after: list[set[int]] = [set() for _ in before]
-        for place, others in enumerate(before):
+        for index, others in enumerate(before):
             for other in others:
-                self._after[other].add(place)
+                self._after[other].add(index)
         self._rank = rank
         self._kinds = kinds or [None] * len(before)
         self._left = [len(others) for others in before]
         self._ready: dict[Hashable, list[tuple[float, int]]] = {}
-        for place, left in enumerate(self._left):
+        for index, left in enumerate(self._left):
             if not left:
-                self._offer(place)
+                self._offer(index)
         self._running: set[int] = set()
         self._stale: set[int] = set()
         self._apart: set[frozenset[int]] = set()
@@ -59,68 +59,68 @@ class Schedule:
     def next(self, fits: Callable[[int], bool]) -> int | None:
         """The step to begin now; None if none may. `fits`: whether there is room for it."""
         firsts = sorted(item for heap in self._ready.values() if (item := self._first(heap)))
-        return next((place for _, place in firsts if fits(place)), None)
+        return next((index for _, index in firsts if fits(index)), None)
 
     def _first(self, heap: list[tuple[float, int]]) -> tuple[float, int] | None:
         """Of those of a kind that are ready, the one that goes first."""
         passed, found = [], None
         while heap and found is None:
             item = heapq.heappop(heap)
-            place = item[1]
-            if self._stages[place] is not Stage.WAITING or self._left[place]:
+            index = item[1]
+            if self._stages[index] is not Stage.WAITING or self._left[index]:
                 continue  # it comes back once it is ready again
             passed.append(item)
-            found = item if self._is_free(place) else None
+            found = item if self._is_free(index) else None
         for item in passed:
             heapq.heappush(heap, item)
         return found
 
-    def _offer(self, place: int) -> None:
+    def _offer(self, index: int) -> None:
         """It may begin, as far as the others are concerned."""
-        heap = self._ready.setdefault(self._kinds[place], [])
-        heapq.heappush(heap, (-self._rank[place], place))
+        heap = self._ready.setdefault(self._kinds[index], [])
+        heapq.heappush(heap, (-self._rank[index], index))
 
-    def _is_free(self, place: int) -> bool:
-        return not any(frozenset((place, other)) in self._apart for other in self._running)
+    def _is_free(self, index: int) -> bool:
+        return not any(frozenset((index, other)) in self._apart for other in self._running)
 
-    def begin(self, place: int) -> None:
+    def begin(self, index: int) -> None:
         """It runs from now on."""
-        self._stages[place] = Stage.RUNNING
-        self._running.add(place)
+        self._stages[index] = Stage.RUNNING
+        self._running.add(index)
 
-    def wait_for(self, place: int, other: int) -> None:
+    def wait_for(self, index: int, other: int) -> None:
         """A step is to begin after this other one, too."""
-        self._before[place].add(other)
-        self._after[other].add(place)
-        if self._stages[place] is Stage.RUNNING:
-            self._running.discard(place)
-            self._stages[place] = Stage.WAITING
-        self._recount(place)
+        self._before[index].add(other)
+        self._after[other].add(index)
+        if self._stages[index] is Stage.RUNNING:
+            self._running.discard(index)
+            self._stages[index] = Stage.WAITING
+        self._recount(index)
 
-    def later(self, place: int) -> None:
+    def later(self, index: int) -> None:
         """It does not run after all: it is looked at again."""
-        self._running.discard(place)
-        self._stages[place] = Stage.WAITING
-        self._recount(place)
+        self._running.discard(index)
+        self._stages[index] = Stage.WAITING
+        self._recount(index)
 
-    def end(self, place: int) -> None:
+    def end(self, index: int) -> None:
         """It is done, unless something that it rests on was done again meanwhile."""
-        self._running.discard(place)
-        if place in self._stale:
-            self._stale.discard(place)
-            self._stages[place] = Stage.WAITING
-            self._recount(place)
+        self._running.discard(index)
+        if index in self._stale:
+            self._stale.discard(index)
+            self._stages[index] = Stage.WAITING
+            self._recount(index)
             return
-        self._stages[place] = Stage.DONE
+        self._stages[index] = Stage.DONE
         self._open -= 1
-        for other in self._after[place]:
+        for other in self._after[index]:
             self._left[other] -= 1
             if not self._left[other] and self._stages[other] is Stage.WAITING:
                 self._offer(other)
 
-    def again(self, place: int, *, alone: bool = False) -> None:
+    def again(self, index: int, *, alone: bool = False) -> None:
         """A step that is done has to be done again; `alone`: what came after it stays as it is."""
-        left = [place]
+        left = [index]
         while left:
             one = left.pop()
             if self._stages[one] is Stage.RUNNING:
@@ -145,8 +145,8 @@ class Schedule:
         """These two do not run at the same time from now on."""
         self._apart.add(frozenset((one, other)))
 
-    def _recount(self, place: int) -> None:
-        waits = sum(self._stages[other] is not Stage.DONE for other in self._before[place])
-        self._left[place] = waits
-        if self._stages[place] is Stage.WAITING and not waits:
-            self._offer(place)
+    def _recount(self, index: int) -> None:
+        waits = sum(self._stages[other] is not Stage.DONE for other in self._before[index])
+        self._left[index] = waits
+        if self._stages[index] is Stage.WAITING and not waits:
+            self._offer(index)

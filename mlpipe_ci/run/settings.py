@@ -9,7 +9,7 @@ ENDLESS = Capacity(cpus=float("inf"))
 
 
 @frozen
-class Terms:
+class RunSettings:
     """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
     needs the step that failed. `capacity`: of the machine. `largest_plot`: bytes of a
     file that is drawn.
@@ -21,7 +21,7 @@ class Terms:
     largest_plot: int = 0
 
 
-IN_ORDER = Terms()
+IN_ORDER = RunSettings()
 
 
 def jobs_of(text: str) -> int:

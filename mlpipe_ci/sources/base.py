@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.workflow import External
+from mlpipe_ci.core.workflow import ExternalInput
 
 MARK = "source:"
 """What the digest of data outside of git begins with."""
@@ -18,7 +18,7 @@ MOST = 100_000
 """Objects that one URL may mean."""
 
 
-class Kind(StrEnum):
+class SourceKind(StrEnum):
     """By what a source tells its versions apart; `content`: by nothing, so that it was read."""
 
     VERSION = "version"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 @frozen
-class Item:
+class SourceItem:
     """One file or object of a source: where it goes in the work tree, and which version it is.
 
     `owner`: the identity of its own URL, also of one of many; `key`: the URL of a file on the web,
@@ -40,7 +40,7 @@ class Item:
     path: str
     owner: str
     key: str
-    kind: Kind
+    kind: SourceKind
     value: str
     size: int | None = None
     tag: str = ""
@@ -59,13 +59,13 @@ class Item:
 
 
 @frozen
-class Stream:
+class SourceStream:
     """An item on its way, from byte `start` on. `item`: which version it is, as the answer says;
     `size`: bytes of all of it, None if that is not told. `checks`: what the answer says of all its
     bytes, by the name of the algorithm, in hexadecimal digits.
     """
 
-    item: Item | None
+    item: SourceItem | None
     chunks: Iterator[bytes]
     start: int = 0
     size: int | None = None
@@ -91,12 +91,12 @@ class ReaderError(Exception):
 class Reader(Protocol):
     """Reads sources of one kind. Both raise ReaderError and nothing else."""
 
-    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+    def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """What is there now: one cheap request. `last`: what was there when it was looked last.
 
         Of a source that says nothing about its versions an item of the kind `content`, without a
         value.
         """
 
-    def stream(self, item: Item, start: int) -> Stream:
+    def stream(self, item: SourceItem, start: int) -> SourceStream:
         """Its bytes, from `start` on if that can be; the answer says where it begins."""

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlpipe_ci.cache.remote.connect import open_store
-from mlpipe_ci.cache.remote.errors import Kind as Remote
+from mlpipe_ci.cache.remote.errors import ErrorKind as Remote
 from mlpipe_ci.cache.remote.errors import classified
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.external_url import bucket_of, identity, is_many, key_of, prefix_of
 from mlpipe_ci.core.paths import above as places_above
 from mlpipe_ci.core.paths import is_glob
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import MOST, Failure, ReaderError, SourceItem, SourceKind, SourceStream
 
 PART = 4 << 20
 FAILURES = {Remote.MISSING: Failure.MISSING, Remote.REFUSED: Failure.REFUSED}
@@ -27,7 +27,7 @@ class Buckets:
         self._stores: dict[str, Any] = {}
         self._lock = threading.Lock()
 
-    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+    def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """As `Reader.look`: HEAD of one object, or the listing of many, 1,000 in each request."""
         del last
         try:
@@ -43,7 +43,7 @@ class Buckets:
         except Exception as error:  # noqa: BLE001 - obstore's share no base
             raise _fault(error) from None
 
-    def stream(self, item: Item, start: int) -> Stream:
+    def stream(self, item: SourceItem, start: int) -> SourceStream:
         """As `Reader.stream`."""
         bucket, key = item.key.split("\n", 1)
         options: Any = {"range": {"offset": start}} if start else None
@@ -52,9 +52,9 @@ class Buckets:
 
             answer = obstore.get(self._store(bucket), key, options=options)
             meta = answer.meta
-            external = External(url=f"{bucket}/{key}", path=item.path)
-            now = _item(external, meta, key, item.path, listed=item.kind is not Kind.VERSION)
-            return Stream(
+            external = ExternalInput(url=f"{bucket}/{key}", path=item.path)
+            now = _item(external, meta, key, item.path, listed=item.kind is not SourceKind.VERSION)
+            return SourceStream(
                 item=now,
                 chunks=_chunks(answer),
                 start=start,
@@ -71,7 +71,7 @@ class Buckets:
             return self._stores[bucket]
 
 
-def _listed(store: Any, external: External) -> Iterator[Item]:
+def _listed(store: Any, external: ExternalInput) -> Iterator[SourceItem]:
     import obstore  # noqa: PLC0415 - an extra, and 20 ms
 
     prefix, pattern = prefix_of(external.url), key_of(external.url)
@@ -88,24 +88,24 @@ def _listed(store: Any, external: External) -> Iterator[Item]:
             yield _item(external, meta, key, external.path + inner, listed=True)
 
 
-def _without_folders(items: tuple[Item, ...]) -> tuple[Item, ...]:
+def _without_folders(items: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
     """Some programs make an empty object for each directory; obstore takes the `/` off its name."""
-    above = {place for item in items if "/" in item.path for place in places_above(item.path)}
+    above = {path for item in items if "/" in item.path for path in places_above(item.path)}
     return tuple(item for item in items if item.size or item.path not in above)
 
 
 def _item(
-    external: External, meta: Mapping[str, Any], key: str, path: str, *, listed: bool = False
-) -> Item:
+    external: ExternalInput, meta: Mapping[str, Any], key: str, path: str, *, listed: bool = False
+) -> SourceItem:
     """What the store says of an object. A listing does not tell versions."""
     version, tag = meta.get("version"), str(meta.get("e_tag") or "")
     if version and version != "null" and not listed:
-        kind, value = Kind.VERSION, str(version)
+        kind, value = SourceKind.VERSION, str(version)
     elif tag:
-        kind, value = Kind.ETAG, tag
+        kind, value = SourceKind.ETAG, tag
     else:
-        kind, value = Kind.MODIFIED, f"{meta['last_modified'].isoformat()}|{meta['size']}"
-    return Item(
+        kind, value = SourceKind.MODIFIED, f"{meta['last_modified'].isoformat()}|{meta['size']}"
+    return SourceItem(
         path=path,
         owner=identity(f"{bucket_of(external.url)}/{key}"),
         key=f"{bucket_of(external.url)}\n{key}",

@@ -13,14 +13,14 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mlpipe_ci.cache.state import State
+from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, is_under, literal_prefix, path_fault
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.repo.digest_cache import Memo
-from mlpipe_ci.repo.location import Place
+from mlpipe_ci.repo.digest_cache import DigestCache
+from mlpipe_ci.repo.location import Locations
 
 MARK = "dvc:"
 SHOWN = 300
@@ -28,7 +28,7 @@ SHOWN = 300
 
 
 @frozen
-class Out:
+class DvcOutput:
     """Data that a pointer stands for: its path, and its MD5 (of a directory with `.dir`)."""
 
     path: str
@@ -40,7 +40,7 @@ class Out:
         return self.md5.endswith(".dir")
 
     @property
-    def place(self) -> str:
+    def input_path(self) -> str:
         """Its path as an output has it: a directory ends in `/`."""
         return f"{self.path}/" if self.is_directory else self.path
 
@@ -56,11 +56,11 @@ class Dvc:
         root: Path,
         paths: Callable[[], Iterable[str]],
         text: Callable[[str], str | None],
-        md5: Memo | None,
+        md5: DigestCache | None,
     ) -> None:
         self._root, self._paths, self._text, self._md5 = root, paths, text, md5
-        self._outs: dict[str, Out] | None = None
-        self._parsed: dict[tuple[str, str | None], tuple[Out, ...]] = {}
+        self._outs: dict[str, DvcOutput] | None = None
+        self._parsed: dict[tuple[str, str | None], tuple[DvcOutput, ...]] = {}
 
     def forget(self) -> None:
         """A command has run: pointers may be others."""
@@ -70,7 +70,7 @@ class Dvc:
         """Data that a pattern may mean, whether its content is here or not."""
         return tuple(self.input(out) for out in self.meant(pattern))
 
-    def meant(self, pattern: str) -> tuple[Out, ...]:
+    def meant(self, pattern: str) -> tuple[DvcOutput, ...]:
         """Data that a pattern may mean: it, what it lies in, or what lies in it."""
         prefix = literal_prefix(pattern)
         return tuple(
@@ -95,24 +95,24 @@ class Dvc:
             path = path.rpartition("/")[0]
         return False
 
-    def input(self, out: Out) -> Input:
+    def input(self, out: DvcOutput) -> Input:
         """Data as an input, whether its content is here or not."""
-        return Input(path=out.place, digest=f"{MARK}{self._now(out) or out.md5}")
+        return Input(path=out.input_path, digest=f"{MARK}{self._now(out) or out.md5}")
 
-    def out(self, path: str) -> Out | None:
+    def out(self, path: str) -> DvcOutput | None:
         """The data of an input."""
         return self._all().get(path.rstrip("/"))
 
-    def lacks(self, out: Out) -> bool:
+    def lacks(self, out: DvcOutput) -> bool:
         """True if its content is not here: nothing is, or that of another pointer."""
         return not self._now(out)
 
-    def _all(self) -> dict[str, Out]:
+    def _all(self) -> dict[str, DvcOutput]:
         if self._outs is None:
             self._outs = {out.path: out for out in self._read()}
         return self._outs
 
-    def _read(self) -> Iterator[Out]:
+    def _read(self) -> Iterator[DvcOutput]:
         # The parser of YAML takes 0.1 s to import: who asks for no such data does not pay for it.
         from mlpipe_ci.repo.dvc_pointers import is_pointer  # noqa: PLC0415
 
@@ -122,7 +122,7 @@ class Dvc:
                 self._parsed[known] = tuple(_outs(*known))
             yield from self._parsed[known]
 
-    def _now(self, out: Out) -> str:
+    def _now(self, out: DvcOutput) -> str:
         """The hash of the content that is here; empty if there is none, or if nobody wrote it: what
         DVC has in its cache came with another pointer, and goes when that does.
         """
@@ -137,22 +137,25 @@ class Dvc:
         cache = self._root / ".dvc" / "cache"
         return (cache / "files" / "md5" / name).exists() or (cache / name).exists()
 
-    def _content(self, place: str, out: Out) -> str:
+    def _content(self, full_path: str, out: DvcOutput) -> str:
         """The hash of what is at a place."""
-        if not os.path.isdir(place):
-            return self._same_text(place, out) or self._hash(place)
+        if not os.path.isdir(full_path):
+            return self._same_text(full_path, out) or self._hash(full_path)
         files = [
-            {"md5": self._hash(path), "relpath": os.path.relpath(path, place).replace(os.sep, "/")}
-            for path in _files(place)
+            {
+                "md5": self._hash(path),
+                "relpath": os.path.relpath(path, full_path).replace(os.sep, "/"),
+            }
+            for path in _files(full_path)
         ]
         files.sort(key=lambda one: one["relpath"])
         return f"{_md5(json.dumps(files, sort_keys=True).encode())}.dir"
 
-    def _same_text(self, place: str, out: Out) -> str:
+    def _same_text(self, path: str, out: DvcOutput) -> str:
         """DVC before 3.0 hashed texts as if each line ended as on Linux."""
-        if self._hash(place) == out.md5:
+        if self._hash(path) == out.md5:
             return out.md5
-        with open(place, "rb") as file:
+        with open(path, "rb") as file:
             start = file.read(1 << 16)
             if b"\r\n" not in start or b"\0" in start:
                 return ""
@@ -160,17 +163,17 @@ class Dvc:
             text = file.read().replace(b"\r\n", b"\n")
         return out.md5 if _md5(text) == out.md5 else ""
 
-    def _hash(self, place: str) -> str:
-        return self._md5.digest(place).removeprefix("md5:") if self._md5 else ""
+    def _hash(self, path: str) -> str:
+        return self._md5.digest(path).removeprefix("md5:") if self._md5 else ""
 
 
-def _outs(pointer: str, text: str | None) -> Iterator[Out]:
+def _outs(pointer: str, text: str | None) -> Iterator[DvcOutput]:
     from mlpipe_ci.repo.dvc_pointers import entries  # noqa: PLC0415 - see above
 
     for path, hashes in entries(pointer, text):
         md5 = hashes.get("md5")
         if isinstance(md5, str) and not path_fault(path):
-            yield Out(path=path, md5=md5)
+            yield DvcOutput(path=path, md5=md5)
 
 
 def is_of_dvc(item: Input) -> bool:
@@ -184,7 +187,7 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def pull(root: Path, outs: Iterable[Out], env: Mapping[str, str]) -> None:
+def pull(root: Path, outs: Iterable[DvcOutput], env: Mapping[str, str]) -> None:
     """Have DVC bring contents, from its cache or its remote. Raises SourceError."""
     paths = [out.path for out in outs]
     some = ", ".join(paths[:3]) + (", …" if len(paths) > 3 else "")  # noqa: PLR2004 - a line's worth
@@ -208,21 +211,21 @@ def pull(root: Path, outs: Iterable[Out], env: Mapping[str, str]) -> None:
 
 
 def _files(top: str) -> Iterator[str]:
-    for place, _, names in os.walk(top, followlinks=True):
+    for path, _, names in os.walk(top, followlinks=True):
         for name in names:
-            yield os.path.join(place, name)
+            yield os.path.join(path, name)
 
 
-def dvc_of(place: Place, state: State) -> Dvc | None:
+def dvc_of(locations: Locations, state: LocalState) -> Dvc | None:
     """What DVC tracks, if it is used."""
-    git = place.git
-    if git is None or not (place.root / ".dvc").is_dir():
+    git = locations.git
+    if git is None or not (locations.root / ".dvc").is_dir():
         return None
 
     def text(path: str) -> str | None:
         try:
-            return (place.root / path).read_text("utf-8")
+            return (locations.root / path).read_text("utf-8")
         except (OSError, UnicodeDecodeError):
             return None
 
-    return Dvc(place.root, lambda: (*git.index(), *git.look().untracked), text, state.md5)
+    return Dvc(locations.root, lambda: (*git.index(), *git.snapshot().untracked), text, state.md5)

@@ -7,10 +7,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from mlpipe_ci.core.errors import PathError, SourceMovedError
+from mlpipe_ci.core.errors import PathError, SourceChangedError
 from mlpipe_ci.core.result import Output
-from mlpipe_ci.sources.base import Failure, Item, Kind, Reader, ReaderError, Stream
-from mlpipe_ci.sources.fetched import Contents
+from mlpipe_ci.sources.base import (
+    Failure,
+    Reader,
+    ReaderError,
+    SourceItem,
+    SourceKind,
+    SourceStream,
+)
+from mlpipe_ci.sources.fetched import FetchedFiles
 
 TRIES = 4
 """Streams that may break one after the other without bringing anything."""
@@ -19,7 +26,9 @@ Progress = Callable[[str], None]
 NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-def fetch(reader: Reader, item: Item, contents: Contents, shown: str, tell: Progress) -> Output:
+def fetch(
+    reader: Reader, item: SourceItem, contents: FetchedFiles, shown: str, tell: Progress
+) -> Output:
     """Bring the content of an item into the cache. Raises ReaderError, SourceMovedError, PathError.
 
     What has come is kept if the connection breaks, and if mlpipe is killed, where the source can
@@ -27,27 +36,27 @@ def fetch(reader: Reader, item: Item, contents: Contents, shown: str, tell: Prog
     """
     try:
         path = contents.partial(item)
-        place = os.open(path, NEW, 0o600)
+        index = os.open(path, NEW, 0o600)
         try:
-            if not _own(place):  # another mlpipe fetches the same
-                os.close(place)
+            if not _own(index):  # another mlpipe fetches the same
+                os.close(index)
                 path += f".{os.urandom(4).hex()}"
-                place = os.open(path, NEW, 0o600)
-            _Fetch(reader, item, place, tell, shown).whole()
+                index = os.open(path, NEW, 0o600)
+            _Fetch(reader, item, index, tell, shown).whole()
             return contents.keep(item, path, shown)
-        except (SourceMovedError, PathError):
+        except (SourceChangedError, PathError):
             _forget(path)
             raise
         finally:
             with suppress(OSError):
-                os.close(place)
+                os.close(index)
     except OSError as error:
         raise PathError(f"{shown} cannot be kept in the cache: {error.strerror}") from error
 
 
-def _own(place: int) -> bool:
+def _own(index: int) -> bool:
     try:
-        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(index, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -56,10 +65,12 @@ def _own(place: int) -> bool:
 class _Fetch:
     """One item on its way into an open file."""
 
-    def __init__(self, reader: Reader, item: Item, place: int, tell: Progress, shown: str) -> None:
-        self._reader, self._item, self._place = reader, item, place
+    def __init__(
+        self, reader: Reader, item: SourceItem, index: int, tell: Progress, shown: str
+    ) -> None:
+        self._reader, self._item, self._index = reader, item, index
         self._tell, self._shown = tell, shown
-        self._at = os.fstat(place).st_size if item.tag else 0
+        self._at = os.fstat(index).st_size if item.tag else 0
         self._said = 0.0
 
     def whole(self) -> None:
@@ -80,20 +91,20 @@ class _Fetch:
                     raise
                 time.sleep(PAUSE * tries)
 
-    def _refuse_another(self, stream: Stream) -> None:
+    def _refuse_another(self, stream: SourceStream) -> None:
         now, item = stream.item, self._item
         if now is not None and item.value and now.kind is item.kind and now.value != item.value:
-            raise SourceMovedError(f"{self._shown} has changed since this run began")
+            raise SourceChangedError(f"{self._shown} has changed since this run began")
         if None not in (item.size, stream.size) and item.size != stream.size:
             text = f"{self._shown} has changed since this run began, or answers HEAD with a lie"
-            raise SourceMovedError(text)
+            raise SourceChangedError(text)
 
-    def _take(self, stream: Stream) -> None:
+    def _take(self, stream: SourceStream) -> None:
         if stream.start > self._at:
             raise ReaderError(Failure.BROKEN, "it sends another part than was asked for")
         self._at = stream.start
-        os.ftruncate(self._place, self._at)
-        os.lseek(self._place, self._at, os.SEEK_SET)
+        os.ftruncate(self._index, self._at)
+        os.lseek(self._index, self._at, os.SEEK_SET)
         for chunk in stream.chunks:
             self._write(chunk)
             if stream.size is not None and self._at > stream.size:
@@ -107,7 +118,7 @@ class _Fetch:
     def _write(self, chunk: bytes) -> None:
         data = memoryview(chunk)
         while data:
-            data = data[os.write(self._place, data) :]
+            data = data[os.write(self._index, data) :]
         self._at += len(chunk)
         if time.monotonic() - self._said > 1:
             self._said = time.monotonic()
@@ -115,24 +126,24 @@ class _Fetch:
             of = f" of {size / 1e6:.0f}" if size else ""
             self._tell(f"{self._shown}: {self._at / 1e6:.0f}{of} MB")
 
-    def _verify(self, stream: Stream) -> None:
+    def _verify(self, stream: SourceStream) -> None:
         """Against what the source says of the bytes, where it says it."""
         import hashlib  # noqa: PLC0415 - 2 ms, which few runs need
 
         for name, wanted in stream.checks:
             hasher = hashlib.new(name, usedforsecurity=False)
-            os.lseek(self._place, 0, os.SEEK_SET)
-            while chunk := os.read(self._place, 1 << 20):
+            os.lseek(self._index, 0, os.SEEK_SET)
+            while chunk := os.read(self._index, 1 << 20):
                 hasher.update(chunk)
             if hasher.hexdigest() != wanted:
                 self._at = 0
                 raise ReaderError(Failure.BROKEN, f"its bytes are not those of its {name}")
 
 
-def found_content(item: Item, output: Output) -> Item:
+def found_content(item: SourceItem, output: Output) -> SourceItem:
     """An item that tells no version, by its content."""
-    return Item(
-        **(vars(item) | {"kind": Kind.CONTENT, "value": output.digest, "size": output.size})
+    return SourceItem(
+        **(vars(item) | {"kind": SourceKind.CONTENT, "value": output.digest, "size": output.size})
     )
 
 

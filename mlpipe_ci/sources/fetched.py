@@ -11,19 +11,19 @@ from blake3 import blake3
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.cache_key import KeyParts
 from mlpipe_ci.core.result import Output, Producer, Result
-from mlpipe_ci.sources.base import Item
+from mlpipe_ci.sources.base import SourceItem
 
 SCOPE = "sources"
 """Never sent anywhere: who needs it has the source."""
 
 
-class Contents:
+class FetchedFiles:
     """What was fetched, by the version of its source."""
 
     def __init__(self, directory: Path) -> None:
         self._store = Store(directory)
 
-    def find(self, item: Item) -> Output | None:
+    def find(self, item: SourceItem) -> Output | None:
         """The content of an item, if it is here."""
         for result in self._store.results(_key(item), (SCOPE,)):
             self._store.used(result)
@@ -32,14 +32,14 @@ class Contents:
                     return output
         return None
 
-    def keep(self, item: Item, file: str, shown: str) -> Output:
+    def keep(self, item: SourceItem, file: str, shown: str) -> Output:
         """Take a whole file into the cache. Raises OSError."""
         digest, size = self._store.adopt(file)
         output = Output(path=item.path, kind="file", digest=digest, size=size)
         self.note(item, output, shown)
         return output
 
-    def note(self, item: Item, output: Output, shown: str) -> None:
+    def note(self, item: SourceItem, output: Output, shown: str) -> None:
         """A content is that of an item. Raises OSError."""
         parts = KeyParts(
             run=f"fetch {shown}",
@@ -69,12 +69,12 @@ class Contents:
         destination.parent.mkdir(parents=True, exist_ok=True)
         self._store.restore(output.digest, destination, executable=False)
 
-    def partial(self, item: Item) -> str:
+    def partial(self, item: SourceItem) -> str:
         """Where an item that is on its way waits for the rest."""
         folder = self._store.directory / "v1" / "tmp"
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder / f"source-{_key(item)}")
 
 
-def _key(item: Item) -> str:
+def _key(item: SourceItem) -> str:
     return str(blake3(f"mlpipe-source {item.digest}".encode("utf-8", "replace")).hexdigest())

@@ -13,8 +13,8 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from mlpipe_ci.core.external_url import identity
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import Failure, Item, Kind, ReaderError, Stream
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import Failure, ReaderError, SourceItem, SourceKind, SourceStream
 
 CHUNK = 1 << 20
 CONNECT = 10.0
@@ -38,7 +38,7 @@ class Http:
         self._timeout = (min(CONNECT, timeout), timeout)
         self._local = threading.local()
 
-    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+    def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """As `Reader.look`."""
         url, before = external.url, last[0] if last else None
         conditions = _conditions(before)
@@ -53,7 +53,7 @@ class Http:
                 answer.close()  # its content is not read
         return (found or _untold(external, answer),)
 
-    def stream(self, item: Item, start: int) -> Stream:
+    def stream(self, item: SourceItem, start: int) -> SourceStream:
         """As `Reader.stream`."""
         headers = {}
         if start and item.tag:
@@ -62,9 +62,9 @@ class Http:
         if answer.status_code == requests.codes.range_not_satisfiable:
             answer.close()
             answer = self._ask("GET", item.key, {})
-        external = External(url=item.key, path=item.path)
+        external = ExternalInput(url=item.key, path=item.path)
         begins = _begins(answer) if answer.status_code == requests.codes.partial_content else 0
-        return Stream(
+        return SourceStream(
             item=_item(external, answer, None),
             chunks=_chunks(answer),
             start=begins,
@@ -104,9 +104,9 @@ class Http:
         return session
 
 
-def _conditions(last: Item | None) -> dict[str, str]:
+def _conditions(last: SourceItem | None) -> dict[str, str]:
     """By a strong ETag alone: of a file that is older than before, If-Modified-Since says "304"."""
-    return {"If-None-Match": last.value} if last and last.kind is Kind.ETAG else {}
+    return {"If-None-Match": last.value} if last and last.kind is SourceKind.ETAG else {}
 
 
 def _wait(answer: requests.Response, attempt: int) -> float | None:
@@ -139,7 +139,9 @@ def _accepted(method: str, answer: requests.Response) -> requests.Response:
     raise ReaderError(Failure.BROKEN, f"it answers {status}")
 
 
-def _item(external: External, answer: requests.Response, last: Item | None) -> Item | None:
+def _item(
+    external: ExternalInput, answer: requests.Response, last: SourceItem | None
+) -> SourceItem | None:
     """Which version an answer is of; None if it does not tell."""
     if answer.status_code == requests.codes.not_modified:
         return last
@@ -147,7 +149,7 @@ def _item(external: External, answer: requests.Response, last: Item | None) -> I
     if told is None:
         return None
     kind, value = told
-    return Item(
+    return SourceItem(
         path=external.path,
         owner=identity(external.url),
         key=external.url,
@@ -155,29 +157,29 @@ def _item(external: External, answer: requests.Response, last: Item | None) -> I
         value=value,
         size=_size(answer),
         tag=value
-        if kind is Kind.ETAG
+        if kind is SourceKind.ETAG
         else answer.headers.get("ETag", "")
         if _strong(answer)
         else "",
     )
 
 
-def _told(answer: requests.Response) -> tuple[Kind, str] | None:
+def _told(answer: requests.Response) -> tuple[SourceKind, str] | None:
     """The best that the headers tell. What is weak (section 8.8.1) needs a second witness."""
     headers = answer.headers
     for name in VERSIONS:
         if headers.get(name, "null") != "null":
-            return Kind.VERSION, headers[name]
+            return SourceKind.VERSION, headers[name]
     if _strong(answer):
-        return Kind.ETAG, headers["ETag"]
+        return SourceKind.ETAG, headers["ETag"]
     weak = [headers.get("ETag", ""), headers.get("Last-Modified", "")]
     size = _size(answer)
     witnesses = [*weak, "" if size is None else str(size)]
     if sum(map(bool, witnesses)) < 2:  # noqa: PLR2004
         return None
     if weak[0]:
-        return Kind.WEAK, f"{weak[0]} {'|'.join(witnesses[1:])}"
-    return Kind.MODIFIED, "|".join(witnesses[1:])
+        return SourceKind.WEAK, f"{weak[0]} {'|'.join(witnesses[1:])}"
+    return SourceKind.MODIFIED, "|".join(witnesses[1:])
 
 
 def _strong(answer: requests.Response) -> bool:
@@ -185,12 +187,12 @@ def _strong(answer: requests.Response) -> bool:
     return bool(tag) and not tag.startswith("W/")
 
 
-def _untold(external: External, answer: requests.Response) -> Item:
-    return Item(
+def _untold(external: ExternalInput, answer: requests.Response) -> SourceItem:
+    return SourceItem(
         path=external.path,
         owner=identity(external.url),
         key=external.url,
-        kind=Kind.CONTENT,
+        kind=SourceKind.CONTENT,
         value="",
         size=_size(answer),
     )

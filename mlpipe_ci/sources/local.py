@@ -8,8 +8,8 @@ from urllib.parse import unquote, urlsplit
 from mlpipe_ci.core.external_url import identity, is_many
 from mlpipe_ci.core.paths import is_glob, literal_prefix
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import MOST, Failure, Item, Kind, ReaderError, Stream
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import MOST, Failure, ReaderError, SourceItem, SourceKind, SourceStream
 
 CHUNK = 1 << 20
 
@@ -17,16 +17,16 @@ CHUNK = 1 << 20
 class Local:
     """Reads files. What tells their versions apart is when they were changed, and their size."""
 
-    def look(self, external: External, last: tuple[Item, ...]) -> tuple[Item, ...]:
+    def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """As `Reader.look`."""
-        place = unquote(urlsplit(external.url.replace("?", "%3F").replace("#", "%23")).path)
+        full_path = unquote(urlsplit(external.url.replace("?", "%3F").replace("#", "%23")).path)
         if not is_many(external.url):
-            return (_item(place, external.path),)
-        top = literal_prefix(place) if is_glob(place) else place.rstrip("/")
+            return (_item(full_path, external.path),)
+        top = literal_prefix(full_path) if is_glob(full_path) else full_path.rstrip("/")
         top = top if top.startswith("/") else f"/{top}"
-        found: list[Item] = []
+        found: list[SourceItem] = []
         for path in _walk(top):
-            if not is_glob(place) or matches(place.lstrip("/"), path.lstrip("/")):
+            if not is_glob(full_path) or matches(full_path.lstrip("/"), path.lstrip("/")):
                 found.append(_item(path, external.path + path[len(top.rstrip("/")) + 1 :]))
             if len(found) > MOST:
                 raise ReaderError(Failure.BROKEN, f"it means more than {MOST:,} files")
@@ -34,10 +34,10 @@ class Local:
             raise ReaderError(Failure.BROKEN, "nothing matches any more")
         return tuple(found)
 
-    def stream(self, item: Item, start: int) -> Stream:
+    def stream(self, item: SourceItem, start: int) -> SourceStream:
         """As `Reader.stream`."""
         now = _item(item.key, item.path)
-        return Stream(
+        return SourceStream(
             item=now,
             chunks=_chunks(item.key, start),
             start=start,
@@ -45,22 +45,22 @@ class Local:
         )
 
 
-def _item(place: str, path: str) -> Item:
+def _item(full_path: str, path: str) -> SourceItem:
     try:
-        status = os.stat(place)
+        status = os.stat(full_path)
     except FileNotFoundError:
-        there = os.path.isdir(os.path.dirname(place))
+        there = os.path.isdir(os.path.dirname(full_path))
         failure = Failure.MISSING if there else Failure.BROKEN
-        raise ReaderError(failure, f"there is no {place}") from None
+        raise ReaderError(failure, f"there is no {full_path}") from None
     except OSError as error:
-        raise ReaderError(Failure.BROKEN, f"{place}: {error.strerror}") from None
+        raise ReaderError(Failure.BROKEN, f"{full_path}: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise ReaderError(Failure.BROKEN, f"{place} is not a file")
-    return Item(
+        raise ReaderError(Failure.BROKEN, f"{full_path} is not a file")
+    return SourceItem(
         path=path,
-        owner=identity(f"file://{place}"),
-        key=place,
-        kind=Kind.MODIFIED,
+        owner=identity(f"file://{full_path}"),
+        key=full_path,
+        kind=SourceKind.MODIFIED,
         value=f"{status.st_mtime_ns}|{status.st_size}",
         size=status.st_size,
         tag="file",
@@ -71,16 +71,16 @@ def _walk(top: str) -> Iterator[str]:
     if not os.path.isdir(top):
         # A share that is not mounted is no answer of its own.
         raise ReaderError(Failure.BROKEN, f"there is no directory {top}")
-    for place, folders, names in os.walk(top):
+    for path, folders, names in os.walk(top):
         folders.sort()
-        yield from (os.path.join(place, name) for name in sorted(names))
+        yield from (os.path.join(path, name) for name in sorted(names))
 
 
-def _chunks(place: str, start: int) -> Iterator[bytes]:
+def _chunks(path: str, start: int) -> Iterator[bytes]:
     try:
-        with open(place, "rb") as file:
+        with open(path, "rb") as file:
             file.seek(start)
             while chunk := file.read(CHUNK):
                 yield chunk
     except OSError as error:
-        raise ReaderError(Failure.BROKEN, f"{place}: {error.strerror}") from None
+        raise ReaderError(Failure.BROKEN, f"{path}: {error.strerror}") from None

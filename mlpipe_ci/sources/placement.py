@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mlpipe_ci.cache.state import State
-from mlpipe_ci.cache.transaction import Aside
+from mlpipe_ci.cache.state import LocalState
+from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import Item
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import SourceItem
 from mlpipe_ci.sources.sources import Sources
 
 ASIDE = "sources"
@@ -19,16 +19,18 @@ ASIDE = "sources"
 SHOWN = 3
 
 
-class Placing:
+class Placement:
     """Knows what it has put where, in one work tree."""
 
-    def __init__(self, root: Path, sources: Sources, aside: Aside, state: State) -> None:
-        self._root, self.sources, self._aside, self._state = root, sources, aside, state
+    def __init__(
+        self, root: Path, sources: Sources, transaction: OutputTransaction, state: LocalState
+    ) -> None:
+        self._root, self.sources, self._transaction, self._state = root, sources, transaction, state
         self._tidied: set[str] = set()
         self._address = f"placed {root}"
         self._placed = _parsed(state.source(self._address))
 
-    def place(self, external: External, wanted: Sequence[Item]) -> tuple[str, ...]:
+    def place(self, external: ExternalInput, wanted: Sequence[SourceItem]) -> tuple[str, ...]:
         """Bring items of a source; what it has not does not stay at its place. Notes.
 
         Raises SourceError, SourceMovedError, PathError, DamagedError, OSError.
@@ -49,16 +51,16 @@ class Placing:
         if not moved:
             return ()
         some = ", ".join(moved[:SHOWN]) + (", …" if len(moved) > SHOWN else "")
-        where = self._aside.replaced(ASIDE)
+        where = self._transaction.replaced(ASIDE)
         return (
             f"in the place of data from outside, and not from there, so moved to {where}: {some}",
         )
 
     def _refuse_link(self, path: str) -> None:
         """Nothing is written through a link: it may lead anywhere. Raises PathError."""
-        for place in above(path):
-            if os.path.islink(self._root / place):
-                text = f"'{path}' leads through the link '{place}'; make that a directory"
+        for parent in above(path):
+            if os.path.islink(self._root / parent):
+                text = f"'{path}' leads through the link '{parent}'; make that a directory"
                 raise PathError(text)
 
     def save(self) -> None:
@@ -67,26 +69,26 @@ class Placing:
 
     def _clear(self, path: str) -> list[str]:
         """Take away what lies at a path: what came from a source goes, all else is moved."""
-        place = self._root / path
-        if not os.path.lexists(place):
+        full_path = self._root / path
+        if not os.path.lexists(full_path):
             return []
         known = self._placed.pop(path, "")
         if known and self._digest(path) == known:
-            place.unlink()
+            full_path.unlink()
             return []
-        return list(self._aside.replace(ASIDE, (path,)))
+        return list(self._transaction.replace(ASIDE, (path,)))
 
     def _digest(self, path: str) -> str:
-        place = f"{self._root}/{path}"
-        if os.path.islink(place) or not os.path.isfile(place):
+        full_path = f"{self._root}/{path}"
+        if os.path.islink(full_path) or not os.path.isfile(full_path):
             return ""
-        return self._state.memo.digest(place)
+        return self._state.digest_cache.digest(full_path)
 
-    def _there(self, external: External) -> Iterator[str]:
+    def _there(self, external: ExternalInput) -> Iterator[str]:
         """Files at the place of a source of many."""
-        for place, _, names in os.walk(self._root / external.path):
+        for path, _, names in os.walk(self._root / external.path):
             for name in names:
-                yield os.path.relpath(os.path.join(place, name), self._root)
+                yield os.path.relpath(os.path.join(path, name), self._root)
 
 
 def _parsed(text: str | None) -> dict[str, str]:

@@ -9,21 +9,21 @@ from typing import Any, Protocol
 
 from mlpipe_ci.cache.remote.connect import timeout
 from mlpipe_ci.core.cache_key import Input
-from mlpipe_ci.core.errors import PathError, SourceError, SourceMovedError
-from mlpipe_ci.core.external_url import identity, kind_of, shown
+from mlpipe_ci.core.errors import PathError, SourceChangedError, SourceError
+from mlpipe_ci.core.external_url import identity, kind_of, redacted
 from mlpipe_ci.core.paths import is_glob, normal, path_fault
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.result import Output
-from mlpipe_ci.core.workflow import External
-from mlpipe_ci.sources.base import MARK, Failure, Item, Kind, Reader, ReaderError
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import MARK, Failure, Reader, ReaderError, SourceItem, SourceKind
 from mlpipe_ci.sources.fetch import fetch, found_content
-from mlpipe_ci.sources.fetched import Contents
+from mlpipe_ci.sources.fetched import FetchedFiles
 
 AT_ONCE = 16
 """Sources that are asked at the same time."""
 PATIENCE = 4
 """How many time-outs a source has for all its answers together."""
-Place = tuple[str, str]
+SourceKey = tuple[str, str]
 """URL and path."""
 
 
@@ -52,49 +52,49 @@ class Sources:
         tell: Callable[[str], None] = lambda _text: None,
     ) -> None:
         self._env, self._memory, self._say, self._tell = env, memory, say, tell
-        self.contents = Contents(cache)
-        self.recall: Callable[[External], tuple[Input, ...]] = lambda _external: ()
-        self._wanted: dict[Place, External] = {}
-        self._found: dict[Place, tuple[Item, ...] | SourceError] = {}
-        self._stale: dict[Place, str] = {}
-        self._by_path: dict[Place, tuple[tuple[Item, ...], dict[str, Item]]] = {}
+        self.contents = FetchedFiles(cache)
+        self.recall: Callable[[ExternalInput], tuple[Input, ...]] = lambda _external: ()
+        self._wanted: dict[SourceKey, ExternalInput] = {}
+        self._found: dict[SourceKey, tuple[SourceItem, ...] | SourceError] = {}
+        self._stale: dict[SourceKey, str] = {}
+        self._by_path: dict[SourceKey, tuple[tuple[SourceItem, ...], dict[str, SourceItem]]] = {}
         self._readers: dict[str, Reader] = {}
         self._lock = threading.Lock()
 
-    def expect(self, externals: Iterable[External]) -> None:
+    def expect(self, externals: Iterable[ExternalInput]) -> None:
         """These will be asked for: so all of them are asked at once."""
-        self._wanted |= {_place(one): one for one in externals}
+        self._wanted |= {_key(one): one for one in externals}
 
-    def items(self, external: External) -> tuple[Item, ...]:
+    def items(self, external: ExternalInput) -> tuple[SourceItem, ...]:
         """What a source has now, sorted by path. Raises SourceError."""
-        place = _place(external)
-        if place not in self._found:
-            self._look({**self._wanted, place: external})
-        found = self._found[place]
+        key = _key(external)
+        if key not in self._found:
+            self._look({**self._wanted, key: external})
+        found = self._found[key]
         if isinstance(found, SourceError):
             raise found
         return found
 
-    def meant(self, external: External, pattern: str) -> tuple[Item, ...]:
+    def meant(self, external: ExternalInput, pattern: str) -> tuple[SourceItem, ...]:
         """Those items that a pattern means. Raises SourceError."""
         found = self.items(external)
         if not is_glob(pattern):  # the one item of a step, of perhaps many thousand
-            place = _place(external)
-            if self._by_path.get(place, ((), {}))[0] is not found:
-                self._by_path[place] = found, {item.path: item for item in found}
-            if item := self._by_path[place][1].get(pattern):
+            key = _key(external)
+            if self._by_path.get(key, ((), {}))[0] is not found:
+                self._by_path[key] = found, {item.path: item for item in found}
+            if item := self._by_path[key][1].get(pattern):
                 return (item,)
         return tuple(item for item in found if matches(pattern, item.path))
 
-    def stale(self, external: External) -> str:
+    def stale(self, external: ExternalInput) -> str:
         """Why what the source had last is used; empty if it was asked."""
-        return self._stale.get(_place(external), "")
+        return self._stale.get(_key(external), "")
 
-    def forget(self, external: External) -> None:
+    def forget(self, external: ExternalInput) -> None:
         """It has changed since it was asked: it is asked again."""
-        self._found.pop(_place(external), None)
+        self._found.pop(_key(external), None)
 
-    def bring(self, external: External, item: Item) -> Output:
+    def bring(self, external: ExternalInput, item: SourceItem) -> Output:
         """The content of an item, in the local cache. Raises SourceError, PathError.
 
         Raises SourceMovedError if the source has another version by now.
@@ -104,32 +104,32 @@ class Sources:
             return there
         if why := self.stale(external):
             raise SourceError(f"{why}, and what it had last is not in this cache")
-        name = shown(external.url)
+        name = redacted(external.url)
         try:
             output = fetch(self._reader(external), item, self.contents, name, self._tell)
         except ReaderError as fault:
             raise SourceError(f"{name} cannot be fetched: {fault}") from None
-        except SourceMovedError:
+        except SourceChangedError:
             self.forget(external)
             raise
-        if item.kind is Kind.CONTENT and output.digest != item.value:
+        if item.kind is SourceKind.CONTENT and output.digest != item.value:
             self.forget(external)
-            raise SourceMovedError(f"{name} has changed since this run began")
+            raise SourceChangedError(f"{name} has changed since this run began")
         return output
 
-    def _look(self, wanted: Mapping[Place, External]) -> None:
+    def _look(self, wanted: Mapping[SourceKey, ExternalInput]) -> None:
         """Ask all that were not asked yet, at the same time, and not for ever."""
-        asked = [one for place, one in wanted.items() if place not in self._found]
-        answers: dict[Place, tuple[Item, ...] | ReaderError | Exception] = {}
+        asked = [one for key, one in wanted.items() if key not in self._found]
+        answers: dict[SourceKey, tuple[SourceItem, ...] | ReaderError | Exception] = {}
         limit, slots = timeout(self._env), threading.Semaphore(AT_ONCE)
-        last = {_place(one): self._last(one) for one in asked}  # SQLite is for one thread
+        last = {_key(one): self._last(one) for one in asked}  # SQLite is for one thread
 
-        def ask(one: External) -> None:
+        def ask(one: ExternalInput) -> None:
             with slots:
                 try:
-                    answers[_place(one)] = self._reader(one).look(one, last[_place(one)])
+                    answers[_key(one)] = self._reader(one).look(one, last[_key(one)])
                 except Exception as error:  # noqa: BLE001 - told below, by who asked
-                    answers[_place(one)] = error
+                    answers[_key(one)] = error
 
         threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in asked]
         for thread in threads:
@@ -139,12 +139,12 @@ class Sources:
             thread.join(limit * PATIENCE * rounds)
         late = ReaderError(Failure.BROKEN, "no answer in time")
         for one in asked:
-            self._found[_place(one)] = self._judged(one, answers.get(_place(one), late))
+            self._found[_key(one)] = self._judged(one, answers.get(_key(one), late))
 
     def _judged(
-        self, external: External, answer: tuple[Item, ...] | Exception
-    ) -> tuple[Item, ...] | SourceError:
-        name = shown(external.url)
+        self, external: ExternalInput, answer: tuple[SourceItem, ...] | Exception
+    ) -> tuple[SourceItem, ...] | SourceError:
+        name = redacted(external.url)
         if isinstance(answer, ReaderError):
             return self._unreachable(external, answer)
         if isinstance(answer, Exception):
@@ -166,11 +166,11 @@ class Sources:
         self._remember(external, found)
         return found
 
-    def _known(self, external: External, item: Item) -> Item:
+    def _known(self, external: ExternalInput, item: SourceItem) -> SourceItem:
         """The item; where its source tells no version, it is read, and its content tells."""
-        if item.kind is not Kind.CONTENT or item.value:
+        if item.kind is not SourceKind.CONTENT or item.value:
             return item
-        name = shown(external.url)
+        name = redacted(external.url)
         self._say(
             f"warning: {name} says neither ETag nor Last-Modified with its size, so it is read "
             "as a whole in each run"
@@ -182,34 +182,34 @@ class Sources:
         return known
 
     def _unreachable(
-        self, external: External, fault: ReaderError
-    ) -> tuple[Item, ...] | SourceError:
-        name = shown(external.url)
+        self, external: ExternalInput, fault: ReaderError
+    ) -> tuple[SourceItem, ...] | SourceError:
+        name = redacted(external.url)
         if fault.failure is Failure.MISSING or not external.use_last:
             return SourceError(f"{name} cannot be had: {fault}")
         last = self._last(external) or tuple(map(_as_item, self.recall(external)))
         if not last:
             text = f"{name} cannot be had: {fault}; nothing is known of what it had last"
             return SourceError(text)
-        self._stale[_place(external)] = f"{name} cannot be had ({fault}); what it had last is used"
+        self._stale[_key(external)] = f"{name} cannot be had ({fault}); what it had last is used"
         return last
 
-    def _reader(self, external: External) -> Reader:
+    def _reader(self, external: ExternalInput) -> Reader:
         kind = kind_of(external.url)
         with self._lock:
             if kind not in self._readers:
                 self._readers[kind] = _open(kind, self._env)
             return self._readers[kind]
 
-    def _last(self, external: External) -> tuple[Item, ...]:
+    def _last(self, external: ExternalInput) -> tuple[SourceItem, ...]:
         try:
             told: list[dict[str, Any]] = json.loads(self._memory.source(_address(external)) or "[]")
-            items = [Item(**(one | {"kind": Kind(one["kind"])})) for one in told]
+            items = [SourceItem(**(one | {"kind": SourceKind(one["kind"])})) for one in told]
         except (ValueError, TypeError, KeyError, AttributeError):
             return ()
         return tuple(replace(i, key=external.url) if i.key == "" else i for i in items)
 
-    def _remember(self, external: External, found: tuple[Item, ...]) -> None:
+    def _remember(self, external: ExternalInput, found: tuple[SourceItem, ...]) -> None:
         """All but the URL itself, which may be signed."""
         plain = [vars(i) | {"key": "" if i.key == external.url else i.key} for i in found]
         if len(plain) <= MOST_REMEMBERED:
@@ -235,22 +235,22 @@ def _open(kind: str, env: Mapping[str, str]) -> Reader:
     return Buckets(env)
 
 
-def _place(external: External) -> Place:
+def _key(external: ExternalInput) -> SourceKey:
     return external.url, external.path
 
 
-def _address(external: External) -> str:
+def _address(external: ExternalInput) -> str:
     return f"{identity(external.url)} {external.path}"
 
 
-def _as_item(known: Input) -> Item:
+def _as_item(known: Input) -> SourceItem:
     told, _, owner = known.digest.removeprefix(MARK).rpartition(":")
     kind, _, value = told.partition(":")
-    return Item(path=known.path, owner=owner, key="", kind=Kind(kind), value=value)
+    return SourceItem(path=known.path, owner=owner, key="", kind=SourceKind(kind), value=value)
 
 
 def _path_fault(path: str) -> str:
-    """Why an object may not be written to the place that its name asks for."""
+    """Why an object may not be written to the path that its name asks for."""
     if not path.isprintable() or normal(path) != path:
         return f"{path!r} is no name of a file"
     return path_fault(path) or ""

@@ -21,7 +21,7 @@ OWN = OURS | GONE | MADE | TREE | DROPPED
 """Whoever looks at such a path sees the step's own doing."""
 
 
-class Sightings:
+class AccessLog:
     """Flags for each path; paths are absolute, without links."""
 
     def __init__(self) -> None:

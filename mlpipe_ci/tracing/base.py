@@ -13,7 +13,7 @@ class Trace:
     """What a command did, as far as it was seen. Paths are absolute, without links.
 
     `tracer`: its name, empty for none. `why`: what was not seen, or why nothing was. `paths`: the
-    flags of `sightings` for each. `links`: symbolic links that were followed. `programs`: each as
+    flags of `access_log` for each. `links`: symbolic links that were followed. `programs`: each as
     it was named, and the file that was run. `packages`: a `site-packages` directory, and what was
     loaded from it. `library`: files of Python's own library that were opened. `network`: addresses
     beyond this machine. `refused`: what strict tracing did not let through, and whether that was a
@@ -34,7 +34,7 @@ class Trace:
 
 
 @frozen
-class Request:
+class TraceRequest:
     """What is to be watched. `root`: the repository; `directory`: where the command begins; `log`:
     a file that strace may write.
 

@@ -11,19 +11,19 @@ REFUSED_READ, REFUSED_WRITE = 2, 13
 """ENOENT: for the step the file does not exist. EACCES: it may not write there."""
 
 
-def write(
-    place: str, reads: Iterable[str], excluded: Iterable[str], writes: Iterable[str], free: str
+def write_rules(
+    path: str, reads: Iterable[str], excluded: Iterable[str], writes: Iterable[str], free: str
 ) -> None:
     """Write the rules for the supervisor. `reads`, `excluded` and `free` (what nobody has to
     declare) are regular expressions for whole relative paths; `writes` are paths. Raises OSError.
     """
     rules = (tuple(reads), tuple(excluded), tuple(writes), free)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    with open(place, "wb") as file:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
         file.write(marshal.dumps(rules))
 
 
-class Rules:
+class AccessRules:
     """Refuses nothing."""
 
     def refuses(self, path: str, *, is_directory: bool, is_there: bool, write: bool) -> int:
@@ -35,13 +35,13 @@ class Rules:
         return 0
 
 
-class Allowed(Rules):
+class DeclaredOnly(AccessRules):
     """Refuses what is not declared. `root`: the repository."""
 
-    def __init__(self, root: str, place: str) -> None:
+    def __init__(self, root: str, path: str) -> None:
         import re  # noqa: PLC0415 - 5 ms, only where it is asked for
 
-        with open(place, "rb") as file:
+        with open(path, "rb") as file:
             reads, excluded, writes, free = marshal.loads(file.read())  # noqa: S302 - ours
         self._root = root
         self._reads = [re.compile(one) for one in reads]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from mlpipe_ci.tracing.base import Trace
 
 
-class Off:
+class Untraced:
     """Sees nothing, and says so."""
 
     guards = False

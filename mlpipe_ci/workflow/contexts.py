@@ -35,7 +35,7 @@ ALL = ("params", "matrix", "each", "env", "steps", "github", "secrets", "metrics
 
 
 @frozen
-class Known:
+class KnownNames:
     """What can be named in one step.
 
     `params`, `env`: None if they could not be read. `matrix`: None if the step has none, empty if
@@ -53,12 +53,12 @@ class Known:
     after: tuple[str, ...] = ()
 
 
-def fault(source: str, key: str, known: Known) -> str | None:
+def problem_with_expression(source: str, key: str, known: KnownNames) -> str | None:
     """What is wrong with an expression as far as its text tells, or None."""
     return next(_faults(source, key, known), None)
 
 
-def _faults(source: str, key: str, known: Known) -> Iterator[str]:
+def _faults(source: str, key: str, known: KnownNames) -> Iterator[str]:
     try:
         tree = parse(source)
     except ExpressionError as error:
@@ -86,7 +86,7 @@ def _misplaced(function: str, key: str) -> str | None:
     return None
 
 
-def _name_fault(name: Name, key: str, known: Known) -> str | None:
+def _name_fault(name: Name, key: str, known: KnownNames) -> str | None:
     root = name.root.lower()
     if root not in ALL:
         return _unknown(name.root, key)
@@ -159,7 +159,7 @@ ELSEWHERE = {
 """Where a context can be used, for the keys in which it cannot."""
 
 
-def _params_fault(name: Name, _key: str, known: Known) -> str | None:
+def _params_fault(name: Name, _key: str, known: KnownNames) -> str | None:
     if known.params is None:
         return None
     if not known.params and name.keys:
@@ -167,7 +167,7 @@ def _params_fault(name: Name, _key: str, known: Known) -> str | None:
     return missing_key(known.params, name)
 
 
-def _matrix_fault(name: Name, _key: str, known: Known) -> str | None:
+def _matrix_fault(name: Name, _key: str, known: KnownNames) -> str | None:
     if known.matrix is None:
         return "the step has no strategy.matrix, so there is no 'matrix'"
     if not known.matrix:
@@ -175,13 +175,13 @@ def _matrix_fault(name: Name, _key: str, known: Known) -> str | None:
     return missing_key(known.matrix, Name(name.root, name.keys[:1], whole=False))
 
 
-def _each_fault(name: Name, _key: str, known: Known) -> str | None:
+def _each_fault(name: Name, _key: str, known: KnownNames) -> str | None:
     if not known.each:
         return "the step has no 'each', so there is no item"
     return missing_key(dict.fromkeys(FACTS), Name(name.root, name.keys[:1], whole=True))
 
 
-def _env_fault(name: Name, key: str, known: Known) -> str | None:
+def _env_fault(name: Name, key: str, known: KnownNames) -> str | None:
     if known.env is None:
         return None
     if not name.keys:
@@ -204,7 +204,7 @@ def _env_fault(name: Name, key: str, known: Known) -> str | None:
     return None
 
 
-def _env_as_a_whole(key: str, known: Known) -> str | None:
+def _env_as_a_whole(key: str, known: KnownNames) -> str | None:
     """`toJSON(env)`, `env.*` and `env[…]` may mean any variable, also one that may not be named."""
     kinds = {"secrets"} if key in {"if", "env"} else {"secrets", "github"}
     hidden = [name for name, source in known.hidden.items() if source in kinds]
@@ -213,7 +213,7 @@ def _env_as_a_whole(key: str, known: Known) -> str | None:
     return f"env is asked as a whole, and {hidden[0]} in it may not be; name one"
 
 
-def _steps_fault(name: Name, _key: str, known: Known) -> str | None:
+def _steps_fault(name: Name, _key: str, known: KnownNames) -> str | None:
     if not name.keys:
         return None if not name.whole else "name a step: steps.<id>.outcome"
     step, *rest = name.keys
@@ -229,11 +229,11 @@ def _steps_fault(name: Name, _key: str, known: Known) -> str | None:
     return None
 
 
-def _github_fault(name: Name, _key: str, _known: Known) -> str | None:
+def _github_fault(name: Name, _key: str, _known: KnownNames) -> str | None:
     return missing_key(dict.fromkeys(GITHUB), Name("github", name.keys[:1], whole=True))
 
 
-def _secrets_fault(name: Name, _key: str, _known: Known) -> str | None:
+def _secrets_fault(name: Name, _key: str, _known: KnownNames) -> str | None:
     if len(name.keys) == 1 and name.whole:
         return None
     return "name one secret: ${{ secrets.NAME }}"

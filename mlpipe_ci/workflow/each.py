@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, literal_prefix
-from mlpipe_ci.core.workflow import Instance, slug
+from mlpipe_ci.core.workflow import StepInstance, slug
 
 MOST_ITEMS = 100_000
 MOST_ID = 60
@@ -33,7 +33,7 @@ class Strategy:
 
 def instances(
     group: str, patterns: Sequence[str], paths: Sequence[str], strategy: Strategy
-) -> Iterator[tuple[str, Instance]]:
+) -> Iterator[tuple[str, StepInstance]]:
     """Id and instance of each item. Another item changes the id of none. Raises ItemError."""
     if len(paths) > MOST_ITEMS:
         raise ItemError(f"{len(paths):,} files match; {MOST_ITEMS:,} is the most")
@@ -49,7 +49,7 @@ def instances(
         distinct = one if plain_enough else f"{one[:MOST_ID]}-{_mark(path)}"
         yield (
             f"{group}-{distinct or _mark(path)}",
-            Instance(
+            StepInstance(
                 group=group,
                 values=(),
                 shown=f"({short})",

@@ -35,8 +35,8 @@ def edited(text: str, additions: Additions) -> str:
         result = text
         changes.sort(key=lambda one: one[0])
         end = "\r\n" if "\r\n" in text else "\n"
-        for place, piece in reversed(changes):
-            result = result[:place] + piece.replace("\n", end) + result[place:]
+        for index, piece in reversed(changes):
+            result = result[:index] + piece.replace("\n", end) + result[index:]
         good = _plain(result) == _expected(text, additions)
     except (YAMLError, AttributeError, IndexError, TypeError, KeyError, ValueError):
         good = False
@@ -45,7 +45,7 @@ def edited(text: str, additions: Additions) -> str:
     return result
 
 
-def write(path: Path, text: str) -> None:
+def add_lines(path: Path, text: str) -> None:
     """Replace a file in one go; its mode stays. Raises PathError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

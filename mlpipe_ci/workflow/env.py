@@ -46,7 +46,7 @@ class Variable:
 
 
 @frozen
-class Surroundings:
+class WorkflowContext:
     """What is the same for all steps. `github` is None where no event is known (`validate`).
 
     `broken`: keys of the file that could not be read; what they would give is not known.
@@ -72,7 +72,7 @@ class Surroundings:
 
 
 def variables(
-    raw: Mapping[str, Any], outer: Surroundings, own: Mapping[str, Any], path: Path
+    raw: Mapping[str, Any], outer: WorkflowContext, own: Mapping[str, Any], path: Path
 ) -> tuple[dict[str, Variable], Used]:
     """The variables of an `env`, and which params they use. Raises ExpandError.
 
@@ -91,7 +91,7 @@ def variables(
     return found, scope.used
 
 
-def _variable(value: Any, scope: Scope, outer: Surroundings, path: Path) -> Variable:
+def _variable(value: Any, scope: Scope, outer: WorkflowContext, path: Path) -> Variable:
     if not isinstance(value, str):
         return Variable(value=text(value))
     parts: list[tuple[bool, str]] = []
@@ -113,7 +113,7 @@ def _roots(piece: Piece) -> set[str]:
     return {name.root.lower() for name in names(parse(piece.text))} if piece.expression else set()
 
 
-def _origin(piece: Piece, roots: set[str], outer: Surroundings) -> str:
+def _origin(piece: Piece, roots: set[str], outer: WorkflowContext) -> str:
     """`github` if the piece comes from there, be it through a variable of the workflow's env."""
     if "github" in roots:
         return "github"

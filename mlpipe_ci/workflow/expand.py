@@ -22,16 +22,16 @@ from mlpipe_ci.core.paths import is_under, normal, normal_pattern
 from mlpipe_ci.core.step_contexts import own_contexts
 from mlpipe_ci.core.workflow import (
     DEFAULT_SHELL,
-    External,
+    ExternalInput,
     Gate,
-    Instance,
     Plot,
     Resources,
     SecretVariable,
     Step,
+    StepInstance,
 )
 from mlpipe_ci.workflow.each import command_fault
-from mlpipe_ci.workflow.env import STRICT, ExpandError, Path, Surroundings, piece_text, variables
+from mlpipe_ci.workflow.env import STRICT, ExpandError, Path, WorkflowContext, piece_text, variables
 from mlpipe_ci.workflow.params import WHOLE, look_up, missing_key
 
 COUNTED = ("run", "env", "working-directory", "inputs", "outputs")
@@ -40,11 +40,11 @@ UNITS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 BINARY_UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40}
 
 
-class Filler:
+class Expander:
     """Fills in the expressions of one step for one combination of its matrix."""
 
     def __init__(
-        self, raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None
+        self, raw: Mapping[str, Any], outer: WorkflowContext, instance: StepInstance | None
     ) -> None:
         self.raw, self.outer = raw, outer
         contexts = own_contexts(instance)
@@ -137,14 +137,14 @@ def memory_bytes(size: str) -> int | None:
 
 
 def make_step(
-    raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None, **fixed: Any
+    raw: Mapping[str, Any], outer: WorkflowContext, instance: StepInstance | None, **fixed: Any
 ) -> Step:
     """The step of one combination. `fixed`: id, name, line, position. Raises ExpandError."""
-    filler = Filler(raw, outer, instance)
-    condition, run = raw.get("if"), filler.text("run")
+    expander = Expander(raw, outer, instance)
+    condition, run = raw.get("if"), expander.text("run")
     if not run.strip():
         raise ExpandError("the command is empty once its expressions are filled in", ("run",))
-    metrics, given = filler.value("metrics", []), filler.value("inputs", [])
+    metrics, given = expander.value("metrics", []), expander.value("inputs", [])
     item = (instance.each,) if instance and instance.each else ()
     patterns = tuple(normal_pattern(_path_of(one)) for one in given)
     external = _externals(given)
@@ -153,36 +153,36 @@ def make_step(
     fields = {
         "run": run,
         "description": raw.get("description", ""),
-        "shell": filler.text("shell", DEFAULT_SHELL),
-        "working_directory": normal(filler.text("working-directory", ".")).rstrip("/"),
+        "shell": expander.text("shell", DEFAULT_SHELL),
+        "working_directory": normal(expander.text("working-directory", ".")).rstrip("/"),
         "inputs": tuple(p for p in patterns if p not in around) + item,
         "external": external,
         "shared": outer.shared,
-        "outputs": tuple(normal(p) for p in filler.value("outputs", [])),
+        "outputs": tuple(normal(p) for p in expander.value("outputs", [])),
         "metrics": tuple(normal(_path_of(one)) for one in metrics),
         "directions": tuple(_directions(metrics)),
-        "plots": tuple(_plot(plot) for plot in filler.value("plots", [])),
+        "plots": tuple(_plot(plot) for plot in expander.value("plots", [])),
         "needs": tuple(raw.get("needs", ())),
         "condition": None if condition is None else text(condition),
-        "timeout_minutes": filler.value("timeout-minutes"),
-        "retries": int(filler.value("retries", 0)),
-        "continue_on_error": filler.value("continue-on-error", False),
+        "timeout_minutes": expander.value("timeout-minutes"),
+        "retries": int(expander.value("retries", 0)),
+        "continue_on_error": expander.value("continue-on-error", False),
         "cache": raw.get("cache"),
-        "each": tuple(normal_pattern(p) for p in _patterns(filler.value("each", ()))),
+        "each": tuple(normal_pattern(p) for p in _patterns(expander.value("each", ()))),
         "tracing": raw.get("tracing"),
         "gates": tuple(_gate(one) for one in raw.get("gates", ())),
-        "repeat": int(filler.value("repeat", 1)),
-        "resources": _resources(filler.value("resources")),
+        "repeat": int(expander.value("repeat", 1)),
+        "resources": _resources(expander.value("resources")),
     }
-    used = dict(_used_params(filler, outer.params))
+    used = dict(_used_params(expander, outer.params))
     return Step(
         **fields,
         **fixed,
         strategy=instance,
-        env=tuple((name, variable.value) for name, variable in filler.env.items()),
+        env=tuple((name, variable.value) for name, variable in expander.env.items()),
         secret_env=tuple(
             SecretVariable(name=name, parts=variable.parts)
-            for name, variable in filler.env.items()
+            for name, variable in expander.env.items()
             if variable.parts
         ),
         params=tuple(sorted(used.items())),
@@ -190,7 +190,7 @@ def make_step(
     )
 
 
-def step_name(raw: Mapping[str, Any], outer: Surroundings, instance: Instance | None) -> str:
+def step_name(raw: Mapping[str, Any], outer: WorkflowContext, instance: StepInstance | None) -> str:
     """The name of a step with its expressions filled in. Raises ExpandError."""
     scope = Scope(contexts={"params": outer.params, **own_contexts(instance)}, strict=STRICT)
     try:
@@ -203,12 +203,12 @@ def step_name(raw: Mapping[str, Any], outer: Surroundings, instance: Instance | 
     return name
 
 
-def _used_params(filler: Filler, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _used_params(expander: Expander, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Path and JSON text of what the step uses: in expressions, and as its `params` say."""
-    for path, value in filler.used.items():
+    for path, value in expander.used.items():
         if path[0] == "params":
             yield ".".join(path[1:]) or WHOLE, json_text(value)
-    for index, path_text in enumerate(filler.value("params", [])):
+    for index, path_text in enumerate(expander.value("params", [])):
         missing = missing_key(params, path_text)
         if missing and re.search(r"\.(ya?ml|json|toml)(:|$)", path_text):
             missing = f"'{path_text}': name the file in 'params' of the workflow, here its keys"
@@ -225,20 +225,20 @@ def _path_of(raw: str | Mapping[str, Any]) -> str:
     return raw if isinstance(raw, str) else str(raw["path"])
 
 
-def external_of(raw: Mapping[str, Any], outer: Surroundings) -> tuple[External, ...]:
+def external_of(raw: Mapping[str, Any], outer: WorkflowContext) -> tuple[ExternalInput, ...]:
     """What a step with `each` reads from outside of git: the same for all its items.
 
     Raises ExpandError.
     """
-    filler = Filler(
+    expander = Expander(
         {"inputs": [one for one in raw.get("inputs", ()) if not isinstance(one, str)]}, outer, None
     )
-    return _externals(filler.value("inputs", []))
+    return _externals(expander.value("inputs", []))
 
 
-def _externals(given: list[Any]) -> tuple[External, ...]:
+def _externals(given: list[Any]) -> tuple[ExternalInput, ...]:
     return tuple(
-        External(
+        ExternalInput(
             url=str(raw["url"]),
             path=normal(str(raw["path"])),
             use_last=raw.get("if-unreachable") == "use-last",

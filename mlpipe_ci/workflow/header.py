@@ -8,25 +8,25 @@ from typing import Any
 from mlpipe_ci.core.expressions import Scope, has_expression, pieces
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import normal, normal_pattern
-from mlpipe_ci.core.yaml.parse import Document, Spot
-from mlpipe_ci.workflow.contexts import Known
+from mlpipe_ci.core.yaml.parse import Document, Problem
+from mlpipe_ci.workflow.contexts import KnownNames
 from mlpipe_ci.workflow.env import (
     STRICT,
     ExpandError,
-    Surroundings,
     Variable,
+    WorkflowContext,
     piece_text,
     variables,
 )
-from mlpipe_ci.workflow.params import Params, ParamsError, merged, read_params, with_set
-from mlpipe_ci.workflow.steps import PLAIN, expression_spots
+from mlpipe_ci.workflow.params import Params, ParamsError, merge_params, read_params, with_set
+from mlpipe_ci.workflow.steps import PLAIN, expression_problems
 
 NOT_FILLED = ("name", "cache")
 """Keys of the file in which `${{` has no meaning."""
 
 
 @frozen(kw_only=False)
-class Head:
+class HeaderReader:
     """Reads the part above the steps. `settings`: what `--set` was given."""
 
     document: Document
@@ -34,17 +34,17 @@ class Head:
     github: Mapping[str, Any] | None
     settings: Sequence[str]
 
-    def read(self, broken: set[str | int], spots: list[Spot]) -> Surroundings:
-        """What is the same for all steps, as far as it can be read. Faults go to `spots`.
+    def read(self, broken: set[str | int], problems: list[Problem]) -> WorkflowContext:
+        """What is the same for all steps, as far as it can be read. Adds to `problems`.
 
         `broken`: keys in which a fault was found already. Raises UsageError for `--set`.
         """
-        params = None if "params" in broken else self._params(spots)
-        env = None if params is None or "env" in broken else self._env(params, spots)
+        params = None if "params" in broken else self._params(problems)
+        env = None if params is None or "env" in broken else self._env(params, problems)
         unread = {"params": params is None, "env": env is None}
         value = self.document.value
         sources = [] if "params" in broken else self._sources()
-        outer = Surroundings(
+        outer = WorkflowContext(
             params=params or {},
             github=self.github,
             env=env or {},
@@ -53,24 +53,26 @@ class Head:
             broken=frozenset(key for key, missing in unread.items() if missing),
         )
         for key in NOT_FILLED:
-            spots += expression_spots(self.document, (key,), value.get(key), PLAIN, Known())
-        return outer if "inputs" in broken else replace(outer, shared=self._shared(outer, spots))
+            problems += expression_problems(
+                self.document, (key,), value.get(key), PLAIN, KnownNames()
+            )
+        return outer if "inputs" in broken else replace(outer, shared=self._shared(outer, problems))
 
-    def _shared(self, outer: Surroundings, spots: list[Spot]) -> tuple[str, ...]:
+    def _shared(self, outer: WorkflowContext, problems: list[Problem]) -> tuple[str, ...]:
         """The inputs of all steps, with their expressions filled in."""
         raw = self.document.value.get("inputs", ())
         hidden = {name: v.source for name, v in outer.env.items() if v.source}
-        known = Known(params=outer.known_params, env=outer.known_env, hidden=hidden)
-        found = list(expression_spots(self.document, ("inputs",), list(raw), "inputs", known))
-        spots += found
+        known = KnownNames(params=outer.known_params, env=outer.known_env, hidden=hidden)
+        found = list(expression_problems(self.document, ("inputs",), list(raw), "inputs", known))
+        problems += found
         env = {name: v.value for name, v in outer.env.items() if not v.source}
         contexts = {"params": outer.params, "env": env, "matrix": {}}
         scope = Scope(contexts=contexts, strict=STRICT)
         try:
             return () if found else tuple(normal_pattern(self._filled(p, scope)) for p in raw)
         except ExpandError as error:
-            place = self.document.place(error.path, piece=error.piece)
-            spots.append(Spot(*place, f"inputs: {error}", "expression"))
+            line_column = self.document.position(error.path, piece=error.piece)
+            problems.append(Problem(*line_column, f"inputs: {error}", "expression"))
             return ()
 
     def _filled(self, pattern: str, scope: Scope) -> str:
@@ -82,41 +84,45 @@ class Head:
             return [(("params", index), one) for index, one in enumerate(given)]
         return [(("params",), given)]
 
-    def _params(self, spots: list[Spot]) -> Params | None:
+    def _params(self, problems: list[Problem]) -> Params | None:
         found: list[Params] = []
         sources = self._sources()
         for path, one in sources:
             try:
                 found.append(one if isinstance(one, dict) else self._file(one))
             except ParamsError as error:
-                spots.append(Spot(*self.document.place(path), f"params: {error}", "params"))
-            spots += self._unfilled(one if isinstance(one, dict) else {}, path)
-        return with_set(merged(found), self.settings) if len(found) == len(sources) else None
+                problems.append(
+                    Problem(*self.document.position(path), f"params: {error}", "params")
+                )
+            problems += self._unfilled(one if isinstance(one, dict) else {}, path)
+        return with_set(merge_params(found), self.settings) if len(found) == len(sources) else None
 
     def _file(self, source: str) -> Params:
         if has_expression(source):
             raise ParamsError("a file of params is named as it is; expressions are not filled in")
         return read_params(self.root, source)
 
-    def _unfilled(self, value: Any, path: tuple[str | int, ...]) -> Iterator[Spot]:
+    def _unfilled(self, value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
         """An expression in params would be taken for a text, so it is a slip."""
         if isinstance(value, str) and has_expression(value):
             message = "params are plain values; expressions are not filled in here"
-            yield Spot(*self.document.place(path), f"params: {message}", "params")
+            yield Problem(*self.document.position(path), f"params: {message}", "params")
         if isinstance(value, dict | list):
             pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
             for key, item in pairs:
                 yield from self._unfilled(item, (*path, key))
 
-    def _env(self, params: Params, spots: list[Spot]) -> dict[str, Variable] | None:
+    def _env(self, params: Params, problems: list[Problem]) -> dict[str, Variable] | None:
         raw = self.document.value.get("env", {})
-        outer = Surroundings(params=params, github=self.github, env={}, defaults={})
-        found = list(expression_spots(self.document, ("env",), raw, "env", Known(params=params)))
-        spots += found
+        outer = WorkflowContext(params=params, github=self.github, env={}, defaults={})
+        found = list(
+            expression_problems(self.document, ("env",), raw, "env", KnownNames(params=params))
+        )
+        problems += found
         try:
             return None if found else variables(raw, outer, {}, ("env",))[0]
         except ExpandError as error:
-            place = self.document.place(error.path, piece=error.piece)
+            line_column = self.document.position(error.path, piece=error.piece)
             where = ".".join(str(part) for part in error.path)
-            spots.append(Spot(*place, f"{where}: {error}", "expression"))
+            problems.append(Problem(*line_column, f"{where}: {error}", "expression"))
             return None

@@ -17,7 +17,7 @@ from mlpipe_ci import __version__
 from mlpipe_ci.core import workflow as values
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.workflow.workflow_file import Source
+from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
 PACKAGE = Path(__file__).parent.parent
 READERS = ("workflow", "core", "core/expressions", "core/yaml")
@@ -30,28 +30,28 @@ KNOWN = (
 """The only classes that a remembered workflow may hold: nothing else is made from a file."""
 
 
-def load(source: Source) -> Workflow:
+def load(file: WorkflowFile) -> Workflow:
     """Read a workflow file. Raises WorkflowError, MlpipeError; UsageError for `--set`."""
-    digest = _digest(source) if source.memory else None
-    remembered = _remembered(source, digest) if digest else None
+    digest = _digest(file) if file.memory else None
+    remembered = _remembered(file, digest) if digest else None
     if remembered is not None:
         return remembered
-    from mlpipe_ci.workflow.reader import read  # noqa: PLC0415 - see above
+    from mlpipe_ci.workflow.reader import read_workflow_file  # noqa: PLC0415 - see above
 
-    workflow = read(source)
-    if digest and source.keep:
-        _remember(source, digest, workflow)
+    workflow = read_workflow_file(file)
+    if digest and file.keep:
+        _remember(file, digest, workflow)
     return workflow
 
 
-def _digest(source: Source) -> str | None:
+def _digest(source: WorkflowFile) -> str | None:
     """Of all that decides what is read, but for the params files; None if it cannot be told."""
     around = [__version__, source.shown, source.name, source.github, source.settings]
     try:
         text = json.dumps(around, sort_keys=True, default=str)
         hasher = blake3(text.encode("utf-8", "surrogatepass"))
-        for place in (*(PACKAGE / name for name in READERS), PACKAGE.parent / "schema"):
-            hasher.update(_state(place))
+        for path in (*(PACKAGE / name for name in READERS), PACKAGE.parent / "schema"):
+            hasher.update(_state(path))
         with source.path.open("rb") as file:
             data = file.read(MOST + 1)
         return str(hasher.update(data).hexdigest()) if len(data) <= MOST else None
@@ -68,19 +68,19 @@ def _state(directory: Path) -> bytes:
     return repr(sorted((name, s.st_size, s.st_mtime_ns) for name, s in files)).encode()
 
 
-def _file(source: Source) -> Path:
-    name = blake3(source.shown.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return (source.memory or Path()) / "workflows" / name
+def _file(file: WorkflowFile) -> Path:
+    name = blake3(file.shown.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return (file.memory or Path()) / "workflows" / name
 
 
-def _around(source: Source, workflow: Workflow) -> str:
+def _around(file: WorkflowFile, workflow: Workflow) -> str:
     """Digest of the params files, and of the names of all items. Raises OSError, PathError."""
     hasher = blake3()
     for name in workflow.params_files:
-        content = (source.root / name).read_bytes()
+        content = (file.root / name).read_bytes()
         hasher.update(f"{len(content)} ".encode()).update(content)
-    for wanted in workflow.items:
-        names = "\0".join(source.files(wanted))
+    for each in workflow.items:
+        names = "\0".join(file.files(each))
         hasher.update(f"\0{names}\0".encode("utf-8", "surrogateescape"))
     return str(hasher.hexdigest())
 
@@ -92,7 +92,7 @@ class _Unpickler(pickle.Unpickler):
         return getattr(values, name)
 
 
-def _remembered(source: Source, digest: str) -> Workflow | None:
+def _remembered(source: WorkflowFile, digest: str) -> Workflow | None:
     try:
         with _file(source).open("rb") as file:
             if file.read(64) != digest.encode():
@@ -104,11 +104,11 @@ def _remembered(source: Source, digest: str) -> Workflow | None:
         return None
 
 
-def _remember(source: Source, digest: str, workflow: Workflow) -> None:
-    path = _file(source)
+def _remember(file: WorkflowFile, digest: str, workflow: Workflow) -> None:
+    path = _file(file)
     temporary = path.with_name(os.urandom(8).hex())
     with suppress(OSError, pickle.PicklingError, TypeError, MlpipeError):
-        record = pickle.dumps((_around(source, workflow), workflow))
+        record = pickle.dumps((_around(file, workflow), workflow))
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             temporary.write_bytes(digest.encode() + record)

@@ -69,7 +69,7 @@ def _neighbours(path: Path) -> list[str]:
         return []
 
 
-def merged(sources: Sequence[Mapping[str, Any]]) -> Params:
+def merge_params(sources: Sequence[Mapping[str, Any]]) -> Params:
     """All sources in one. Maps are merged key by key; of all else the later one wins."""
     result: Params = {}
     for source in sources:
@@ -98,8 +98,8 @@ def with_set(params: Params, settings: Sequence[str]) -> Params:
         if missing or path.strip() == WHOLE:
             raise UsageError(f"--set {setting}: {missing or 'name one value'}")
         *above, last = path.strip().split(".")
-        place = look_up(result, ".".join(above)) if above else result
-        place[_actual(place, last)] = _set_value(text, setting)
+        parent = look_up(result, ".".join(above)) if above else result
+        parent[_actual(parent, last)] = _set_value(text, setting)
     return result
 
 

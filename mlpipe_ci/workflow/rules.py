@@ -6,15 +6,15 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from mlpipe_ci.core import external_url as addresses
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.paths import is_glob, is_under, path_fault
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.workflow import Each, Step, command_line
-from mlpipe_ci.core.yaml.parse import Spot
-from mlpipe_ci.workflow.external_paths import Places
+from mlpipe_ci.core.workflow import ForEach, Step, command_line
+from mlpipe_ci.core.yaml.parse import Problem
+from mlpipe_ci.workflow.external_paths import ExternalPaths
 
 
-class Place(Protocol):
+class Position(Protocol):
     """Path of keys in the file to line and column."""
 
     def __call__(self, path: Sequence[str | int], *, key: bool = False) -> tuple[int, int]:
@@ -22,29 +22,29 @@ class Place(Protocol):
 
 
 WRITTEN = ("outputs", "metrics", "plots")
-Rule = Callable[[], Iterator[Spot]]
+Rule = Callable[[], Iterator[Problem]]
 
 
-def faults(
+def broken_rules(
     steps: tuple[Step, ...],
     ids: Sequence[str],
     params_files: Sequence[str],
-    items: Sequence[Each],
-    place: Place,
-) -> list[Spot]:
+    items: Sequence[ForEach],
+    position: Position,
+) -> list[Problem]:
     """All breaches of the rules, each at its place; for one matrix, each once.
 
     `ids`: of all entries of the file, also of those that could not be read; `items`: what `each`
     means.
     """
-    found: dict[tuple[int, int], Spot] = {}
-    rules = Rules(steps, ids, params_files, place)
-    for spot in (*rules.spots(), *rules.items(items)):
-        found.setdefault((spot.line, spot.column), spot)
+    found: dict[tuple[int, int], Problem] = {}
+    rules = WorkflowRules(steps, ids, params_files, position)
+    for problem in (*rules.problems(), *rules.items(items)):
+        found.setdefault((problem.line, problem.column), problem)
     return list(found.values())
 
 
-class Rules:
+class WorkflowRules:
     """The steps under test."""
 
     def __init__(
@@ -52,14 +52,14 @@ class Rules:
         steps: tuple[Step, ...],
         ids: Sequence[str],
         params_files: Sequence[str],
-        place: Place,
+        position: Position,
     ) -> None:
-        self._steps, self._ids, self._place = steps, ids, place
+        self._steps, self._ids, self._position = steps, ids, position
         self._params_files = params_files
-        self._writers = Writers(steps)
-        self._places = Places(steps, self._writers, params_files)
+        self._declared = DeclaredOutputs(steps)
+        self._external_paths = ExternalPaths(steps, self._declared, params_files)
 
-    def spots(self) -> Iterator[Spot]:
+    def problems(self) -> Iterator[Problem]:
         """All faults."""
         yield from self._double_names()
         for index, step in enumerate(self._steps):
@@ -72,46 +72,46 @@ class Rules:
         yield from self._overlaps()
         yield from self._cases()
 
-    def _spot(self, step: Step, path: Sequence[str | int], message: str, rule: str) -> Spot:
-        where = self._place(("steps", step.position, *path))
-        return Spot(*where, f"step '{step.name}': {message}", rule)
+    def _problem(self, step: Step, path: Sequence[str | int], message: str, rule: str) -> Problem:
+        where = self._position(("steps", step.position, *path))
+        return Problem(*where, f"step '{step.name}': {message}", rule)
 
-    def _double_names(self) -> Iterator[Spot]:
+    def _double_names(self) -> Iterator[Problem]:
         names: dict[str, Step] = {}
         ids: dict[str, Step] = {}
         for step in self._steps:
-            where = self._place(("steps", step.position, "name"))
+            where = self._position(("steps", step.position, "name"))
             one, other = names.get(step.name), ids.get(step.id) or ids.get(step.group)
             if one and one.position == step.position and step.each:
                 text = f"two items are called '{step.name}'; put ${{{{ each.path }}}} into the name"
-                yield Spot(*where, text, "names")
+                yield Problem(*where, text, "names")
             elif one and one.position == step.position:
                 text = f"two combinations are called '{step.name}'; name all of the matrix in it"
                 if one.strategy and step.strategy and one.strategy.shown == step.strategy.shown:
                     text = f"the matrix holds {step.strategy.shown} twice"
-                yield Spot(*where, text, "names")
+                yield Problem(*where, text, "names")
             elif one:
                 text = f"a second step '{step.name}'; the first is on line {one.line}"
-                yield Spot(*where, text, "names")
+                yield Problem(*where, text, "names")
             elif other and other.position != step.position:
                 text = f"step '{step.name}' has the id '{step.group}' of '{other.name}' (line "
-                yield Spot(*where, f"{text}{other.line}); add an id:", "names")
+                yield Problem(*where, f"{text}{other.line}); add an id:", "names")
             names.setdefault(step.name, step)
             ids.setdefault(step.id, step)
             ids.setdefault(step.group, step)
 
-    def _needs(self, step: Step) -> Iterator[Spot]:
+    def _needs(self, step: Step) -> Iterator[Problem]:
         for number, needed in enumerate(step.needs):
             fault = self._need_fault(step, needed)
             if fault:
-                yield self._spot(step, ("needs", number), fault, "order")
+                yield self._problem(step, ("needs", number), fault, "order")
 
-    def _shell(self, step: Step) -> Iterator[Spot]:
+    def _shell(self, step: Step) -> Iterator[Problem]:
         try:
             command_line(step.shell, "", "")
         except ValueError as error:
             text = f"shell: '{step.shell}' cannot be split into words: {error}"
-            yield self._spot(step, ("shell",), text, "schema")
+            yield self._problem(step, ("shell",), text, "schema")
 
     def _need_fault(self, step: Step, needed: str) -> str | None:
         before, after = self._ids[: step.position], self._ids[step.position + 1 :]
@@ -133,28 +133,28 @@ class Rules:
     def _inputs(self, step: Step) -> Iterator[tuple[tuple[int, int], str]]:
         """Each input of a step with its place; those of the whole workflow are of its head."""
         for number, pattern in enumerate(step.shared if step.inputs else ()):
-            yield self._place(("inputs", number)), pattern
+            yield self._position(("inputs", number)), pattern
         for number, pattern in enumerate(step.inputs):
             item = step.each and number == len(step.inputs) - 1  # the file that it runs for
             key = ("each",) if item else ("inputs", number)
-            yield self._place(("steps", step.position, *key)), pattern
+            yield self._position(("steps", step.position, *key)), pattern
 
-    def _path_faults(self, step: Step) -> Iterator[Spot]:
-        for place, pattern in self._inputs(step):
+    def _path_faults(self, step: Step) -> Iterator[Problem]:
+        for line_column, pattern in self._inputs(step):
             fault = path_fault(pattern.removeprefix("!"))
             if re.match(r"[a-z][a-z0-9+.-]*:/", pattern):
                 fault = "an address stands in a map: {url: …, path: where it is put}"
             if fault:
-                yield Spot(*place, f"step '{step.name}': {fault}", "paths")
+                yield Problem(*line_column, f"step '{step.name}': {fault}", "paths")
         for key in WRITTEN:
             for number, path in enumerate(_paths(step, key)):
                 fault = path_fault(path) or self._output_fault(path, key)
                 if fault:
-                    yield self._spot(step, (key, number), fault, "paths")
+                    yield self._problem(step, (key, number), fault, "paths")
         fault = path_fault(step.working_directory)
         if fault or is_glob(step.working_directory):
             text = fault or f"'{step.working_directory}' is a pattern; name one directory"
-            yield self._spot(step, ("working-directory",), text, "paths")
+            yield self._problem(step, ("working-directory",), text, "paths")
 
     def _output_fault(self, path: str, key: str) -> str | None:
         if is_glob(path):
@@ -170,60 +170,60 @@ class Rules:
             )
         return None
 
-    def _only_excludes(self, step: Step) -> Iterator[Spot]:
+    def _only_excludes(self, step: Step) -> Iterator[Problem]:
         if step.inputs and all(pattern.startswith("!") for pattern in step.inputs):
             text = "inputs only leave out; name what the step reads as well"
-            yield self._spot(step, ("inputs",), text, "paths")
+            yield self._problem(step, ("inputs",), text, "paths")
 
-    def _order_faults(self, index: int, step: Step) -> Iterator[Spot]:
+    def _order_faults(self, index: int, step: Step) -> Iterator[Problem]:
         excludes = tuple(pattern[1:] for pattern in step.reads if pattern.startswith("!"))
-        for place, pattern in self._inputs(step):
-            for write in () if pattern.startswith("!") else self._writers.meant_by(pattern):
+        for line_column, pattern in self._inputs(step):
+            for write in () if pattern.startswith("!") else self._declared.matching(pattern):
                 excluded = any(matches(exclude, write.path.rstrip("/")) for exclude in excludes)
                 other = self._steps[write.step]
                 if write.step >= index and not excluded:
                     fault = _order_message(pattern, write.path, step, other)
-                    yield Spot(*place, f"step '{step.name}': {fault}", "order")
+                    yield Problem(*line_column, f"step '{step.name}': {fault}", "order")
                     break
 
-    def items(self, wanted: Sequence[Each]) -> Iterator[Spot]:
+    def items(self, each: Sequence[ForEach]) -> Iterator[Problem]:
         """The files of `each` are looked for before any step runs: none may be an output."""
-        for one in wanted:
+        for one in each:
             excludes = [pattern[1:] for pattern in one.patterns if pattern.startswith("!")]
             for pattern in one.patterns:
-                written = () if pattern.startswith("!") else self._writers.meant_by(pattern)
+                written = () if pattern.startswith("!") else self._declared.matching(pattern)
                 plain = (w for w in written if not any(matches(e, w.path) for e in excludes))
                 if write := next(plain, None):
-                    where = self._place(("steps", self._ids.index(one.id), "each"))
+                    where = self._position(("steps", self._ids.index(one.id), "each"))
                     text = (
                         f"step '{one.step}': each: '{pattern}' may mean '{write.path}' of step "
                         f"'{self._steps[write.step].name}', and its files are looked for before "
                         "any step runs; take it out with '!', or read all in one step"
                     )
-                    yield Spot(*where, text, "order")
+                    yield Problem(*where, text, "order")
                     break
 
-    def _outside(self, step: Step) -> Iterator[Spot]:
+    def _outside(self, step: Step) -> Iterator[Problem]:
         for external in step.external:
-            text = addresses.fault(external) or self._places.fault(external)
+            text = addresses.problem_with(external) or self._external_paths.fault(external)
             if text:
-                yield self._spot(step, ("inputs", external.entry), text, "sources")
+                yield self._problem(step, ("inputs", external.entry), text, "sources")
 
-    def _overlaps(self) -> Iterator[Spot]:
+    def _overlaps(self) -> Iterator[Problem]:
         for index, step in enumerate(self._steps):
             seen: list[str] = []
             for key in WRITTEN:
                 for number, path in enumerate(_paths(step, key)):
-                    touching = self._writers.touching(path)
+                    touching = self._declared.overlapping(path)
                     seen_here = seen if key == "outputs" else [p for p in seen if p == path]
                     earlier = [w for w in touching if w.step < index or w.path in seen_here]
                     found = (_overlap(path, step, w.path, self._steps[w.step]) for w in earlier)
                     fault = next(filter(None, found), None)
                     if fault:
-                        yield self._spot(step, (key, number), fault, "overlap")
+                        yield self._problem(step, (key, number), fault, "overlap")
                     seen.append(path)
 
-    def _cases(self) -> Iterator[Spot]:
+    def _cases(self) -> Iterator[Problem]:
         """Two paths that differ in case alone are one file on macOS and Windows."""
         first: dict[str, tuple[str, Step]] = {}
         for step in self._steps:
@@ -235,7 +235,7 @@ class Rules:
                         where = "this step" if by is step else f"step '{by.name}'"
                         text = f"'{plain}' and '{other}' of {where} differ in case alone; on some "
                         text += "systems they are one file"
-                        yield self._spot(step, (key, number), text, "paths")
+                        yield self._problem(step, (key, number), text, "paths")
 
 
 def _paths(step: Step, key: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError
 
 from mlpipe_ci.core.workflow import slug
-from mlpipe_ci.core.yaml.parse import LEAST, Document, Spot
+from mlpipe_ci.core.yaml.parse import LEAST, Document, Problem
 
 HERE = Path(__file__).resolve().parent.parent
 SCHEMA_DIR = next(d for d in (HERE / "schema", HERE.parent / "schema") if d.is_dir())
@@ -25,14 +25,14 @@ KINDS = {
 }
 EXPRESSION = "an expression (${{ … }})"
 RULE = "schema"
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
-def schema_spots(document: Document) -> Iterator[tuple[Place, Spot]]:
+def schema_problems(document: Document) -> Iterator[tuple[KeyPath, Problem]]:
     """All that breaks the schema: path of keys in the file, and what is wrong there."""
     schema = json.loads((SCHEMA_DIR / "workflow.schema.json").read_text("utf-8"))
     for error in Draft202012Validator(schema).iter_errors(document.value):
-        yield from _spots_of(error, document)
+        yield from _problems_of(error, document)
 
 
 def report_fault(value: object) -> str:
@@ -43,24 +43,24 @@ def report_fault(value: object) -> str:
     return ""
 
 
-def _spots_of(error: ValidationError, document: Document) -> Iterator[tuple[Place, Spot]]:
+def _problems_of(error: ValidationError, document: Document) -> Iterator[tuple[KeyPath, Problem]]:
     inner = _nearest_branch(error)
     if inner:
         for one in inner:
-            yield from _spots_of(one, document)
+            yield from _problems_of(one, document)
         return
     path = tuple(error.absolute_path)
     where = _where(path, document.value)
     if error.validator == "additionalProperties" and isinstance(error.instance, dict):
         known: dict[str, Any] = _schema_of(error).get("properties", {})
         for key in error.instance.keys() - known.keys():
-            place = document.place((*path, key), key=True)
+            line_column = document.position((*path, key), key=True)
             hint = _key_hint(str(key), list(known), path)
-            yield (*path, key), Spot(*place, f"{where}unknown key '{key}'{hint}", RULE)
+            yield (*path, key), Problem(*line_column, f"{where}unknown key '{key}'{hint}", RULE)
         return
     in_name = bool(error.schema_path) and "propertyNames" in error.schema_path
-    place = document.place((*path, str(error.instance)) if in_name else path, key=in_name)
-    yield path, Spot(*place, where + _message(error, path), RULE)
+    line_column = document.position((*path, str(error.instance)) if in_name else path, key=in_name)
+    yield path, Problem(*line_column, where + _message(error, path), RULE)
 
 
 def _nearest_branch(error: ValidationError) -> list[ValidationError]:
@@ -83,7 +83,7 @@ def _schema_of(error: ValidationError) -> dict[str, Any]:
     return dict(error.schema) if isinstance(error.schema, Mapping) else {}
 
 
-def _where(path: Place, value: Any) -> str:
+def _where(path: KeyPath, value: Any) -> str:
     if len(path) < 2 or path[0] != "steps":  # noqa: PLR2004 - ("steps", index)
         return f"{'.'.join(str(part) for part in path)}: " if path else ""
     step = value["steps"][path[1]]
@@ -124,7 +124,7 @@ FOREIGN = {
 """Keys that people bring along from other tools, and what they are called here."""
 
 
-def _key_hint(key: str, known: list[str], path: Place) -> str:
+def _key_hint(key: str, known: list[str], path: KeyPath) -> str:
     spelled = key.replace("_", "-")
     if spelled in known:
         return f"; did you mean '{spelled}'?"
@@ -135,28 +135,28 @@ def _key_hint(key: str, known: list[str], path: Place) -> str:
     return f"; did you mean '{near[0]}'?" if near else f"; known are {', '.join(known)}"
 
 
-def _message(error: ValidationError, path: Place) -> str:
+def _message(error: ValidationError, path: KeyPath) -> str:
     said = MESSAGES.get(str(error.validator))
     return said(error, path) if said else error.message
 
 
-def _required(error: ValidationError, _path: Place) -> str:
+def _required(error: ValidationError, _path: KeyPath) -> str:
     missing = re.findall(r"'([^']+)' is a required", error.message)
     return f"'{missing[0]}' is missing" if missing else error.message
 
 
-def _too_few(error: ValidationError, path: Place) -> str:
+def _too_few(error: ValidationError, path: KeyPath) -> str:
     least = f"; it needs at least: {LEAST}" if path == ("steps",) else "; leave the key out"
     return f"the {'map' if isinstance(error.instance, dict) else 'list'} is empty{least}"
 
 
-def _too_long(error: ValidationError, path: Place) -> str:
+def _too_long(error: ValidationError, path: KeyPath) -> str:
     hint = "; put the command into a script and run that" if path[-1:] == ("run",) else ""
     count: Any = error.instance
     return f"the text has {len(count):,} characters; {error.validator_value:,} is most{hint}"
 
 
-def _pattern(error: ValidationError, path: Place) -> str:
+def _pattern(error: ValidationError, path: KeyPath) -> str:
     instance: Any = error.instance
     if path[-1:] == ("id",):
         return f"'{instance}' may hold only a-z, 0-9, _ and -; perhaps '{slug(instance)}'"
@@ -165,7 +165,7 @@ def _pattern(error: ValidationError, path: Place) -> str:
     return f"'{instance:.80}' is not a name (letters, digits, _; no digit first)"
 
 
-def _one_of(error: ValidationError, _path: Place) -> str:
+def _one_of(error: ValidationError, _path: KeyPath) -> str:
     instance: Any = error.instance
     known = [str(value) for value in _schema_of(error)["enum"]]
     if instance is False and "off" in known:
@@ -175,12 +175,12 @@ def _one_of(error: ValidationError, _path: Place) -> str:
     return f"must be {' or '.join(known)}, and is {_kind(instance)}{hint}"
 
 
-def _bound(error: ValidationError, _path: Place) -> str:
+def _bound(error: ValidationError, _path: KeyPath) -> str:
     words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
     return f"must be {words[str(error.validator)]} {error.validator_value}, and is {error.instance}"
 
 
-def _any_of(error: ValidationError, path: Place) -> str:
+def _any_of(error: ValidationError, path: KeyPath) -> str:
     if path[-1:] == ("memory",):
         return f"must be a size such as 4GiB or 512MB, and is {_kind(error.instance)}"
     if path[-1:] == ("shell",):
@@ -201,7 +201,7 @@ def _branch(branch: Mapping[str, Any]) -> str:
     return named.get(reference) or KINDS.get(str(branch.get("type")), "another value")
 
 
-def _type(error: ValidationError, path: Place) -> str:
+def _type(error: ValidationError, path: KeyPath) -> str:
     instance: Any = error.instance
     wanted: Any = error.validator_value
     if path == ():

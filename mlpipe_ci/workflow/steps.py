@@ -14,15 +14,15 @@ from mlpipe_ci.core.expressions import (
 )
 from mlpipe_ci.core.paths import normal_pattern, path_fault
 from mlpipe_ci.core.step_contexts import facts
-from mlpipe_ci.core.workflow import Each, Instance, Step, slug
-from mlpipe_ci.core.yaml.parse import Document, Spot
+from mlpipe_ci.core.workflow import ForEach, Step, StepInstance, slug
+from mlpipe_ci.core.yaml.parse import Document, Problem
 from mlpipe_ci.workflow import contexts
-from mlpipe_ci.workflow.contexts import Known
+from mlpipe_ci.workflow.contexts import KnownNames
 from mlpipe_ci.workflow.each import ItemError, Strategy, instances
-from mlpipe_ci.workflow.env import STRICT, ExpandError, Path, Surroundings, piece_text, variables
+from mlpipe_ci.workflow.env import STRICT, ExpandError, Path, WorkflowContext, piece_text, variables
 from mlpipe_ci.workflow.expand import external_of, make_step, step_name
 from mlpipe_ci.workflow.matrix import Combination, MatrixError, combinations, ids, suffix
-from mlpipe_ci.workflow.workflow_file import Items
+from mlpipe_ci.workflow.workflow_file import FindItems
 
 Raw = Mapping[str, Any]
 PLAIN = "plain"
@@ -31,23 +31,23 @@ NOT_FILLED = ("id", "description", "needs", "cache", PLAIN)
 """Keys of a step in which `${{` has no meaning."""
 
 
-def expression_spots(
-    document: Document, path: Path, value: Any, key: str, known: Known
-) -> Iterator[Spot]:
+def expression_problems(
+    document: Document, path: Path, value: Any, key: str, known: KnownNames
+) -> Iterator[Problem]:
     """What is wrong with the expressions in a value of the file, as far as their text tells."""
     if isinstance(value, dict | list):
         pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
         for part, item in pairs:
-            yield from expression_spots(document, (*path, part), item, key, known)
+            yield from expression_problems(document, (*path, part), item, key, known)
     elif isinstance(value, str) and (key in {"if", "gates"} or has_expression(value)):
         where = ".".join(str(part) for part in path[2 if path[0] == "steps" else 0 :])
         step = _step_words(document, path)
         for source, message in _text_faults(value, key, known):
-            place = document.place(path, piece=source)
-            yield Spot(*place, f"{step}{where}: {message}", "expression")
+            line_column = document.position(path, piece=source)
+            yield Problem(*line_column, f"{step}{where}: {message}", "expression")
 
 
-def _text_faults(value: str, key: str, known: Known) -> Iterator[tuple[str, str]]:
+def _text_faults(value: str, key: str, known: KnownNames) -> Iterator[tuple[str, str]]:
     try:
         whole = key in {"if", "gates"}
         sources = [bare(value)] if whole else [p.text for p in pieces(value) if p.expression]
@@ -55,7 +55,7 @@ def _text_faults(value: str, key: str, known: Known) -> Iterator[tuple[str, str]
         yield "${{", str(error)
         return
     for source in sources:
-        fault = contexts.fault(source, key, known)
+        fault = contexts.problem_with_expression(source, key, known)
         if key in NOT_FILLED:
             fault = "expressions are not filled in here"
         if fault:
@@ -67,7 +67,7 @@ def _step_words(document: Document, path: Path) -> str:
 
 
 class StepReader:
-    """Makes the steps of a file. What is wrong is collected in `spots`.
+    """Makes the steps of a file. What is wrong is collected in `problems`.
 
     `broken`: keys in which the schema has found a fault, by number of the entry. A step is made
     without its faulty keys, so that all else that is wrong is found as well. `files`: which ones
@@ -75,14 +75,18 @@ class StepReader:
     """
 
     def __init__(
-        self, document: Document, outer: Surroundings, broken: dict[int, set[str]], files: Items
+        self,
+        document: Document,
+        outer: WorkflowContext,
+        broken: dict[int, set[str]],
+        files: FindItems,
     ) -> None:
         self._document, self._outer, self._broken = document, outer, broken
         self._files = files
-        self.items: list[Each] = []
+        self.items: list[ForEach] = []
         self._raw: list[Any] = document.value["steps"]
         self.ids = tuple(_group(raw, index) for index, raw in enumerate(self._raw))
-        self.spots: list[Spot] = []
+        self.problems: list[Problem] = []
 
     def steps(self) -> tuple[Step, ...]:
         """All steps that can be made, one for each combination of a matrix."""
@@ -119,19 +123,19 @@ class StepReader:
         return []
 
     def _say(self, index: int, path: Path, message: str, rule: str, piece: str = "") -> None:
-        place = self._document.place(("steps", index, *path), piece=piece)
+        line_column = self._document.position(("steps", index, *path), piece=piece)
         where = "strategy.matrix" if rule == "matrix" else ".".join(str(part) for part in path)
         name = self._raw[index]["name"]
-        self.spots.append(Spot(*place, f"step '{name}': {where}: {message}", rule))
+        self.problems.append(Problem(*line_column, f"step '{name}': {where}: {message}", rule))
 
-    def _check(self, index: int, raw: Raw, known: Known) -> set[str]:
+    def _check(self, index: int, raw: Raw, known: KnownNames) -> set[str]:
         """Look at all expressions of a step. Returns the keys that hold a faulty one."""
         faulty = set()
         for key, value in raw.items():
             path = ("steps", index, key)
-            spots = list(expression_spots(self._document, path, value, key, known))
-            if spots and key != "strategy":
-                self.spots += spots
+            problems = list(expression_problems(self._document, path, value, key, known))
+            if problems and key != "strategy":
+                self.problems += problems
                 faulty.add(key)
         return faulty
 
@@ -145,23 +149,25 @@ class StepReader:
         if "each" in raw:
             text = "a step has items or a matrix, not both; list what differs in one of them"
             raise ExpandError(text, ("each",))
-        known = Known(params=self._outer.known_params)
+        known = KnownNames(params=self._outer.known_params)
         path = ("steps", index, "strategy")
-        spots = list(expression_spots(self._document, path, raw["strategy"], "strategy", known))
-        if spots:
-            self.spots += spots
+        problems = list(
+            expression_problems(self._document, path, raw["strategy"], "strategy", known)
+        )
+        if problems:
+            self.problems += problems
             return []
         filled = _filled(raw["strategy"]["matrix"], self._outer, ("strategy", "matrix"))
         if not isinstance(filled, dict):
             raise MatrixError("must be a map of lists")
         return combinations(filled)
 
-    def _known(self, index: int, raw: Raw, matrix: list[Combination] | None) -> Known:
+    def _known(self, index: int, raw: Raw, matrix: list[Combination] | None) -> KnownNames:
         keys: dict[str, Any] = {}
         for one in matrix or ():
             keys.update(dict.fromkeys(one))
         before, after = self.ids[:index], self.ids[index + 1 :]
-        known = Known(
+        known = KnownNames(
             params=self._outer.known_params,
             matrix=None if matrix is None else keys,
             each="each" in raw,
@@ -171,13 +177,13 @@ class StepReader:
             after=after,
         )
         path = ("steps", index, "env")
-        spots = expression_spots(self._document, path, raw.get("env", {}), "env", known)
-        if matrix == [] or list(spots):
+        problems = expression_problems(self._document, path, raw.get("env", {}), "env", known)
+        if matrix == [] or list(problems):
             return known  # told by _matrix, or by _check
         example = {"matrix": _first(matrix), "each": facts("item") if known.each else {}}
         own, _ = variables(raw.get("env", {}), self._outer, example, ("env",))
         env = {**self._outer.env, **own}
-        return Known(
+        return KnownNames(
             params=known.params,
             matrix=known.matrix,
             each=known.each,
@@ -189,7 +195,7 @@ class StepReader:
 
     def _instances(
         self, index: int, raw: Raw, matrix: list[Combination] | None
-    ) -> Iterator[tuple[str, Instance | None]]:
+    ) -> Iterator[tuple[str, StepInstance | None]]:
         if "each" in raw:
             yield from self._items(index, raw)
             return
@@ -203,7 +209,7 @@ class StepReader:
         for name, one in zip(ids(self.ids[index], matrix), matrix, strict=True):
             yield (
                 name,
-                Instance(
+                StepInstance(
                     group=self.ids[index],
                     values=tuple({**keys, **one}.items()),
                     shown=suffix(one),
@@ -212,7 +218,7 @@ class StepReader:
                 ),
             )
 
-    def _items(self, index: int, raw: Raw) -> Iterator[tuple[str, Instance]]:
+    def _items(self, index: int, raw: Raw) -> Iterator[tuple[str, StepInstance]]:
         """An instance for each file. Raises ExpandError."""
         given = raw["each"]
         scope = Scope(contexts={"params": self._outer.params}, strict=STRICT)
@@ -223,23 +229,23 @@ class StepReader:
             if fault := path_fault(pattern.removeprefix("!")):
                 raise ExpandError(fault, path)
             patterns.append(normal_pattern(pattern))
-        wanted = Each(
+        each = ForEach(
             id=self.ids[index],
             step=raw["name"],
-            line=self._document.place(("steps", index))[0],
+            line=self._document.position(("steps", index))[0],
             patterns=tuple(patterns),
             external=external_of(raw, self._outer),
         )
         told = raw.get("strategy", {})
         strategy = Strategy(told.get("fail-fast", False), told.get("max-parallel"))
         try:
-            self.items.append(wanted)
-            paths = self._files(wanted)
-            yield from instances(self.ids[index], wanted.patterns, paths, strategy)
+            self.items.append(each)
+            paths = self._files(each)
+            yield from instances(self.ids[index], each.patterns, paths, strategy)
         except (ItemError, PathError) as error:
             raise ExpandError(str(error), ("each",)) from error
 
-    def _make(self, index: int, raw: Raw, one: tuple[str, Instance | None]) -> Step:
+    def _make(self, index: int, raw: Raw, one: tuple[str, StepInstance | None]) -> Step:
         step_id, instance = one
         name = step_name(raw, self._outer, instance)
         if instance and name == raw["name"]:
@@ -250,7 +256,7 @@ class StepReader:
             instance,
             id=step_id,
             name=name,
-            line=self._document.place(("steps", index))[0],
+            line=self._document.position(("steps", index))[0],
             position=index,
         )
 
@@ -280,7 +286,7 @@ def _group(raw: Any, index: int) -> str:
     return slug(plain) or f"step-{index + 1}"
 
 
-def _filled(value: Any, outer: Surroundings, path: Path) -> Any:
+def _filled(value: Any, outer: WorkflowContext, path: Path) -> Any:
     """A matrix with its expressions filled in; each keeps the type of its value."""
     if isinstance(value, dict):
         return {key: _filled(item, outer, (*path, key)) for key, item in value.items()}

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.workflow import Each
+from mlpipe_ci.core.workflow import ForEach
 
-Items = Callable[[Each], tuple[str, ...]]
+FindItems = Callable[[ForEach], tuple[str, ...]]
 """The files that `each` means, sorted. Raises PathError."""
 
 
 @frozen
-class Source:
+class WorkflowFile:
     """A workflow file, and what is known around it.
 
     `shown`: its name in messages; `root`: of the repository; `name`: the workflow's if the file
@@ -26,12 +26,12 @@ class Source:
     shown: str
     root: Path
     name: str
-    items: Items
+    items: FindItems
     github: Mapping[str, Any] | None = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     memory: Path | None = None
     keep: bool = False
 
-    def files(self, wanted: Each) -> tuple[str, ...]:
+    def files(self, each: ForEach) -> tuple[str, ...]:
         """The files that `each` of a step means. Raises PathError."""
-        return self.items(wanted)
+        return self.items(each)

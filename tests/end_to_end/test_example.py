@@ -221,8 +221,8 @@ def test_every_file_that_a_script_reads_is_declared(finished: Example) -> None:
 
 
 @pytest.mark.parametrize("place", ["a b", "é"])
-def test_in_another_directory_nothing_runs(finished: Example, tmp_path: Path, place: str) -> None:
-    clone = tmp_path / place
+def test_in_another_directory_nothing_runs(finished: Example, tmp_path: Path, path: str) -> None:
+    clone = tmp_path / path
     finished.repo.git("clone", "-q", ".", str(clone))
     there = Example(Repo(clone), finished.cache)
     assert there.run() == dict.fromkeys(STEPS, "reused")

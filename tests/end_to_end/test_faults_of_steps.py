@@ -310,10 +310,10 @@ def left_of(root: Path) -> list[int]:
     """Processes that a step in this work tree has started."""
     mark = f"MLPIPE_ROOT={root}".encode()
     found = []
-    for place in Path("/proc").glob("[0-9]*"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if mark in (place / "environ").read_bytes().split(b"\0") and lives(int(place.name)):
-                found.append(int(place.name))
+            if mark in (path / "environ").read_bytes().split(b"\0") and lives(int(path.name)):
+                found.append(int(path.name))
         except OSError:
             continue
     return found

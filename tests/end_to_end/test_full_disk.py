@@ -33,12 +33,12 @@ steps:
 class Disk:
     """A file system of SIZE bytes."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     @property
     def filler(self) -> Path:
-        return self.place / "filler"
+        return self.path / "filler"
 
     def fill(self, left: int = 0) -> None:
         """Leave so many pages."""
@@ -56,7 +56,7 @@ class Disk:
 
     def read_only(self, *, on: bool = True) -> None:
         how = f"remount,{'ro' if on else 'rw'}"
-        subprocess.run(["mount", "-o", how, self.place], check=True)
+        subprocess.run(["mount", "-o", how, self.path], check=True)
 
 
 @pytest.fixture
@@ -64,14 +64,14 @@ def mount() -> Iterator[Callable[[Path], Disk]]:
     """Mount a disk at a directory, which is made."""
     places: list[Path] = []
 
-    def make(place: Path) -> Disk:
-        place.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
+    def make(path: Path) -> Disk:
+        path.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             pytest.skip(f"no file system can be mounted: {done.stderr.strip()}")
-        places.append(place)
-        return Disk(place)
+        places.append(path)
+        return Disk(path)
 
     yield make
     for place in reversed(places):
@@ -202,8 +202,8 @@ def test_a_work_tree_on_a_full_disk(
 ) -> None:
     run(ready)
     disk = mount(tmp_path / "small")
-    ready.git("clone", "-q", str(ready.root), str(disk.place / "clone"))
-    small = Repo(disk.place / "clone")
+    ready.git("clone", "-q", str(ready.root), str(disk.path / "clone"))
+    small = Repo(disk.path / "clone")
     run(small)
     small.write({"parts/1": "by hand\n", "parts/mine": "by hand too\n", "joined": "by hand\n"})
     disk.fill(left)

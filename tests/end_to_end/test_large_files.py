@@ -26,14 +26,14 @@ def git_lfs() -> Path:
     found = shutil.which("git-lfs", path=INHERITED["PATH"])
     if found:
         return Path(found).parent
-    place = TOOLS / "usr" / "bin"
-    if not (place / "git-lfs").exists():
+    path = TOOLS / "usr" / "bin"
+    if not (path / "git-lfs").exists():
         TOOLS.mkdir(parents=True, exist_ok=True)
         for words in ("apt-get download git-lfs", "sh -c 'dpkg-deb -x git-lfs_*.deb .'"):
             subprocess.run(words, cwd=TOOLS, env=INHERITED, shell=True, check=False)  # noqa: S602
-    if not (place / "git-lfs").exists():
+    if not (path / "git-lfs").exists():
         pytest.skip("git-lfs is not on this machine, and Debian's package cannot be fetched")
-    return place
+    return path
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.run import run_log as module
-from mlpipe_ci.run.run_log import Runs
+from mlpipe_ci.run.run_log import RunLog
 
 WORKFLOW = """
 steps:
@@ -151,7 +151,7 @@ def test_a_run_that_goes_on_and_one_that_was_killed(ready: Repo) -> None:
 def test_old_runs_and_large_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_RUNS", 4)
     monkeypatch.setattr(module, "MOST_BYTES", 250)
-    runs = Runs(tmp_path / "runs")
+    runs = RunLog(tmp_path / "runs")
     run = Run(
         workflow=Workflow(name="w", file="w.yml", steps=()),
         comparison=Comparison(),
@@ -159,8 +159,8 @@ def test_old_runs_and_large_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         seconds=1.0,
     )
     for _ in range(6):
-        place, record = runs.begin("w.yml")
-        (place / "s.log").write_bytes(b"x" * 100)
+        path, record = runs.begin("w.yml")
+        (path / "s.log").write_bytes(b"x" * 100)
         runs.end(record, run)
     assert runs.numbers() == [3, 4, 5, 6]
     runs.begin("w.yml")
@@ -174,7 +174,7 @@ def test_old_runs_and_large_logs_go(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found
     assert (found.number, found.result, found.file) == (6, "success", "w.yml")
     for text in ("", "{}", "[]", '{"version": 9}', '{"version": 1, "steps": [1]}'):
-        (runs.place(6) / "run.json").write_text(text)
+        (runs.directory_of(6) / "run.json").write_text(text)
         assert runs.record(6) is None
 
 

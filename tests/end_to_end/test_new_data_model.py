@@ -17,14 +17,14 @@ NAMES = ("a", "b", "c d", "é")
 RUNS = 'echo "$MLPIPE_STEP" >> "$RUNS"; '
 
 
-def _each(name: str, pattern: str, place: str, *inputs: Any) -> dict[str, Any]:
+def _each(name: str, pattern: str, path: str, *inputs: Any) -> dict[str, Any]:
     return {
         "name": name,
         "each": pattern,
         "inputs": list(inputs),
-        "run": f'{RUNS}mkdir -p {place}; cp "${{{{ each.path }}}}" "{place}/$NAME.txt"',
+        "run": f'{RUNS}mkdir -p {path}; cp "${{{{ each.path }}}}" "{path}/$NAME.txt"',
         "env": {"NAME": "${{ each.stem }}"},
-        "outputs": [f"{place}/${{{{ each.stem }}}}.txt"],
+        "outputs": [f"{path}/${{{{ each.stem }}}}.txt"],
     }
 
 
@@ -33,8 +33,8 @@ class World:
 
     def __init__(self, top: Path) -> None:
         self.top, self.root, self.share = top, top / "work", top / "share"
-        for place in (self.root / "data", self.share):
-            place.mkdir(parents=True)
+        for path in (self.root / "data", self.share):
+            path.mkdir(parents=True)
         source = {"url": f"file://{self.share}/*.csv", "path": "raw/"}
         total = {
             "name": "sum",

@@ -62,10 +62,10 @@ class Team:
     def machine(self, name: str, ref: str = "main", **env: str) -> "Machine":
         """A fresh clone of depth 1, with an empty cache."""
         url = f"file://{self.repo.root}"
-        place = self.tmp_path / name / "work"
-        self.repo.git("clone", "-q", "--depth", "1", "-b", ref, url, str(place))
+        path = self.tmp_path / name / "work"
+        self.repo.git("clone", "-q", "--depth", "1", "-b", ref, url, str(path))
         cache = str(self.tmp_path / name / "cache")
-        return Machine(place, {**self.server.env(), "MLPIPE_CACHE_DIR": cache, **env})
+        return Machine(path, {**self.server.env(), "MLPIPE_CACHE_DIR": cache, **env})
 
 
 class Machine(Repo):

@@ -171,12 +171,12 @@ def test_files_that_were_moved_out_of_the_way_are_all_kept(lab: Lab) -> None:
     lab.start(step("a", "mkdir -p o; cp raw o/f", "raw", "o/"))
     lab.ran()
     kept = lab.repo.root / ".git/mlpipe/aside/replaced"
-    for name, place in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
-        lab.repo.write({f"o/{name}": f"years of work {place}"})
+    for name, path in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
+        lab.repo.write({f"o/{name}": f"years of work {path}"})
         lab.ran()
-        assert f"aside/replaced/{place}: o/{name}" in lab.said
-    for name, place in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
-        assert (kept / place / "o" / name).read_text() == f"years of work {place}"
+        assert f"aside/replaced/{path}: o/{name}" in lab.said
+    for name, path in (("notes", "a"), ("more", "a.2"), ("notes", "a.3")):
+        assert (kept / path / "o" / name).read_text() == f"years of work {path}"
 
 
 def test_an_output_that_was_edited_by_hand_is_kept_and_told(lab: Lab) -> None:

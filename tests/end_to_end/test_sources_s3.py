@@ -92,8 +92,8 @@ def test_one_object(lake: Lake) -> None:
 
 
 def test_versions_of_a_bucket_that_keeps_them(lake: Lake) -> None:
-    place = f"{lake.server.direct}/{lake.bucket}?versioning"
-    requests.put(place, data=VERSIONED, headers=SIGNED, timeout=10).raise_for_status()
+    path = f"{lake.server.direct}/{lake.bucket}?versioning"
+    requests.put(path, data=VERSIONED, headers=SIGNED, timeout=10).raise_for_status()
     lake.put("a", "1")
     lake.steps(ALL | {"inputs": [lake.source("a", "data/a")]})
     assert lake.run() == ["all"]

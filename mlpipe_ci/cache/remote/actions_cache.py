@@ -13,11 +13,11 @@ from pathlib import Path
 from mlpipe_ci.cache.remote import layout
 from mlpipe_ci.cache.remote.index import Found
 from mlpipe_ci.cache.remote.shared_store import SharedStore
-from mlpipe_ci.core.event import Rights
+from mlpipe_ci.core.event import CacheAccess
 from mlpipe_ci.core.result import Result, needs
 
 SCOPE = "pack"
-RIGHTS = Rights(reads=(SCOPE,), writes=SCOPE)
+RIGHTS = CacheAccess(reads=(SCOPE,), writes=SCOPE)
 MOST = 1_000_000_000
 """Bytes. GitHub keeps 10 GB for a repository, and drops what was used longest ago."""
 
@@ -44,7 +44,7 @@ class PackedStore(SharedStore):
         kept = self._bounded()
         self._used = {pair: one for pair, one in self._used.items() if pair in kept}
         self._record(SCOPE)
-        if not self.shelf.wire.counts.failed:
+        if not self.remote.client.counts.failed:
             self._prune({path for paths in kept.values() for path in paths})
         if set(kept) != before:
             with suppress(OSError):
@@ -69,7 +69,7 @@ class PackedStore(SharedStore):
         return found
 
     def _prune(self, kept: set[str]) -> None:
-        kept.add(layout.recent_path(SCOPE, self.shelf.workflow))
+        kept.add(layout.recent_path(SCOPE, self.remote.workflow))
         for path in list(_files(self.top)):
             if path.relative_to(self.top).as_posix() not in kept:
                 with suppress(OSError):
@@ -97,6 +97,6 @@ def _size(path: Path) -> int:
 
 
 def _files(top: Path) -> Iterator[Path]:
-    for place, _, names in os.walk(top):
+    for path, _, names in os.walk(top):
         for name in names:
-            yield Path(place, name)
+            yield Path(path, name)

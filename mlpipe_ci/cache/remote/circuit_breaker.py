@@ -9,7 +9,7 @@ PAUSE = 30.0
 """Seconds until the first probe; twice as long after each probe that fails."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Safe to use from several threads. `clock` gives seconds that only go up."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

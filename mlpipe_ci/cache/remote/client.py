@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from mlpipe_ci.cache.remote.circuit_breaker import Breaker
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError, classified
+from mlpipe_ci.cache.remote.circuit_breaker import CircuitBreaker
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError, classified
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 
@@ -18,7 +18,7 @@ MOST_PARTS = 6
 
 
 @frozen
-class Entry:
+class ListedObject:
     """What a listing says of an object. `changed` in seconds since 1970, `size` in bytes."""
 
     path: str
@@ -27,7 +27,7 @@ class Entry:
 
 
 @frozen
-class Answer:
+class ObjectStream:
     """An object that is on its way; `size` of all of it in bytes, `tag`: its ETag."""
 
     chunks: Iterator[bytes]
@@ -43,7 +43,7 @@ class Counts:
         self.fetched = self.stored = self.failed = 0
 
 
-class Wire:
+class RemoteClient:
     """An object store. Safe to use from several threads.
 
     `open_store`: gives obstore's store when it is needed first; `shown`: its address for people;
@@ -57,7 +57,7 @@ class Wire:
         self._opened: Any = None
         self._closed = ""
         self._lock = threading.Lock()
-        self.breaker, self.counts = Breaker(), Counts()
+        self.breaker, self.counts = CircuitBreaker(), Counts()
         self.may_write = True
         self.warnings: list[str] = []
 
@@ -67,7 +67,7 @@ class Wire:
         self._count(received=len(data))
         return data
 
-    def stream(self, path: str, start: int = 0) -> Answer:
+    def stream(self, path: str, start: int = 0) -> ObjectStream:
         """An object from byte `start` on, in chunks of a part or so, as they come."""
         options = {"range": {"offset": start}} if start else None
 
@@ -77,14 +77,14 @@ class Wire:
             return answer, int(meta["size"]), str(meta["e_tag"] or "")
 
         answer, size, tag = self._ask("get", asked)
-        return Answer(chunks=self._chunks(answer, size - start), size=size, tag=tag)
+        return ObjectStream(chunks=self._chunks(answer, size - start), size=size, tag=tag)
 
     def _chunks(self, answer: Any, length: int) -> Iterator[bytes]:
         stream = answer.stream(min_chunk_size=PART)
         while length > 0:
             chunk = self._guarded("get", lambda: next(stream, None))
             if chunk is None:
-                raise self._failed(RemoteError(Kind.FAILED, "it sent less than it has"))
+                raise self._failed(RemoteError(ErrorKind.FAILED, "it sent less than it has"))
             data = bytes(chunk)
             self._count(received=len(data))
             length -= len(data)
@@ -95,15 +95,15 @@ class Wire:
         try:
             return int(self._ask("get", lambda store, ob: ob.head(store, path))["size"])
         except RemoteError as error:
-            if error.kind is Kind.MISSING:
+            if error.kind is ErrorKind.MISSING:
                 return None
             raise
 
-    def entries(self, prefix: str, most: int | None = None) -> Iterator[Entry]:
+    def entries(self, prefix: str, most: int | None = None) -> Iterator[ListedObject]:
         """What lies below a prefix, in the order of names; `most`: end after so many, in pages."""
         yield from islice(self._pages(prefix), most)
 
-    def _pages(self, prefix: str) -> Iterator[Entry]:
+    def _pages(self, prefix: str) -> Iterator[ListedObject]:
         streams: list[Any] = []
 
         def asked(store: Any, ob: Any) -> Any:
@@ -113,7 +113,7 @@ class Wire:
 
         while (page := self._ask("list", asked)) is not None:
             for item in page:
-                yield Entry(
+                yield ListedObject(
                     path=str(item["path"]),
                     size=int(item["size"]),
                     changed=item["last_modified"].timestamp(),
@@ -128,7 +128,7 @@ class Wire:
         try:
             self._write(lambda store, ob: ob.put(store, path, data, mode=mode, use_multipart=False))
         except RemoteError as error:
-            if error.kind is Kind.EXISTS:
+            if error.kind is ErrorKind.EXISTS:
                 return False
             raise
         self._count(sent=len(data))
@@ -167,7 +167,7 @@ class Wire:
         try:
             self._write(lambda store, ob: ob.delete(store, paths))
         except RemoteError as error:
-            if error.kind is not Kind.MISSING:
+            if error.kind is not ErrorKind.MISSING:
                 raise
 
     def stored(self) -> None:
@@ -192,11 +192,11 @@ class Wire:
 
     def _write(self, request: Callable[[Any, Any], T]) -> T:
         if not self.may_write:
-            raise RemoteError(Kind.OFF, "writing is off")
+            raise RemoteError(ErrorKind.OFF, "writing is off")
         try:
             return self._ask("put", request)
         except RemoteError as error:
-            if error.kind is Kind.REFUSED:
+            if error.kind is ErrorKind.REFUSED:
                 self.may_write = False
                 self.warn(f"nothing more is written to {self.shown}: {error}")
             raise
@@ -206,7 +206,7 @@ class Wire:
         import obstore  # noqa: PLC0415 - an extra, and 20 ms: only a run that needs it pays
 
         if not self.breaker.allows():
-            raise RemoteError(Kind.OFF, "it is not asked, as it did not answer")
+            raise RemoteError(ErrorKind.OFF, "it is not asked, as it did not answer")
         self._count(requests=1)
         answer = self._guarded(what, lambda: request(store, obstore))
         self.breaker.succeeded()
@@ -219,12 +219,12 @@ class Wire:
             raise self._failed(classified(error), what) from error
 
     def _failed(self, error: RemoteError, what: str = "get") -> RemoteError:
-        if error.kind is Kind.FAILED:
+        if error.kind is ErrorKind.FAILED:
             if self.breaker.failed():
                 self.warn(f"{self.shown} is left alone for a while: {error}")
         else:
             self.breaker.succeeded()
-            if error.kind is Kind.REFUSED and what != "put":
+            if error.kind is ErrorKind.REFUSED and what != "put":
                 self.warn(f"{self.shown} cannot be read: {error}")
             if error.final:
                 self._closed = str(error)
@@ -243,7 +243,7 @@ class Wire:
             self.may_write = False
             if opened is None:
                 self.warn(f"{self.shown} is not used: {closed}")
-            raise RemoteError(Kind.OFF, closed)
+            raise RemoteError(ErrorKind.OFF, closed)
         return opened
 
     def _count(self, **more: int) -> None:

@@ -34,20 +34,20 @@ def check(url: str) -> str:
     kind = SCHEMES.get(parts.scheme, "")
     if not kind:
         known = ", ".join(f"{scheme}://" for scheme in ("s3", "gs", "az", "file"))
-        raise UsageError(f"cache.remote is '{shown(url)}'; mlpipe knows {known}")
+        raise UsageError(f"cache.remote is '{without_credentials(url)}'; mlpipe knows {known}")
     if kind == "file" and (parts.netloc or not parts.path.startswith("/")):
         raise UsageError(f"cache.remote is '{url}'; write file:///absolute/path")
     if kind != "file" and not parts.netloc:
         raise UsageError(f"cache.remote is '{url}'; it names no bucket: {parts.scheme}://BUCKET/…")
     if parts.password or parts.query:
         raise UsageError(
-            f"cache.remote is '{shown(url)}'; credentials do not belong into the file: "
-            "give them as environment variables"
+            f"cache.remote is '{without_credentials(url)}'; credentials do not belong into the "
+            "file: give them as environment variables"
         )
     return kind
 
 
-def shown(url: str) -> str:
+def without_credentials(url: str) -> str:
     """The URL without what may be secret in it."""
     parts = urlsplit(url)
     host = parts.netloc.rsplit("@", 1)[-1]
@@ -78,17 +78,17 @@ def open_store(url: str, env: Mapping[str, str], what: str = "a remote cache") -
         extra = kind if kind != "file" else "remote"
         raise UsageError(f"{what} needs more packages: pip install 'mlpipe-ci[{extra}]'") from error
     if kind == "file":
-        place = Path(urlsplit(url).path)
+        path = Path(urlsplit(url).path)
         try:
-            place.mkdir(parents=True, exist_ok=True)
+            path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{url} cannot be made: {error.strerror}") from error
-        return from_url(place.as_uri())
+        return from_url(path.as_uri())
     try:
         return from_url(url, **_settings(kind, env))
     except Exception as error:  # obstore's exceptions share no base that is not Exception
         text = str(error).split("\n", 1)[0]
-        raise UsageError(f"{shown(url)} cannot be opened: {text}") from error
+        raise UsageError(f"{without_credentials(url)} cannot be opened: {text}") from error
 
 
 def _settings(kind: str, env: Mapping[str, str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Self
 
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.cache.remote import compression as frames
-from mlpipe_ci.cache.remote.client import PART, Wire
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.client import PART, RemoteClient
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 
 TRIES = 2
 """How often an object is asked for that came damaged."""
@@ -27,7 +27,11 @@ Progress = Callable[[int], None]
 
 
 def bring(
-    wire: Wire, path: str, digest: str, objects: Objects, told: Progress = lambda _count: None
+    client: RemoteClient,
+    path: str,
+    digest: str,
+    objects: Objects,
+    told: Progress = lambda _count: None,
 ) -> None:
     """Put the content at `path` into the local store. Raises RemoteError, DamagedError, OSError.
 
@@ -36,18 +40,18 @@ def bring(
     partial = f"{objects.directory}/v1/tmp/partial-{digest.removeprefix('blake3:')}"
     for attempt in range(1, TRIES + 1):
         try:
-            objects.receive(digest, frames.unpack(_parts(wire, path, partial, told)))
+            objects.receive(digest, frames.unpack(_parts(client, path, partial, told)))
         except (frames.FrameError, DamagedError) as error:
             _forget(partial)
             if attempt == TRIES:
-                raise DamagedError(f"{digest[:15]}… came damaged from {wire.shown}") from error
+                raise DamagedError(f"{digest[:15]}… came damaged from {client.shown}") from error
         else:
             _forget(partial)
-            wire.fetched()
+            client.fetched()
             return
 
 
-def _parts(wire: Wire, path: str, partial: str, told: Progress) -> Iterator[bytes]:
+def _parts(client: RemoteClient, path: str, partial: str, told: Progress) -> Iterator[bytes]:
     """All bytes of an object, in order; those of a very large one are also kept in a file.
 
     A stream that broke off is gone on with as long as each brings a part, and once more after that.
@@ -60,25 +64,25 @@ def _parts(wire: Wire, path: str, partial: str, told: Progress) -> Iterator[byte
         while not at or at < kept.size:
             began = at
             try:
-                for data in _stream(wire, path, at, kept):
+                for data in _stream(client, path, at, kept):
                     told(len(data))
                     at += len(data)
                     yield data
             except RemoteError as error:
                 tries = 1 if at - began >= PART else tries + 1
-                if error.kind is not Kind.FAILED or tries == TRIES:
+                if error.kind is not ErrorKind.FAILED or tries == TRIES:
                     raise
             else:
                 return
 
 
-def _stream(wire: Wire, path: str, start: int, kept: "_Partial") -> Iterator[bytes]:
-    answer = wire.stream(path, start)
+def _stream(client: RemoteClient, path: str, start: int, kept: "_Partial") -> Iterator[bytes]:
+    stream = client.stream(path, start)
     if not start:
-        kept.begin(answer.size, answer.tag)
-    elif (kept.size, kept.tag) != (answer.size, _plain(answer.tag)):
+        kept.begin(stream.size, stream.tag)
+    elif (kept.size, kept.tag) != (stream.size, _plain(stream.tag)):
         raise frames.FrameError("it is another object by now")
-    for data in answer.chunks:
+    for data in stream.chunks:
         kept.add(data)
         yield data
 

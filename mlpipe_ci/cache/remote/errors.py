@@ -38,7 +38,7 @@ WORDS = (
 )
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """How an error is to be taken."""
 
     MISSING = "missing"
@@ -54,7 +54,7 @@ class RemoteError(Exception):
     `final`: any other request would get the same answer.
     """
 
-    def __init__(self, kind: Kind, reason: str, *, final: bool = False) -> None:
+    def __init__(self, kind: ErrorKind, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
         self.kind, self.final = kind, final
 
@@ -66,18 +66,20 @@ def classified(error: Exception) -> RemoteError:
     code = found[1] if found else ""
     status = STATUS.search(text)
     if code in MISCONFIGURED:
-        return RemoteError(Kind.REFUSED, HINTS[code], final=True)
+        return RemoteError(ErrorKind.REFUSED, HINTS[code], final=True)
     if isinstance(error, FileNotFoundError) or name == "NotFoundError":
-        return RemoteError(Kind.MISSING, "it is not there")
+        return RemoteError(ErrorKind.MISSING, "it is not there")
     if name in {"AlreadyExistsError", "PreconditionError"}:
-        return RemoteError(Kind.EXISTS, "it is there already")
+        return RemoteError(ErrorKind.EXISTS, "it is there already")
     denied = name in {"PermissionDeniedError", "UnauthenticatedError"} or isinstance(
         error, PermissionError
     )
     if denied or (status and status[1] in {"401", "403"}):
         reason = _reason(code, status, text) or "access is denied"
-        return RemoteError(Kind.REFUSED, reason, final=code in HINTS and code not in ONE_KEY)
-    return RemoteError(Kind.FAILED, _reason(code, status, text) or text.split("\n", 1)[0][:200])
+        return RemoteError(ErrorKind.REFUSED, reason, final=code in HINTS and code not in ONE_KEY)
+    return RemoteError(
+        ErrorKind.FAILED, _reason(code, status, text) or text.split("\n", 1)[0][:200]
+    )
 
 
 def _reason(code: str, status: re.Match[str] | None, text: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
-from mlpipe_ci.cache.remote.client import Wire
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.client import RemoteClient
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Result
 
@@ -29,11 +29,11 @@ class Found:
     result: Result
 
 
-class Index:
+class ResultIndex:
     """The results in some scopes of a store. `workflow`: path of the file whose runs are recent."""
 
-    def __init__(self, wire: Wire, scopes: tuple[str, ...], workflow: str) -> None:
-        self._wire, self._scopes, self._workflow = wire, scopes, workflow
+    def __init__(self, client: RemoteClient, scopes: tuple[str, ...], workflow: str) -> None:
+        self._client, self._scopes, self._workflow = client, scopes, workflow
         self._recent: dict[str, tuple[Found, ...]] = {}
         self._listed: dict[str, dict[str, list[str]] | None] = {}
         self._read_before: dict[str, Found | None] = {}
@@ -74,14 +74,14 @@ class Index:
         try:
             if scope not in self._listed:
                 self._listed[scope] = None
-                paths = [entry.path for entry in self._wire.entries(prefix, PAGE)]
+                paths = [entry.path for entry in self._client.entries(prefix, PAGE)]
                 if len(paths) < PAGE:
                     self._listed[scope] = _by_key(paths)
             listed = self._listed[scope]
             if listed is not None:
                 return listed.get(key, [])
             paths = [
-                entry.path for entry in self._wire.entries(layout.results_of(scope, key), PAGE)
+                entry.path for entry in self._client.entries(layout.results_of(scope, key), PAGE)
             ]
             return _by_key(paths).get(key, [])
         except RemoteError:
@@ -107,11 +107,11 @@ class Index:
         """A small object, read twice if it comes damaged; None if it cannot be had."""
         for _ in range(TRIES):
             try:
-                return frames.unpacked(self._wire.get(path), most)
+                return frames.unpacked(self._client.get(path), most)
             except frames.FrameError:
                 self._broken.add(path)
             except RemoteError as error:
-                if error.kind is not Kind.FAILED:
+                if error.kind is not ErrorKind.FAILED:
                     return None
         return None
 

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
-from mlpipe_ci.cache.remote.client import Entry, Wire
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.client import ListedObject, RemoteClient
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.cache.remote.index import MOST_RECENT, MOST_RESULT, decode_recent
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.frozen import frozen
@@ -34,7 +34,7 @@ class CareError(MlpipeError):
 
 
 @frozen
-class Scope:
+class ScopeSize:
     """What a scope holds: numbers, sizes in bytes, and when it changed last (since 1970)."""
 
     name: str
@@ -45,7 +45,7 @@ class Scope:
 
 
 @frozen
-class Row:
+class StoredResult:
     """One result. `size`: bytes of all that it needs, as they are stored."""
 
     scope: str
@@ -57,14 +57,14 @@ class Row:
 class Garbage:
     """What may go, and how much there is in all."""
 
-    results: tuple[Entry, ...] = ()
-    objects: tuple[Entry, ...] = ()
-    runs: tuple[Entry, ...] = ()
+    results: tuple[ListedObject, ...] = ()
+    objects: tuple[ListedObject, ...] = ()
+    runs: tuple[ListedObject, ...] = ()
     kept: int = 0
     kept_bytes: int = 0
 
     @property
-    def all(self) -> tuple[Entry, ...]:
+    def all(self) -> tuple[ListedObject, ...]:
         """Results first: what is half removed must not be believed to be whole."""
         return self.results + self.objects + self.runs
 
@@ -74,16 +74,16 @@ class Garbage:
         return sum(entry.size for entry in self.all)
 
 
-def status(wire: Wire) -> tuple[Scope, ...]:
+def status(client: RemoteClient) -> tuple[ScopeSize, ...]:
     """What each scope holds. Raises CareError."""
-    found: dict[str, Scope] = {}
-    for entry in _everything(wire):
+    found: dict[str, ScopeSize] = {}
+    for entry in _everything(client):
         name = layout.scope_of(entry.path)
         if not name:
             continue
-        before = found.get(name, Scope(name=name))
+        before = found.get(name, ScopeSize(name=name))
         kind = entry.path.removeprefix(f"{layout.TOP}/{name}/").split("/", 1)[0]
-        found[name] = Scope(
+        found[name] = ScopeSize(
             name=name,
             results=before.results + (kind == "results"),
             objects=before.objects + (kind == "objects"),
@@ -93,31 +93,33 @@ def status(wire: Wire) -> tuple[Scope, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def results(wire: Wire, most: int) -> tuple[Row, ...]:
+def results(client: RemoteClient, most: int) -> tuple[StoredResult, ...]:
     """The newest results, newest first. Raises CareError."""
-    entries = list(_everything(wire))
+    entries = list(_everything(client))
     sizes = {entry.path: entry.size for entry in entries}
     wanted = sorted(_of_kind(entries, "results"), key=lambda e: -e.changed)[:most]
     rows = []
-    for entry, result in _read(wire, wanted):
+    for entry, result in _read(client, wanted):
         if result is not None:
             scope = layout.scope_of(entry.path)
             paths = (layout.object_path(scope, name) for name in needs(result))
-            rows.append(Row(scope=scope, result=result, size=sum(sizes.get(p, 0) for p in paths)))
+            rows.append(
+                StoredResult(scope=scope, result=result, size=sum(sizes.get(p, 0) for p in paths))
+            )
     return tuple(sorted(rows, key=lambda row: -row.result.finished))
 
 
-def garbage(wire: Wire, now: float, *, max_bytes: float, max_age: float) -> Garbage:
+def garbage(client: RemoteClient, now: float, *, max_bytes: float, max_age: float) -> Garbage:
     """What may go so that both limits hold; `now` and `max_age` in seconds. Raises CareError."""
-    entries = list(_everything(wire))
+    entries = list(_everything(client))
     runs = sorted(_of_kind(entries, "runs"), key=lambda entry: entry.path, reverse=True)
     last = [e for e in runs if layout.scope_of(e.path) == MAIN][:RUNS]
-    needed = _named(wire, last) | _recent(wire, list(_of_kind(entries, "recent")))
+    needed = _named(client, last) | _recent(client, list(_of_kind(entries, "recent")))
     sizes = {entry.path: entry.size for entry in entries}
     kept, gone, objects, total = 0, [], set[str](), 0
     known = list(_of_kind(entries, "results"))
     order = sorted(known, key=lambda e: (e.path not in needed, -e.changed))
-    for entry, result in _read(wire, order):
+    for entry, result in _read(client, order):
         scope, young = layout.scope_of(entry.path), now - entry.changed < GRACE
         paths = {layout.object_path(scope, n) for n in needs(result)} if result else set()
         more = entry.size + sum(sizes.get(path, 0) for path in paths - objects)
@@ -138,67 +140,69 @@ def garbage(wire: Wire, now: float, *, max_bytes: float, max_age: float) -> Garb
     )
 
 
-def remove(wire: Wire, found: Garbage) -> None:
+def remove(client: RemoteClient, found: Garbage) -> None:
     """Remove it. Raises CareError; what was removed until then is gone, and nothing is broken."""
     paths = [entry.path for entry in found.all]
     for start in range(0, len(paths), BATCH):
         try:
-            wire.delete(paths[start : start + BATCH])
+            client.delete(paths[start : start + BATCH])
         except RemoteError as error:
-            raise CareError(f"{wire.shown}: cannot remove anything: {error}") from error
+            raise CareError(f"{client.shown}: cannot remove anything: {error}") from error
 
 
-def _everything(wire: Wire) -> Iterator[Entry]:
+def _everything(client: RemoteClient) -> Iterator[ListedObject]:
     try:
-        yield from wire.entries(layout.TOP)
+        yield from client.entries(layout.TOP)
     except RemoteError as error:
-        raise CareError(f"{wire.shown} cannot be listed: {error}") from error
+        raise CareError(f"{client.shown} cannot be listed: {error}") from error
 
 
-def _of_kind(entries: Iterable[Entry], kind: str) -> Iterator[Entry]:
+def _of_kind(entries: Iterable[ListedObject], kind: str) -> Iterator[ListedObject]:
     for entry in entries:
         scope = layout.scope_of(entry.path)
         if scope and entry.path.startswith(f"{layout.TOP}/{scope}/{kind}/"):
             yield entry
 
 
-def _read(wire: Wire, entries: list[Entry]) -> Iterator[tuple[Entry, Result | None]]:
+def _read(
+    client: RemoteClient, entries: list[ListedObject]
+) -> Iterator[tuple[ListedObject, Result | None]]:
     """Each with its result; None for one that is damaged or has gone."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        contents = pool.map(lambda entry: _content(wire, entry.path, MOST_RESULT), entries)
+        contents = pool.map(lambda entry: _content(client, entry.path, MOST_RESULT), entries)
         for entry, data in zip(entries, contents, strict=True):
             yield entry, decode_result(data) if data else None
 
 
-def _named(wire: Wire, runs: list[Entry]) -> set[str]:
+def _named(client: RemoteClient, runs: list[ListedObject]) -> set[str]:
     """Paths of the results that runs used."""
     found = set[str]()
     for run in runs:
         scope = layout.scope_of(run.path)
-        text = _content(wire, run.path, MOST_RECENT).decode("ascii", "replace")
+        text = _content(client, run.path, MOST_RECENT).decode("ascii", "replace")
         pairs = (line.partition("/") for line in text.splitlines())
         found |= {layout.result_path(scope, key, name) for key, _, name in pairs}
     return found
 
 
-def _recent(wire: Wire, entries: list[Entry]) -> set[str]:
+def _recent(client: RemoteClient, entries: list[ListedObject]) -> set[str]:
     """Paths of the results that the last run of each workflow used."""
     found = set[str]()
     for entry in entries:
         scope = layout.scope_of(entry.path)
-        data = _content(wire, entry.path, MOST_RECENT)
+        data = _content(client, entry.path, MOST_RECENT)
         recent = decode_recent(scope, data)
         found |= {layout.result_path(scope, one.result.key, one.name) for one in recent}
     return found
 
 
-def _content(wire: Wire, path: str, most: int) -> bytes:
+def _content(client: RemoteClient, path: str, most: int) -> bytes:
     """Empty if it is damaged or gone. Raises CareError if that cannot be told."""
     try:
-        return frames.unpacked(wire.get(path), most)
+        return frames.unpacked(client.get(path), most)
     except frames.FrameError:
         return b""
     except RemoteError as error:
-        if error.kind is Kind.MISSING:
+        if error.kind is ErrorKind.MISSING:
             return b""
-        raise CareError(f"{wire.shown} cannot be read, so nothing is removed: {error}") from error
+        raise CareError(f"{client.shown} cannot be read, so nothing is removed: {error}") from error

@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlpipe_ci.cache.decoded_results import Recall
+from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.remote.actions_cache import RIGHTS, PackedStore
-from mlpipe_ci.cache.remote.client import Wire
-from mlpipe_ci.cache.remote.connect import check, open_store, shown
-from mlpipe_ci.cache.remote.shared_store import SharedStore, Shelf
+from mlpipe_ci.cache.remote.client import RemoteClient
+from mlpipe_ci.cache.remote.connect import check, open_store, without_credentials
+from mlpipe_ci.cache.remote.shared_store import RemoteCache, SharedStore
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.core.event import Rights
+from mlpipe_ci.core.event import CacheAccess
 from mlpipe_ci.core.frozen import frozen
 
 
 @frozen
-class Wanted:
+class CacheRequest:
     """What is asked for. `url`: of the remote store, None where there is none or it is not wanted;
     `pack`: the directory that GitHub's cache carries; `scopes`: the local ones; `run`: an id of the
     run; `warn` is told of faults, `tell` of progress.
@@ -23,7 +23,7 @@ class Wanted:
     directory: Path
     url: str | None
     pack: Path | None
-    rights: Rights
+    rights: CacheAccess
     scopes: tuple[str, ...]
     workflow: str
     run: str
@@ -32,26 +32,28 @@ class Wanted:
     links: bool = False
 
 
-def join(wanted: Wanted, recall: Recall, env: Mapping[str, str]) -> Store:
+def open_cache(request: CacheRequest, decoded: DecodedResults, env: Mapping[str, str]) -> Store:
     """The store. Raises UsageError where the address is wrong."""
-    directory, scopes, links = wanted.directory, wanted.scopes, wanted.links
-    if wanted.url is not None:
-        shelf = _shelf(wanted, wanted.url, wanted.rights, env)
-        return SharedStore(directory, recall, shelf, scopes, links=links)
-    if wanted.pack is not None:
-        shelf = _shelf(wanted, wanted.pack.as_uri(), RIGHTS, env)
-        packed = PackedStore(directory, recall, shelf, scopes, links=links)
-        packed.top = wanted.pack
+    directory, scopes, links = request.directory, request.scopes, request.links
+    if request.url is not None:
+        remote = _remote_cache(request, request.url, request.rights, env)
+        return SharedStore(directory, decoded, remote, scopes, links=links)
+    if request.pack is not None:
+        remote = _remote_cache(request, request.pack.as_uri(), RIGHTS, env)
+        packed = PackedStore(directory, decoded, remote, scopes, links=links)
+        packed.top = request.pack
         return packed
-    return Store(directory, recall, links=links)
+    return Store(directory, decoded, links=links)
 
 
-def _shelf(wanted: Wanted, url: str, rights: Rights, env: Mapping[str, str]) -> Shelf:
+def _remote_cache(
+    request: CacheRequest, url: str, rights: CacheAccess, env: Mapping[str, str]
+) -> RemoteCache:
     check(url)
-    return Shelf(
-        wire=Wire(lambda: open_store(url, env), shown(url), wanted.warn),
-        rights=rights,
-        workflow=wanted.workflow,
-        run=wanted.run,
-        tell=wanted.tell,
+    return RemoteCache(
+        client=RemoteClient(lambda: open_store(url, env), without_credentials(url), request.warn),
+        access=rights,
+        workflow=request.workflow,
+        run=request.run,
+        tell=request.tell,
     )

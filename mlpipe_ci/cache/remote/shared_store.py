@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from mlpipe_ci.cache.decoded_results import Recall
+from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
-from mlpipe_ci.cache.remote.client import Wire
+from mlpipe_ci.cache.remote.client import RemoteClient
 from mlpipe_ci.cache.remote.downloads import bring
 from mlpipe_ci.cache.remote.errors import RemoteError
-from mlpipe_ci.cache.remote.index import Found, Index, encode_recent
-from mlpipe_ci.cache.remote.uploads import Parcel, Uploads
+from mlpipe_ci.cache.remote.index import Found, ResultIndex, encode_recent
+from mlpipe_ci.cache.remote.uploads import Upload, Uploads
 from mlpipe_ci.cache.store import Store, name_of
-from mlpipe_ci.core.event import Rights
+from mlpipe_ci.core.event import CacheAccess
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Output, Result, needs
 from mlpipe_ci.core.run import Transfers
@@ -28,13 +28,13 @@ MOST_RECENT = 5000
 
 
 @frozen
-class Shelf:
+class RemoteCache:
     """A remote store as a run uses it. `workflow`: path of its file; `run`: an id of this run;
     `warn` is told what went wrong, `tell` how far it is.
     """
 
-    wire: Wire
-    rights: Rights
+    client: RemoteClient
+    access: CacheAccess
     workflow: str
     run: str
     tell: Callable[[str], None] = lambda _text: None
@@ -49,16 +49,16 @@ class SharedStore(Store):
     def __init__(
         self,
         directory: Path,
-        recall: Recall | None,
-        shelf: Shelf,
+        decoded: DecodedResults | None,
+        remote: RemoteCache,
         scopes: tuple[str, ...],
         *,
         links: bool = False,
     ) -> None:
-        super().__init__(directory, recall, links=links)
-        self.shelf, self._scopes = shelf, scopes
-        self._index = Index(shelf.wire, shelf.rights.reads, shelf.workflow)
-        self._uploads = Uploads(shelf.wire, self._is_damaged)
+        super().__init__(directory, decoded, links=links)
+        self.remote, self._scopes = remote, scopes
+        self._index = ResultIndex(remote.client, remote.access.reads, remote.workflow)
+        self._uploads = Uploads(remote.client, self._is_damaged)
         self._found: dict[tuple[str, str], Found] = {}
         self._where: dict[str, list[str]] = {}
         self._damaged: set[str] = set()
@@ -78,15 +78,15 @@ class SharedStore(Store):
             for one in batch:
                 self._found.setdefault((key, one.name), one)
                 for digest in needs(one.result):
-                    places = self._where.setdefault(digest, [])
-                    if one.scope not in places:
-                        places.append(one.scope)
+                    paths = self._where.setdefault(digest, [])
+                    if one.scope not in paths:
+                        paths.append(one.scope)
             yield tuple(one.result for one in batch if scopes is None or one.scope in scopes)
 
     def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
         """As in a local store, and among what recent runs used that wrote to this one."""
         found = super().latest(scopes)
-        recent = (one.result for s in self.shelf.rights.reads for one in self._index.recent(s))
+        recent = (one.result for s in self.remote.access.reads for one in self._index.recent(s))
         for result in (result for result in recent if result.parts):
             if result.finished > (found[result.step].finished if result.step in found else 0):
                 found[result.step] = result
@@ -106,16 +106,16 @@ class SharedStore(Store):
             # 10 ms to import, where something is brought at all.
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-            progress = _Progress(self.shelf.tell, len(wanted))
+            progress = _Progress(self.remote.tell, len(wanted))
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 tasks = [pool.submit(self._bring, name, progress) for name in wanted]
                 errors = [task.exception() for task in tasks]
-            self.shelf.tell("")
+            self.remote.tell("")
             for error in filter(None, errors):
                 raise error
         elif wanted:
-            self._bring(wanted[0], _Progress(self.shelf.tell, 1))
-            self.shelf.tell("")
+            self._bring(wanted[0], _Progress(self.remote.tell, 1))
+            self.remote.tell("")
 
     def _bring(self, name: str, progress: "_Progress") -> None:
         """From the first scope that has it. Raises DamagedError, OSError."""
@@ -123,12 +123,12 @@ class SharedStore(Store):
         for scope in self._where[name]:
             path = layout.object_path(scope, digest)
             try:
-                bring(self.shelf.wire, path, digest, self, progress.came)
+                bring(self.remote.client, path, digest, self, progress.came)
                 progress.done()
                 return
             except RemoteError as error:
                 reason = (
-                    f"{digest[:15]}… could not be fetched from {self.shelf.wire.shown}: {error}"
+                    f"{digest[:15]}… could not be fetched from {self.remote.client.shown}: {error}"
                 )
             except DamagedError as error:
                 self._damaged.add(name)
@@ -142,7 +142,7 @@ class SharedStore(Store):
         found = self._found.get((result.key, name))
         if found is not None:
             self._admit(found)
-        rights = self.shelf.rights
+        rights = self.remote.access
         if rights.writes is None:
             return
         here = found or self._here(result, name)
@@ -155,7 +155,7 @@ class SharedStore(Store):
             self._send(here, source=found.scope if found else "")
 
     def _is_there(self, key: str, name: str) -> bool:
-        scopes = self.shelf.rights.reads
+        scopes = self.remote.access.reads
         return any(self._index.has(scope, key, name) for scope in scopes)
 
     def _here(self, result: Result, name: str) -> Found | None:
@@ -172,21 +172,21 @@ class SharedStore(Store):
         earlier = super().add(result, scope, instead=instead)
         name = name_of(result)
         kept = earlier if earlier is not None and not instead else result
-        here = self._here(kept, name) if self.shelf.rights.writes else None
+        here = self._here(kept, name) if self.remote.access.writes else None
         if here is not None:
             self._used[result.key, name] = here
             self._send(here, instead=instead or (result.key, name) in self._found)
         return earlier
 
     def _send(self, here: Found, *, source: str = "", instead: bool = False) -> None:
-        scope = self.shelf.rights.writes
+        scope = self.remote.access.writes
         if scope is None:
             return
         names, key = needs(here.result), here.result.key
         broken = self._index.is_broken(scope, key, here.name)
         contents = tuple((f"blake3:{name}", self._object(name)) for name in names)
         self._uploads.send(
-            Parcel(
+            Upload(
                 scope=scope,
                 key=key,
                 name=here.name,
@@ -205,30 +205,30 @@ class SharedStore(Store):
             return
         with suppress(OSError):
             os.makedirs(folder, exist_ok=True)
-            temporary, place = self._temporary()
-            with open(place, "wb") as file:
+            temporary, index = self._temporary()
+            with open(index, "wb") as file:
                 file.write(found.data)
             os.replace(temporary, path)
 
     def finish(self, seconds: float | None = None) -> None:
         """Wait until all is sent, `seconds` at most, and write down what this run used."""
-        scope = self.shelf.rights.writes
+        scope = self.remote.access.writes
         if self._wait(seconds) and scope is not None:
             self._record(scope)
 
     def _wait(self, seconds: float | None) -> bool:
-        wire, tell = self.shelf.wire, self.shelf.tell
-        whole = self._uploads.wait(seconds, lambda left: tell(f"sending {left} to {wire.shown}"))
+        client, tell = self.remote.client, self.remote.tell
+        whole = self._uploads.wait(seconds, lambda left: tell(f"sending {left} to {client.shown}"))
         tell("")
         if not whole:
             for _ in range(self._uploads.left):
-                wire.lost()
-            wire.warn(f"not all was sent to {wire.shown} in time")
+                client.lost()
+            client.warn(f"not all was sent to {client.shown} in time")
         return whole
 
     def _record(self, scope: str) -> None:
         """What this run used, for the next one to find in one request, and for the collection."""
-        if not self._used or not self.shelf.wire.may_write:
+        if not self._used or not self.remote.client.may_write:
             return
         before = self._index.recent(scope)
         mine = {
@@ -241,25 +241,25 @@ class SharedStore(Store):
         now = [*mine.values(), *others][:MOST_RECENT]
         if {one.data for one in now} == {one.data for one in before}:
             return
-        wire = self.shelf.wire
+        client = self.remote.client
         names = "\n".join("/".join(_pair(one)) for one in now).encode("ascii")
         try:
             data = frames.packed(encode_recent(now))
-            wire.put(layout.recent_path(scope, self.shelf.workflow), data, instead=True)
-            path = layout.run_path(scope, time.time(), self.shelf.run)
-            wire.put(path, frames.packed(names), instead=True)
+            client.put(layout.recent_path(scope, self.remote.workflow), data, instead=True)
+            path = layout.run_path(scope, time.time(), self.remote.run)
+            client.put(path, frames.packed(names), instead=True)
         except RemoteError as error:
-            wire.lost()
-            wire.warn(f"what this run used was not written to {wire.shown}: {error}")
+            client.lost()
+            client.warn(f"what this run used was not written to {client.shown}: {error}")
 
     def _lies(self, scope: str, pair: tuple[str, str]) -> bool:
         return self._used[pair].scope == "" and self._index.has(scope, *pair)
 
     def transfers(self) -> Transfers:
         """What went over the wire."""
-        counts, rights = self.shelf.wire.counts, self.shelf.rights
+        counts, rights = self.remote.client.counts, self.remote.access
         return Transfers(
-            remote=self.shelf.wire.shown,
+            remote=self.remote.client.shown,
             scope=rights.writes or "",
             requests=counts.requests,
             fetched=counts.fetched,
@@ -267,7 +267,7 @@ class SharedStore(Store):
             stored=counts.stored,
             stored_bytes=counts.sent,
             failed=counts.failed,
-            warnings=tuple(self.shelf.wire.warnings),
+            warnings=tuple(self.remote.client.warnings),
         )
 
 

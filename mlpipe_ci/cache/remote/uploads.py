@@ -11,8 +11,8 @@ from blake3 import blake3
 
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
-from mlpipe_ci.cache.remote.client import PART, Wire
-from mlpipe_ci.cache.remote.errors import Kind, RemoteError
+from mlpipe_ci.cache.remote.client import PART, RemoteClient
+from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.core.frozen import frozen
 
 THREADS = 8
@@ -25,7 +25,7 @@ class DamagedSourceError(Exception):
 
 
 @frozen
-class Parcel:
+class Upload:
     """One result to be sent. `data`: its file; `contents`: digest and local file of what it needs;
     `source`: a scope that has it all already; `instead`: also if one is there.
     """
@@ -42,8 +42,10 @@ class Parcel:
 class Uploads:
     """Threads that send parcels. `over`: contents that were damaged there, to be written anew."""
 
-    def __init__(self, wire: Wire, over: Callable[[str], bool] = lambda _digest: False) -> None:
-        self._wire, self._over = wire, over
+    def __init__(
+        self, client: RemoteClient, over: Callable[[str], bool] = lambda _digest: False
+    ) -> None:
+        self._client, self._over = client, over
         self._work: queue.Queue[Callable[[], None]] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -53,25 +55,25 @@ class Uploads:
         self._good: set[str] = set()
         self.arrived: set[tuple[str, str]] = set()
 
-    def send(self, parcel: Parcel) -> None:
+    def send(self, upload: Upload) -> None:
         """Send a result, some time soon."""
         self._begin()
-        waiting = [len(parcel.contents)]
+        waiting = [len(upload.contents)]
         failed: list[bool] = []
 
         def one(digest: str, path: str) -> None:
-            if not self._content(parcel, digest, path):
+            if not self._content(upload, digest, path):
                 failed.append(True)
             with self._lock:
                 waiting[0] -= 1
                 last = not waiting[0]
             if last:
-                self._result(parcel, whole=not failed)
+                self._result(upload, whole=not failed)
 
-        for digest, path in parcel.contents:
+        for digest, path in upload.contents:
             self._put(lambda digest=digest, path=path: one(digest, path))  # type: ignore[misc]
-        if not parcel.contents:
-            self._put(lambda: self._result(parcel, whole=True))
+        if not upload.contents:
+            self._put(lambda: self._result(upload, whole=True))
 
     @property
     def left(self) -> int:
@@ -109,72 +111,72 @@ class Uploads:
             try:
                 work()
             except Exception as error:  # noqa: BLE001 - a thread that ends would hang the run
-                self._wire.lost()
-                self._wire.warn(f"something was not sent to {self._wire.shown}: {error!r}")
+                self._client.lost()
+                self._client.warn(f"something was not sent to {self._client.shown}: {error!r}")
             finally:
                 with self._idle:
                     self._left -= 1
                     self._idle.notify_all()
 
-    def _result(self, parcel: Parcel, *, whole: bool) -> None:
+    def _result(self, upload: Upload, *, whole: bool) -> None:
         if not whole:
             return
-        path = layout.result_path(parcel.scope, parcel.key, parcel.name)
+        path = layout.result_path(upload.scope, upload.key, upload.name)
         try:
-            self._wire.put(path, frames.packed(parcel.data), instead=parcel.instead)
+            self._client.put(path, frames.packed(upload.data), instead=upload.instead)
         except RemoteError as error:
             self._failed(error)
         else:
-            self.arrived.add((parcel.key, parcel.name))
+            self.arrived.add((upload.key, upload.name))
 
-    def _content(self, parcel: Parcel, digest: str, path: str) -> bool:
+    def _content(self, upload: Upload, digest: str, path: str) -> bool:
         """Send a content, unless it is there. True if it is there now."""
-        place = layout.object_path(parcel.scope, digest)
+        remote_path = layout.object_path(upload.scope, digest)
         with self._lock:
-            done = self._sent.get(place)
+            done = self._sent.get(remote_path)
             mine = done is None
             if done is None:
-                done = self._sent[place] = threading.Event()
+                done = self._sent[remote_path] = threading.Event()
         if not mine:
             done.wait()
-            return place in self._good
+            return remote_path in self._good
         try:
-            self._send(place, parcel, digest, path)
-            self._good.add(place)
+            self._send(remote_path, upload, digest, path)
+            self._good.add(remote_path)
             return True
         except RemoteError as error:
             self._failed(error)
         except (OSError, DamagedSourceError) as error:
-            self._wire.lost()
-            self._wire.warn(f"a content was not sent to {self._wire.shown}: {error}")
+            self._client.lost()
+            self._client.warn(f"a content was not sent to {self._client.shown}: {error}")
         finally:
             done.set()
         return False
 
-    def _send(self, place: str, parcel: Parcel, digest: str, path: str) -> None:
-        wire, over = self._wire, self._over(digest)
-        if not os.path.exists(path) and parcel.source:
-            if wire.size(place) is None:
-                wire.copy(layout.object_path(parcel.source, digest), place)
+    def _send(self, remote_path: str, upload: Upload, digest: str, path: str) -> None:
+        client, over = self._client, self._over(digest)
+        if not os.path.exists(path) and upload.source:
+            if client.size(remote_path) is None:
+                client.copy(layout.object_path(upload.source, digest), remote_path)
             return
         size = os.stat(path).st_size
         if size <= PART:
-            if size > SMALL and not over and wire.size(place) is not None:
+            if size > SMALL and not over and client.size(remote_path) is not None:
                 return
             with open(path, "rb") as file:
                 data = file.read()
             _check(digest, blake3(data).hexdigest())
-            if wire.put(place, frames.packed(data), instead=over):
-                wire.stored()
+            if client.put(remote_path, frames.packed(data), instead=over):
+                client.stored()
             return
-        if over or wire.size(place) is None:
-            wire.put_parts(place, frames.pack(_chunks(path, digest), size))
-            wire.stored()
+        if over or client.size(remote_path) is None:
+            client.put_parts(remote_path, frames.pack(_chunks(path, digest), size))
+            client.stored()
 
     def _failed(self, error: RemoteError) -> None:
-        self._wire.lost()
-        if error.kind is Kind.FAILED:
-            self._wire.warn(f"a write to {self._wire.shown} failed: {error}")
+        self._client.lost()
+        if error.kind is ErrorKind.FAILED:
+            self._client.warn(f"a write to {self._client.shown} failed: {error}")
 
 
 def _chunks(path: str, digest: str) -> Iterator[bytes]:

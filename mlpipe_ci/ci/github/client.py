@@ -11,13 +11,13 @@ from urllib.parse import urljoin, urlsplit
 
 from mlpipe_ci.ci.github.errors import (
     REPOSITORY,
-    Answer,
+    ApiResponse,
     NoAnswerError,
     UnknownError,
     explained,
     message,
 )
-from mlpipe_ci.ci.github.retry import FIRST_WAIT, TRIES, Patience, asked_to_wait
+from mlpipe_ci.ci.github.retry import FIRST_WAIT, TRIES, RetryBudget, asked_to_wait
 from mlpipe_ci.core.errors import GitHubError
 
 READ = 30.0
@@ -32,12 +32,12 @@ class Client:
     """One repository. `api` is GITHUB_API_URL, of github.com or of an Enterprise Server."""
 
     def __init__(
-        self, api: str, repository: str, token: str, patience: Patience | None = None
+        self, api: str, repository: str, token: str, budget: RetryBudget | None = None
     ) -> None:
         if not REPOSITORY.fullmatch(repository):
             raise GitHubError(f"'{repository}' is not a repository's name (owner/name)")
         self.api, self.repository = api.rstrip("/"), repository
-        self._token, self._patience = token, patience or Patience()
+        self._token, self._budget = token, budget or RetryBudget()
         self.requests = 0
 
     def get(self, path: str) -> Any:
@@ -49,12 +49,12 @@ class Client:
         found: list[Any] = []
         url = path
         for _ in range(MAX_PAGES):
-            answer = self._ask("GET", url)
-            values = answer.json(path)
+            response = self._ask("GET", url)
+            values = response.json(path)
             if not isinstance(values, list):
                 raise GitHubError(f"GET {path}: the answer is not a list")
             found += values
-            url = answer.following
+            url = response.following
             if not self._is_ours(url):
                 break
         return found
@@ -72,41 +72,41 @@ class Client:
 
     def _ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, once: bool = False
-    ) -> Answer:
+    ) -> ApiResponse:
         """One request, tried again. Raises GitHubError."""
         url = path if "://" in path else self._url(path)
         if method != "GET":
-            self._patience.before_write()
+            self._budget.before_write()
         wait = FIRST_WAIT
         for _ in range(TRIES - 1):
-            answer, fault, asked = self._try(method, url, body, once=once)
-            if answer:
-                return answer
+            response, fault, asked = self._try(method, url, body, once=once)
+            if response:
+                return response
             hopeless = asked is None and (isinstance(fault, UnknownError) or _is_final(fault))
-            if hopeless or not self._patience.wait(wait if asked is None else asked):
+            if hopeless or not self._budget.wait(wait if asked is None else asked):
                 raise fault
             wait *= 2
-        answer, fault, _ = self._try(method, url, body, once=once)
-        if answer is None:
+        response, fault, _ = self._try(method, url, body, once=once)
+        if response is None:
             raise fault
-        return answer
+        return response
 
     def _try(
         self, method: str, url: str, body: dict[str, Any] | None, *, once: bool
-    ) -> tuple[Answer | None, GitHubError, float | None]:
+    ) -> tuple[ApiResponse | None, GitHubError, float | None]:
         """The answer if it is good, what is wrong with it, and how long it asks to wait."""
         path = urlsplit(url).path
         try:
-            answer = self._follow(method, url, body)
+            response = self._follow(method, url, body)
         except NoAnswerError as error:
             kind = UnknownError if once and not error.unsent else GitHubError
             return None, kind(f"{method} {path}: {error}"), None
-        said = message(answer.data)
-        asked = asked_to_wait(answer.status, answer.headers, said, time.time())
-        fault = explained(method, path, answer.status, said, asked)
-        if once and answer.status >= SERVER_ERROR:
-            fault = UnknownError(str(fault), answer.status)
-        return (answer if answer.status < 300 else None), fault, asked  # noqa: PLR2004
+        said = message(response.data)
+        asked = asked_to_wait(response.status, response.headers, said, time.time())
+        fault = explained(method, path, response.status, said, asked)
+        if once and response.status >= SERVER_ERROR:
+            fault = UnknownError(str(fault), response.status)
+        return (response if response.status < 300 else None), fault, asked  # noqa: PLR2004
 
     def _url(self, path: str) -> str:
         return f"{self.api}{path}" if path == "/user" else self._below(path)
@@ -114,27 +114,27 @@ class Client:
     def _below(self, path: str) -> str:
         return f"{self.api}/repos/{self.repository}{path}"
 
-    def _follow(self, method: str, url: str, body: dict[str, Any] | None) -> Answer:
-        answer = self._once(method, url, body)
+    def _follow(self, method: str, url: str, body: dict[str, Any] | None) -> ApiResponse:
+        response = self._once(method, url, body)
         for _ in range(MAX_REDIRECTS):
-            there = urljoin(url, answer.headers.get("location", ""))
-            if answer.status not in REDIRECTS or there == url or not self._is_ours(there):
+            there = urljoin(url, response.headers.get("location", ""))
+            if response.status not in REDIRECTS or there == url or not self._is_ours(there):
                 break
             url = there
-            answer = self._once(method, url, body)
-        return answer
+            response = self._once(method, url, body)
+        return response
 
-    def _once(self, method: str, url: str, body: dict[str, Any] | None) -> Answer:
+    def _once(self, method: str, url: str, body: dict[str, Any] | None) -> ApiResponse:
         exchange = self._exchange  # importing it is no waiting
-        started = self._patience.now()
+        started = self._budget.now()
         self.requests += 1
         try:
-            return exchange(method, url, body, max(1.0, min(READ, self._patience.left)))
+            return exchange(method, url, body, max(1.0, min(READ, self._budget.left)))
         finally:
-            self._patience.spend(started)
+            self._budget.spend(started)
 
     @cached_property
-    def _exchange(self) -> Callable[[str, str, dict[str, Any] | None, float], Answer]:
+    def _exchange(self) -> Callable[[str, str, dict[str, Any] | None, float], ApiResponse]:
         from mlpipe_ci.ci.github.http import Exchange  # noqa: PLC0415 - 0.2 s
 
         return Exchange(self._token)

@@ -27,7 +27,7 @@ class Posted:
     ours: bool = True
 
 
-def converge(
+def upsert_comment(
     client: Client,
     issue: int,
     marker: str,
@@ -47,14 +47,14 @@ def converge(
         return Posted(ours=False)
     for body in bodies:
         try:
-            return _converge(thread, ours, body, order)
+            return _upsert(thread, ours, body, order)
         except GitHubError as error:
             if body == bodies[-1] or not is_too_long(error):
                 raise
     raise AssertionError  # pragma: no cover - there is a body
 
 
-def _converge(thread: "_Thread", ours: list[dict[str, Any]], body: str, order: Order) -> Posted:
+def _upsert(thread: "_Thread", ours: list[dict[str, Any]], body: str, order: Order) -> Posted:
     ours = ours or thread.create(body)
     newest = max(ours, key=lambda one: order(_body(one)))
     is_ours = order(_body(newest)) <= order(body)

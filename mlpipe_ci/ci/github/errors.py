@@ -22,7 +22,7 @@ FORBIDDEN, UNPROCESSABLE = 403, 422
 
 
 @frozen
-class Answer:
+class ApiResponse:
     """Status, headers in lower case, the bytes, and the address of the next page."""
 
     status: int

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from mlpipe_ci import __version__
-from mlpipe_ci.ci.github.errors import Answer, NoAnswerError
+from mlpipe_ci.ci.github.errors import ApiResponse, NoAnswerError
 
 CONNECT = 10.0
 MAX_ANSWER = 20_000_000
@@ -28,12 +28,14 @@ class Exchange:
         self._token = token
         self._session = self._new_session()
 
-    def __call__(self, method: str, url: str, body: dict[str, Any] | None, left: float) -> Answer:
+    def __call__(
+        self, method: str, url: str, body: dict[str, Any] | None, left: float
+    ) -> ApiResponse:
         """The answer within `left` seconds. Raises NoAnswerError.
 
         A server can send drops, so a clock beside it bounds all of it together.
         """
-        done: Queue[Answer | Exception] = Queue()
+        done: Queue[ApiResponse | Exception] = Queue()
         session = self._session
 
         def exchange() -> None:
@@ -44,14 +46,14 @@ class Exchange:
 
         threading.Thread(target=exchange, daemon=True).start()
         try:
-            answer = done.get(timeout=left)
+            response = done.get(timeout=left)
         except Empty:
             self._session = self._new_session()  # the other one is still in use
             raise NoAnswerError("the answer takes too long") from None
-        if isinstance(answer, Exception):
-            unsent = isinstance(answer, requests.ConnectTimeout)
-            raise NoAnswerError(type(answer).__name__, unsent=unsent) from answer
-        return answer
+        if isinstance(response, Exception):
+            unsent = isinstance(response, requests.ConnectTimeout)
+            raise NoAnswerError(type(response).__name__, unsent=unsent) from response
+        return response
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
@@ -62,7 +64,7 @@ class Exchange:
 
 def _answer(
     session: requests.Session, method: str, url: str, body: dict[str, Any] | None, left: float
-) -> Answer:
+) -> ApiResponse:
     timeout = (min(CONNECT, left), left)
     with session.request(
         method, url, json=body, timeout=timeout, allow_redirects=False, stream=True
@@ -72,7 +74,7 @@ def _answer(
             data += chunk
             if len(data) > MAX_ANSWER:
                 raise NoAnswerError("the answer is too large")
-        return Answer(
+        return ApiResponse(
             status=answer.status_code,
             headers={name.lower(): text for name, text in answer.headers.items()},
             data=bytes(data),

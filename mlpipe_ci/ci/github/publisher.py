@@ -13,7 +13,7 @@ from pathlib import Path
 from mlpipe_ci.ci.event import in_actions
 from mlpipe_ci.ci.github import comments, pulls, statuses
 from mlpipe_ci.ci.github.client import Client
-from mlpipe_ci.ci.github.retry import BOUND, Patience
+from mlpipe_ci.ci.github.retry import BOUND, RetryBudget
 from mlpipe_ci.ci.github.statuses import Check, state_of
 from mlpipe_ci.core.errors import GitHubError, MlpipeError
 from mlpipe_ci.core.event import Event
@@ -21,7 +21,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.metric_rows import verdict
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 DEFAULT_API = "https://api.github.com"
 HASTE = 10.0
@@ -35,7 +35,7 @@ TOKEN = "MLPIPE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @frozen
-class Wants:
+class PublishOptions:
     """What the user wants posted.
 
     `comment`: `always`, `changes`, `failure`, `never`; `status`: `auto`, `steps`, `never`.
@@ -49,14 +49,18 @@ class Publisher:
     """Posts one run. `say` tells the user; without a token nothing goes to GitHub's API."""
 
     def __init__(
-        self, event: Event, env: Mapping[str, str], wants: Wants, say: Callable[[str], None]
+        self,
+        event: Event,
+        env: Mapping[str, str],
+        options: PublishOptions,
+        say: Callable[[str], None],
     ) -> None:
-        self.event, self._env, self._wants, self._say = event, env, wants, say
-        self._status = in_actions(env) and wants.status != "never"
+        self.event, self._env, self._wants, self._say = event, env, options, say
+        self._status = in_actions(env) and options.status != "never"
         self._opened: Check | None = None
         self.comment_url = ""
 
-    def begins(self, name: str) -> None:
+    def started(self, name: str) -> None:
         """Say that a commit is being worked on."""
         check = self._check(_context(name))
         if check:
@@ -64,7 +68,7 @@ class Publisher:
             if not self._set(check, "pending", "running", HASTE) and not self._status:
                 self._forget()
 
-    def ends(self, run: Run) -> None:
+    def finished(self, run: Run) -> None:
         """Post how it ended."""
         text = markdown.report(run)
         self._summary(text)
@@ -78,11 +82,11 @@ class Publisher:
         create = not quiet.get(self._wants.comment, False)
         self._comment(run.workflow.file, (text, markdown.short(run)), create=create)
 
-    def breaks(self, name: str, file: str, error: MlpipeError) -> None:
+    def could_not_start(self, name: str, file: str, error: MlpipeError) -> None:
         """Post that there was no run, and why."""
         text = markdown.broken(name, error)
         self._summary(text)
-        self._close(name, "error", shown(str(error).split("\n", 1)[0]))
+        self._close(name, "error", escape_controls(str(error).split("\n", 1)[0]))
         self._comment(file, (text,), create=True)
 
     def _summary(self, text: str) -> None:
@@ -106,7 +110,7 @@ class Publisher:
         check = self._check(f"{_context(run.workflow.name)}/{outcome.step.id}")
         if check:
             good = outcome.facts["conclusion"] in {"success", "skipped"}
-            words = shown(": ".join((str(outcome.status), *outcome.reasons[:1])))
+            words = escape_controls(": ".join((str(outcome.status), *outcome.reasons[:1])))
             self._set(check, "success" if good else "failure", words)
 
     def _check(self, context: str) -> Check | None:
@@ -134,15 +138,15 @@ class Publisher:
 
     def _remember(self, check: Check) -> None:
         self._opened = check
-        if place := self._env.get("RUNNER_TEMP"):
+        if path := self._env.get("RUNNER_TEMP"):
             with suppress(OSError):
-                (Path(place) / OPEN).write_text(json.dumps(vars(check)), "utf-8")
+                (Path(path) / OPEN).write_text(json.dumps(vars(check)), "utf-8")
 
     def _forget(self) -> None:
         self._opened = None
-        if place := self._env.get("RUNNER_TEMP"):
+        if path := self._env.get("RUNNER_TEMP"):
             with suppress(OSError):
-                (Path(place) / OPEN).unlink(missing_ok=True)
+                (Path(path) / OPEN).unlink(missing_ok=True)
 
     # -- comment -------------------------------------------------------------------------------
 
@@ -158,7 +162,7 @@ class Publisher:
             number = self._pull_request()
             if number is None:
                 return
-            posted = comments.converge(
+            posted = comments.upsert_comment(
                 self._client, number, marker, bodies, markdown.run_of, create=create
             )
         except GitHubError as error:
@@ -195,7 +199,7 @@ def client_of(env: Mapping[str, str], seconds: float = 0.0) -> Client:
     Raises GitHubError.
     """
     api, repository = env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", "")
-    return Client(api, repository, env.get(TOKEN, ""), Patience(seconds or BOUND))
+    return Client(api, repository, env.get(TOKEN, ""), RetryBudget(seconds or BOUND))
 
 
 def close_open(env: Mapping[str, str]) -> str:
@@ -215,5 +219,5 @@ def close_open(env: Mapping[str, str]) -> str:
 
 
 def _context(name: str) -> str:
-    words = re.sub(r"\s+", " ", shown(name))
+    words = re.sub(r"\s+", " ", escape_controls(name))
     return f"mlpipe/{words[:MOST_NAME]}"

@@ -8,7 +8,7 @@ from mlpipe_ci.ci.github.client import Client
 SIDES = ("head", "base")
 
 
-def merged(client: Client, commit: str) -> int | None:
+def merged_pull_request(client: Client, commit: str) -> int | None:
     """Number of the pull request of the same repository that a commit merged.
 
     Raises GitHubError.

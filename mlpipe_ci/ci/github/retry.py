@@ -18,7 +18,7 @@ BETWEEN_WRITES = 1.0
 LIMITED = (403, 429)
 
 
-class Patience:
+class RetryBudget:
     """Counts down from BOUND. `now` and `sleep` in seconds.
 
     The clock runs from the first request on: a run that posts at its end has all of it then.

@@ -10,10 +10,10 @@ from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report import tracebacks as annotations
-from mlpipe_ci.report.screens.plain import Plain
+from mlpipe_ci.report.screens.plain import PlainScreen
 
 
-class InActions(Plain):
+class ActionsScreen(PlainScreen):
     """As plain lines; a step's output is a group in which no workflow command counts.
 
     If many run at once, a step's output is shown when it has ended.
@@ -29,10 +29,10 @@ class InActions(Plain):
         elif decision.action is Action.RUN:
             self._open(f"{decision.step.name}: {terminal.reasons(decision.reasons)}")
 
-    def printed(self, step: str, data: bytes) -> None:
+    def output(self, step: str, data: bytes) -> None:
         """What a step has printed."""
         if not self._many:
-            super().printed(step, data)
+            super().output(step, data)
 
     def end(self, outcome: StepOutcome) -> None:
         """A step has ended."""
@@ -54,19 +54,19 @@ class InActions(Plain):
                 self._command(actions.end_group())
             self._token = ""
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word about the run itself; a warning becomes an annotation."""
         if text.startswith("warning: "):
             self._warned += 1
             if self._warned <= annotations.MOST:
                 self._command(actions.warning(text.removeprefix("warning: ")))
                 return
-        super().say(text)
+        super().message(text)
 
     def final(self, run: Run) -> None:
         """The verdict, and what failed at its line."""
-        for fault in annotations.failures(run):
-            self._command(actions.fault(fault))
+        for diagnostic in annotations.failures(run):
+            self._command(actions.diagnostic(diagnostic))
         super().final(run)
 
     def _open(self, title: str) -> None:

@@ -3,8 +3,8 @@
 Escapes as in actions/toolkit, packages/core/src/command.ts.
 """
 
-from mlpipe_ci.core.errors import Fault
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.core.errors import Diagnostic
+from mlpipe_ci.report.wording import escape_controls
 
 
 def group(title: str) -> str:
@@ -37,17 +37,17 @@ def inert(line: str) -> str:
     return f"{plain[:start]}\u200b{plain[start:]}" if plain.startswith("::", start) else plain
 
 
-def fault(found: Fault) -> str:
+def diagnostic(found: Diagnostic) -> str:
     """An annotation on the line of a fault: an error, or a warning."""
     return error(found.message, found).replace("::error", f"::{found.level}", 1)
 
 
-def error(message: str, fault: Fault | None = None) -> str:
+def error(message: str, diagnostic: Diagnostic | None = None) -> str:
     """An error annotation, on a line of a file where there is one."""
-    if fault is None:
+    if diagnostic is None:
         return f"::error title=mlpipe::{_data(message)}"
-    place = f"file={_property(fault.file)},line={fault.line},col={fault.column}"
-    return f"::error {place},title=mlpipe::{_data(message)}"
+    path = f"file={_property(diagnostic.file)},line={diagnostic.line},col={diagnostic.column}"
+    return f"::error {path},title=mlpipe::{_data(message)}"
 
 
 def warning(message: str) -> str:
@@ -56,7 +56,7 @@ def warning(message: str) -> str:
 
 
 def _data(text: str) -> str:
-    kept = "\n".join(shown(line) for line in text.split("\n"))
+    kept = "\n".join(escape_controls(line) for line in text.split("\n"))
     return kept.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

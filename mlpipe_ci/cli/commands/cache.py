@@ -14,9 +14,9 @@ from mlpipe_ci.cache.auto_gc import Limits, limits
 from mlpipe_ci.cli.locate import cache_directory
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.repo.lock import hold
-from mlpipe_ci.report.wording import shown, size_words
+from mlpipe_ci.report.wording import escape_controls, size_words
 
 MOST_LISTED = 200
 
@@ -40,14 +40,16 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     elif options.action == "ls":
         told, code = {"results": _listed(top)}, 0
     else:
-        told, code = vars(care.look(top)), 0
+        told, code = vars(care.measure(top)), 0
     if options.json:
-        json.dump({"version": 1, "directory": shown(str(top.parent))} | told, out, indent=2)
+        json.dump(
+            {"version": 1, "directory": escape_controls(str(top.parent))} | told, out, indent=2
+        )
         print(file=out)
     else:
         for line in _lines(told):
             print(line, file=out)
-        print(shown(str(top.parent)), file=out)
+        print(escape_controls(str(top.parent)), file=out)
     return code
 
 
@@ -69,11 +71,11 @@ def _listed(top: Path) -> list[dict[str, Any]]:
     return [
         {
             "key": one.key,
-            "step": shown(one.step),
+            "step": escape_controls(one.step),
             "size": sum(output.size for output in one.outputs),
             "finished": one.finished,
             "seconds": one.seconds,
-            "producer": {name: shown(text) for name, text in vars(one.producer).items()},
+            "producer": {name: escape_controls(text) for name, text in vars(one.producer).items()},
         }
         for one in care.newest(top, MOST_LISTED)
     ]
@@ -84,8 +86,8 @@ def _verify(options: Options, top: Path, err: TextIO) -> tuple[dict[str, Any], i
     for path, why in care.verify(top):
         damaged += 1
         if not options.quiet:
-            print(f"{shown(str(path.relative_to(top)))}: {why}", file=err)
-    return {**vars(care.look(top)), "damaged": damaged}, int(damaged > 0)
+            print(f"{escape_controls(str(path.relative_to(top)))}: {why}", file=err)
+    return {**vars(care.measure(top)), "damaged": damaged}, int(damaged > 0)
 
 
 def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
@@ -94,7 +96,7 @@ def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
             top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
         )
     told = {"removed": removed, "removed_bytes": freed}
-    return {**vars(care.look(top)), **told}, 0
+    return {**vars(care.measure(top)), **told}, 0
 
 
 def _lines(told: dict[str, Any]) -> list[str]:
@@ -116,7 +118,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _line(one: dict[str, Any]) -> str:
     by = one["producer"]
     words = (by["event"], by["ref"].removeprefix("refs/heads/"), by["commit"][:7])
-    made = f"{in_words(max(0.0, time.time() - one['finished']))} ago"
+    made = f"{format_duration(max(0.0, time.time() - one['finished']))} ago"
     return "  ".join(
         (one["key"][:12], one["step"], size_words(one["size"]), made, *filter(None, words))
     )

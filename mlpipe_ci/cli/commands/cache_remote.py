@@ -8,23 +8,23 @@ from typing import Any, TextIO
 from mlpipe_ci.cache.auto_gc import DAY, size
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.remote import maintenance as care
-from mlpipe_ci.cache.remote.client import Wire
-from mlpipe_ci.cache.remote.connect import check, open_store, shown
+from mlpipe_ci.cache.remote.client import RemoteClient
+from mlpipe_ci.cache.remote.connect import check, open_store, without_credentials
 from mlpipe_ci.cache.remote.errors import RemoteError
 from mlpipe_ci.cache.remote.layout import TOP
 from mlpipe_ci.cache.remote.shared_store import SharedStore
 from mlpipe_ci.cache.store import name_of
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import find_place
-from mlpipe_ci.cli.open_session import Telling, open_workspace, read_workflow
+from mlpipe_ci.cli.locate import find_locations
+from mlpipe_ci.cli.open_session import Messages, open_session, read_workflow
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.plan import Action
 from mlpipe_ci.core.result import Producer, Result, needs
-from mlpipe_ci.core.units import in_words
+from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.session import Workspace
-from mlpipe_ci.report.wording import shown as safe
+from mlpipe_ci.plan.session import Session
+from mlpipe_ci.report.wording import escape_controls as safe
 from mlpipe_ci.report.wording import size_words
 
 MOST_LISTED = 200
@@ -37,35 +37,37 @@ Told = tuple[dict[str, Any], list[str], int]
 
 def look_after(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
     """`status`, `ls`, `gc` of the remote cache. Raises UsageError, CareError."""
-    wire = _wire(options, env, err)
+    client = _wire(options, env, err)
     if options.action == "status":
-        return _status(wire)
-    return _ls(wire) if options.action == "ls" else _gc(wire, options)
+        return _status(client)
+    return _ls(client) if options.action == "ls" else _gc(client, options)
 
 
-def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> Wire:
-    workflow = read_workflow(find_place(options, env), options, env)
+def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> RemoteClient:
+    workflow = read_workflow(find_locations(options, env), options, env)
     if workflow.cache.remote is None:
         raise UsageError(f"{workflow.file} names no remote cache; add: cache: {{remote: s3://…}}")
     url = workflow.cache.remote
     check(url)
     store = open_store(url, env)
-    return Wire(lambda: store, shown(url), lambda text: print(f"warning: {text}", file=err))
+    return RemoteClient(
+        lambda: store, without_credentials(url), lambda text: print(f"warning: {text}", file=err)
+    )
 
 
-def _status(wire: Wire) -> Told:
-    found = care.status(wire)
+def _status(client: RemoteClient) -> Told:
+    found = care.status(client)
     lines = [
         f"{safe(one.name)}: {one.results:,} results, {one.objects:,} contents, "
         f"{size_words(one.size)}, last written {_ago(one.changed)}"
         for one in found
     ] or ["it is empty"]
-    told = {"remote": wire.shown, "scopes": [vars(one) for one in found]}
-    return told, [*lines, wire.shown], 0
+    told = {"remote": client.shown, "scopes": [vars(one) for one in found]}
+    return told, [*lines, client.shown], 0
 
 
-def _ls(wire: Wire) -> Told:
-    rows = care.results(wire, MOST_LISTED)
+def _ls(client: RemoteClient) -> Told:
+    rows = care.results(client, MOST_LISTED)
     lines = [
         "  ".join(
             (
@@ -91,11 +93,11 @@ def _ls(wire: Wire) -> Told:
         }
         for row in rows
     ]
-    return {"remote": wire.shown, "results": told}, lines, 0
+    return {"remote": client.shown, "results": told}, lines, 0
 
 
 def _ago(moment: float) -> str:
-    return f"{in_words(max(0.0, time.time() - moment))} ago"
+    return f"{format_duration(max(0.0, time.time() - moment))} ago"
 
 
 def _by(producer: Producer) -> str:
@@ -103,14 +105,14 @@ def _by(producer: Producer) -> str:
     return safe(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
 
 
-def _gc(wire: Wire, options: Options) -> Told:
+def _gc(client: RemoteClient, options: Options) -> Told:
     most = float("inf") if options.max_size is None else size(options.max_size)
     age = (DAYS if options.max_age is None else options.max_age) * DAY
-    found = care.garbage(wire, time.time(), max_bytes=most, max_age=age)
+    found = care.garbage(client, time.time(), max_bytes=most, max_age=age)
     if not options.dry_run:
-        care.remove(wire, found)
+        care.remove(client, found)
     told = {
-        "remote": wire.shown,
+        "remote": client.shown,
         "dry_run": options.dry_run,
         "removed": len(found.all),
         "removed_bytes": found.size,
@@ -122,7 +124,7 @@ def _gc(wire: Wire, options: Options) -> Told:
     lines = lines if options.dry_run else []
     lines.append(f"{len(found.all):,} objects {verb}, {size_words(found.size)}")
     lines.append(f"{found.kept:,} results stay, {size_words(found.kept_bytes)}")
-    return told, [*lines, wire.shown], 0
+    return told, [*lines, client.shown], 0
 
 
 def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
@@ -130,25 +132,25 @@ def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
     screen = open_screen(err, env, progress="auto", quiet=options.quiet)
     push = options.action == "push"
     asked = Options(**(vars(options) | {"push": push}))
-    telling = Telling(say=screen.say, tell=screen.progress)
-    workspace = open_workspace(find_place(asked, env), asked, env, telling, readonly=True)
-    store = workspace.store
+    messages = Messages(line=screen.message, progress=screen.progress)
+    session = open_session(find_locations(asked, env), asked, env, messages, readonly=True)
+    store = session.store
     if not isinstance(store, SharedStore):
         raise UsageError("the workflow names no remote cache; add: cache: {remote: s3://…}")
-    if push and store.shelf.rights.writes is None:
+    if push and store.remote.access.writes is None:
         raise UsageError("this event may not write to the remote cache: see docs/security.md")
-    found = _reused(workspace)
+    found = _reused(session)
     lost = [] if push else _pull(store, found)
     for result in found:
         store.used(result)
     store.finish()
-    workspace.state.close()
+    session.state.close()
     screen.close()
     return _transferred(store, found, lost)
 
 
-def _reused(workspace: Workspace) -> list[Result]:
-    plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+def _reused(session: Session) -> list[Result]:
+    plan = make_plan(session.workflow, session.collector(time.time()))
     return [d.result for d in plan.decisions if d.action is Action.REUSE and d.result]
 
 
@@ -189,21 +191,21 @@ def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:
         store = open_store(url, env)
     except UsageError as error:
         return [("remote", False, str(error))]
-    wire = Wire(lambda: store, shown(url), warnings.append)
+    client = RemoteClient(lambda: store, without_credentials(url), warnings.append)
     path = f"{TOP}/branch/mlpipe-doctor/runs/{os.urandom(4).hex()}"
     try:
-        list(wire.entries(f"{TOP}/main/recent", 1))
+        list(client.entries(f"{TOP}/main/recent", 1))
     except RemoteError as error:
-        return [("remote", False, f"{wire.shown} cannot be read: {error}")]
+        return [("remote", False, f"{client.shown} cannot be read: {error}")]
     try:
-        wire.put(path, b"mlpipe doctor was here")
-        written = next(wire.entries(path.rpartition("/")[0], 1), None)
+        client.put(path, b"mlpipe doctor was here")
+        written = next(client.entries(path.rpartition("/")[0], 1), None)
         skew = abs(written.changed - time.time()) if written else 0.0
-        wire.delete([path])
+        client.delete([path])
     except RemoteError as error:
-        note = f"{wire.shown} can be read, but not written with these credentials: {error}"
+        note = f"{client.shown} can be read, but not written with these credentials: {error}"
         return [("remote", True, note)]
-    rows = [("remote", True, f"{wire.shown} can be read and written")]
+    rows = [("remote", True, f"{client.shown} can be read and written")]
     if skew > MOST_SKEW:
         text = f"{skew:.0f} s from the store's; set it (timedatectl set-ntp true)"
         rows.append(("clock", False, text))

@@ -13,11 +13,11 @@ from typing import TextIO
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cache.objects import FICLONE
-from mlpipe_ci.cli.locate import cache_directory, find_place
+from mlpipe_ci.cli.locate import cache_directory, find_locations
 from mlpipe_ci.cli.open_session import read_workflow
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import MlpipeError
-from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.base import Trace, TraceRequest
 from mlpipe_ci.tracing.select import tracer_for
 
 TRACERS = {"notify": "seccomp user notification", "strace": "strace --seccomp-bpf"}
@@ -69,7 +69,7 @@ def _cache(env: Mapping[str, str]) -> Row:
 def _remote(options: Options, env: Mapping[str, str]) -> list[Row]:
     """The remote cache that the workflow names, tried: credentials, bucket, clock."""
     try:
-        workflow = read_workflow(find_place(options, env), options, env)
+        workflow = read_workflow(find_locations(options, env), options, env)
     except MlpipeError:
         return []  # no workflow here, or one that `validate` has more to say about
     if workflow.cache.remote is None:
@@ -97,12 +97,14 @@ def _tracers(env: Mapping[str, str]) -> list[Row]:
 
 def _tried(name: str, env: Mapping[str, str]) -> Trace:
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        tracer = tracer_for(Request(root=place, directory=place, log=place / "log", preferred=name))
+        path = Path(folder)
+        tracer = tracer_for(
+            TraceRequest(root=path, directory=path, log=path / "log", preferred=name)
+        )
         try:
             subprocess.run(  # noqa: S603
                 tracer.command(("true",)),
-                cwd=place,
+                cwd=path,
                 env=dict(env),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

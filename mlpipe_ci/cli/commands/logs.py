@@ -10,18 +10,18 @@ from typing import Any, BinaryIO, TextIO
 
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.cli.commands.runs import is_running, result_of
-from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.report.wording import shown
-from mlpipe_ci.run.run_log import Record, Runs
+from mlpipe_ci.report.wording import escape_controls
+from mlpipe_ci.run.run_log import RunLog, RunRecord
 
 PAUSE = 0.2
 
 
 @frozen
-class Printed:
+class StepLog:
     """What a step printed: a file, or the digest of a content in the cache, or why there is none.
 
     `words`: what the reader should know about it.
@@ -35,13 +35,13 @@ class Printed:
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if there is nothing to show. Raises UsageError."""
-    place = find_place(options, env)
-    runs = Runs(place.private / "runs")
-    record = _record(runs, options)
+    locations = find_locations(options, env)
+    run_log = RunLog(locations.private / "runs")
+    record = _record(run_log, options)
     if options.follow:
-        return _follow(runs, record, options.steps, out, err)
-    found = list(_found(runs, record, options))
-    objects = Objects(place.cache)
+        return _follow(run_log, record, options.steps, out, err)
+    found = list(_found(run_log, record, options))
+    objects = Objects(locations.cache)
     if options.json:
         steps = [_json(one, objects) for one in found]
         json.dump({"version": 1, "run": record.number, "steps": steps}, out, indent=2)
@@ -60,30 +60,32 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0 if any(one.file or one.digest for one in found) else 1
 
 
-def _record(runs: Runs, options: Options) -> Record:
-    numbers = runs.numbers()
+def _record(run_log: RunLog, options: Options) -> RunRecord:
+    numbers = run_log.numbers()
     if not numbers:
         raise UsageError("there was no run in this work tree yet; mlpipe run makes one")
     number = numbers[-1] if options.run is None else options.run
-    record = runs.record(number)
+    record = run_log.record(number)
     if record is None:
         kept = f"{numbers[0]} to {numbers[-1]}"
         raise UsageError(f"run {number} is not known; there are {kept} (mlpipe runs)")
     return record
 
 
-def _found(runs: Runs, record: Record, options: Options) -> Iterator[Printed]:
+def _found(run_log: RunLog, record: RunRecord, options: Options) -> Iterator[StepLog]:
     """What was asked for; without names all that ran, in the order in which they began."""
     if not options.steps:
-        logs = sorted(runs.place(record.number).glob("*.log"), key=lambda log: log.stat().st_mtime)
-        order = {step.id: place for place, step in enumerate(record.steps)}
+        logs = sorted(
+            run_log.directory_of(record.number).glob("*.log"), key=lambda log: log.stat().st_mtime
+        )
+        order = {step.id: index for index, step in enumerate(record.steps)}
         for log in sorted(logs, key=lambda log: order.get(log.stem, len(order))):
-            yield Printed(step=log.stem, file=log)
+            yield StepLog(step=log.stem, file=log)
     for name in (one for asked in options.steps for one in _meant(record, asked)):
-        yield _of_step(runs, record, name, earlier=options.run is None)
+        yield _of_step(run_log, record, name, earlier=options.run is None)
 
 
-def _meant(record: Record, name: str) -> list[str]:
+def _meant(record: RunRecord, name: str) -> list[str]:
     """A step by its id or name; of a step with items or a matrix, by that of all."""
     if any(name in (step.id, step.name) for step in record.steps):
         return [name]
@@ -91,33 +93,35 @@ def _meant(record: Record, name: str) -> list[str]:
     return of_all or [name]
 
 
-def _of_step(runs: Runs, record: Record, name: str, *, earlier: bool) -> Printed:
+def _of_step(run_log: RunLog, record: RunRecord, name: str, *, earlier: bool) -> StepLog:
     """Of this run; or, if `earlier`, of the newest in which the step did something."""
     known: set[str] = set()
-    numbers = [n for n in runs.numbers() if n <= record.number] if earlier else [record.number]
+    numbers = [n for n in run_log.numbers() if n <= record.number] if earlier else [record.number]
     for number in reversed(numbers):
-        one = runs.record(number)
+        one = run_log.record(number)
         if one is None:
             continue
         ids = {s.id for s in one.steps if name in (s.id, s.name)} or {name}
         known |= {s.id for s in one.steps}
         step = ids.pop()
         words = "" if number == numbers[-1] else f"in run {number}"
-        if runs.log(number, step).is_file():
-            return Printed(step=step, file=runs.log(number, step), words=words)
+        if run_log.log(number, step).is_file():
+            return StepLog(step=step, file=run_log.log(number, step), words=words)
         for told in one.steps:
             if told.id == step and told.log:
                 words = f"reused in run {number}; printed when its result was made"
-                return Printed(step=step, digest=told.log, words=words)
+                return StepLog(step=step, digest=told.log, words=words)
             if told.id == step and not earlier:
-                return Printed(step=step, words=f"{told.status} in run {number}, printed nothing")
+                return StepLog(step=step, words=f"{told.status} in run {number}, printed nothing")
     if name not in known:
         some = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"no step '{shown(name)}' in the runs that are kept; there are: {some}")
-    return Printed(step=name, words="it printed nothing in the runs that are kept")
+        raise UsageError(
+            f"no step '{escape_controls(name)}' in the runs that are kept; there are: {some}"
+        )
+    return StepLog(step=name, words="it printed nothing in the runs that are kept")
 
 
-def _copy(one: Printed, objects: Objects, out: TextIO) -> None:
+def _copy(one: StepLog, objects: Objects, out: TextIO) -> None:
     out.flush()
     target: BinaryIO = out.buffer
     with tempfile.TemporaryDirectory() as directory:
@@ -131,7 +135,7 @@ def _copy(one: Printed, objects: Objects, out: TextIO) -> None:
     target.flush()
 
 
-def _fetch(one: Printed, objects: Objects, path: Path) -> None:
+def _fetch(one: StepLog, objects: Objects, path: Path) -> None:
     try:
         objects.restore(one.digest, path, executable=False)
     except DamagedError as error:
@@ -139,7 +143,7 @@ def _fetch(one: Printed, objects: Objects, path: Path) -> None:
         raise UsageError(message) from error
 
 
-def _json(one: Printed, objects: Objects) -> dict[str, Any]:
+def _json(one: StepLog, objects: Objects) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         path = one.file
         if one.digest:
@@ -149,18 +153,20 @@ def _json(one: Printed, objects: Objects) -> dict[str, Any]:
     return {"step": one.step, "reused": bool(one.digest), "text": text}
 
 
-def _follow(runs: Runs, record: Record, steps: tuple[str, ...], out: TextIO, err: TextIO) -> int:
+def _follow(
+    run_log: RunLog, record: RunRecord, steps: tuple[str, ...], out: TextIO, err: TextIO
+) -> int:
     """Print what a step prints, as long as the run goes on. Exit code 1 if it did not begin."""
     if len(steps) != 1:
         raise UsageError("--follow takes the id of one step")
     if not is_running(record):
         raise UsageError(f"run {record.number} is over ({result_of(record)}); leave --follow out")
-    path, offset = runs.log(record.number, steps[0]), 0
-    name = shown(steps[0])
+    path, offset = run_log.log(record.number, steps[0]), 0
+    name = escape_controls(steps[0])
     if not path.is_file():
         print(f"step '{name}' has not begun in run {record.number}; waiting for it", file=err)
     while True:
-        over = not is_running(runs.record(record.number) or record)
+        over = not is_running(run_log.record(record.number) or record)
         if path.is_file():
             with path.open("rb") as log:
                 log.seek(offset if offset <= path.stat().st_size else 0)  # it was begun again

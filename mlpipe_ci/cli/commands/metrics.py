@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import provide
-from mlpipe_ci.cli.open_session import Telling, open_workspace
+from mlpipe_ci.cli.locate import check_out_and_locate
+from mlpipe_ci.cli.open_session import Messages, open_session
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.cache_key import Difference, params_changed
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.plan import Action, Decision
-from mlpipe_ci.core.run import Measured, Run, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, Run, Status, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.files import Metrics, MetricsError, read_metrics, together
-from mlpipe_ci.plan.baseline import base_workflow, measure, past_of
+from mlpipe_ci.plan.baseline import base_commit_of, base_metrics, base_workflow
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.session import Workspace
+from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report import metric_tables as tables
 from mlpipe_ci.report.metric_rows import rows, why_no_base
 from mlpipe_ci.report.screens.base import has_colour
@@ -31,48 +31,48 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     # A base that was named and is not in a shallow clone is fetched, beside the clone.
     options = replace(options, fetch=options.base is not None)
-    place = provide(options, env, screen.say)
-    workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
+    locations = check_out_and_locate(options, env, screen.message)
+    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
     now = time.time()
-    decisions = make_plan(workspace.workflow, workspace.gatherer(now)).decisions
-    then, measured, why = _base(workspace, env, now)
-    workspace.state.close()
-    outcomes, notes = [], [*workspace.comparison.warnings, *([why] if why else [])]
+    decisions = make_plan(session.workflow, session.collector(now)).decisions
+    then, measured, why = _base(session, env, now)
+    session.state.close()
+    outcomes, notes = [], [*session.comparison.warnings, *([why] if why else [])]
     for decision in (one for one in decisions if one.step.metrics):
-        outcome, told = _now(workspace, decision)
+        outcome, told = _now(session, decision)
         outcomes.append(replace(outcome, base=measured.get(decision.step.id)))
         notes += told
     run = Run(
-        workflow=workspace.workflow,
-        comparison=workspace.comparison,
+        workflow=session.workflow,
+        comparison=session.comparison,
         outcomes=tuple(outcomes),
         seconds=0.0,
     )
-    params = params_changed(then.params, workspace.workflow.params) if then else []
+    params = params_changed(then.params, session.workflow.params) if then else []
     notes += [text for text in why_no_base(run) if text != why]
     for note in notes:
-        screen.say(note)
+        screen.message(note)
     _print(run, params, notes, options, out, colour=has_colour(out, env))
     return 0
 
 
 def _base(
-    workspace: Workspace, env: Mapping[str, str], now: float
-) -> tuple[Workflow | None, Mapping[str, Measured], str]:
+    session: Session, env: Mapping[str, str], now: float
+) -> tuple[Workflow | None, Mapping[str, BaseMetrics], str]:
     """The base's workflow and what was measured for it, or why nothing is known."""
-    past = past_of(workspace)
-    if past is None:
-        return None, {}, f"no base: {workspace.comparison.how}"
+    base = base_commit_of(session)
+    if base is None:
+        return None, {}, f"no base: {session.comparison.how}"
     try:
-        then = base_workflow(workspace, past)
+        then = base_workflow(session, base)
     except MlpipeError as error:
-        return None, {}, f"no base: the workflow file of {past.short}: {error}"
+        return None, {}, f"no base: the workflow file of {base.short}: {error}"
     if then is None:
-        return None, {}, f"no base: {past.short} has no {workspace.workflow.file}"
-    return then, measure(workspace, env, past, then, now), ""
+        return None, {}, f"no base: {base.short} has no {session.workflow.file}"
+    return then, base_metrics(session, env, base, then, now), ""
 
 
-def _now(workspace: Workspace, decision: Decision) -> tuple[StepOutcome, list[str]]:
+def _now(session: Session, decision: Decision) -> tuple[StepOutcome, list[str]]:
     """What a step measures as all is now: its result, else the files that it has left."""
     step, result = decision.step, decision.result
     if decision.action is Action.REUSE and result is not None and result.metrics:
@@ -83,7 +83,7 @@ def _now(workspace: Workspace, decision: Decision) -> tuple[StepOutcome, list[st
     notes = [] if decision.action is Action.SKIP else [old]
     for path in step.metrics:
         try:
-            found[path] = read_metrics(workspace.root / path, path)
+            found[path] = read_metrics(session.root / path, path)
         except MetricsError as error:
             notes.append(str(error))
     if not found:

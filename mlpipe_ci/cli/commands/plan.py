@@ -7,14 +7,14 @@ from functools import partial
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import provide
-from mlpipe_ci.cli.open_session import Telling, open_workspace
+from mlpipe_ci.cli.locate import check_out_and_locate
+from mlpipe_ci.cli.open_session import Messages, open_session
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.report_files import write_report
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Status, StepOutcome
-from mlpipe_ci.metrics.evaluation import Scales
-from mlpipe_ci.plan.baseline import scales
+from mlpipe_ci.metrics.evaluation import MetricsEvaluator
+from mlpipe_ci.plan.baseline import evaluator
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.screens.base import has_colour
@@ -24,22 +24,22 @@ from mlpipe_ci.report.to_json import plan_json
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    place = provide(options, env, screen.say)
-    workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
-    for warning in workspace.comparison.warnings:
-        screen.say(f"warning: {warning}")
+    locations = check_out_and_locate(options, env, screen.message)
+    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
+    for warning in session.comparison.warnings:
+        screen.message(f"warning: {warning}")
     now = time.time()
-    weights = scales(workspace, env, screen.say, now)
-    plan = make_plan(workspace.workflow, workspace.gatherer(now), partial(_missed, weights))
-    workspace.state.close()
-    text = json.dumps(plan_json(plan, workspace.comparison), indent=2)
-    write_report(text, options, screen.say)
+    weights = evaluator(session, env, screen.message, now)
+    plan = make_plan(session.workflow, session.collector(now), partial(_missed, weights))
+    session.state.close()
+    text = json.dumps(plan_json(plan, session.comparison), indent=2)
+    write_report(text, options, screen.message)
     if options.json:
         print(text, file=out)
         return 0
     colour = has_colour(out, env)
     if not options.quiet:
-        print(terminal.head_line(plan.workflow, workspace.comparison, colour=colour), file=err)
+        print(terminal.head_line(plan.workflow, session.comparison, colour=colour), file=err)
     for line in terminal.plan_lines(plan, colour=colour):
         print(line, file=out)
     if not options.quiet and all(d.action in {Action.REUSE, Action.SKIP} for d in plan.decisions):
@@ -47,7 +47,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0
 
 
-def _missed(weights: Scales, decision: Decision) -> tuple[str, ...]:
+def _missed(evaluator: MetricsEvaluator, decision: Decision) -> tuple[str, ...]:
     """The gates that the result of a step misses which would be reused."""
     if decision.result is None:
         return ()
@@ -55,5 +55,5 @@ def _missed(weights: Scales, decision: Decision) -> tuple[str, ...]:
     reused = StepOutcome(
         step=decision.step, status=Status.REUSED, metrics=result.metrics, samples=result.samples
     )
-    outcome = weights.weigh(reused)
-    return terminal.gate_lines(outcome) if outcome.broke else ()
+    outcome = evaluator.evaluate(reused)
+    return terminal.gate_lines(outcome) if outcome.fails_run else ()

@@ -12,7 +12,7 @@ from mlpipe_ci.ci.github import comments, pulls
 from mlpipe_ci.ci.github.client import Client
 from mlpipe_ci.ci.github.publisher import client_of
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.report_files import LAST, html, write
 from mlpipe_ci.core.errors import GitHubError, UsageError
@@ -39,15 +39,15 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         return 0
     event = read_event(env, None)
     try:
-        screen.say(_post(run, event, client_of(env)))
+        screen.message(_post(run, event, client_of(env)))
     except GitHubError as error:
-        screen.say(f"warning: the pull request comment was not posted: {error}")
+        screen.message(f"warning: the pull request comment was not posted: {error}")
     return 0
 
 
 def _last(options: Options, env: Mapping[str, str]) -> Path:
     """The report of the last run in this work tree. Raises UsageError."""
-    path = find_place(options, env).private / LAST
+    path = find_locations(options, env).private / LAST
     if not path.exists():
         raise UsageError("no run has been here yet: mlpipe run, or name a report's file")
     return path
@@ -55,13 +55,13 @@ def _last(options: Options, env: Mapping[str, str]) -> Path:
 
 def _page(run: Run, options: Options, screen: Screen) -> int:
     """Exit code 0; 2 if the file could not be written."""
-    place = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
-    path = Path(options.directory, place).resolve()
-    if not write(path, html(run), screen.say):
+    full_path = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
+    path = Path(options.directory, full_path).resolve()
+    if not write(path, html(run), screen.message):
         return 2
-    screen.say(f"report: {path}")
+    screen.message(f"report: {path}")
     if options.open and not webbrowser.open(path.as_uri()):
-        screen.say("warning: no browser could be opened")
+        screen.message("warning: no browser could be opened")
     return 0
 
 
@@ -102,7 +102,7 @@ def _post(run: Run, event: Event, client: Client) -> str:
     told = tuple(markdown.of_fork(text) if fork else text for text in texts)
     bodies = tuple(markdown.comment(file, text, maker, attempt) for text in told)
     marker = markdown.marker(file)
-    posted = comments.converge(client, number, marker, bodies, markdown.run_of)
+    posted = comments.upsert_comment(client, number, marker, bodies, markdown.run_of)
     return f"report: {posted.url}" if posted.ours else f"a newer report stays: {posted.url}"
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from time import localtime, strftime
 from typing import Any, TextIO
 
-from mlpipe_ci.cli.locate import find_place
+from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.run import Status
-from mlpipe_ci.core.units import in_words
-from mlpipe_ci.report.wording import shown
-from mlpipe_ci.run.run_log import Record, Runs
+from mlpipe_ci.core.units import format_duration
+from mlpipe_ci.report.wording import escape_controls
+from mlpipe_ci.run.run_log import RunLog, RunRecord
 
 WORDS = {
     Status.FAILED: "failed",
@@ -27,8 +27,8 @@ WORDS = {
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0."""
-    runs = Runs(find_place(options, env).private / "runs")
-    found = [record for n in reversed(runs.numbers()) if (record := runs.record(n))]
+    run_log = RunLog(find_locations(options, env).private / "runs")
+    found = [record for n in reversed(run_log.numbers()) if (record := run_log.record(n))]
     if options.json:
         json.dump({"version": 1, "runs": [_json(record) for record in found]}, out, indent=2)
         print(file=out)
@@ -39,12 +39,12 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0
 
 
-def result_of(record: Record) -> str:
+def result_of(record: RunRecord) -> str:
     """`success`, `failure`, `cancelled`; `running`, or `killed` if it came to no end."""
     return record.result or ("running" if is_running(record) else "killed")
 
 
-def is_running(record: Record) -> bool:
+def is_running(record: RunRecord) -> bool:
     """True if the process of a run is still there."""
     if record.result:
         return False
@@ -57,18 +57,20 @@ def is_running(record: Record) -> bool:
     return record.process > 0
 
 
-def _line(record: Record) -> str:
+def _line(record: RunRecord) -> str:
     counts = Counter(step.status for step in record.steps)
     steps = " · ".join(f"{counts[one]} {word}" for one, word in WORDS.items() if counts[one])
     when = strftime("%Y-%m-%d %H:%M", localtime(record.started))
-    took = in_words(record.seconds) if record.result else ""
+    took = format_duration(record.seconds) if record.result else ""
     parts = (f"{record.number:>4}", when, f"{result_of(record):<9}", f"{took:>7}")
-    return "  ".join((*parts, record.head[:7].ljust(7), shown(record.file), steps)).rstrip()
+    return "  ".join(
+        (*parts, record.head[:7].ljust(7), escape_controls(record.file), steps)
+    ).rstrip()
 
 
-def _json(record: Record) -> dict[str, Any]:
+def _json(record: RunRecord) -> dict[str, Any]:
     steps = [
-        {"id": s.id, "name": shown(s.name), "status": s.status, "seconds": s.seconds}
+        {"id": s.id, "name": escape_controls(s.name), "status": s.status, "seconds": s.seconds}
         for s in record.steps
     ]
     return {
@@ -76,7 +78,7 @@ def _json(record: Record) -> dict[str, Any]:
         "started": round(record.started, 3),
         "seconds": record.seconds,
         "result": result_of(record),
-        "file": shown(record.file),
+        "file": escape_controls(record.file),
         "head": record.head or None,
         "steps": steps,
     }

@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import provide
-from mlpipe_ci.cli.open_session import Telling, open_workspace
+from mlpipe_ci.cli.locate import check_out_and_locate
+from mlpipe_ci.cli.open_session import Messages, open_session
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.lineage import Origin, origin
+from mlpipe_ci.core.lineage import LineageNode, lineage_of
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.session import Workspace
+from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report import lineage
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if no result made one of the files; 2 for a path that is not there."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    place = provide(options, env, screen.say)
-    workspace = open_workspace(place, options, env, Telling(say=screen.say), readonly=True)
+    locations = check_out_and_locate(options, env, screen.message)
+    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
     now = time.time()
     # Results that only a remote cache has are found by their keys: those of what is here now.
-    make_plan(workspace.workflow, workspace.gatherer(now))
-    found = [one for name in options.files for one in _origins(workspace, place.start, name)]
-    workspace.state.close()
+    make_plan(session.workflow, session.collector(now))
+    found = [one for name in options.files for one in _origins(session, locations.start, name)]
+    session.state.close()
     if options.json:
         print(json.dumps([lineage.as_json(one) for one in found], indent=2), file=out)
     else:
@@ -37,18 +37,21 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0 if all(one.result for one in found) else 1
 
 
-def _origins(workspace: Workspace, start: Path, name: str) -> list[Origin]:
+def _origins(session: Session, start: Path, name: str) -> list[LineageNode]:
     """Of a file, or of all files of a directory. Raises UsageError."""
     path = Path(os.path.abspath(start / name))  # noqa: PTH100 - links are not followed
-    if not path.is_relative_to(workspace.root):
-        raise UsageError(f"{name} is not in {workspace.root}")
+    if not path.is_relative_to(session.root):
+        raise UsageError(f"{name} is not in {session.root}")
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     if not path.exists() or not files:
         raise UsageError(f"{name}: there is no such file; mlpipe run brings back what was made")
 
     @cache
     def find(digest: str) -> tuple[Result, ...]:
-        return tuple(workspace.store.mentioning(digest))
+        return tuple(session.store.mentioning(digest))
 
-    root, memo = workspace.root, workspace.state.memo
-    return [origin(one.relative_to(root).as_posix(), memo.digest(str(one)), find) for one in files]
+    root, digest_cache = session.root, session.state.digest_cache
+    return [
+        lineage_of(one.relative_to(root).as_posix(), digest_cache.digest(str(one)), find)
+        for one in files
+    ]

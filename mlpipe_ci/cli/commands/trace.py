@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import provide
-from mlpipe_ci.cli.open_session import open_workspace
+from mlpipe_ci.cli.locate import check_out_and_locate
+from mlpipe_ci.cli.open_session import open_session
 from mlpipe_ci.cli.open_session import workflow_file as find_file
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.step_selection import named_steps
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.proposal import Proposal, input_patterns, output_paths
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.plan.session import Workspace
+from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report.proposals import proposal_json, proposal_lines
 from mlpipe_ci.workflow import edit as yaml_edit
 
@@ -22,13 +22,13 @@ from mlpipe_ci.workflow import edit as yaml_edit
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow, of a path or of a name is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    place = provide(options, env, screen.say)
-    workspace = open_workspace(place, options, env, readonly=True)
-    workflow = workspace.workflow
+    locations = check_out_and_locate(options, env, screen.message)
+    session = open_session(locations, options, env, readonly=True)
+    workflow = session.workflow
     wanted = named_steps(workflow, options.steps or ("",), "trace")
-    found = {s: propose(workspace, s) for s in workflow.steps if s.id in wanted}
-    unseen = [s for s in found if not workspace.state.traced(workflow.file, s.id).made]
-    workspace.state.close()
+    found = {s: propose(session, s) for s in workflow.steps if s.id in wanted}
+    unseen = [s for s in found if not session.state.last_trace(workflow.file, s.id).made]
+    session.state.close()
     if options.json:
         told = [proposal_json(step, one) for step, one in found.items()]
         json.dump({"version": 1, "workflow": workflow.name, "steps": told}, out, indent=2)
@@ -38,27 +38,27 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         lines = proposal_lines(workflow.file, list(found.items()), names)
         print(*lines, sep="\n", file=out)
     if options.write:
-        path, shown = find_file(options, place.start, place.root)
+        path, shown = find_file(options, locations.start, locations.root)
         count = _write(path, found)
         left = {step.group or step.name for step, one in found.items() if step.strategy and one}
         if left:
-            screen.say(
+            screen.message(
                 f"{', '.join(sorted(left))}: combinations and items share one entry: add by hand"
             )
-        screen.say(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
+        screen.message(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
     return 0
 
 
-def propose(workspace: Workspace, step: Step) -> Proposal:
+def propose(session: Session, step: Step) -> Proposal:
     """What would declare all that was seen of a step and is not declared."""
-    traced = workspace.state.traced(workspace.workflow.file, step.id)
+    last = session.state.last_trace(session.workflow.file, step.id)
     declared = [pattern for pattern in step.reads if not pattern.startswith("!")]
-    reads = [p for p in traced.reads if not any(matches(one, p) for one in declared)]
-    others = [*workspace.tree.paths(".", step.name), *traced.reads]
+    reads = [p for p in last.reads if not any(matches(one, p) for one in declared)]
+    others = [*session.tree.paths(".", step.name), *last.reads]
     return Proposal(
         inputs=input_patterns(reads),
-        outputs=output_paths(traced.writes, others),
-        variables=traced.variables,
+        outputs=output_paths(last.writes, others),
+        variables=last.variables,
     )
 
 
@@ -72,5 +72,5 @@ def _write(path: Path, found: Mapping[Step, Proposal]) -> int:
     count = sum(len(one) for lists in additions.values() for one in lists.values())
     if count:
         text = path.read_bytes().decode("utf-8")
-        yaml_edit.write(path, yaml_edit.edited(text, additions))
+        yaml_edit.add_lines(path, yaml_edit.edited(text, additions))
     return count

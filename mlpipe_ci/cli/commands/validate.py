@@ -11,14 +11,14 @@ from mlpipe_ci.cli.locate import find_git, start_directory
 from mlpipe_ci.cli.open_session import workflow_file
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import WorkflowError
-from mlpipe_ci.plan.file_checks import Survey
+from mlpipe_ci.plan.file_checks import FileChecks
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.repo.git import Git
-from mlpipe_ci.repo.work_tree import Tree
-from mlpipe_ci.report.diagnostics import FORMATS, Checked
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.repo.work_tree import WorkTree
+from mlpipe_ci.report.diagnostics import FORMATS, CheckedFile
+from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import Source
+from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -27,39 +27,39 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     git, _ = find_git(start, env)
     root = git.root if git else start
     named = [replace(options, file=name) for name in options.files] or [options]
-    places = (workflow_file(one, start, root) for one in named)
-    checked = tuple(_check(path, where, root, git) for path, where in places)
+    paths = (workflow_file(one, start, root) for one in named)
+    checked = tuple(_check(path, where, root, git) for path, where in paths)
     wanted = "json" if options.json else options.format
     if wanted == "text":
         _print(checked, options, out, err)
     else:
         print(FORMATS[wanted](checked), file=out)
     if env.get("GITHUB_ACTIONS") == "true":
-        for fault in (fault for one in checked for fault in one.faults):
-            print(actions.fault(fault), file=out if wanted == "text" else err)
-    errors = any(fault.level == "error" for one in checked for fault in one.faults)
+        for diagnostic in (fault for one in checked for fault in one.diagnostics):
+            print(actions.diagnostic(diagnostic), file=out if wanted == "text" else err)
+    errors = any(fault.level == "error" for one in checked for fault in one.diagnostics)
     return WorkflowError.exit_code if errors else 0
 
 
-def _check(path: Path, where: str, root: Path, git: Git | None) -> Checked:
+def _check(path: Path, where: str, root: Path, git: Git | None) -> CheckedFile:
     items = partial(on_disk, root)
-    source = Source(
+    file = WorkflowFile(
         path=path, shown=where, root=root, name=path.parent.name, github=None, items=items
     )
     try:
-        workflow = load(source)
+        workflow = load(file)
     except WorkflowError as error:
-        return Checked(file=where, steps=None, faults=error.faults)
+        return CheckedFile(file=where, steps=None, diagnostics=error.diagnostics)
     lines = path.read_text("utf-8-sig").split("\n")
-    found = Survey(workflow, Tree(root, git, workflow.writes), lines).faults()
-    return Checked(file=where, steps=len(workflow.steps), faults=found)
+    found = FileChecks(workflow, WorkTree(root, git, workflow.writes), lines).faults()
+    return CheckedFile(file=where, steps=len(workflow.steps), diagnostics=found)
 
 
-def _print(checked: tuple[Checked, ...], options: Options, out: TextIO, err: TextIO) -> None:
+def _print(checked: tuple[CheckedFile, ...], options: Options, out: TextIO, err: TextIO) -> None:
     for one in checked:
-        if one.faults:
+        if one.diagnostics:
             print(FORMATS["text"]((one,)), file=err)
-        valid = not any(fault.level == "error" for fault in one.faults)
+        valid = not any(diagnostic.level == "error" for diagnostic in one.diagnostics)
         if valid and not options.quiet:
-            warned = f", {len(one.faults)} warning(s)" if one.faults else ""
-            print(f"{shown(one.file)}: {one.steps} step(s), no fault{warned}", file=out)
+            warned = f", {len(one.diagnostics)} warning(s)" if one.diagnostics else ""
+            print(f"{escape_controls(one.file)}: {one.steps} step(s), no fault{warned}", file=out)

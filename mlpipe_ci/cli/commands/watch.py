@@ -9,8 +9,8 @@ from typing import TextIO
 
 from mlpipe_ci.ci.event import in_actions
 from mlpipe_ci.cli.commands import run
-from mlpipe_ci.cli.locate import find_place
-from mlpipe_ci.cli.open_session import open_workspace, read_workflow
+from mlpipe_ci.cli.locate import find_locations
+from mlpipe_ci.cli.open_session import open_session, read_workflow
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.step_selection import named_steps
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, UsageError, WorkflowError
@@ -19,10 +19,10 @@ from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.session import Workspace
-from mlpipe_ci.repo.location import Place
+from mlpipe_ci.plan.session import Session
+from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.report import diagnostics as faults
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 QUIET, LONGEST = 200, 2000
 """Milliseconds that nothing may change before what has changed is looked at, and the most that is
@@ -37,7 +37,7 @@ Changes = frozenset[str]
 
 
 @frozen
-class Wanted:
+class WatchedPaths:
     """What a run would execute: id, key and reasons of each step. `fault`: why it is not known.
 
     `reused`: id and key of each result whose outputs it would bring back.
@@ -57,7 +57,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     """Exit code 0 once the user ends it; 130 if a run was interrupted."""
     if in_actions(env):
         raise UsageError("mlpipe watch is for a desk; in GitHub Actions events start a run")
-    place = find_place(options, env)
+    locations = find_locations(options, env)
 
     def say(text: str) -> None:
         print(text, file=err, flush=True)
@@ -65,15 +65,15 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if options.every <= 0:
         raise UsageError(f"--every {options.every:g}: name a number of seconds above 0")
     if options.targets:  # a step that there is not is said at once
-        named_steps(read_workflow(place, options, env), options.targets, "step")
-    changes = _changes(place.root, options.every)
+        named_steps(read_workflow(locations, options, env), options.targets, "step")
+    changes = _changes(locations.root, options.every)
     try:
         next(changes)  # from now on nothing is missed
         while True:
             if _run(options, env, out, err) == InterruptedRunError.exit_code:
                 return InterruptedRunError.exit_code
             say("watching for changes; Ctrl-C ends it")
-            _wait(changes, partial(_wanted, options, env), place, say)
+            _wait(changes, partial(_wanted, options, env), locations, say)
     except KeyboardInterrupt:
         say("no longer watching")
         return 0
@@ -84,16 +84,16 @@ def _run(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     try:
         return run.main(replace(options, comment="never", status="never"), env, out, err)
     except MlpipeError as error:
-        found = error.faults if isinstance(error, WorkflowError) else ()
-        lines = [line for fault in found for line in faults.fault_lines(fault)]
+        found = error.diagnostics if isinstance(error, WorkflowError) else ()
+        lines = [line for diagnostic in found for line in faults.diagnostic_lines(diagnostic)]
         print(*(lines or [f"mlpipe: {error}"]), sep="\n", file=err, flush=True)
         return error.exit_code
 
 
 def _wait(
     changes: Iterator[Changes],
-    ask: Callable[[], Wanted],
-    place: Place,
+    ask: Callable[[], WatchedPaths],
+    locations: Locations,
     say: Callable[[str], None],
 ) -> None:
     """Wait for a change that a run has to answer. `ask`: what a run would execute now."""
@@ -102,20 +102,22 @@ def _wait(
         paths = frozenset(path for path in next(changes) if not _is_written(path, before))
         if not paths and not before.outside:
             continue
-        _let_git_finish(place)
+        _let_git_finish(locations)
         now = ask()
         if _is_news(before, now, paths):
             names = sorted(paths)[:SHOWN]
             more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
             what = (
-                f"{', '.join(map(shown, names))}{more} changed" if paths else "a source has changed"
+                f"{', '.join(map(escape_controls, names))}{more} changed"
+                if paths
+                else "a source has changed"
             )
             say(f"\n{what}")
             return
         before = now
 
 
-def _is_news(before: Wanted, now: Wanted, paths: Changes) -> bool:
+def _is_news(before: WatchedPaths, now: WatchedPaths, paths: Changes) -> bool:
     """True if a run would do something that it has not just tried in vain."""
     if now.fault or before.fault:
         return now.fault != before.fault or bool(paths)
@@ -124,59 +126,59 @@ def _is_news(before: Wanted, now: Wanted, paths: Changes) -> bool:
     return any(matches(pattern, path) for pattern in now.always for path in paths)
 
 
-def _is_written(path: str, known: Wanted) -> bool:
+def _is_written(path: str, known: WatchedPaths) -> bool:
     return any(is_under(path, output) for output in known.outputs)
 
 
-def _wanted(options: Options, env: Mapping[str, str]) -> Wanted:
+def _wanted(options: Options, env: Mapping[str, str]) -> WatchedPaths:
     try:  # the place is found anew: git remembers what it has seen
-        workspace = open_workspace(find_place(options, env), options, env, readonly=True)
+        session = open_session(find_locations(options, env), options, env, readonly=True)
         try:
-            plan = make_plan(workspace.workflow, workspace.gatherer(time.time()))
+            plan = make_plan(session.workflow, session.collector(time.time()))
         finally:
-            workspace.state.close()
+            session.state.close()
     except MlpipeError as error:
-        return Wanted(fault=str(error))
+        return WatchedPaths(fault=str(error))
     runs = [one for one in plan.decisions if one.action in {Action.RUN, Action.MAYBE}]
-    always = {one.step.id for one in runs if _always(workspace, one)}
-    return Wanted(
+    always = {one.step.id for one in runs if _always(session, one)}
+    return WatchedPaths(
         steps=frozenset(
             (one.step.id, one.key, one.reasons) for one in runs if one.step.id not in always
         ),
         reused=frozenset((one.step.id, one.key) for one in plan.decisions if one.result),
-        always=tuple(p for one in runs if one.step.id in always for p in _reads(workspace, one)),
-        outputs=_outputs(workspace),
-        outside=any(step.external for step in workspace.workflow.steps),
+        always=tuple(p for one in runs if one.step.id in always for p in _reads(session, one)),
+        outputs=_outputs(session),
+        outside=any(step.external for step in session.workflow.steps),
     )
 
 
-def _always(workspace: Workspace, decision: Decision) -> bool:
+def _always(session: Session, decision: Decision) -> bool:
     """True for a step that runs each time."""
-    unstored = workspace.state.traced(workspace.workflow.file, decision.step.id).unstored
+    unstored = session.state.last_trace(session.workflow.file, decision.step.id).unstored
     return decision.step.cache is False or any(
         reason == unstored or reason.endswith(EACH_TIME) for reason in decision.reasons
     )
 
 
-def _reads(workspace: Workspace, decision: Decision) -> tuple[str, ...]:
+def _reads(session: Session, decision: Decision) -> tuple[str, ...]:
     """Patterns of what a step reads, as it says and as it was seen."""
-    traced = workspace.state.traced(workspace.workflow.file, decision.step.id)
+    last = session.state.last_trace(session.workflow.file, decision.step.id)
     declared = (pattern for pattern in decision.step.reads if not pattern.startswith("!"))
-    return (*declared, *traced.reads)
+    return (*declared, *last.reads)
 
 
-def _outputs(workspace: Workspace) -> tuple[str, ...]:
+def _outputs(session: Session) -> tuple[str, ...]:
     """What steps write, declared or not."""
-    file, state = workspace.workflow.file, workspace.state
-    seen = (path for s in workspace.workflow.steps for path, _ in state.traced(file, s.id).wrote)
-    return (*workspace.workflow.writes, *seen)
+    file, state = session.workflow.file, session.state
+    seen = (path for s in session.workflow.steps for path, _ in state.last_trace(file, s.id).wrote)
+    return (*session.workflow.writes, *seen)
 
 
-def _let_git_finish(place: Place) -> None:
+def _let_git_finish(locations: Locations) -> None:
     """While git changes branches, the work tree is neither the one nor the other."""
     until = time.monotonic() + BUSY
-    while place.git and time.monotonic() < until:
-        if not (place.git.directory / "index.lock").exists():
+    while locations.git and time.monotonic() < until:
+        if not (locations.git.directory / "index.lock").exists():
             return
         time.sleep(QUIET / 1000)
 

@@ -194,15 +194,15 @@ def _require(value: Value, key: Value, path: list[str]) -> None:
 
 def missing_key(value: Value, name: Name) -> str | None:
     """Say that a context does not hold what an expression names, with the nearest; else None."""
-    path, place = [name.root], value
+    path, record = [name.root], value
     for key in name.keys:
-        if not _has(place, key):
-            hint = nearest(place, key)
+        if not _has(record, key):
+            hint = nearest(record, key)
             elsewhere = next((p for p in _paths(value) if p.rpartition(".")[2] == key), None)
             hint = f"there is '{elsewhere}'" if elsewhere else hint
             return f"{'.'.join(path)} has no '{key}'; {hint}"
         path.append(key)
-        place = _look_up(place, key)
+        record = _look_up(record, key)
     return None
 
 

@@ -102,8 +102,8 @@ def number_text(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "0"
-    _, places, shift = Decimal(repr(abs(value))).normalize().as_tuple()
-    digits, point = "".join(map(str, places)), len(places) + int(shift)
+    _, indexes, shift = Decimal(repr(abs(value))).normalize().as_tuple()
+    digits, point = "".join(map(str, indexes)), len(indexes) + int(shift)
     return ("-" if value < 0 else "") + _notation(digits, point)
 
 

@@ -37,10 +37,10 @@ def _yaml(source: str, text: str) -> Any:
     try:
         return parse(text).value
     except YamlError as error:
-        spot = error.spots[0]
-        if spot.message.startswith("the file is empty"):
+        problem = error.problems[0]
+        if problem.message.startswith("the file is empty"):
             return None
-        raise DataError(f"{source}:{spot.line}:{spot.column}: {spot.message}") from error
+        raise DataError(f"{source}:{problem.line}:{problem.column}: {problem.message}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"'{source}': {error}") from error
 

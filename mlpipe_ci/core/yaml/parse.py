@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.yaml.syntax_errors import in_words
+from mlpipe_ci.core.yaml.syntax_errors import explain_syntax_error
 
 MAX_BYTES = 4 << 20
 MAX_VALUES = 400_000
@@ -30,7 +30,7 @@ PATH = Sequence[str | int]
 
 
 @frozen(kw_only=False)
-class Spot:
+class Problem:
     """Something wrong at a place of the text. Line and column count from 1.
 
     `rule` is the kind of fault; `level` is `error` or `warning`.
@@ -46,9 +46,9 @@ class Spot:
 class YamlError(Exception):
     """The text cannot be read; `spots` says where and why."""
 
-    def __init__(self, *spots: Spot) -> None:
-        self.spots = spots
-        super().__init__("; ".join(spot.message for spot in spots))
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problem.message for problem in problems))
 
 
 @frozen(kw_only=False)
@@ -59,7 +59,7 @@ class Document:
     _node: Node
     _text: str
 
-    def place(self, path: PATH, *, key: bool = False, piece: str = "") -> tuple[int, int]:
+    def position(self, path: PATH, *, key: bool = False, piece: str = "") -> tuple[int, int]:
         """Line and column of the value at `path` (or of its key); of the nearest parent if none.
 
         `piece`: of that part of the value's text, where it can be found as it is.
@@ -84,25 +84,27 @@ def parse(text: str) -> Document:
     """Parse one YAML document. Dates stay text. Raises YamlError with all that can be told."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         size = len(text) / 1e6
-        raise YamlError(Spot(1, 1, f"the file has {size:.1f} MB; a workflow has at most 4 MiB"))
+        raise YamlError(Problem(1, 1, f"the file has {size:.1f} MB; a workflow has at most 4 MiB"))
     _refuse_deep(text)
     try:
         node = _compose(text)
         if node is None:
-            raise YamlError(Spot(1, 1, "the file is empty; it needs at least: " + LEAST))
-        spots = _Check().spots(node)
-        if spots:
-            raise YamlError(*spots)
+            raise YamlError(Problem(1, 1, "the file is empty; it needs at least: " + LEAST))
+        problems = _Check().problems(node)
+        if problems:
+            raise YamlError(*problems)
         return Document(_value(node), node, text)
     except MarkedYAMLError as error:
-        raise YamlError(_syntax_spot(error, text)) from error
+        raise YamlError(_syntax_problem(error, text)) from error
     except RecursionError as error:
-        raise YamlError(Spot(1, 1, f"the file is nested deeper than {MAX_DEPTH} levels")) from error
+        raise YamlError(
+            Problem(1, 1, f"the file is nested deeper than {MAX_DEPTH} levels")
+        ) from error
     except ReaderError as error:
         character = f"the character U+{error.character:04X}, which YAML does not allow"
-        raise YamlError(_spot_at(text, error.position, character)) from error
+        raise YamlError(_problem_at(text, error.position, character)) from error
     except (YAMLError, ValueError) as error:
-        raise YamlError(Spot(1, 1, f"not a YAML text: {str(error).splitlines()[0]}")) from error
+        raise YamlError(Problem(1, 1, f"not a YAML text: {str(error).splitlines()[0]}")) from error
 
 
 def _compose(text: str) -> Node | None:
@@ -137,12 +139,14 @@ def _refuse_deep(text: str) -> None:
     for found in re.finditer(r"[\[{]|[]}]", text):
         depth = max(0, depth + (1 if found[0] in "[{" else -1))
         if depth > MAX_BRACKETS:
-            raise YamlError(_spot_at(text, found.start(), f"nested deeper than {MAX_DEPTH} levels"))
+            raise YamlError(
+                _problem_at(text, found.start(), f"nested deeper than {MAX_DEPTH} levels")
+            )
 
 
-def _spot_at(text: str, position: int, message: str) -> Spot:
+def _problem_at(text: str, position: int, message: str) -> Problem:
     line = text.count("\n", 0, position) + 1
-    return Spot(line, position - text.rfind("\n", 0, position), message)
+    return Problem(line, position - text.rfind("\n", 0, position), message)
 
 
 LEAST = "steps: [{name: train, run: python train.py}]"
@@ -154,11 +158,11 @@ class _Check:
     def __init__(self) -> None:
         self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
-        self._spots: list[Spot] = []
+        self._problems: list[Problem] = []
 
-    def spots(self, node: Node) -> list[Spot]:
+    def problems(self, node: Node) -> list[Problem]:
         self._size(node, 0)
-        return self._spots
+        return self._problems
 
     def _size(self, node: Node, depth: int) -> int:
         if id(node) in self._open:
@@ -172,7 +176,7 @@ class _Check:
             size = 1 + sum(self._size(child, depth + 1) for child in self._children(node))
             self._open.discard(id(node))
             self._sizes[id(node)] = size
-            if size > MAX_VALUES and not self._spots:
+            if size > MAX_VALUES and not self._problems:
                 self._say(node, f"more than {MAX_VALUES:,} values (with aliases filled in)")
         return self._sizes[id(node)]
 
@@ -201,7 +205,9 @@ class _Check:
                 first[key.value] = key.start_mark.line + 1
 
     def _say(self, node: Node, message: str) -> None:
-        self._spots.append(Spot(node.start_mark.line + 1, node.start_mark.column + 1, message))
+        self._problems.append(
+            Problem(node.start_mark.line + 1, node.start_mark.column + 1, message)
+        )
 
 
 def _child(node: Node, part: str | int) -> tuple[Node, Node] | None:
@@ -219,10 +225,12 @@ def _is_nothing(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index
 
 
-def _syntax_spot(error: MarkedYAMLError, text: str) -> Spot:
+def _syntax_problem(error: MarkedYAMLError, text: str) -> Problem:
     mark, start = error.problem_mark or error.context_mark, error.context_mark
-    place = (mark.line, mark.column) if mark else (0, 0)
-    begun = (start.line, start.column) if start else place
+    position = (mark.line, mark.column) if mark else (0, 0)
+    begun = (start.line, start.column) if start else position
     problem = error.problem or (error.context if isinstance(error.context, str) else "") or ""
-    line, column, message = in_words(problem, str(error.context or ""), place, begun, text)
-    return Spot(line + 1, column + 1, message)
+    line, column, message = explain_syntax_error(
+        problem, str(error.context or ""), position, begun, text
+    )
+    return Problem(line + 1, column + 1, message)

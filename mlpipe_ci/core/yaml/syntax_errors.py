@@ -2,7 +2,7 @@
 
 import re
 
-Place = tuple[int, int]
+LineColumn = tuple[int, int]
 """Line and column, from 0."""
 Said = tuple[int, int, str]
 
@@ -13,13 +13,15 @@ EXPRESSION = re.compile(r"(?:[\[{,]|:\s)\s*([^\s\[\]{},'\"][^\[\]{},'\"]*)?\$\{\
 """An expression inside of brackets, with the text around it."""
 
 
-def in_words(problem: str, context: str, place: Place, begun: Place, text: str) -> Said:
+def explain_syntax_error(
+    problem: str, context: str, position: LineColumn, begun: LineColumn, text: str
+) -> Said:
     """Where a text is wrong, and what to do.
 
     `problem` and `context` are the parser's words; `begun` is where it began what it could not end.
     """
     lines = text.splitlines()
-    line, column = place
+    line, column = position
     here, there = _line(lines, line), _line(lines, begun[0])
     if "could not find expected ':'" in problem:
         return *begun, _unindented_block(lines, begun[0]) or _missing_colon(there)

@@ -11,7 +11,7 @@ from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import path_fault
-from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Plot
@@ -46,19 +46,19 @@ def with_plots(
     count = sum(len(outcome.step.plots) for outcome in outcomes)
     if not count:
         return outcomes
-    collector = Collector(root, store, count, largest)
-    return tuple(replace(one, plots=collector.of(one)) for one in outcomes)
+    collector = PlotBuilder(root, store, count, largest)
+    return tuple(replace(one, plots=collector.plots_of(one)) for one in outcomes)
 
 
 @frozen(kw_only=False)
-class Content:
+class PlotFile:
     """A file that is drawn: opened, with its size in bytes."""
 
     file: BinaryIO
     size: int
 
 
-class Collector:
+class PlotBuilder:
     """Draws the plots of a run. `largest`: bytes of a file that is read."""
 
     def __init__(self, root: Path, store: Store | None, plots: int, largest: int) -> None:
@@ -66,7 +66,7 @@ class Collector:
         self._most = max(LEAST, min(MOST, POINTS // max(1, 4 * plots)))
         self._room, self._left = MAX_PICTURES, MOST_PLOTS
 
-    def of(self, outcome: StepOutcome) -> tuple[Drawn, ...]:
+    def plots_of(self, outcome: StepOutcome) -> tuple[PlotData, ...]:
         """What is drawn of the plots of a step. A fault is a note of its plot."""
         if outcome.status not in {Status.SUCCEEDED, Status.REUSED}:
             return ()
@@ -76,19 +76,22 @@ class Collector:
         if len(found) == len(plots):
             return found
         note = f"{len(plots) - len(found)} more plots are not drawn"
-        rest = Drawn(path=plots[len(found)].path, kind="line", title="…", notes=(note,))
+        rest = PlotData(path=plots[len(found)].path, kind="line", title="…", notes=(note,))
         return (*found, rest)
 
-    def _plot(self, plot: Plot, outcome: StepOutcome) -> Drawn:
+    def _plot(self, plot: Plot, outcome: StepOutcome) -> PlotData:
         kind = plot.kind or ("image" if _ending(plot.path) in PICTURES else "line")
-        drawn = Drawn(
+        drawn = PlotData(
             path=plot.path,
             kind=kind,
             title=plot.title or PurePosixPath(plot.path).stem,
             x_label=plot.x_label if plot.x_label is not None else plot.x or "",
             y_label=plot.y_label if plot.y_label is not None else ", ".join(plot.y),
         )
-        sides = (("here", outcome.stored), ("base", outcome.base.outputs if outcome.base else ()))
+        sides = (
+            ("here", outcome.cached_outputs),
+            ("base", outcome.base.outputs if outcome.base else ()),
+        )
         for side, outputs in sides:
             try:
                 content = self._content(plot.path, outputs, side)
@@ -99,14 +102,14 @@ class Collector:
                 drawn = replace(drawn, notes=(*drawn.notes, f"{side}: {why}"))
         return drawn
 
-    def _content(self, path: str, outputs: tuple[Output, ...], side: str) -> Content | None:
+    def _content(self, path: str, outputs: tuple[Output, ...], side: str) -> PlotFile | None:
         """The file as it is here, or as the cache has it; None if the base has none."""
-        place = self._root / path
-        if side == "here" and place.is_file():
-            size = place.stat().st_size
+        full_path = self._root / path
+        if side == "here" and full_path.is_file():
+            size = full_path.stat().st_size
             if size > self._largest:
                 raise PlotError(f"not drawn, as it has {size / 1e6:.0f} MB; --html draws it")
-            return Content(place.open("rb"), size)
+            return PlotFile(full_path.open("rb"), size)
         stored = next((o for o in outputs if o.path == path and o.kind == "file"), None)
         if stored is None or self._store is None:
             if side == "here":
@@ -116,9 +119,9 @@ class Collector:
             raise PlotError(f"not drawn, as it has {stored.size / 1e6:.0f} MB; --html draws it")
         data = self._store.read(stored.pack or stored.digest)
         data = data[stored.offset : stored.offset + stored.size] if stored.pack else data
-        return Content(io.BytesIO(data), len(data))
+        return PlotFile(io.BytesIO(data), len(data))
 
-    def _add(self, drawn: Drawn, plot: Plot, content: Content, side: str) -> Drawn:
+    def _add(self, drawn: PlotData, plot: Plot, content: PlotFile, side: str) -> PlotData:
         with content.file as file:
             if drawn.kind == "image":
                 address = self._picture(plot.path, file, content.size)
@@ -143,13 +146,13 @@ class Collector:
         self._room -= size
         return f"data:{kind};base64,{base64.b64encode(file.read()).decode('ascii')}"
 
-    def _with_spec(self, drawn: Drawn, path: str, table: list[Row], side: str) -> Drawn:
+    def _with_spec(self, plot: PlotData, path: str, table: list[Row], side: str) -> PlotData:
         """With the user's specification, and the rows in the place of its data."""
-        own = json.loads(drawn.spec) if drawn.spec else self._specification(path)
-        values = own["data"]["values"] if drawn.spec else []
+        own = json.loads(plot.spec) if plot.spec else self._specification(path)
+        values = own["data"]["values"] if plot.spec else []
         values += [row | {"side": side} for row in table]
         whole = own | {"data": {"values": values}}
-        return replace(drawn, spec=json.dumps(whole, default=str))
+        return replace(plot, spec=json.dumps(whole, default=str))
 
     def _specification(self, path: str) -> dict[str, Any]:
         """The user's own Vega-Lite. Raises PlotError."""

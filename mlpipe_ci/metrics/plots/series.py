@@ -89,8 +89,8 @@ def _lines(
     plot: Plot, columns: tuple[str, ...], rows: Iterable[Row], side: str, most: int
 ) -> tuple[tuple[Series, ...], tuple[str, ...]]:
     kept: dict[str, Thinned[Point]] = {name: Thinned(most) for name in columns}
-    for place, row in enumerate(rows):
-        x = place if plot.x is None else _plain(row.get(plot.x))
+    for index, row in enumerate(rows):
+        x = index if plot.x is None else _plain(row.get(plot.x))
         for name, one in kept.items():
             y = _number(row.get(name))
             if y is not None and math.isfinite(y) and x is not None:
@@ -133,7 +133,7 @@ def _binned(values: list[float]) -> tuple[Point, ...]:
     low, high = min(values), max(values)
     width = (high - low) / BINS or 1.0
     counts = Counter(min(BINS - 1, int((value - low) / width)) for value in values)
-    return tuple((low + (place + 0.5) * width, float(counts[place])) for place in range(BINS))
+    return tuple((low + (index + 0.5) * width, float(counts[index])) for index in range(BINS))
 
 
 def _confusion(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlpipe_ci.core.plot_data import Drawn
+from mlpipe_ci.core.plot_data import PlotData
 
 MARKS = {"line": "line", "scatter": "point", "bar": "bar", "histogram": "bar"}
 COLOURS = {"base": "#8c959f", "here": "#0969da"}
@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 360, 220
 MISSING = "pictures need the extra: pip install 'mlpipe-ci[plots]'"
 
 
-def pictures(plots: tuple[Drawn, ...]) -> tuple[dict[str, str], str]:
+def pictures(plots: tuple[PlotData, ...]) -> tuple[dict[str, str], str]:
     """The address of a picture (`data:`) of each plot that has one, by path; why some have none."""
     wanted = [plot for plot in plots if plot.series or plot.spec]
     try:
@@ -33,7 +33,7 @@ def pictures(plots: tuple[Drawn, ...]) -> tuple[dict[str, str], str]:
     return found, why
 
 
-def specification(plot: Drawn) -> dict[str, Any]:
+def specification(plot: PlotData) -> dict[str, Any]:
     """Vega-Lite of a plot: https://vega.github.io/vega-lite/docs/spec.html. Raises ValueError."""
     if plot.spec:
         return dict(json.loads(plot.spec))
@@ -64,7 +64,7 @@ def _whole(mark: Any, encoding: Mapping[str, Any], values: list[dict[str, Any]])
     }
 
 
-def _values(plot: Drawn) -> list[dict[str, Any]]:
+def _values(plot: PlotData) -> list[dict[str, Any]]:
     return [
         {"x": x, "y": y, "name": one.name, "side": one.side}
         for one in sorted(plot.series, key=lambda one: one.side)  # the base below
@@ -72,7 +72,7 @@ def _values(plot: Drawn) -> list[dict[str, Any]]:
     ]
 
 
-def _axis(field: str, plot: Drawn, label: str) -> dict[str, Any]:
+def _axis(field: str, plot: PlotData, label: str) -> dict[str, Any]:
     words = any(isinstance(x, str) for one in plot.series for x, _ in one.points)
     discrete = plot.kind in {"bar", "histogram"} or words
     axis: dict[str, Any] = {"title": label or None, "type": "quantitative"}
@@ -84,7 +84,7 @@ def _axis(field: str, plot: Drawn, label: str) -> dict[str, Any]:
     return {"field": field} | axis
 
 
-def _sides(plot: Drawn) -> dict[str, Any]:
+def _sides(plot: PlotData) -> dict[str, Any]:
     sides = [side for side in COLOURS if any(one.side == side for one in plot.series)]
     scale = {"domain": sides, "range": [COLOURS[side] for side in sides]}
     return {"field": "side", "type": "nominal", "title": None, "scale": scale}
@@ -94,7 +94,7 @@ def _field(name: str) -> dict[str, Any]:
     return {"field": name, "type": "nominal", "title": None}
 
 
-def _confusion(plot: Drawn) -> dict[str, Any]:
+def _confusion(plot: PlotData) -> dict[str, Any]:
     values = []
     for one in plot.series:
         for x, count in one.points:

@@ -2,7 +2,7 @@
 
 from mlpipe_ci.repo.git.checkout import (
     OURS,
-    Wanted,
+    CheckoutTarget,
     check_out,
     empty,
     fetch_large_files,
@@ -14,7 +14,7 @@ from mlpipe_ci.repo.git.checkout import (
 from mlpipe_ci.repo.git.command import HEX_ID, clear_local_environment, is_null
 from mlpipe_ci.repo.git.commits import Difference
 from mlpipe_ci.repo.git.history import Common, History
-from mlpipe_ci.repo.git.index import SUBMODULE, SYMLINK, Entry, Index
+from mlpipe_ci.repo.git.index import SUBMODULE, SYMLINK, GitIndex, IndexEntry
 from mlpipe_ci.repo.git.remote import Remote
 from mlpipe_ci.repo.git.repository import Git, Snapshot, open_git
 
@@ -23,15 +23,15 @@ __all__ = [
     "OURS",
     "SUBMODULE",
     "SYMLINK",
+    "CheckoutTarget",
     "Common",
     "Difference",
-    "Entry",
     "Git",
+    "GitIndex",
     "History",
-    "Index",
+    "IndexEntry",
     "Remote",
     "Snapshot",
-    "Wanted",
     "check_out",
     "clear_local_environment",
     "empty",

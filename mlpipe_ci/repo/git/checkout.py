@@ -22,7 +22,7 @@ NO_LFS = {"GIT_LFS_SKIP_SMUDGE": "1"}
 
 
 @frozen(kw_only=False)
-class Wanted:
+class CheckoutTarget:
     """What to check out: a full ref (`refs/heads/main`), or a commit, or a commit known by a ref.
 
     Where both are given the commit is what counts, and the ref is its name. Neither: the remote's
@@ -46,7 +46,7 @@ def is_unstarted(directory: Path) -> bool:
         raise UsageError(f"{directory} is a file, not a directory") from error
 
 
-def check_out(directory: Path, remote: Remote, wanted: Wanted) -> str:
+def check_out(directory: Path, remote: Remote, wanted: CheckoutTarget) -> str:
     """Make a shallow clone in an unstarted directory. Returns the commit's id. Raises GitError.
 
     If it fails, the directory is empty again.
@@ -65,7 +65,7 @@ def check_out(directory: Path, remote: Remote, wanted: Wanted) -> str:
             ("fetch", f"+refs/heads/*:refs/remotes/{NAME}/*"),
         ):
             command.run("config", f"remote.{NAME}.{name}", value)
-        found = move_to(command, remote, Wanted(ref, commit, wanted.submodules))
+        found = move_to(command, remote, CheckoutTarget(ref, commit, wanted.submodules))
         (directory / OURS).parent.mkdir(exist_ok=True)
         (directory / OURS).write_text(found, "ascii")
         (directory / ".git" / MARK).unlink()
@@ -75,20 +75,20 @@ def check_out(directory: Path, remote: Remote, wanted: Wanted) -> str:
     return found
 
 
-def move_to(command: Command, remote: Remote, wanted: Wanted) -> str:
+def move_to(command: Command, remote: Remote, wanted: CheckoutTarget) -> str:
     """Fetch what is wanted into a clone, and check it out. Returns its id. Raises GitError.
 
     Nothing that lies in the work tree is overwritten: git refuses. Raises UsageError if the branch
     has commits that its remote does not have.
     """
     deadline = remote.deadline()
-    wanted = Wanted(*_resolved(command, remote, deadline, wanted), wanted.submodules)
+    wanted = CheckoutTarget(*_resolved(command, remote, deadline, wanted), wanted.submodules)
     here = _fetched(command, remote, deadline, wanted)
     branch = _branch(command, wanted.ref)
     _refuse_own_commits(command, branch)
-    place = ("-B", branch, here) if branch else ("--detach", here)
+    target = ("-B", branch, here) if branch else ("--detach", here)
     hooks = ("-c", "core.hooksPath=/dev/null")
-    command.run(*hooks, "checkout", "--quiet", "--no-overwrite-ignore", "--no-guess", *place)
+    command.run(*hooks, "checkout", "--quiet", "--no-overwrite-ignore", "--no-guess", *target)
     if wanted.submodules and (command.directory / ".gitmodules").exists():
         words = ("submodule", "update", "--init", "--recursive", "--depth=1", "--quiet")
         remote.reach(command, deadline, *words)
@@ -113,15 +113,15 @@ def _refuse_own_commits(command: Command, branch: str) -> None:
         raise UsageError(f"{text}; push them, or name another directory with -C")
 
 
-def resolve(remote: Remote, wanted: str) -> Wanted:
+def resolve(remote: Remote, wanted: str) -> CheckoutTarget:
     """What a user means by a ref: a full name, a branch, a tag, or an id. Raises GitError.
 
     Raises UsageError where it is none, or both a branch and a tag.
     """
     if HEX_ID.fullmatch(wanted):
-        return Wanted(commit=wanted)
+        return CheckoutTarget(commit=wanted)
     if not wanted or wanted.startswith("refs/"):
-        return Wanted(ref=wanted)
+        return CheckoutTarget(ref=wanted)
     meant = (f"refs/heads/{wanted}", f"refs/tags/{wanted}")
     found = _listed(Command(Path("/")), remote, *meant)
     names = [name for name in meant if name in found]  # git lists what ends so as well
@@ -130,7 +130,7 @@ def resolve(remote: Remote, wanted: str) -> Wanted:
         raise UsageError(f"--ref {wanted} is a branch and a tag of {shown}; say {names[0]}")
     if not names:
         raise UsageError(f"--ref {wanted}: {shown} has no such branch or tag")
-    return Wanted(ref=names[0])
+    return CheckoutTarget(ref=names[0])
 
 
 def give_up(directory: Path) -> None:
@@ -164,7 +164,7 @@ def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) 
         remote.reach(command, deadline, "lfs", "pull", f"--include={include}", "--exclude=", VIA)
 
 
-def _fetched(command: Command, remote: Remote, deadline: Deadline, wanted: Wanted) -> str:
+def _fetched(command: Command, remote: Remote, deadline: Deadline, wanted: CheckoutTarget) -> str:
     """Fetch the wanted commit. A tag is fetched as what it is. Returns the ref of the clone."""
     here = _local_name(wanted.ref)
     if wanted.ref.startswith("refs/tags/"):
@@ -185,7 +185,7 @@ def _fetched(command: Command, remote: Remote, deadline: Deadline, wanted: Wante
 
 
 def _resolved(
-    command: Command, remote: Remote, deadline: Deadline, wanted: Wanted
+    command: Command, remote: Remote, deadline: Deadline, wanted: CheckoutTarget
 ) -> tuple[str, str]:
     if wanted.commit:
         return wanted.ref, wanted.commit

@@ -146,10 +146,10 @@ class Command:
         own = os.environ.get("GIT_CONFIG_GLOBAL")
         included = [own] if own is not None else [f"{xdg}/git/config", f"{home}/.gitconfig"]
         lines = [f"[include]\n\tpath = {_quoted(path)}\n" for path in included if path]
-        place = self._trust / ".gitconfig"
+        full_path = self._trust / ".gitconfig"
         text = "".join(lines) + f"[safe]\n\tdirectory = {_quoted(directory)}\n"
-        place.write_bytes(os.fsencode(text))
-        self.env |= {"GIT_CONFIG_GLOBAL": str(place)}
+        full_path.write_bytes(os.fsencode(text))
+        self.env |= {"GIT_CONFIG_GLOBAL": str(full_path)}
         if self._is_old():  # and does not know that variable
             self.env |= {"HOME": str(self._trust), "XDG_CONFIG_HOME": xdg}
 
@@ -188,9 +188,9 @@ def scratch(owner: object, prefix: str) -> Path:
     """A directory for as long as its owner is in use, or the program runs."""
     import tempfile  # noqa: PLC0415 - 7 ms, and few runs need one
 
-    place = tempfile.mkdtemp(prefix=prefix)
-    weakref.finalize(owner, shutil.rmtree, place, ignore_errors=True)
-    return Path(place)
+    path = tempfile.mkdtemp(prefix=prefix)
+    weakref.finalize(owner, shutil.rmtree, path, ignore_errors=True)
+    return Path(path)
 
 
 def _name(arguments: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git.command import HEX_ID, Command, valid
-from mlpipe_ci.repo.git.index import SUBMODULE, Index
+from mlpipe_ci.repo.git.index import SUBMODULE, GitIndex
 
 TREE_ENTRY = re.compile(rb"(?:(?<=\0)|\A)([0-9]{6}) [a-z]+ ([0-9a-f]+)\t")
 """What `git ls-tree -r -z` writes before each path."""
@@ -25,7 +25,7 @@ class Difference:
 
 
 @frozen(kw_only=False)
-class Touched:
+class CommitPaths:
     """One commit: id, subject, and the paths that it changed."""
 
     commit: str
@@ -97,10 +97,10 @@ class Commits:
         words = ("diff-tree", "-r", *RAW, valid(base), valid(head), "--")
         return differences(self._command.by_library(*words))
 
-    def entries(self, commit: str) -> Index:
+    def entries(self, commit: str) -> GitIndex:
         """All files of a commit or tree, whose contents need not be here. Raises GitError."""
         raw = self._command.run("ls-tree", "-r", "-z", "--full-tree", valid(commit))
-        return Index(TREE_ENTRY.sub(rb"H \1 \2 0\t", raw))
+        return GitIndex(TREE_ENTRY.sub(rb"H \1 \2 0\t", raw))
 
     def outside(self, ends: tuple[str, ...], bases: tuple[str, ...]) -> set[str]:
         """Commits in the history of some that are not in that of others."""
@@ -124,7 +124,7 @@ class Commits:
         raw = self._command.attempt(*words, valid(commit), "--")
         return None if raw is None else raw.decode("utf-8", "replace").strip()
 
-    def touched(self, base: str | None, head: str, most: int) -> Iterator[Touched]:
+    def touched(self, base: str | None, head: str, most: int) -> Iterator[CommitPaths]:
         """The latest commits of head's history that base's lacks, newest first.
 
         A commit at which a shallow clone was cut looks as if it had added everything; it is told
@@ -139,7 +139,7 @@ class Commits:
             head_line, *paths = record.split(b"\0")
             commit, _, subject = head_line.decode("utf-8", "replace").partition(" ")
             names = frozenset(os.fsdecode(path.lstrip(b"\n")) for path in paths if path.strip())
-            yield Touched(commit, subject, names)
+            yield CommitPaths(commit, subject, names)
 
 
 def differences(raw: bytes) -> tuple[Difference, ...]:

@@ -13,7 +13,7 @@ from mlpipe_ci.core.errors import GitError, NoGitError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git.command import scratch
 from mlpipe_ci.repo.git.commits import Commits, Difference
-from mlpipe_ci.repo.git.index import Index
+from mlpipe_ci.repo.git.index import GitIndex
 from mlpipe_ci.repo.git.remote import NAME, VIA, Deadline, Remote
 from mlpipe_ci.repo.git.repository import Git
 
@@ -47,7 +47,7 @@ class History:
         self._git, self._remote = git, remote
         self._deadline = remote.deadline() if remote else Deadline(0)
         self._side: Commits | None = None
-        self._place: Path | None = None
+        self._side_directory: Path | None = None
         self._round = 0
         self.problem = ""
         """Why the last fetch did not succeed."""
@@ -57,20 +57,20 @@ class History:
         """The repository that knows most."""
         return self._side or self._git.commits
 
-    def here(self, name: str) -> str | None:
+    def local_id(self, name: str) -> str | None:
         """Id of a commit by a full name or id, as the clone has it; None if it has not."""
         return self._git.commits.commit(name)
 
     def branch(self, name: str) -> str | None:
         """Id of the tip of a branch of the remote, as the clone knows it."""
         ours = self._remote is None or self._remote.is_origin
-        return self.here(f"refs/remotes/{NAME}/{name}") if ours else None
+        return self.local_id(f"refs/remotes/{NAME}/{name}") if ours else None
 
     def is_complete(self) -> bool:
         """True if the clone's history was not cut off."""
         return not self._git.commits.is_shallow()
 
-    def have(self, *ids: str) -> bool:
+    def fetch_commits(self, *ids: str) -> bool:
         """See to it that commits are here, each without its history."""
         missing = [commit for commit in ids if not self.commits.commit(commit)]
         return not missing or self._fetch(TREES, "--depth=1", VIA, *missing)
@@ -86,7 +86,7 @@ class History:
             return Common(self._git.commits.merge_bases(known, head), known)
         return self._met(f"refs/heads/{branch}", head)
 
-    def common_with(self, commit: str, head: str) -> Common:
+    def merge_base(self, commit: str, head: str) -> Common:
         """Best common ancestors of two commits; if a clone was cut before them, as `common`."""
         if self.is_complete() or self._remote is None:
             return Common(self.commits.merge_bases(commit, head), commit)
@@ -124,8 +124,10 @@ class History:
 
         Behind a cut there could be a later commit that both have.
         """
-        place = self._place / "shallow" if self._place else None
-        cuts = set(place.read_text("ascii").split()) if place and place.exists() else set()
+        cuts_file = self._side_directory / "shallow" if self._side_directory else None
+        cuts = (
+            set(cuts_file.read_text("ascii").split()) if cuts_file and cuts_file.exists() else set()
+        )
         return not cuts & self.commits.outside((found.tip or head, head), found.bases)
 
     def tag_before(self, commit: str) -> tuple[str, str] | None:
@@ -153,7 +155,7 @@ class History:
                 raise
         return self.commits.changed(base, head)
 
-    def entries(self, commit: str) -> Index:
+    def entries(self, commit: str) -> GitIndex:
         """All files of a commit; its trees are fetched if need be. Raises GitError."""
         try:
             return self.commits.entries(commit)
@@ -181,7 +183,11 @@ class History:
 
     def borrowed(self) -> dict[str, str]:
         """Environment in which the clone's git sees what was fetched."""
-        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{self._place}/objects"} if self._place else {}
+        return (
+            {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{self._side_directory}/objects"}
+            if self._side_directory
+            else {}
+        )
 
     def have_tree(self, commit: str) -> bool:
         """Fetch what a commit fetched without trees lacks: its tree, and all trees below it.
@@ -210,7 +216,7 @@ class History:
 
     def _made(self) -> Path:
         """The side repository: bare, with the clone's objects and its cuts."""
-        if self._place is None:
+        if self._side_directory is None:
             side, git = scratch(self, "mlpipe-history-"), self._git
             form = f"--object-format={git.object_format}"
             git.command.run("init", "--quiet", "--bare", "--template=", form, str(side))
@@ -220,8 +226,8 @@ class History:
             shallow = git.own_path("shallow")
             if shallow.exists():
                 shutil.copyfile(shallow, side / "shallow")
-            self._place = side
-        return self._place
+            self._side_directory = side
+        return self._side_directory
 
 
 def _line(path: bytes) -> bytes:

@@ -13,7 +13,7 @@ SYMLINK = "120000"
 
 
 @frozen(kw_only=False)
-class Entry:
+class IndexEntry:
     """One tracked path as the index has it: mode (`100644` …), object id, and if it is as usual.
 
     Not `plain`: in a merge conflict, or hidden from status by a flag. `sparse`: a sparse checkout
@@ -26,7 +26,7 @@ class Entry:
     sparse: bool = False
 
 
-class Index:
+class GitIndex:
     """All tracked paths. `raw`: what `git ls-files -s -v -z` prints."""
 
     def __init__(self, raw: bytes = b"") -> None:
@@ -43,14 +43,14 @@ class Index:
     def __len__(self) -> int:
         return len(self._found)
 
-    def get(self, path: str) -> Entry | None:
+    def get(self, path: str) -> IndexEntry | None:
         """The entry of a path, None if it is not tracked."""
         about = self._found.get(path)
         if about is None:
             return None
         flag, mode, oid, stage = about.split()
         plain = flag == "H" and stage == "0" and oid.strip("0") != ""
-        return Entry(mode, oid, plain, flag in {"S", "s"})
+        return IndexEntry(mode, oid, plain, flag in {"S", "s"})
 
     def plain_files(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Paths below a prefix, and `H 100644 <object id> 0` of each ordinary file; else an empty

@@ -108,8 +108,8 @@ def without_password(url: str) -> str:
     if "://" not in url:
         return url
     scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    user, at, host = place.rpartition("@")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
     # The user of ssh is no secret, and nobody can log in without it.
     kept = "" if scheme.startswith("http") else user.partition(":")[0] + at
     return f"{scheme}://{kept}{host}{slash}{path}".split("?")[0]

@@ -12,7 +12,7 @@ from mlpipe_ci.core.errors import GitError, NoGitError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git.command import Command, valid
 from mlpipe_ci.repo.git.commits import RAW, Commits, Difference, differences
-from mlpipe_ci.repo.git.index import SUBMODULE, Index
+from mlpipe_ci.repo.git.index import SUBMODULE, GitIndex
 from mlpipe_ci.repo.git.remote import NAME, without_password
 
 BATCH = 500
@@ -56,10 +56,10 @@ class Git:
         self.root, self.directory, self.common = root, directory, common
         self.command, self.commits = command, Commits(command)
         self._snapshot: Snapshot | None = None
-        self._index: tuple[object, Index] | None = None
+        self._index: tuple[object, GitIndex] | None = None
         self._index_holds = False
 
-    def look(self) -> Snapshot:
+    def snapshot(self) -> Snapshot:
         """What is checked out and changed now; remembered until `forget`."""
         if self._snapshot is None:
             self._snapshot = self._looked()
@@ -78,7 +78,7 @@ class Git:
 
     def branch(self) -> str | None:
         """Full name of the branch that is checked out (`refs/heads/main`); None if detached."""
-        return self.look().branch or None
+        return self.snapshot().branch or None
 
     def is_born(self) -> bool:
         """True if HEAD names a commit, though it may not be readable."""
@@ -93,7 +93,7 @@ class Git:
         command = Command(self.root, self.command.env | dict(env or {}))
         return differences(command.run(*words))
 
-    def index(self) -> Index:
+    def index(self) -> GitIndex:
         """All tracked paths, without reading any file.
 
         Remembered until `forget`, and then as long as git has not written them anew.
@@ -101,7 +101,7 @@ class Git:
         if self._index is None or not self._index_holds:
             now = _written(self.directory / "index")
             if self._index is None or now is None or self._index[0] != now:
-                self._index = now, Index(self.command.run("ls-files", "-s", "-v", "-z"))
+                self._index = now, GitIndex(self.command.run("ls-files", "-s", "-v", "-z"))
             self._index_holds = True
         return self._index[1]
 
@@ -201,16 +201,16 @@ def _asked(command: Command, question: tuple[str, ...], start: Path, *, trusted:
         owned = OWNED_BY_OTHER.search(str(error) + "\n")
         if not owned:
             raise
-        place = Path(owned[1])
+        path = Path(owned[1])
         if not trusted:
             text = (
-                f"the repository {place} belongs to another user, and git does not trust it; if "
-                f"you do: git config --global --add safe.directory '{place}'"
+                f"the repository {path} belongs to another user, and git does not trust it; if "
+                f"you do: git config --global --add safe.directory '{path}'"
             )
             raise GitError(text) from error
-        if place != start and place not in start.resolve().parents and place != start.resolve():
+        if path != start and path not in start.resolve().parents and path != start.resolve():
             raise
-    command.trust(str(place))
+    command.trust(str(path))
     return command.run(*question)
 
 

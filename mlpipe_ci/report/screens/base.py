@@ -19,13 +19,13 @@ class Screen(Protocol):
     def start(self, decision: Decision, seconds: float | None) -> None:
         """A step has been decided; if it runs, it took so many `seconds` last time."""
 
-    def printed(self, step: str, data: bytes) -> None:
+    def output(self, step: str, data: bytes) -> None:
         """A step (its id) has printed something."""
 
     def end(self, outcome: StepOutcome) -> None:
         """A step has ended."""
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word about the run itself, such as a warning."""
 
     def progress(self, text: str) -> None:

@@ -10,13 +10,13 @@ from mlpipe_ci.report.screens.base import Screen
 from mlpipe_ci.report.wording import FOLDED, whole
 
 
-class Folded:
+class GroupedScreen:
     """Passes all on to another screen, but for what is waiting to be told with what follows it."""
 
     def __init__(self, inner: Screen) -> None:
         self._inner = inner
         self._alike: list[StepOutcome] = []
-        self.printed = inner.printed
+        self.output = inner.output
         self.progress = inner.progress
 
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
@@ -42,10 +42,10 @@ class Folded:
         self._flush()
         self._inner.end(outcome)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word about the run itself."""
         self._flush()
-        self._inner.say(text)
+        self._inner.message(text)
 
     def close(self) -> None:
         """Nothing runs any more."""

@@ -19,7 +19,7 @@ from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.screens.base import has_colour
-from mlpipe_ci.report.wording import clock, shown
+from mlpipe_ci.report.wording import clock, escape_controls
 
 RATE = 5
 """Pictures in a second."""
@@ -47,7 +47,7 @@ class Running:
         text = ESCAPES.sub("", self.output.decode("utf-8", "replace"))
         lines = (line.strip() for line in re.split(r"[\r\n]+", text))
         found = [line for line in lines if line]
-        return shown(found[-1].expandtabs(TABS)) if found else self.why
+        return escape_controls(found[-1].expandtabs(TABS)) if found else self.why
 
 
 class LiveScreen:
@@ -66,7 +66,7 @@ class LiveScreen:
 
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
         """Say what is about to be run."""
-        self._waiting = {step.id: shown(step.name) for step in workflow.steps}
+        self._waiting = {step.id: escape_controls(step.name) for step in workflow.steps}
         self._print(terminal.head_line(workflow, comparison, colour=self._colour))
 
     def start(self, decision: Decision, seconds: float | None) -> None:
@@ -76,7 +76,9 @@ class LiveScreen:
         why = terminal.reasons(decision.reasons)
         with self._lock:
             self._waiting.pop(decision.step.id, None)
-            self._running[decision.step.id] = Running(shown(decision.step.name), why, seconds)
+            self._running[decision.step.id] = Running(
+                escape_controls(decision.step.name), why, seconds
+            )
         self._open()
 
     def progress(self, text: str) -> None:
@@ -101,7 +103,7 @@ class LiveScreen:
             )
             self._live.start()
 
-    def printed(self, step: str, data: bytes) -> None:
+    def output(self, step: str, data: bytes) -> None:
         """A step has printed something; the last line of it is shown."""
         with self._lock:
             if one := self._running.get(step):
@@ -120,7 +122,7 @@ class LiveScreen:
         for line in terminal.log_lines(outcome):
             self._print(line)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word about the run itself, such as a warning."""
         self._print(text)
 

@@ -11,7 +11,7 @@ from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.report import terminal
 from mlpipe_ci.report.screens.base import has_colour, print_or_drop
-from mlpipe_ci.report.wording import shown
+from mlpipe_ci.report.wording import escape_controls
 
 LONGEST = 1 << 13
 """Bytes of a line that are held back until it ends."""
@@ -19,7 +19,7 @@ WIDEST = 24
 """Characters of a step's name before its lines."""
 
 
-class Plain:
+class PlainScreen:
     """What steps print goes through as it is; if `many` may run at once, each line has its step's
     name before it, and of a progress bar only the last state is shown. `quiet`: only failures.
     """
@@ -39,9 +39,9 @@ class Plain:
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
         """Say what is about to be run."""
         self._print(terminal.head_line(workflow, comparison, colour=self._colour))
-        longest = max((len(shown(step.name)) for step in workflow.steps), default=0)
+        longest = max((len(escape_controls(step.name)) for step in workflow.steps), default=0)
         for step in workflow.steps:
-            name = shown(step.name)[:WIDEST].ljust(min(longest, WIDEST))
+            name = escape_controls(step.name)[:WIDEST].ljust(min(longest, WIDEST))
             self._names[step.id] = f"{name} │ ".encode("utf-8", "replace")
 
     def start(self, decision: Decision, seconds: float | None) -> None:  # noqa: ARG002 - a line has no bar
@@ -49,7 +49,7 @@ class Plain:
         if decision.action is Action.RUN:
             self._print(terminal.start_line(decision, colour=self._colour))
 
-    def printed(self, step: str, data: bytes) -> None:
+    def output(self, step: str, data: bytes) -> None:
         """What a step has printed."""
         if self._quiet:
             return
@@ -74,15 +74,15 @@ class Plain:
         if rest := self._rest.pop(outcome.step.id, b""):
             with self._lock:
                 self._bytes.write(self._line(outcome.step.id, rest))
-        if self._quiet and not outcome.broke:
+        if self._quiet and not outcome.fails_run:
             return
         for line in terminal.outcome_lines(outcome, colour=self._colour):
-            self._print(line, always=outcome.broke)
+            self._print(line, always=outcome.fails_run)
         if self._quiet:
             for line in terminal.log_lines(outcome):
                 self._print(line, always=True)
 
-    def say(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """A word about the run itself, such as a warning."""
         self._print(text, always=True)
 

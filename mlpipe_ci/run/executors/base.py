@@ -1,4 +1,4 @@
-"""What an executor is: it is pulled (`start`, `ready`, `take`), and calls back with output only."""
+"""What an executor is: it is pulled (`start`, `wait`, `result`); only output is called back."""
 
 from collections.abc import Callable
 from dataclasses import field
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.base import Trace, TraceRequest
 
 Printed = Callable[[str, bytes], None]
 """Gets the id of a job and what it printed, as it comes. Called from several threads."""
@@ -29,11 +29,11 @@ class Job:
     append: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
     timeout: float | None = None
-    watch: Request | None = None
+    watch: TraceRequest | None = None
 
 
 @frozen
-class Outcome:
+class JobResult:
     """How a job ended: exit code (minus the signal's number if one ended it), wall seconds.
 
     `started` in seconds since 1970. `timed_out`, `cancelled`: the executor ended it.
@@ -57,17 +57,17 @@ class Executor(Protocol):
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
 
-    def ready(self, seconds: float | None) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         """Wait until a job has ended, at most so long (None: as it takes). True if one has.
 
         Nothing is lost if a signal ends the waiting.
         """
 
-    def take(self) -> Outcome:
+    def result(self) -> JobResult:
         """The outcome of a job that has ended."""
 
     def cancel(self, job: str) -> None:
-        """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
+        """End the job of this id if it runs: TERM, then KILL. `result` gives its outcome."""
 
     def close(self) -> None:
         """End all that still runs: TERM to the process groups, then KILL."""

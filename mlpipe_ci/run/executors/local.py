@@ -7,7 +7,7 @@ import shutil
 import time
 from contextlib import suppress
 
-from mlpipe_ci.run.executors.base import Job, Outcome, Printed
+from mlpipe_ci.run.executors.base import Job, JobResult, Printed
 from mlpipe_ci.run.executors.process import Process
 
 GRACE_SECONDS = 5.0
@@ -37,7 +37,7 @@ class LocalExecutor:
         if job.timeout is not None:
             process.limit(job.timeout, GRACE_SECONDS)
 
-    def ready(self, seconds: float | None) -> bool:
+    def wait(self, seconds: float | None) -> bool:
         """Wait until a job has ended, at most so long (None: as it takes). True if one has.
 
         Nothing is lost if a signal ends the waiting.
@@ -51,22 +51,22 @@ class LocalExecutor:
                 self._ended.get(timeout=left)
         return True
 
-    def take(self) -> Outcome:
+    def result(self) -> JobResult:
         """The outcome of a job that has ended."""
         job = next(id_ for id_, process in self._running.items() if process.over)
         outcome = self._running[job].outcome()
         del self._running[job]
         return outcome
 
-    def wait(self) -> Outcome:
+    def run_to_end(self) -> JobResult:
         """Wait for the next job to end. What its processes leave running is killed."""
         if not self._running:
             raise RuntimeError("no job was started")
-        self.ready(None)
-        return self.take()
+        self.wait(None)
+        return self.result()
 
     def cancel(self, job: str) -> None:
-        """End the job of this id if it runs: TERM, then KILL. `take` gives its outcome."""
+        """End the job of this id if it runs: TERM, then KILL. `result` gives its outcome."""
         process = self._running.get(job)
         if process and not process.over:
             process.cancel(GRACE_SECONDS)
@@ -76,7 +76,7 @@ class LocalExecutor:
         for job in self._running:
             self.cancel(job)
         while self._running:
-            self.wait()
+            self.run_to_end()
 
     def kill(self) -> None:
         """KILL all that still runs."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
-from mlpipe_ci.run.executors.base import Job, Outcome, Printed
+from mlpipe_ci.run.executors.base import Job, JobResult, Printed
 from mlpipe_ci.run.executors.mask import Mask
 from mlpipe_ci.run.executors.orphans import WATCHMAN, adopt, end_orphans, marks
 from mlpipe_ci.tracing.select import tracer_for
@@ -109,11 +109,11 @@ class Process:
         timer.start()
         self._timers.append(timer)
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> JobResult:
         """How it ended; to be asked once, after `tell`."""
         trace = self._tracer.trace()
         self._dismiss()
-        return Outcome(
+        return JobResult(
             job=self._job,
             exit_code=self._code,
             seconds=self._seconds,

@@ -19,10 +19,10 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.result import Output
-from mlpipe_ci.tracing.discovery.later_writes import Later
+from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 from mlpipe_ci.tracing.discovery.noise import is_noise
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX, Environment
+from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnvironment
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
@@ -34,7 +34,7 @@ MOST_NAMES = 1000
 """Characters of names that are kept as they are, so that a reason can say which is new."""
 
 
-class Tree(Protocol):
+class TreeView(Protocol):
     """What is asked of the work tree, or of that of another commit."""
 
     def is_hidden(self, path: str) -> bool:
@@ -53,24 +53,26 @@ class Tree(Protocol):
         """True if there is a directory at this path, or a link to one."""
 
 
-class Checker:
+class InputChecker:
     """Looks discovered inputs up. `env`: the environment of all steps. `waits`: what an earlier
     step of this run will write is not known yet.
     """
 
-    def __init__(self, root: str, tree: Tree, env: Mapping[str, str], later: Later) -> None:
-        self._tree, self._env, self._later = tree, env, later
-        self.environment = Environment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
+    def __init__(
+        self, root: str, tree: TreeView, env: Mapping[str, str], later_writes: LaterWrites
+    ) -> None:
+        self._tree, self._env, self._later_writes = tree, env, later_writes
+        self.environment = PythonEnvironment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
         self._last: Written = {}
         self._count = 0
         self.waits = False
-        self._places: set[str] = set()
+        self._expected: set[str] = set()
         self._leftovers: set[str] = set()
         self._versions: dict[str, str] = {}
 
-    def expect(self, written: Written, left: Callable[[str], Left]) -> None:
+    def will_be_written(self, written: Written, left: Callable[[str], Left]) -> None:
         """What earlier steps wrote, or will bring back from the cache, comes before the disk.
 
         `left`: where a step writes, and single files that another run of it has left: what is there
@@ -81,14 +83,14 @@ class Checker:
         else:
             fresh = list(written)
             self._outputs, self._folders = {}, {}
-            self._places, self._leftovers, self.waits = set(), set(), False
+            self._expected, self._leftovers, self.waits = set(), set(), False
         self._last, self._count = written, len(written)
         for id_ in fresh:
             outputs = written[id_]
             self.waits = self.waits or outputs is None
             if outputs:
-                places, leftovers = left(id_)
-                self._places.update(place.rstrip("/") for place in places)
+                paths, leftovers = left(id_)
+                self._expected.update(path.rstrip("/") for path in paths)
                 self._leftovers.update(leftovers)
                 for output in outputs:
                     self._note(output)
@@ -101,10 +103,10 @@ class Checker:
             self._folders.setdefault(folder, set()).add(name)
             inner = folder
 
-    def now(self, item: Input, place: int, ours: Iterable[str] = ()) -> Input:
+    def current(self, item: Input, index: int, ours: Iterable[str] = ()) -> Input:
         """What a discovered input is now. Raises PathError if it cannot be read.
 
-        `place`: the step's in the workflow; `ours`: what it writes.
+        `index`: the step's in the workflow; `ours`: what it writes.
         """
         path, digest = item.path, item.digest
         if digest == KEPT:
@@ -117,7 +119,7 @@ class Checker:
             return Input(path=path, digest=self._versions[path])
         if digest.startswith(LISTINGS):
             modules = digest.rpartition("|")[2] if digest.startswith(MODULES) else None
-            return self.listing(path, place, ours, modules)
+            return self.listing(path, index, ours, modules)
         if digest.startswith(EXISTS):
             return Input(path=path, digest=self.kind(path))
         if digest == ABSENT:
@@ -128,7 +130,7 @@ class Checker:
         """True for what an earlier step will move away, as it is not part of its result."""
         if path in self._outputs or path in self._folders:
             return False
-        left = path in self._leftovers or not self._places.isdisjoint((path, *above(path)))
+        left = path in self._leftovers or not self._expected.isdisjoint((path, *above(path)))
         return left or self._tree.is_hidden(path)
 
     def variable(self, name: str) -> str:
@@ -160,7 +162,7 @@ class Checker:
         return EXISTS + kind if kind else ABSENT
 
     def listing(
-        self, path: str, place: int, ours: Iterable[str] = (), modules: str | None = None
+        self, path: str, index: int, ours: Iterable[str] = (), modules: str | None = None
     ) -> Input:
         """The names in a directory, but for noise and what the step itself or a later one writes.
 
@@ -175,12 +177,12 @@ class Checker:
             if folder not in self._folders and not makes:
                 return Input(path=path, digest=ABSENT)
         names = set(there or ())
-        if self._later.owns(folder, place):
+        if self._later_writes.owns(folder, index):
             return Input(path=path, digest=_listing((), modules))
-        if self._places or self._leftovers or self._tree.is_hidden(""):
+        if self._expected or self._leftovers or self._tree.is_hidden(""):
             names = {name for name in names if not self._goes(prefix + name)}
         names |= self._folders.get(folder, set())
-        names -= self._later.names(folder, place)
+        names -= self._later_writes.names(folder, index)
         inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))
         names -= {one.partition("/")[0] for one in inside}
         if modules is not None:
@@ -204,7 +206,7 @@ def _listing(names: Iterable[str], modules: str | None) -> str:
     return f"{NAMES}{text}" if modules is None else f"{MODULES}{text}|{modules}"
 
 
-def in_words(before: Input, now: Input) -> str:
+def describe_difference(before: Input, now: Input) -> str:
     """How a discovered input differs from what it was."""
     path = before.path
     if path.startswith(VARIABLE):

@@ -55,7 +55,7 @@ CREDENTIAL = re.compile(
 """Values that are not written down anywhere, not even as a hash."""
 
 
-def named_in(path: str, text: str) -> set[str]:
+def variables_in(path: str, text: str) -> set[str]:
     """Names of the variables that a source asks for, by the language of its file's name.
 
     A file without a suffix is a script; its first line says of which language.

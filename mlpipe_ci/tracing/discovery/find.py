@@ -29,9 +29,9 @@ from mlpipe_ci.tracing.access_log import EXISTS as FOUND
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables as variables
 from mlpipe_ci.tracing.discovery import module_names as imports
-from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE, Checker
+from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE, InputChecker
 from mlpipe_ci.tracing.discovery.noise import CACHE, TEMPORARY, is_noise, source_of
-from mlpipe_ci.tracing.discovery.outside import Beyond, changed
+from mlpipe_ci.tracing.discovery.outside import OutsideAccess, changed
 
 MOST_SOURCE = 1 << 20
 SLACK = 0.1
@@ -39,7 +39,7 @@ SLACK = 0.1
 
 
 @frozen
-class Finding:
+class Discovered:
     """What a command did, in the words of the workflow file; paths are relative to the root.
 
     `inputs`: as they are now. `reads`: files of them that it read. `writes`: files that it wrote
@@ -62,8 +62,8 @@ class Finding:
     variables: tuple[str, ...] = ()
 
 
-class Finder:
-    """Reads the trace of one command. `place`: the step's in the workflow; `started`: seconds since
+class InputDiscovery:
+    """Reads the trace of one command. `index`: the step's in the workflow; `started`: seconds since
     1970; `env`: the environment that the command had.
     """
 
@@ -71,20 +71,20 @@ class Finder:
         self,
         root: str,
         step: Step,
-        place: int,
-        checker: Checker,
+        index: int,
+        checker: InputChecker,
         started: float,
         env: Mapping[str, str],
     ) -> None:
-        self._root, self._step, self._place = os.path.realpath(root), step, place
+        self._root, self._step, self._index = os.path.realpath(root), step, index
         self._checker, self._started, self._env = checker, started - SLACK, env
         self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
         self._declared = {name for name, _ in step.env} | {one.name for one in step.secret_env}
         self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
 
-    def find(self, trace: Trace, params: tuple[str, ...]) -> Finding:
+    def discover(self, trace: Trace, params: tuple[str, ...]) -> Discovered:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
-        self._beyond = beyond = Beyond(self._root, self._env, trace)
+        self._beyond = beyond = OutsideAccess(self._root, self._env, trace)
         flags = self._inside(trace)
         writes = tuple(sorted(self._written(flags)))
         rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_new(p)))
@@ -111,7 +111,7 @@ class Finder:
             if path in TEMPORARY:
                 continue
             imported = modules if trace.paths[path] & IMPORTED else None
-            found.append(self._checker.listing(f"{path}/", self._place, (), imported))
+            found.append(self._checker.listing(f"{path}/", self._index, (), imported))
         found += self._checker.environment.loaded(trace.programs, trace.packages)
         named = self._variables(flags)
         found += [
@@ -119,7 +119,7 @@ class Finder:
             for name in named | (beyond.of_python() - self._declared)
         ]
         unique = {item.path: item for item in found}
-        return Finding(
+        return Discovered(
             inputs=tuple(unique[path] for path in sorted(unique)),
             reads=tuple(reads),
             writes=writes,
@@ -181,10 +181,10 @@ class Finder:
                 yield path
             elif flag & TREE and os.path.isdir(self._at(path)):
                 for top, folders, names in os.walk(self._at(path)):
-                    place = os.path.relpath(top, self._root)
-                    whole = [f"{place}/{name}" for name in names]
-                    whole += [f"{place}/{n}" for n in folders if os.path.islink(f"{top}/{n}")]
-                    whole += [] if names or folders else [place]
+                    directory = os.path.relpath(top, self._root)
+                    whole = [f"{directory}/{name}" for name in names]
+                    whole += [f"{directory}/{n}" for n in folders if os.path.islink(f"{top}/{n}")]
+                    whole += [] if names or folders else [directory]
                     yield from (one for one in whole if not is_noise(one))
             elif flag & MADE and os.path.isdir(self._at(path)) and not os.listdir(self._at(path)):
                 yield path
@@ -202,7 +202,7 @@ class Finder:
         for path, flag in sorted(flags.items()):
             if flag & LISTED and not flag & (TREE | OURS) and not self._is_described(path):
                 imported = modules if flag & IMPORTED else None
-                yield self._checker.listing(f"{path or '.'}/", self._place, writes, imported)
+                yield self._checker.listing(f"{path or '.'}/", self._index, writes, imported)
             elif (
                 path in covered
                 or path in inner
@@ -236,7 +236,7 @@ class Finder:
         for path, flag in flags.items():
             name = path.rpartition("/")[2]
             if flag & READ and (path.endswith(variables.SOURCES) or "." not in name):
-                found |= variables.named_in(path, self._text(path))
+                found |= variables.variables_in(path, self._text(path))
         return found - self._declared
 
     def _modules(self, flags: Mapping[str, int], trace: Trace) -> str:
@@ -245,7 +245,7 @@ class Finder:
         found |= {top.partition(".")[0] for _, top in trace.packages}
         sources = [path for path, flag in flags.items() if flag & READ and _is_python(path)]
         for text in (self._step.run, *map(self._text, sources)):
-            names = imports.named_in(text)
+            names = imports.modules_in(text)
             if names is None:
                 return "*"
             found |= names

@@ -9,32 +9,32 @@ from collections.abc import Iterable
 from mlpipe_ci.core.paths import above
 
 
-class Later:
+class LaterWrites:
     """For each directory the names in it that are written, and by which step last (its place)."""
 
     def __init__(self) -> None:
         self._names: dict[str, dict[str, int]] = {}
         self._whole: dict[str, int] = {}
 
-    def add(self, place: int, paths: Iterable[str]) -> None:
-        """The step at `place` in the workflow writes these; a directory's path ends in `/`."""
+    def add(self, index: int, paths: Iterable[str]) -> None:
+        """The step number `index` of the workflow writes these; a directory's path ends in `/`."""
         for path in paths:
             inner = path.rstrip("/")
             if path.endswith("/"):
-                self._whole[inner] = max(place, self._whole.get(inner, 0))
+                self._whole[inner] = max(index, self._whole.get(inner, 0))
             for folder in (*above(inner), ""):
                 name = inner[len(folder) + 1 :] if folder else inner
                 names = self._names.setdefault(folder, {})
-                names[name] = max(place, names.get(name, 0))
+                names[name] = max(index, names.get(name, 0))
                 inner = folder
 
-    def names(self, folder: str, place: int) -> set[str]:
+    def names(self, folder: str, index: int) -> set[str]:
         """Names in a directory that this step or a later one writes."""
         known = self._names.get(folder)
-        return {name for name, last in known.items() if last >= place} if known else set()
+        return {name for name, last in known.items() if last >= index} if known else set()
 
-    def owns(self, folder: str, place: int) -> bool:
+    def owns(self, folder: str, index: int) -> bool:
         """True if all of a directory is written by this step or a later one."""
         if not self._whole:
             return False
-        return any(self._whole.get(one, -1) >= place for one in (folder, *above(folder)))
+        return any(self._whole.get(one, -1) >= index for one in (folder, *above(folder)))

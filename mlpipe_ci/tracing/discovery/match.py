@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from mlpipe_ci.core.cache_key import Input
-from mlpipe_ci.core.declared_outputs import Writers
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
@@ -16,9 +16,9 @@ from mlpipe_ci.tracing.discovery.check import (
     KEPT,
     LISTINGS,
     VARIABLE,
-    Checker,
+    InputChecker,
     Left,
-    in_words,
+    describe_difference,
 )
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
@@ -27,7 +27,7 @@ NAMED = 3
 
 
 @frozen
-class Judged:
+class Matches:
     """Results that fit, best first. `waits_for`: reasons why it is not known yet; `unusable`: why a
     result that fits cannot be used; `differing`: how the newest one does not fit, in words.
     """
@@ -39,22 +39,22 @@ class Judged:
 
 
 @frozen(kw_only=False)
-class Judge:
+class ResultMatcher:
     """`lost`: an output of a result that cannot be brought back, or nothing; `author`: which commit
     changed a path, in words that follow the path's; `left`: see `Checker.expect`.
     """
 
-    checker: Checker
+    checker: InputChecker
     workflow: Workflow
-    writers: Writers
+    declared: DeclaredOutputs
     lost: Callable[[Result], str]
     author: Callable[[str], str]
     left: Callable[[str], Left]
 
-    def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Judged:
+    def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Matches:
         """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
         if any(one.discovered for one in known):
-            self.checker.expect(written, self.left)
+            self.checker.will_be_written(written, self.left)
         fitting: list[Result] = []
         waits: dict[str, None] = {}
         unusable: dict[str, None] = {}
@@ -69,13 +69,13 @@ class Judge:
                 else:
                     fitting.append(result)
         if fitting or waits:
-            return Judged(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
+            return Matches(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
         pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
         told = [
-            in_words(*pair) + (self._by(pair[0]) if number < NAMED else "")
+            describe_difference(*pair) + (self._by(pair[0]) if number < NAMED else "")
             for number, pair in enumerate(sorted(pairs, key=_telling)[:MOST_TOLD])
         ]
-        return Judged(unusable=tuple(unusable), differing=tuple(told))
+        return Matches(unusable=tuple(unusable), differing=tuple(told))
 
     def _by(self, item: Input) -> str:
         plain = not item.path.startswith((VARIABLE, PREFIX, "/")) and not item.path.endswith("/")
@@ -83,12 +83,12 @@ class Judge:
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:
         """Each discovered input that is another now, with what it is."""
-        place = self.workflow.places[step.id]
+        index = self.workflow.index_by_id[step.id]
         ours = tuple(output.path for output in result.outputs)
         ours += tuple(one.path for one in result.discovered if one.digest == KEPT)
         for item in result.discovered:
             try:
-                now = self.checker.now(item, place, ours)
+                now = self.checker.current(item, index, ours)
             except PathError:
                 now = Input(path=item.path, digest=ABSENT)
             if now != item:
@@ -100,7 +100,7 @@ class Judge:
             return ()
         found: dict[str, None] = {}
         for item in result.discovered:
-            for write in self.writers.touching(item.path.removeprefix("./")):
+            for write in self.declared.overlapping(item.path.removeprefix("./")):
                 other = self.workflow.steps[write.step]
                 inside = item.digest.startswith(LISTINGS) or is_under(item.path, write.path)
                 if written.get(other.id, ()) is None and inside:

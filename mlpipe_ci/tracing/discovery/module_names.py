@@ -14,7 +14,7 @@ PLACE = re.compile(r"/lib(?:64)?/python\d\.\d+t?/(?:lib-dynload/|__pycache__/)?(
 SUFFIXES = (".py", ".pyc", ".so", ".pyd")
 
 
-def named_in(text: str) -> set[str] | None:
+def modules_in(text: str) -> set[str] | None:
     """All names in the import statements of a source; None if it imports what only it knows."""
     if DYNAMIC.search(text):
         return None

@@ -16,7 +16,7 @@ LEFTOVER = re.compile(r"(\.\w+-(?:journal|wal|shm)|~|\.swp|\.swx|\.py[co](\.\d+)
 NOISE = rf"(?:.*/)?(?:{'|'.join(map(re.escape, sorted(FOLDERS)))})(?:/.*)?|.*{LEFTOVER.pattern}"
 """The same as one expression for a whole path."""
 BYTE_CODE = re.compile(
-    r"(?:(?P<place>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc"
+    r"(?:(?P<directory>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc"
 )
 PREFIXES = (
     "bin",
@@ -46,19 +46,19 @@ def source_of(path: str) -> str:
     found = BYTE_CODE.fullmatch(path)
     if not found:
         return ""
-    place = found["place"]
-    return f"{place}/{found['name']}.py" if place else f"{found['name']}.py"
+    directory = found["directory"]
+    return f"{directory}/{found['name']}.py" if directory else f"{found['name']}.py"
 
 
 def prefixes(programs: tuple[str, ...]) -> tuple[str, ...]:
     """Directories above the `bin` of programs that ran."""
-    places = {path.rpartition("/bin/")[0] for path in programs if "/bin/" in path}
-    return tuple(sorted(place for place in places if place))
+    paths = {path.rpartition("/bin/")[0] for path in programs if "/bin/" in path}
+    return tuple(sorted(path for path in paths if path))
 
 
-def parts_of(place: str) -> tuple[str, ...]:
+def parts_of(path: str) -> tuple[str, ...]:
     """What belongs to the programs below a directory."""
-    return tuple(f"{place}/{name}" for name in PREFIXES)
+    return tuple(f"{path}/{name}" for name in PREFIXES)
 
 
 def is_data(path: str, root: str, environment: tuple[str, ...], home: str) -> bool:

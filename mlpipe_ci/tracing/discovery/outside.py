@@ -14,7 +14,7 @@ MARKS = ("pyvenv.cfg", "conda-meta")
 OF_SYSTEM = tuple(f"/{name}/" for name in ("usr", "bin", "sbin", "lib", "lib64", "snap", "nix"))
 
 
-class Beyond:
+class OutsideAccess:
     """Reads one trace. `env`: the environment that the command had. `beside`: what belongs to the
     programs that ran.
     """
@@ -51,10 +51,10 @@ class Beyond:
         Around and in the repository only a Python environment does: its `bin` may be the user's.
         """
         found: list[str] = []
-        for place in prefixes(tuple(path for pair in self._trace.programs for path in pair)):
-            near = is_under(self._root, place) or is_under(place, self._root)
-            if not near or any(os.path.lexists(f"{place}/{mark}") for mark in MARKS):
-                found += parts_of(place)
+        for prefix in prefixes(tuple(path for pair in self._trace.programs for path in pair)):
+            near = is_under(self._root, prefix) or is_under(prefix, self._root)
+            if not near or any(os.path.lexists(f"{prefix}/{mark}") for mark in MARKS):
+                found += parts_of(prefix)
         return tuple(found)
 
     def fills(self, cache: str) -> bool:

@@ -21,7 +21,7 @@ LIBRARY = re.compile(r"(?:lib|lib64)/(python\d\.\d+t?)/site-packages$")
 MOST_RECORD = 8 << 20
 
 
-class Environment:
+class PythonEnvironment:
     """Looks installed distributions up. `root`: the repository; `path`, `home`: the steps' own."""
 
     def __init__(self, root: str, path: str, home: str) -> None:
@@ -90,8 +90,8 @@ class Environment:
             for library in ("lib", "lib64"):
                 with suppress(OSError):
                     for name in sorted(os.listdir(f"{prefix}/{library}")):
-                        for place in ("site-packages", "dist-packages"):
-                            site = f"{prefix}/{library}/{name}/{place}"
+                        for packages in ("site-packages", "dist-packages"):
+                            site = f"{prefix}/{library}/{name}/{packages}"
                             if name.startswith("python") and os.path.isdir(site):
                                 found.append(site)
         return found
@@ -100,8 +100,8 @@ class Environment:
         """Directories above `bin`: of a virtual environment, and of what it was made from."""
         found: list[str] = []
         if executable:
-            for place in (executable, os.path.realpath(executable)):
-                prefix = os.path.dirname(os.path.dirname(os.path.abspath(place)))
+            for path in (executable, os.path.realpath(executable)):
+                prefix = os.path.dirname(os.path.dirname(os.path.abspath(path)))
                 found += [prefix] if prefix not in found else []
         return found
 
@@ -119,8 +119,8 @@ class Environment:
         if not executable:
             return ""
         for prefix in self._prefixes(executable):
-            for place in (f"{prefix}/pyvenv.cfg", *_headers(prefix)):
-                with suppress(OSError), open(place, encoding="utf-8", errors="replace") as file:
+            for path in (f"{prefix}/pyvenv.cfg", *_headers(prefix)):
+                with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
                     text = file.read()
                     found = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
                     found = found or re.search(r'#define\s+PY_VERSION\s+"([^"]+)"', text)

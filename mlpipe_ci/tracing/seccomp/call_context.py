@@ -4,10 +4,10 @@ import os
 import stat
 from collections.abc import Callable
 
-from mlpipe_ci.tracing.access_log import OURS, Sightings
+from mlpipe_ci.tracing.access_log import OURS, AccessLog
 from mlpipe_ci.tracing.seccomp.kernel import text
-from mlpipe_ci.tracing.seccomp.path_resolver import AT_FDCWD, Places
-from mlpipe_ci.tracing.strict import Rules
+from mlpipe_ci.tracing.seccomp.path_resolver import AT_FDCWD, PathResolver
+from mlpipe_ci.tracing.strict import AccessRules
 
 Arguments = tuple[int, ...]
 Deed = Callable[[], None]
@@ -24,16 +24,16 @@ SYSTEM = tuple(
 )
 
 
-class Sight:
+class CallContext:
     """`root`: the repository, without links. `rules`: what strict tracing allows, None for all.
 
     `faults`: why something may have been missed. `refused`: what was not let through, and whether
     that was a write. `elsewhere`: paths that were asked about and lie outside, and what they mean.
     """
 
-    def __init__(self, root: bytes, rules: Rules | None) -> None:
+    def __init__(self, root: bytes, rules: AccessRules | None) -> None:
         self.root, self._prefix, self._rules = root, root.rstrip(b"/") + b"/", rules
-        self.places, self.seen = Places(), Sightings()
+        self.resolver, self.seen = PathResolver(), AccessLog()
         self.faults: dict[str, None] = {}
         self.refused: dict[tuple[bytes, bool], None] = {}
         self.elsewhere: dict[bytes, bytes] = {}
@@ -48,7 +48,7 @@ class Sight:
         if name[:1] == b"/" and not name.startswith(b"/proc/"):
             return name
         base = HERE if directory == HERE else signed(arguments[directory])
-        return self.places.full(thread, base, name)
+        return self.resolver.full(thread, base, name)
 
     def refuses(self, found: bytes, status: os.stat_result | None, *, write: bool = False) -> int:
         """The error for a path of the repository that strict tracing does not let through."""

@@ -72,8 +72,8 @@ def _below(strace: list[bytes], argv: list[bytes], tell: int) -> list[bytes]:
     """The command below strace, whose own words go nowhere; it tells its number first."""
     os.dup2(STANDARD_ERROR, SPARE)
     os.dup2(tell, TOLD)
-    place = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(place, STANDARD_ERROR)
+    index = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(index, STANDARD_ERROR)
     script = b'echo $$ >&%d; exec "$@" 2>&%d %d>&- %d>&-' % (TOLD, SPARE, SPARE, TOLD)
     return [*strace, b"/bin/sh", b"-c", script, b"sh", *argv]
 
@@ -84,9 +84,9 @@ def works(strace: list[bytes]) -> bool:
         return False
     child = os.fork()
     if child == 0:
-        place = os.open(os.devnull, os.O_RDWR)
-        os.dup2(place, 1)
-        os.dup2(place, STANDARD_ERROR)
+        index = os.open(os.devnull, os.O_RDWR)
+        os.dup2(index, 1)
+        os.dup2(index, STANDARD_ERROR)
         try:
             os.execv(strace[0], [*strace[:-1], b"/dev/null", b"true"])  # noqa: S606
         finally:

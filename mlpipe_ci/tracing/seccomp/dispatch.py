@@ -3,28 +3,35 @@
 import os
 
 from mlpipe_ci.tracing.access_log import IMPORTED, LISTED
-from mlpipe_ci.tracing.seccomp.call_context import GO_ON, Arguments, Call, Sight, Verdict, of_system
-from mlpipe_ci.tracing.seccomp.exec_calls import Programs
-from mlpipe_ci.tracing.seccomp.network_calls import Peers
-from mlpipe_ci.tracing.seccomp.open_calls import Lookups
-from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.seccomp.call_context import (
+    GO_ON,
+    Arguments,
+    Call,
+    CallContext,
+    Verdict,
+    of_system,
+)
+from mlpipe_ci.tracing.seccomp.exec_calls import ExecCalls
+from mlpipe_ci.tracing.seccomp.network_calls import NetworkCalls
+from mlpipe_ci.tracing.seccomp.open_calls import OpenCalls
+from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.seccomp.syscalls import NUMBERS
-from mlpipe_ci.tracing.seccomp.write_calls import Changes
-from mlpipe_ci.tracing.strict import Rules
+from mlpipe_ci.tracing.seccomp.write_calls import WriteCalls
+from mlpipe_ci.tracing.strict import AccessRules
 
 
-class Watch:
+class SyscallDispatcher:
     """What the watched processes did. `root`: the repository, without links; `bound`: they can gain
     no rights, as `sudo` would.
     """
 
     def __init__(
-        self, root: bytes, machine: str, rules: Rules | None = None, *, bound: bool = False
+        self, root: bytes, machine: str, rules: AccessRules | None = None, *, bound: bool = False
     ) -> None:
-        self._sight, self._imports = Sight(root, rules), Imports()
-        self._lookups = Lookups(self._sight, self._imports)
-        self._programs = Programs(self._sight, self._imports, bound=bound)
-        self._peers = Peers()
+        self._context, self._imports = CallContext(root, rules), PythonImports()
+        self._lookups = OpenCalls(self._context, self._imports)
+        self._programs = ExecCalls(self._context, self._imports, bound=bound)
+        self._peers = NetworkCalls()
         self._known: set[int] = set()
         self._namespace = _namespace("self")
         self._calls = self._table(machine)
@@ -33,7 +40,7 @@ class Watch:
     def _table(self, machine: str) -> dict[int, Call]:
         numbers = NUMBERS[machine]
         named = self._lookups.calls() | self._programs.calls() | self._peers.calls()
-        named |= Changes(self._sight).calls()
+        named |= WriteCalls(self._context).calls()
         others: dict[str, Call] = {name: (self._move, ()) for name in numbers if name not in named}
         named |= others
         return {number: named[name] for name, number in numbers.items()}
@@ -55,7 +62,7 @@ class Watch:
 
     def fault(self, why: str) -> None:
         """Something may have been missed."""
-        self._sight.faults[why] = None
+        self._context.faults[why] = None
 
     def foreign(self) -> None:
         """A program of another architecture opens files: its other calls are not seen."""
@@ -68,19 +75,19 @@ class Watch:
 
     def found(self) -> dict[str, object]:
         """All that was seen, as values that `marshal` takes: see `base.Trace`."""
-        sight = self._sight
+        context = self._context
         return {
             "paths": {
                 path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
-                for path, flags in sight.seen.paths.items()
+                for path, flags in context.seen.paths.items()
             },
-            "links": [p for p in sight.places.links if not of_system(p)],
+            "links": [p for p in context.resolver.links if not of_system(p)],
             "programs": list(self._programs.ran),
             "packages": list(self._lookups.packages),
             "library": list(self._lookups.library),
             "network": list(self._peers.network),
-            "faults": [*sight.faults, *self._peers.faults],
-            "refused": list(sight.refused),
+            "faults": [*context.faults, *self._peers.faults],
+            "refused": list(context.refused),
         }
 
     def _first_sight(self, thread: int) -> None:

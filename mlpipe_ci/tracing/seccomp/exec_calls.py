@@ -3,9 +3,16 @@
 import os
 
 from mlpipe_ci.tracing.access_log import ABSENT, READ
-from mlpipe_ci.tracing.seccomp.call_context import HERE, Arguments, Call, Sight, Verdict, signed
+from mlpipe_ci.tracing.seccomp.call_context import (
+    HERE,
+    Arguments,
+    Call,
+    CallContext,
+    Verdict,
+    signed,
+)
 from mlpipe_ci.tracing.seccomp.kernel import text
-from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.seccomp.syscalls import AT_EMPTY_PATH
 
 SETUID = 0o4000
@@ -13,11 +20,11 @@ SHEBANG = 256
 """Bytes of a script's first line that the kernel looks at."""
 
 
-class Programs:
+class ExecCalls:
     """`ran`: what was started, as it was named, and the file. `bound`: nothing gains rights."""
 
-    def __init__(self, sight: Sight, imports: Imports, *, bound: bool) -> None:
-        self._sight, self._imports, self._bound = sight, imports, bound
+    def __init__(self, context: CallContext, imports: PythonImports, *, bound: bool) -> None:
+        self._context, self._imports, self._bound = context, imports, bound
         self.ran: dict[tuple[bytes, bytes], None] = {}
 
     def calls(self) -> dict[str, Call]:
@@ -31,21 +38,21 @@ class Programs:
             full = os.readlink(b"/proc/%d/fd/%d" % (thread, signed(arguments[directory])))
             return self._program(thread, full, full)
         name = text(thread, arguments[path])
-        return self._program(thread, name, self._sight.full(thread, arguments, directory, path))
+        return self._program(thread, name, self._context.full(thread, arguments, directory, path))
 
     def _program(self, thread: int, name: bytes, full: bytes) -> Verdict:
-        sight = self._sight
-        found, status = sight.places.find(full)
+        context = self._context
+        found, status = context.resolver.find(full)
         if status is None:
-            inside = sight.is_inside(found)
-            return 0, (lambda: sight.seen.saw(found, ABSENT)) if inside else None
+            inside = context.is_inside(found)
+            return 0, (lambda: context.seen.saw(found, ABSENT)) if inside else None
         if status.st_mode & SETUID and self._bound:
-            sight.faults[
+            context.faults[
                 f"{os.fsdecode(name)} needs rights that a watched command cannot get; "
                 "set tracing: off for this step"
             ] = None
         beneath = interpreter(found)
-        process = sight.places.find(beneath)[0] if beneath else found
+        process = context.resolver.find(beneath)[0] if beneath else found
         self._imports.started(thread, process)
 
         def ran() -> None:
@@ -53,12 +60,12 @@ class Programs:
             if beneath:  # the kernel opens it by itself
                 self._ran(beneath, process)
 
-        return sight.refuses(found, status), ran
+        return context.refuses(found, status), ran
 
     def _ran(self, name: bytes, found: bytes) -> None:
         self.ran[name, found] = None
-        if self._sight.is_inside(found):
-            self._sight.seen.saw(found, READ)
+        if self._context.is_inside(found):
+            self._context.seen.saw(found, READ)
 
 
 def is_32_bit(path: bytes) -> bool:
@@ -68,15 +75,15 @@ def is_32_bit(path: bytes) -> bool:
 
 def _start_of(path: bytes) -> bytes:
     try:
-        place = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        index = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
     try:
-        return os.read(place, SHEBANG)
+        return os.read(index, SHEBANG)
     except OSError:
         return b""
     finally:
-        os.close(place)
+        os.close(index)
 
 
 def interpreter(path: bytes) -> bytes:

@@ -18,7 +18,7 @@ HARMLESS = (
 """Sockets of services that open no data file for those who ask."""
 
 
-class Peers:
+class NetworkCalls:
     """`network`: addresses beyond this machine that were talked to. `faults`: why something may be
     missed: another process may have opened files for the step.
     """

@@ -10,12 +10,12 @@ from mlpipe_ci.tracing.seccomp.call_context import (
     SYSTEM,
     Arguments,
     Call,
+    CallContext,
     Deed,
-    Sight,
     Verdict,
 )
 from mlpipe_ci.tracing.seccomp.kernel import memory
-from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 
 WRITING = os.O_WRONLY | os.O_RDWR
 SYMLINK_NOFOLLOW = 0x100
@@ -24,13 +24,13 @@ LIBRARY = b"/python3."
 PACKAGES = (b"/site-packages/", b"/dist-packages/")
 
 
-class Lookups:
+class OpenCalls:
     """`packages`: `site-packages` directories, and what was opened in them. `library`: files of
     Python's own library that were opened.
     """
 
-    def __init__(self, sight: Sight, imports: Imports) -> None:
-        self._sight, self._imports = sight, imports
+    def __init__(self, context: CallContext, imports: PythonImports) -> None:
+        self._context, self._imports = context, imports
         self.packages: dict[tuple[bytes, bytes], None] = {}
         self.library: dict[bytes, None] = {}
 
@@ -57,85 +57,85 @@ class Lookups:
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
     ) -> Verdict:
         given = arguments[flags] if flags >= 0 else 0
-        full = self._sight.full(thread, arguments, directory, path)
+        full = self._context.full(thread, arguments, directory, path)
         return self._look_up(thread, full, EXISTS | STATED, follow=not given & SYMLINK_NOFOLLOW)
 
     def _access(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
     ) -> Verdict:
         given = arguments[flags] if flags >= 0 else 0
-        full = self._sight.full(thread, arguments, directory, path)
+        full = self._context.full(thread, arguments, directory, path)
         return self._look_up(thread, full, EXISTS, follow=not given & SYMLINK_NOFOLLOW)
 
     def _lstat(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
-        full = self._sight.full(thread, arguments, directory, path)
+        full = self._context.full(thread, arguments, directory, path)
         return self._look_up(thread, full, EXISTS | STATED, follow=False)
 
     def _look_up(self, thread: int, full: bytes, there: int, *, follow: bool) -> Verdict:
         """`there`: what is noted of a path that is there."""
-        sight = self._sight
-        outside = sight.elsewhere.get(full)
+        context = self._context
+        outside = context.elsewhere.get(full)
         if outside is not None:
             self._imports.asked(thread, outside)
             return GO_ON
-        found, status = sight.places.find(full, follow=follow)
+        found, status = context.resolver.find(full, follow=follow)
         if status is not None and stat.S_ISDIR(status.st_mode):
             self._imports.asked(thread, found)
-        if not sight.is_inside(found):
-            sight.elsewhere[full] = found
+        if not context.is_inside(found):
+            context.elsewhere[full] = found
             return GO_ON
         flag = ABSENT if status is None else there
-        return sight.refuses(found, status), lambda: sight.seen.saw(found, flag)
+        return context.refuses(found, status), lambda: context.seen.saw(found, flag)
 
     def _open(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
     ) -> Verdict:
-        full = self._sight.full(thread, arguments, directory, path)
+        full = self._context.full(thread, arguments, directory, path)
         return self._opened(thread, full, arguments[flags])
 
     def _openat2(self, thread: int, arguments: Arguments) -> Verdict:
         flags = int.from_bytes(memory(thread, arguments[2], 8), "little")
-        return self._opened(thread, self._sight.full(thread, arguments, 0, 1), flags)
+        return self._opened(thread, self._context.full(thread, arguments, 0, 1), flags)
 
     def _creat(self, thread: int, arguments: Arguments) -> Verdict:
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-        return self._opened(thread, self._sight.full(thread, arguments, HERE, 0), flags)
+        return self._opened(thread, self._context.full(thread, arguments, HERE, 0), flags)
 
     def _opened(self, thread: int, full: bytes, flags: int) -> Verdict:
-        sight = self._sight
-        found, status = sight.places.find(full, follow=not flags & os.O_NOFOLLOW)
+        context = self._context
+        found, status = context.resolver.find(full, follow=not flags & os.O_NOFOLLOW)
         if status is not None and not stat.S_ISDIR(status.st_mode):
             self._imports.opened(thread, found)
-        inside = sight.is_inside(found)
+        inside = context.is_inside(found)
         elsewhere = self._of_environment(found, status)
         if elsewhere or (not inside and found.startswith(SYSTEM)):
             return 0, elsewhere
         writes = bool(flags & WRITING or flags & os.O_TRUNC)
-        refused = sight.refuses(found, status, write=writes)
+        refused = context.refuses(found, status, write=writes)
         if status is None:
             if flags & os.O_CREAT:
                 keeps = not flags & (os.O_TRUNC | os.O_EXCL)
-                return refused, lambda: sight.seen.wrote(
+                return refused, lambda: context.seen.wrote(
                     found, was_there=False, fresh=True, keeps=keeps
                 )
-            return refused, (lambda: sight.seen.saw(found, ABSENT)) if inside else None
+            return refused, (lambda: context.seen.saw(found, ABSENT)) if inside else None
         flag = _sort(status, flags)
         if flag == LISTED:
             self._imports.listed(thread, found, status.st_mtime_ns)
         if flag:
-            return refused, lambda: sight.seen.saw(found, flag)
+            return refused, lambda: context.seen.saw(found, flag)
         if not stat.S_ISREG(status.st_mode):
             return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
         fresh = bool(flags & os.O_TRUNC)
         added = bool(flags & os.O_APPEND) and not flags & os.O_RDWR
-        return refused, lambda: sight.seen.wrote(found, was_there=True, fresh=fresh, added=added)
+        return refused, lambda: context.seen.wrote(found, was_there=True, fresh=fresh, added=added)
 
     def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
         """What to note of a file that Python or an installed distribution brought."""
         for mark in PACKAGES:
             if mark in path:
-                place, _, rest = path.partition(mark)
-                one = place + mark[:-1], rest.partition(b"/")[0]
+                directory, _, rest = path.partition(mark)
+                one = directory + mark[:-1], rest.partition(b"/")[0]
                 return lambda: self.packages.update({one: None})
         if LIBRARY in path and status is not None:
             self.library[path] = None

@@ -10,7 +10,7 @@ Found = tuple[bytes, os.stat_result | None]
 """The path without links, and what is there (None: nothing)."""
 
 
-class Places:
+class PathResolver:
     """Resolves paths. Directories are resolved once: `forget` when one may mean another now.
 
     `links`: symbolic links that were followed.

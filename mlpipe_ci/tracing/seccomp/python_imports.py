@@ -19,7 +19,7 @@ LISTED, ASKED, SEARCHED = 0, 1, 2
 """What is known of a list: it was taken; asked about since; and a module was opened then."""
 
 
-class Imports:
+class PythonImports:
     """Follows all processes of one step."""
 
     def __init__(self) -> None:
@@ -71,11 +71,11 @@ class Imports:
         self._asked.pop(process, None)
         if process not in self._pythons or not path.endswith(MODULES):
             return
-        place, _, name = path.rpartition(b"/")
+        directory, _, name = path.rpartition(b"/")
         if name.startswith(b"__init__."):
-            self._packages.add((process, place.removesuffix(b"/__pycache__")))
+            self._packages.add((process, directory.removesuffix(b"/__pycache__")))
         if path.endswith(b".py") and b"/lib/python" not in path:
-            self._scripts.setdefault(process, place)
+            self._scripts.setdefault(process, directory)
         for lists in self._lists.values():
             times = lists.get(process, {})
             times.update({time: SEARCHED for time, known in times.items() if known == ASKED})

@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.abspath(__file__).rpartition("/mlpipe_ci/")[0])
 
 from mlpipe_ci.tracing.seccomp import child, kernel
 from mlpipe_ci.tracing.seccomp import syscalls as calls
-from mlpipe_ci.tracing.seccomp.dispatch import Watch
-from mlpipe_ci.tracing.strict import Allowed, Rules
+from mlpipe_ci.tracing.seccomp.dispatch import SyscallDispatcher
+from mlpipe_ci.tracing.strict import AccessRules, DeclaredOnly
 
 DRAIN = 1.0
 """Seconds that processes may go on after the command itself has ended."""
@@ -42,7 +42,7 @@ class Supervisor:
         out: int,
         env: dict[bytes, bytes],
         root: bytes,
-        rules: Rules | None,
+        rules: AccessRules | None,
         mask: set[signal.Signals | int],
     ) -> None:
         self._mask = mask
@@ -51,7 +51,7 @@ class Supervisor:
         self._root, self._rules = root, rules
         self._child = self._command = self._listener = -1
         self._status: int | None = None
-        self._watch: Watch | None = None
+        self._dispatcher: SyscallDispatcher | None = None
         self._buffer = bytearray(kernel.NOTIFICATION.size)
         self._why = ""
 
@@ -109,7 +109,9 @@ class Supervisor:
             if watched:
                 self._listener = kernel.take_descriptor(process, number)
                 kernel.wake_on_the_same_core(self._listener)
-                self._watch = Watch(self._root, self._machine, self._rules, bound=bool(bound))
+                self._dispatcher = SyscallDispatcher(
+                    self._root, self._machine, self._rules, bound=bool(bound)
+                )
             os.write(say, b"!")
             self._child = self._command = process
             if by_strace:
@@ -145,15 +147,15 @@ class Supervisor:
                 if len(ready) == 1 and ready[0] == (self._listener, select.POLLIN):
                     self._answer()
                     continue
-                for place, event in ready:
-                    if place == self._control:
+                for index, event in ready:
+                    if index == self._control:
                         self._end_all(0.0)
                         os._exit(1)
-                    if place == self._listener and event & select.POLLIN:
+                    if index == self._listener and event & select.POLLIN:
                         self._answer()
-                    elif place == self._listener:
-                        poll.unregister(place)  # the last watched process has ended
-                if any(place == ended for place, _ in ready):
+                    elif index == self._listener:
+                        poll.unregister(index)  # the last watched process has ended
+                if any(position == ended for position, _ in ready):
                     return
                 self._reap()
         finally:
@@ -161,7 +163,7 @@ class Supervisor:
 
     def _answer(self) -> None:
         """Receive one call, look at it, let it go on or refuse it."""
-        buffer, listener, watch = self._buffer, self._listener, self._watch
+        buffer, listener, dispatcher = self._buffer, self._listener, self._dispatcher
         buffer[:] = kernel.NOTHING
         try:
             fcntl.ioctl(listener, kernel.RECEIVE, buffer)
@@ -169,13 +171,13 @@ class Supervisor:
             return  # it was killed meanwhile
         one, thread, _, number, arch, _, *arguments = kernel.NOTIFICATION.unpack_from(buffer)
         refused, deed = 0, None
-        if watch and arch == calls.ARCHES[self._machine]:
+        if dispatcher and arch == calls.ARCHES[self._machine]:
             try:
-                refused, deed = watch.look(thread, number, tuple(arguments))
+                refused, deed = dispatcher.look(thread, number, tuple(arguments))
             except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the step
-                watch.fault(f"the tracer failed ({type(error).__name__}: {error})")
-        elif watch:
-            watch.foreign()
+                dispatcher.fault(f"the tracer failed ({type(error).__name__}: {error})")
+        elif dispatcher:
+            dispatcher.foreign()
         flags = 0 if refused else kernel.CONTINUE
         try:
             fcntl.ioctl(listener, kernel.SEND, kernel.ANSWER.pack(one, 0, -refused, flags))
@@ -197,8 +199,8 @@ class Supervisor:
                 return True
             if process == self._child:
                 self._status = status
-            if self._watch:
-                self._watch.forget(process)
+            if self._dispatcher:
+                self._dispatcher.forget(process)
 
     def _end_all(self, grace: float) -> None:
         """Wait so long for what is still running below, then kill it."""
@@ -233,10 +235,10 @@ class Supervisor:
 
     def _tell(self, tracer: str, *, complete: bool) -> None:
         """Write the trace, in place of what was written before."""
-        watch = self._watch
+        dispatcher = self._dispatcher
         found: dict[str, object] = {"tracer": tracer, "why": self._why, "complete": complete}
-        if watch:
-            found |= watch.found()
+        if dispatcher:
+            found |= dispatcher.found()
         data = marshal.dumps(found)
         try:
             os.lseek(self._out, 0, os.SEEK_SET)
@@ -257,9 +259,9 @@ def children(process: int) -> list[int]:
     return found
 
 
-def environment(place: int) -> dict[bytes, bytes]:
+def environment(index: int) -> dict[bytes, bytes]:
     """The environment of the command, as mlpipe wrote it."""
-    with open(place, "rb") as file:
+    with open(index, "rb") as file:
         file.seek(0)
         pairs = [pair.partition(b"=") for pair in file.read().split(b"\0") if b"=" in pair]
     return {name: value for name, _, value in pairs}
@@ -276,10 +278,10 @@ def main(argv: list[str]) -> None:
     for number in child.SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, watched.forward)
-    for place in map(int, os.listdir("/proc/self/fd")):
-        if place > child.STANDARD_ERROR:
+    for index in map(int, os.listdir("/proc/self/fd")):
+        if index > child.STANDARD_ERROR:
             with contextlib.suppress(OSError):
-                os.set_inheritable(place, False)
+                os.set_inheritable(index, False)
     status = watched.run(os.fsdecode(preferred), words[:split], words[split + 1 :])
     if os.WIFSIGNALED(status):
         fatal = os.WTERMSIG(status)
@@ -292,11 +294,11 @@ def main(argv: list[str]) -> None:
     os._exit(os.WEXITSTATUS(status))
 
 
-def read_rules(path: bytes, root: bytes) -> Rules | None:
+def read_rules(path: bytes, root: bytes) -> AccessRules | None:
     """What strict tracing allows, None where nothing is refused."""
     if not path:
         return None
-    return Allowed(os.fsdecode(root), os.fsdecode(path))
+    return DeclaredOnly(os.fsdecode(root), os.fsdecode(path))
 
 
 if __name__ == "__main__":

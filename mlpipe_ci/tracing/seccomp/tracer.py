@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.tracing.base import Request, Trace
+from mlpipe_ci.tracing.base import Trace, TraceRequest
 from mlpipe_ci.tracing.strace import tracer as strace
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
@@ -17,12 +17,12 @@ NEEDED = ("LD_LIBRARY_PATH", "PATH", "LANG", "LC_ALL")
 """What the interpreter that runs mlpipe may need to start."""
 
 
-class Watched:
+class SeccompTracer:
     """Watches one command."""
 
     guards = True
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: TraceRequest) -> None:
         self._request = request
         request.log.parent.mkdir(parents=True, exist_ok=True)
         read, self._alive = os.pipe()
@@ -47,8 +47,8 @@ class Watched:
 
     def started(self) -> None:
         """What only the supervisor needs is closed here."""
-        for place in self.fds[::2]:
-            os.close(place)
+        for index in self.fds[::2]:
+            os.close(index)
         self.fds = ()
 
     def trace(self) -> Trace:
@@ -61,8 +61,8 @@ class Watched:
         if not found.get("complete") and not found.get("why"):
             return Trace(why=(LOST,))
         if found["tracer"] == "strace":
-            places = map(os.path.realpath, (self._request.root, self._request.directory))
-            trace = strace.read(self._request.log, *places)
+            paths = map(os.path.realpath, (self._request.root, self._request.directory))
+            trace = strace.read(self._request.log, *paths)
             self._request.log.unlink(missing_ok=True)
             return trace
         if found["tracer"] != "notify":

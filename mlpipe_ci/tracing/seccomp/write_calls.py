@@ -9,8 +9,8 @@ from mlpipe_ci.tracing.seccomp.call_context import (
     HERE,
     Arguments,
     Call,
+    CallContext,
     Deed,
-    Sight,
     Verdict,
 )
 
@@ -18,11 +18,11 @@ REMOVE_DIRECTORY = 0x200
 NO_REPLACE, EXCHANGE = 1, 2
 
 
-class Changes:
+class WriteCalls:
     """Notes what a step writes other than by opening it."""
 
-    def __init__(self, sight: Sight) -> None:
-        self._sight = sight
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
 
     def calls(self) -> dict[str, Call]:
         """The calls that are looked at here."""
@@ -45,45 +45,45 @@ class Changes:
         }
 
     def _refuses(self, found: bytes, status: os.stat_result | None) -> int:
-        self._sight.elsewhere.clear()
-        return self._sight.refuses(found, status, write=True)
+        self._context.elsewhere.clear()
+        return self._context.refuses(found, status, write=True)
 
     def _truncate(self, thread: int, arguments: Arguments) -> Verdict:
-        sight = self._sight
-        found, status = sight.places.find(sight.full(thread, arguments, HERE, 0))
+        context = self._context
+        found, status = context.resolver.find(context.full(thread, arguments, HERE, 0))
         if status is None:
-            return 0, lambda: sight.seen.saw(found, ABSENT)
+            return 0, lambda: context.seen.saw(found, ABSENT)
         fresh = arguments[1] == 0
         refused = self._refuses(found, status)
-        return refused, lambda: sight.seen.wrote(found, was_there=True, fresh=fresh)
+        return refused, lambda: context.seen.wrote(found, was_there=True, fresh=fresh)
 
     def _remove(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
     ) -> Verdict:
         """`flags`: the argument that says whether a directory is meant; -1: no, -2: yes."""
-        sight = self._sight
+        context = self._context
         folder = flags == -2 or (flags >= 0 and bool(arguments[flags] & REMOVE_DIRECTORY))  # noqa: PLR2004
-        full = sight.full(thread, arguments, directory, path).rstrip(b"/")
-        found, status = sight.places.find(full, follow=False)
+        full = context.full(thread, arguments, directory, path).rstrip(b"/")
+        found, status = context.resolver.find(full, follow=False)
         if status is None:
-            return 0, lambda: sight.seen.saw(found, ABSENT)
+            return 0, lambda: context.seen.saw(found, ABSENT)
         if folder != stat.S_ISDIR(status.st_mode) or (folder and _is_full(found)):
             return self._fails(found, LISTED if folder else EXISTS)
         if not _may_change(found):
             return self._fails(found, EXISTS)
         refused = self._refuses(found, status)
-        sight.places.forget()
-        return refused, self._forgetting(lambda: sight.seen.removed(found))
+        context.resolver.forget()
+        return refused, self._forgetting(lambda: context.seen.removed(found))
 
     def _fails(self, *seen: bytes | int) -> Verdict:
         """The kernel will refuse it (unlink(2), rmdir(2), rename(2)): what that tells is noted."""
-        sight = self._sight
+        context = self._context
         *paths, flag = seen
 
         def note() -> None:
             for path in paths:
-                if isinstance(path, bytes) and isinstance(flag, int) and sight.is_inside(path):
-                    sight.seen.saw(path, flag)
+                if isinstance(path, bytes) and isinstance(flag, int) and context.is_inside(path):
+                    context.seen.saw(path, flag)
 
         return 0, note
 
@@ -91,29 +91,29 @@ class Changes:
         """Others may have looked between the question and the change."""
 
         def done() -> None:
-            self._sight.places.forget()
+            self._context.resolver.forget()
             deed()
 
         return done
 
     def _make(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
-        sight = self._sight
-        full = sight.full(thread, arguments, directory, path).rstrip(b"/")
-        found, status = sight.places.find(full, follow=False)
+        context = self._context
+        full = context.full(thread, arguments, directory, path).rstrip(b"/")
+        found, status = context.resolver.find(full, follow=False)
         if status is not None:
             return GO_ON  # that it is there already is what most who make one want
-        sight.elsewhere.clear()
-        return 0, lambda: sight.seen.made(found)
+        context.elsewhere.clear()
+        return 0, lambda: context.seen.made(found)
 
     def _create(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
-        sight = self._sight
-        full = sight.full(thread, arguments, directory, path)
-        found, status = sight.places.find(full, follow=False)
+        context = self._context
+        full = context.full(thread, arguments, directory, path)
+        found, status = context.resolver.find(full, follow=False)
         if status is not None:
-            return 0, lambda: sight.seen.saw(found, EXISTS)
+            return 0, lambda: context.seen.saw(found, EXISTS)
         refused = self._refuses(found, status)
-        sight.places.forget()
-        deed = self._forgetting(lambda: sight.seen.wrote(found, was_there=False, fresh=True))
+        context.resolver.forget()
+        deed = self._forgetting(lambda: context.seen.wrote(found, was_there=False, fresh=True))
         return refused, deed
 
     def _rename(  # noqa: PLR0913, PLR0917 - renameat2(2) has five
@@ -126,51 +126,55 @@ class Changes:
         target: int,
         flags: int,
     ) -> Verdict:
-        sight = self._sight
-        source_full = sight.full(thread, arguments, base, path).rstrip(b"/")
-        target_full = sight.full(thread, arguments, to, target).rstrip(b"/")
-        source, status = sight.places.find(source_full, follow=False)
-        place, there = sight.places.find(target_full, follow=False)
+        context = self._context
+        source_full = context.full(thread, arguments, base, path).rstrip(b"/")
+        target_full = context.full(thread, arguments, to, target).rstrip(b"/")
+        source, status = context.resolver.find(source_full, follow=False)
+        destination, there = context.resolver.find(target_full, follow=False)
         if status is None:
-            return 0, lambda: sight.seen.saw(source, ABSENT)
+            return 0, lambda: context.seen.saw(source, ABSENT)
         given = arguments[flags] if flags >= 0 else 0
         if given & EXCHANGE:
-            return 0, lambda: self._exchanged(source, place)
-        if there is not None and not _can_replace(status, there, place, given):
-            return self._fails(source, place, LISTED if stat.S_ISDIR(there.st_mode) else EXISTS)
-        if not (_may_change(source) and _may_change(place)):
+            return 0, lambda: self._exchanged(source, destination)
+        if there is not None and not _can_replace(status, there, destination, given):
+            return self._fails(
+                source, destination, LISTED if stat.S_ISDIR(there.st_mode) else EXISTS
+            )
+        if not (_may_change(source) and _may_change(destination)):
             return self._fails(source, EXISTS)
-        refused = self._refuses(source, status) or self._refuses(place, there)
-        sight.places.forget()
+        refused = self._refuses(source, status) or self._refuses(destination, there)
+        context.resolver.forget()
         is_directory = stat.S_ISDIR(status.st_mode)
         return refused, self._forgetting(
-            lambda: sight.seen.moved(source, place, is_directory=is_directory)
+            lambda: context.seen.moved(source, destination, is_directory=is_directory)
         )
 
     def _exchanged(self, *paths: bytes) -> None:
         """Two files take each other's place: rare, and not followed."""
-        if any(map(self._sight.is_inside, paths)):
-            self._sight.faults["a process exchanged two files in one call"] = None
+        if any(map(self._context.is_inside, paths)):
+            self._context.faults["a process exchanged two files in one call"] = None
 
     def _link(
         self, thread: int, arguments: Arguments, base: int, path: int, to: int, target: int
     ) -> Verdict:
         """A new name for a file; one without a name gets its first (O_TMPFILE)."""
-        sight = self._sight
-        source, status = sight.places.find(sight.full(thread, arguments, base, path))
-        place, there = sight.places.find(sight.full(thread, arguments, to, target), follow=False)
+        context = self._context
+        source, status = context.resolver.find(context.full(thread, arguments, base, path))
+        destination, there = context.resolver.find(
+            context.full(thread, arguments, to, target), follow=False
+        )
         if there is not None:
-            return 0, lambda: sight.seen.saw(place, EXISTS)
-        refused = self._refuses(place, there)
-        if status is None or not sight.is_inside(source):
-            return refused, lambda: sight.seen.wrote(place, was_there=False, fresh=True)
-        return refused, lambda: sight.seen.linked(source, place)
+            return 0, lambda: context.seen.saw(destination, EXISTS)
+        refused = self._refuses(destination, there)
+        if status is None or not context.is_inside(source):
+            return refused, lambda: context.seen.wrote(destination, was_there=False, fresh=True)
+        return refused, lambda: context.seen.linked(source, destination)
 
 
-def _is_full(place: bytes) -> bool:
+def _is_full(path: bytes) -> bool:
     """True for a directory with something in it."""
     try:
-        with os.scandir(place) as entries:
+        with os.scandir(path) as entries:
             return next(entries, None) is not None
     except OSError:
         return False

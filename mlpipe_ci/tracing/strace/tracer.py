@@ -18,15 +18,15 @@ from mlpipe_ci.tracing.access_log import (
     OWN,
     READ,
     STATED,
-    Sightings,
+    AccessLog,
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.seccomp.call_context import SYSTEM, of_system
 from mlpipe_ci.tracing.seccomp.exec_calls import interpreter, is_32_bit
 from mlpipe_ci.tracing.seccomp.network_calls import HARMLESS
 from mlpipe_ci.tracing.seccomp.open_calls import LIBRARY, PACKAGES
-from mlpipe_ci.tracing.seccomp.path_resolver import Places
-from mlpipe_ci.tracing.seccomp.python_imports import Imports
+from mlpipe_ci.tracing.seccomp.path_resolver import PathResolver
+from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.strace.parse import HANDLE, STRING, Calls, plain
 
 LOOKS = frozenset(
@@ -86,8 +86,8 @@ class _Reader:
         self._where: dict[bytes, bytes] = {}
         self._calls = Calls()
         self._bound: set[bytes] = set()
-        self._places, self._seen = Places(), Sightings()
-        self._imports = Imports()
+        self._resolver, self._seen = PathResolver(), AccessLog()
+        self._imports = PythonImports()
         self._faults: dict[str, None] = {}
         self._programs: dict[tuple[str, str], None] = {}
         self._packages: dict[tuple[str, str], None] = {}
@@ -96,7 +96,7 @@ class _Reader:
 
     def trace(self) -> Trace:
         """All that was read."""
-        links = (p for p in self._places.links if not of_system(p))
+        links = (p for p in self._resolver.links if not of_system(p))
         return Trace(
             tracer="strace",
             complete=not self._faults,
@@ -193,7 +193,7 @@ class _Reader:
         seen, (failed, error, opened) = self._seen, end
         follow = call not in REMOVES | MOVES | {"lstat", "readlink", "readlinkat", "symlink"}
         follow = follow and b"AT_SYMLINK_NOFOLLOW" not in text and b"O_NOFOLLOW" not in text
-        path = self._places.find(paths[0], follow=follow)[0]
+        path = self._resolver.find(paths[0], follow=follow)[0]
         if call in OPENS and not failed:
             self._opened(int(process), plain(opened) if opened else path, text, call)
         elif failed:
@@ -213,18 +213,18 @@ class _Reader:
 
     def _changed(self, call: str, path: bytes, paths: list[bytes], text: bytes) -> None:
         seen = self._seen
-        self._places.forget()
+        self._resolver.forget()
         if call in REMOVES:
             seen.removed(path)
         elif call in MOVES and len(paths) > 1:
-            target = self._places.find(paths[1], follow=False)[0]
+            target = self._resolver.find(paths[1], follow=False)[0]
             if target == path:
                 return
             seen.moved(path, target, is_directory=os.path.isdir(target))
         elif call in {"mkdir", "mkdirat"}:
             seen.made(path)
         elif call in {"link", "linkat"} and len(paths) > 1:
-            seen.linked(path, self._places.find(paths[1], follow=False)[0])
+            seen.linked(path, self._resolver.find(paths[1], follow=False)[0])
         elif call == "truncate":
             seen.wrote(path, was_there=True, fresh=text.endswith(b", 0"))
         else:
@@ -236,9 +236,9 @@ class _Reader:
             self._imports.opened(process, path)
         for mark in PACKAGES:
             if mark in path:
-                place, _, rest = path.partition(mark)
+                directory, _, rest = path.partition(mark)
                 top = rest.partition(b"/")[0]
-                self._packages[os.fsdecode(place + mark[:-1]), os.fsdecode(top)] = None
+                self._packages[os.fsdecode(directory + mark[:-1]), os.fsdecode(top)] = None
                 return
         if LIBRARY in path:
             self._library[os.fsdecode(path)] = None
@@ -275,7 +275,7 @@ class _Reader:
         beneath = interpreter(path)
         self._imports.started(int(process), path)
         if beneath:
-            file = self._places.find(beneath)[0]
+            file = self._resolver.find(beneath)[0]
             self._imports.started(int(process), file)
             self._programs[os.fsdecode(beneath), os.fsdecode(file)] = None
             if file.startswith(self._inside):
