@@ -28,7 +28,7 @@ from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.report.diagnostics import CheckedFile, diagnostic_lines, diagnostics_json, sarif
 from mlpipe_ci.workflow.contexts import KnownNames, problem_with_expression
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile
 
 CASES = Path(__file__).parent / "cases"
 HANG_SECONDS = 10
@@ -107,16 +107,14 @@ def loader(data: bytes, directory: Path) -> bool:
     path.write_bytes(data)
     try:
         load(
-            WorkflowFile(
-                path=path,
-                shown="mlpipe.yml",
-                root=directory,
+            LoadRequest(
+                file=WorkflowFile(path=path, shown="mlpipe.yml", root=directory),
                 name="demo",
                 items=partial(on_disk, directory),
             )
         )
     except MlpipeError as error:
-        found = tuple(getattr(error, "faults", ()))
+        found = tuple(getattr(error, "diagnostics", ()))
         for one in found:
             assert one.line >= 1 and one.column >= 1 and diagnostic_lines(one), one  # noqa: PT018
         checked = (CheckedFile(file="mlpipe.yml", steps=None, diagnostics=found),)

@@ -406,7 +406,7 @@ def environment(server: Server, tmp_path: Path, **more: str) -> dict[str, str]:
 
 def published(run: Run, event: Event, env: dict[str, str], **wants: str) -> list[str]:
     said: list[str] = []
-    publisher = Publisher(event, env, PublishOptions(**wants), said.append)
+    publisher = Publisher(event, env, run.workflow.file, PublishOptions(**wants), said.append)
     publisher.started(run.workflow.name)
     publisher.finished(run)
     return said
@@ -493,9 +493,9 @@ def test_a_fork_is_told_where_its_report_is(server: Server, tmp_path: Path) -> N
 def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path) -> None:
     diagnostic = FileFault(file="mlpipe.yml", line=3, column=5, message="unknown key '@all'")
     publisher = Publisher(
-        EVENT, environment(server, tmp_path), PublishOptions(), lambda _text: None
+        EVENT, environment(server, tmp_path), "mlpipe.yml", PublishOptions(), lambda _text: None
     )
-    publisher.could_not_start("demo", "mlpipe.yml", WorkflowError((diagnostic,)))
+    publisher.could_not_start("demo", WorkflowError((diagnostic,)))
     (text,) = bodies(server)
     assert "demo: could not start" in text
     assert "```text\nmlpipe.yml:3:5: unknown key '@all'\n```" in text
@@ -505,17 +505,17 @@ def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path
 def test_a_status_whose_answer_was_lost_is_closed_too(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
     server.faults = {"POST": [Fault(cut=True, done=True), Fault(422, "{}")]}
-    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
     assert server.states() == [("mlpipe/demo", "pending")]
     assert "closed" in close_open(env)
     server.may_write = set()
-    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
     assert close_open(env) == "", "who may not open one has nothing to close"
 
 
 def test_a_status_that_was_left_open_is_closed(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
-    Publisher(EVENT, env, PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
     assert (tmp_path / OPEN).exists()
     assert "closed" in close_open(env)
     assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "error")]

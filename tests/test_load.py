@@ -25,7 +25,7 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.workflow.load import load as load_source
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile
 
 CASES = Path(__file__).parent / "cases"
 FILES = {kind: sorted((CASES / kind).glob("*.yml")) for kind in ("valid", "invalid")}
@@ -36,8 +36,10 @@ DEFAULTS = {field.name: field.default for field in fields(Step)}
 def load(path: Path, shown: str, name: str) -> Workflow:
     """Read a file whose repository is the directory that it lies in."""
     return load_source(
-        WorkflowFile(
-            path=path, shown=shown, root=path.parent, name=name, items=partial(on_disk, path.parent)
+        LoadRequest(
+            file=WorkflowFile(path=path, shown=shown, root=path.parent),
+            name=name,
+            items=partial(on_disk, path.parent),
         )
     )
 

@@ -23,7 +23,7 @@ class Restorer:
     def __init__(
         self,
         root: Path,
-        store: Store | None,
+        store: Store,
         transaction: OutputTransaction,
         digest: Digest = read,
         others: frozenset[str] = frozenset(),
@@ -67,7 +67,7 @@ class Restorer:
             elif os.path.isdir(path):
                 if output.kind != "directory" and os.listdir(path):
                     yield output.path
-            elif self._store is not None and os.path.isfile(path):
+            elif os.path.isfile(path):
                 status = os.lstat(path)
                 digest = self._digest(path, status)
                 known = self._store.has(digest, status.st_size)
@@ -98,7 +98,7 @@ class Restorer:
     def _is_link_of_ours(self, step: Step, path: str) -> bool:
         """True if a link leads where a result of the step has it lead: nothing is lost with it."""
         text = f"link:{os.readlink(path)}"
-        return self._store is not None and text in self._store.written(step.name)
+        return text in self._store.written(step.name)
 
     def some(self, step: Step, outputs: tuple[Output, ...]) -> int:
         """Restore only these, files alone; nothing else is touched. Returns how many. Raises so."""
@@ -118,8 +118,6 @@ class Restorer:
     def _staged(self, step: Step, wrong: list[Output]) -> list[tuple[Path, str]]:
         if not wrong:
             return []
-        if self._store is None:
-            raise DamagedError("there is no cache")
         whole = _whole_directories(self._root, step)
         return _stage(self._root, wrong, whole, self._store, self._transaction)
 

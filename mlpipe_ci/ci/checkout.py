@@ -75,6 +75,17 @@ def plan_checkout(
     )
 
 
+def expected_root(start: Path, env: Mapping[str, str]) -> Path:
+    """The root of the repository around a directory, also before it is checked out: the next
+    directory above with `.git`, else GitHub's workspace if it is above, else `start` itself.
+    """
+    for directory in (start, *start.parents):
+        if (directory / ".git").exists():
+            return directory
+    workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere").resolve()
+    return workspace if in_actions(env) and start.is_relative_to(workspace) else start
+
+
 def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:
     """Check out. Raises GitError, UsageError; a directory that was empty is empty then."""
     wanted, path = plan.wanted, plan.directory

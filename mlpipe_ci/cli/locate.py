@@ -7,13 +7,14 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from mlpipe_ci.ci.checkout import check_out_plan, directory_for, plan_checkout
+from mlpipe_ci.ci.checkout import check_out_plan, directory_for, expected_root, plan_checkout
 from mlpipe_ci.ci.event import in_actions
 from mlpipe_ci.cli.options import HERE, Options
 from mlpipe_ci.core.errors import NoGitError, UsageError
 from mlpipe_ci.repo.git import Git, open_git
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
+from mlpipe_ci.workflow.workflow_file import WorkflowFile, find_workflow_file
 
 
 def check_out_and_locate(
@@ -36,6 +37,12 @@ def check_out_and_locate(
             if needed:
                 check_out_plan(needed, say)
     return find_locations(replace(options, directory=str(start)), env)
+
+
+def expected_workflow_file(options: Options, env: Mapping[str, str]) -> WorkflowFile:
+    """The workflow file, named as it will be once the repository is there; cannot fail."""
+    start = Path(options.directory).resolve()
+    return find_workflow_file(start, options.file, expected_root(start, env))
 
 
 def find_locations(options: Options, env: Mapping[str, str]) -> Locations:

@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlpipe_ci import __version__
+from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
+from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.ci.checkout import large_files, remote_for
 from mlpipe_ci.ci.event import read_event
 from mlpipe_ci.cli.options import Options
-from mlpipe_ci.cli.step_selection import _chosen, named_steps
+from mlpipe_ci.cli.step_selection import selected_steps
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import DESK, Event
 from mlpipe_ci.core.frozen import frozen
@@ -23,19 +25,22 @@ from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.blame import CommitAttribution
 from mlpipe_ci.repo.changes import compare
-from mlpipe_ci.repo.each_files import Items, on_disk
-from mlpipe_ci.repo.git import History
+from mlpipe_ci.repo.each_files import on_disk
+from mlpipe_ci.repo.git import History, fetch_large_files
 from mlpipe_ci.repo.location import Locations
+from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.repo.work_tree import WorkTree, digest_of
 from mlpipe_ci.sources.dvc import dvc_of
 from mlpipe_ci.sources.each_items import items_of
+from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.sources.last_known import recalled
+from mlpipe_ci.sources.placement import Placement
 from mlpipe_ci.sources.sources import Sources
 from mlpipe_ci.tracing.discovery.check import InputChecker
+from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import FindItems, LoadRequest, find_workflow_file
 
-DEFAULT_FILE = "mlpipe.yml"
 TRACER = "MLPIPE_TRACER"
 PACK = "MLPIPE_PACK"
 """The environment variable that names the directory that GitHub's cache carries; for the action."""
@@ -65,7 +70,8 @@ def open_session(
     state = LocalState(locations.state, readonly=readonly)
     sources = Sources(env, locations.cache, state, messages.line, messages.progress)
     items = partial(items_of, locations, state, sources)
-    workflow = _load(locations, options, event, keep=not readonly, items=items)
+    request = load_request(locations, options, event, keep=not readonly, items=items)
+    workflow = load(request)
     remote = remote_for(env, locations.git, options.checkout, fetch=options.fetch)
     history = History(locations.git, remote) if locations.git else None
     comparison = compare(event, locations.git, history, options.base)
@@ -78,43 +84,65 @@ def open_session(
     )
     later = later_writes(workflow, state, tree)
     store = _store(locations, options, env, (event, workflow, state), messages)
-    known = partial(store.latest, event.scopes)
-    digest = partial(digest_of, tree)
     stale_outputs = StaleOutputs(
-        locations.private, locations.root, workflow, known, digest, tree.tracked
+        locations.private,
+        locations.root,
+        workflow,
+        partial(store.latest, event.scopes),
+        partial(digest_of, tree),
+        tree.tracked,
     )
     if readonly:
         tree.hide(path for paths in stale_outputs.paths().values() for path in paths)
-    chosen = _chosen(workflow, options)
+    selection = selected_steps(workflow, options)
     sources.recall = partial(recalled, store, event.scopes)
-    sources.expect(
-        e for s in workflow.steps if chosen is None or s.id in chosen for e in s.external
-    )
+    sources.expect(e for s in workflow.steps if selection.has(s.id) for e in s.external)
+    transaction = OutputTransaction(locations.root, locations.private / "aside")
     return Session(
-        root=locations.root,
-        git=locations.git,
+        env=env,
         event=event,
-        comparison=comparison,
+        load_request=request,
         workflow=workflow,
-        tree=tree,
-        checker=InputChecker(str(locations.root), tree, env, later),
-        later_writes=later,
+        repo=Repo(
+            root=locations.root,
+            git=locations.git,
+            private=locations.private,
+            tree=tree,
+            comparison=comparison,
+            blame=CommitAttribution(event, comparison, locations.git, history),
+        ),
+        cache=Cache(
+            store=store,
+            state=state,
+            scopes=event.scopes,
+            producer=_producer(event),
+            on_demand=_on_demand(options, event, store),
+        ),
+        data=ExternalData(
+            sources=sources,
+            placement=Placement(locations.root, sources, transaction, state),
+            dvc=dvc,
+            fetch_lfs=_fetch_lfs(locations, options, env),
+        ),
+        discovery=Discovery(
+            checker=InputChecker(str(locations.root), tree, env, later),
+            later_writes=later,
+            unavailable=_unwatched(env),
+        ),
+        transaction=transaction,
         stale_outputs=stale_outputs,
-        store=store,
-        state=state,
-        private=locations.private,
-        producer=_producer(event),
-        attribution=CommitAttribution(event, comparison, locations.git, history),
-        chosen=chosen,
-        sources=sources,
-        dvc=dvc,
-        forced=named_steps(workflow, options.force, "--force"),
-        needed_only=_needed_only(options, event, store),
-        untraced_because=_unwatched(env),
-        settings=options.settings,
-        readonly=readonly,
-        large_files=large_files(env, locations.git, options.checkout),
+        selection=selection,
     )
+
+
+def _fetch_lfs(
+    locations: Locations, options: Options, env: Mapping[str, str]
+) -> Callable[[tuple[str, ...]], None] | None:
+    git = locations.git
+    remote = large_files(env, git, options.checkout)
+    if git is None or remote is None:
+        return None
+    return lambda paths: fetch_large_files(git.command, remote, paths)
 
 
 def _store(
@@ -155,7 +183,7 @@ def _store(
     return open_cache(request, decoded, env)
 
 
-def _needed_only(options: Options, event: Event, store: Store) -> bool:
+def _on_demand(options: Options, event: Event, store: Store) -> bool:
     """On a runner that brings results from elsewhere, nothing comes that no step reads."""
     if options.outputs == "auto":
         return event.name != DESK and type(store) is not Store
@@ -171,33 +199,24 @@ def _unwatched(env: Mapping[str, str]) -> str:
 
 def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]) -> Workflow:
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
-    return _load(locations, options, read_event(env, locations.git), keep=False)
+    event = read_event(env, locations.git)
+    items = partial(on_disk, locations.root)
+    return load(load_request(locations, options, event, keep=False, items=items))
 
 
-def _load(
-    locations: Locations, options: Options, event: Event, *, keep: bool, items: Items | None = None
-) -> Workflow:
-    path, shown = workflow_file(options, locations.start, locations.root)
-    return load(
-        WorkflowFile(
-            path=path,
-            shown=shown,
-            root=locations.root,
-            name=default_name(event, locations.root),
-            github=dict(event.attributes),
-            settings=options.settings,
-            memory=locations.private,
-            keep=keep,
-            items=items or partial(on_disk, locations.root),
-        )
+def load_request(
+    locations: Locations, options: Options, event: Event, *, keep: bool, items: FindItems
+) -> LoadRequest:
+    """How to read the workflow file that the options mean. `keep`: it may be remembered."""
+    return LoadRequest(
+        file=find_workflow_file(locations.start, options.file, locations.root),
+        name=default_name(event, locations.root),
+        github=dict(event.attributes),
+        settings=options.settings,
+        memory=locations.private,
+        keep=keep,
+        items=items,
     )
-
-
-def workflow_file(options: Options, start: Path, root: Path) -> tuple[Path, str]:
-    """The workflow file: `--file` from the directory that the user is in, else at the root."""
-    path = start / options.file if options.file else root / DEFAULT_FILE
-    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    return path, shown
 
 
 def default_name(event: Event, root: Path) -> str:

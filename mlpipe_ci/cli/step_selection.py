@@ -4,6 +4,7 @@ from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import MissingInputError, UsageError
 from mlpipe_ci.core.graph import with_dependent, with_needed
 from mlpipe_ci.core.workflow import Workflow, no_items_message
+from mlpipe_ci.plan.evidence import Selection
 
 
 def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> frozenset[str]:
@@ -30,8 +31,15 @@ def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> fr
     return frozenset(found)
 
 
+def selected_steps(workflow: Workflow, options: Options) -> Selection:
+    """The steps that the user asked for. Raises UsageError."""
+    return Selection(
+        chosen=_chosen(workflow, options), forced=named_steps(workflow, options.force, "--force")
+    )
+
+
 def _chosen(workflow: Workflow, options: Options) -> frozenset[str] | None:
-    """Ids of the steps that the user asked for, None for all. Raises UsageError."""
+    """Ids of the steps that count, None for all. Raises UsageError."""
     if not options.targets:
         if options.only or options.downstream:
             raise UsageError("--only and --downstream belong to steps; name one: mlpipe run STEP")

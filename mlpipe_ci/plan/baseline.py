@@ -5,7 +5,7 @@ follow from the ids of its files, and under these keys lie its results, whoever 
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from mlpipe_ci.core.workflow import ForEach, Step, Workflow
 from mlpipe_ci.metrics.evaluation import MetricsEvaluator
 from mlpipe_ci.metrics.files import Metrics, MetricsError, parse_metrics, together
 from mlpipe_ci.plan.decide import make_plan
-from mlpipe_ci.plan.evidence import EvidenceCollector
+from mlpipe_ci.plan.evidence import ALL_STEPS
 from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.repo.each_files import chosen, included
@@ -29,7 +29,7 @@ from mlpipe_ci.repo.git import Git, History
 from mlpipe_ci.sources.dvc import Dvc
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile
 
 
 @frozen(kw_only=False)
@@ -59,15 +59,13 @@ class BaseCommit:
 
 def base_commit_of(session: Session) -> BaseCommit | None:
     """The base, if one is known."""
-    base, history = session.comparison.base, session.attribution.history
-    if base is None or session.git is None or history is None:
+    base, history = session.repo.comparison.base, session.repo.blame.history
+    if base is None or session.repo.git is None or history is None:
         return None
-    return BaseCommit(session.git, history, base)
+    return BaseCommit(session.repo.git, history, base)
 
 
-def evaluator(
-    session: Session, env: Mapping[str, str], say: Callable[[str], None], now: float
-) -> MetricsEvaluator:
+def evaluator(session: Session, say: Callable[[str], None], now: float) -> MetricsEvaluator:
     """What outcomes are weighed by. What is not known of the base is said, and fails nothing."""
     workflow, base = session.workflow, base_commit_of(session)
     proposed = session.event.is_proposed_change
@@ -75,7 +73,7 @@ def evaluator(
         return MetricsEvaluator(workflow)
     if base is None:
         return MetricsEvaluator(
-            workflow, None, _unknown(workflow, f"no base ({session.comparison.how})")
+            workflow, None, _unknown(workflow, f"no base ({session.repo.comparison.how})")
         )
     try:
         then = base_workflow(session, base)
@@ -86,19 +84,19 @@ def evaluator(
     if then is None:
         why = f"no base: {base.short} has no {workflow.file}"
         return MetricsEvaluator(workflow, None, _unknown(workflow, why))
-    measured = base_metrics(session, env, base, then, now)
+    measured = base_metrics(session, base, then, now)
     return MetricsEvaluator(workflow, then if proposed else None, measured)
 
 
 def base_metrics(
-    session: Session, env: Mapping[str, str], base: BaseCommit, then: Workflow, now: float
+    session: Session, base: BaseCommit, then: Workflow, now: float
 ) -> dict[str, BaseMetrics]:
     """For each step with metrics, what it measured at the base, or why that is not known."""
     steps = [step for step in session.workflow.steps if step.metrics or step.plots]
     if not steps:
         return {}
     try:
-        decisions = _decisions(session, env, base, then, now)
+        decisions = _decisions(session, base, then, now)
     except MlpipeError as error:
         why = f"no base: {base.short} cannot be looked up: {_first_line(error)}"
         decisions, unknown = {}, BaseMetrics(source=why)
@@ -113,30 +111,34 @@ def base_metrics(
 
 
 def _decisions(
-    session: Session, env: Mapping[str, str], base: BaseCommit, then: Workflow, now: float
+    session: Session, base: BaseCommit, then: Workflow, now: float
 ) -> dict[str, Decision]:
     """The plan of the base. Raises MlpipeError."""
     tree = _tree(session, base, then)
-    later = later_writes(then, session.state, tree)
-    evidence_source: EvidenceCollector = replace(
+    later = later_writes(then, session.cache.state, tree)
+    repo = replace(
+        session.repo,
+        tree=tree,
+        comparison=replace(session.repo.comparison, changed=()),
+        blame=replace(session.repo.blame, git=None),  # nobody reads the reasons
+    )
+    checker = InputChecker(str(repo.root), tree, session.env, later)
+    collector = replace(
         session.collector(now),
         workflow=then,
-        tree=tree,
-        checker=InputChecker(str(session.root), tree, env, later),
-        changed=(),
-        forced=frozenset(),
-        chosen=None,
-        author=lambda _path: "",
+        repo=repo,
+        cache=replace(session.cache, scopes=_trusted(session.event)),
+        discovery=replace(session.discovery, checker=checker, later_writes=later),
+        selection=ALL_STEPS,
         metrics_only=True,
-        scopes=_trusted(session.event),
     )
-    return {one.step.id: one for one in make_plan(then, evidence_source).decisions}
+    return {one.step.id: one for one in make_plan(then, collector).decisions}
 
 
 def _tree(session: Session, base: BaseCommit, workflow: Workflow) -> CommitTree:
-    work = (session.root, base.git, workflow.writes, session.state.digest_cache)
+    work = (session.repo.root, base.git, workflow.writes, session.cache.state.digest_cache)
     then = base.history.entries(base.commit)
-    dvc = Dvc(session.root, lambda: then, base.link, None) if session.dvc else None
+    dvc = Dvc(session.repo.root, lambda: then, base.link, None) if session.data.dvc else None
     return CommitTree(work, then, base.link, dvc)
 
 
@@ -145,7 +147,7 @@ def _items(session: Session, tree: CommitTree, each: ForEach) -> tuple[str, ...]
     found = {path for one in included(each.patterns) for path in tree.paths(one, each.step)}
     paths = [one.path for one in each.external]
     here = {path for path in found if not any(is_under(path, one) for one in paths)}
-    there = {item.path for one in each.external for item in session.sources.items(one)}
+    there = {item.path for one in each.external for item in session.data.sources.items(one)}
     meant = {p for p in there if any(matches(one, p) for one in included(each.patterns))}
     return chosen(each.patterns, here | meant)
 
@@ -175,24 +177,22 @@ def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
             content = None if path_fault(path) else base.text(path)
             if content is not None:
                 _write(root, path, content)
-        file = WorkflowFile(
-            path=root / name,
-            shown=name,
-            root=root,
+        request = LoadRequest(
+            file=WorkflowFile(path=root / name, shown=name, root=root),
             name=session.workflow.name,
             github=dict(session.event.attributes),
-            memory=session.private / "base",
-            keep=not session.readonly,
+            memory=session.repo.private / "base",
+            keep=session.load_request.keep,
             items=partial(_items, session, _tree(session, base, session.workflow)),
         )
-        return load(file)
+        return load(request)
 
 
 def _is_the_same(session: Session, base: BaseCommit, text: str) -> bool:
     """True if file and params are those of the base: then they need not be read again."""
-    if session.settings:
+    if session.load_request.settings:
         return False
-    workflow, root = session.workflow, session.root
+    workflow, root = session.workflow, session.repo.root
     texts = {workflow.file: text, **{path: base.text(path) for path in workflow.params_files}}
     try:
         same = all((root / path).read_text("utf-8") == then for path, then in texts.items())

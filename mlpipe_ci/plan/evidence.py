@@ -1,14 +1,10 @@
 """Gathers what is known about a step: from the work tree, the cache, and the state."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
+from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.outputs import is_right
-from mlpipe_ci.cache.state import LocalState
-from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.cache_key import (
     Input,
     KeyParts,
@@ -21,6 +17,7 @@ from mlpipe_ci.core.changes import Change, affects, describe_change
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
+from mlpipe_ci.core.event import DESK, Event
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
@@ -30,9 +27,10 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
 from mlpipe_ci.plan.inputs import InputResolver
-from mlpipe_ci.repo.work_tree import WorkTree
-from mlpipe_ci.sources.sources import Sources
-from mlpipe_ci.tracing.discovery.check import InputChecker, Left
+from mlpipe_ci.repo.repo import Repo
+from mlpipe_ci.sources.external_data import ExternalData
+from mlpipe_ci.tracing.discovery.check import Left
+from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
 
 NAMED = 3
@@ -40,34 +38,37 @@ NAMED = 3
 
 
 @frozen
-class EvidenceCollector:
-    """The witness of plan and run. `github` is the context of `if` expressions; `now` in seconds
-    since 1970; `store` None: no cache can be used; `changed`: paths between base and head;
-    `forced`: ids of steps that run whatever is known; `chosen`: of those that count (None: all);
-    `watching`: why steps cannot be watched here, empty if they can; `checker`: what discovered
-    inputs are now; `author`: which commit changed a path, in words that follow the path's;
-    `sources`: data that git does not have; `repository`: whose results tell what has changed where
-    nothing is remembered (empty: none's);
-    `metrics_only`: of results nothing but the metrics is wanted, so that no output need be there.
+class Selection:
+    """Which steps the user asked for. `chosen`: ids of those that count, None: all. `forced`: of
+    those that run whatever is known.
     """
 
-    root: Path
-    workflow: Workflow
-    tree: WorkTree
-    store: Store | None
-    state: LocalState
-    checker: InputChecker
-    scopes: tuple[str, ...]
-    github: Mapping[str, Any]
-    now: float
-    changed: tuple[Change, ...] = ()
-    forced: frozenset[str] = frozenset()
     chosen: frozenset[str] | None = None
-    watching: str = ""
-    author: Callable[[str], str] = lambda _path: ""
+    forced: frozenset[str] = frozenset()
+
+    def has(self, step: str) -> bool:
+        """True if the step of this id counts."""
+        return self.chosen is None or step in self.chosen
+
+
+ALL_STEPS = Selection()
+
+
+@frozen
+class EvidenceCollector:
+    """Collects the evidence for plan and run. `now` in seconds since 1970. `metrics_only`: of
+    results nothing but the metrics is wanted, so that no output need be there.
+    """
+
+    event: Event
+    workflow: Workflow
+    repo: Repo
+    cache: Cache
+    data: ExternalData
+    discovery: Discovery
+    now: float
+    selection: Selection = ALL_STEPS
     metrics_only: bool = False
-    repository: str = ""
-    sources: Sources | None = None
 
     @cached_property
     def declared(self) -> DeclaredOutputs:
@@ -78,19 +79,19 @@ class EvidenceCollector:
     def resolver(self) -> InputResolver:
         """What finds the inputs of steps."""
         return InputResolver(
-            root=self.root,
+            root=self.repo.root,
             workflow=self.workflow,
-            tree=self.tree,
+            tree=self.repo.tree,
             declared=self.declared,
-            digest_cache=self.state.digest_cache,
-            sources=self.sources,
+            digest_cache=self.cache.state.digest_cache,
+            sources=self.data.sources,
         )
 
     def collect(
         self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
     ) -> Evidence:
         """Say all that is known about the step now. Raises MissingInputError, PathError."""
-        if self.chosen is not None and step.id not in self.chosen:
+        if not self.selection.has(step.id):
             return Evidence(condition=False, left_out=True)
         value, waits_for = self._condition(step, written, facts, failed)
         if waits_for:
@@ -100,7 +101,7 @@ class EvidenceCollector:
         try:
             inputs, waits_for = self.resolver.resolve(step, written)
         except SourceError as error:
-            return Evidence(unreachable=str(error), forced=step.id in self.forced)
+            return Evidence(unreachable=str(error), forced=step.id in self.selection.forced)
         parts = key_parts(step, inputs)
         key = step_key(parts)
         matches = self._matching_results(step, key, written, waits_for)
@@ -116,11 +117,11 @@ class EvidenceCollector:
             unusable=matches.unusable,
             discovered=matches.differing,
             unwatched=self._unwatched(step),
-            unstored=self.state.last_trace(self.workflow.file, step.id).unstored,
+            unstored=self.cache.state.last_trace(self.workflow.file, step.id).unstored,
             previous=previous,
             opened=now,
-            forced=step.id in self.forced,
-            failed_before=not results and self.state.failed(self.workflow.file, step.id, key),
+            forced=step.id in self.selection.forced,
+            failed_before=not results and self.cache.state.failed(self.workflow.file, step.id, key),
             changed=tuple(describe_change(change) for change in changes),
             commits=() if results or waits_for else self._commits(changes, previous, now),
             notes=self._notes(step),
@@ -138,21 +139,25 @@ class EvidenceCollector:
 
         Of the last success here; on a fresh runner, of the last that the cache knows.
         """
-        previous = self.state.previous(self.workflow.file, step.id)
+        previous = self.cache.state.previous(self.workflow.file, step.id)
         if previous is None and step.name in self._latest:
             previous = self._latest[step.name].parts
         if previous is None or parts is None:
             return previous, parts
-        old, new = opened(previous.inputs, parts.inputs, self.state.listing, self.tree.listing)
+        old, new = opened(
+            previous.inputs, parts.inputs, self.cache.state.listing, self.repo.tree.listing
+        )
         return replace(previous, inputs=old), replace(parts, inputs=new)
 
     @cached_property
     def _latest(self) -> dict[str, Result]:
         """The newest result of each step of this repository, where nothing is remembered of it."""
-        if self.store is None or not self.repository:
+        if not self.event.repository or self.event.name == DESK:
             return {}
-        found = self.store.latest(self.scopes)
-        return {n: one for n, one in found.items() if one.producer.repository == self.repository}
+        found = self.cache.store.latest(self.cache.scopes)
+        return {
+            n: one for n, one in found.items() if one.producer.repository == self.event.repository
+        }
 
     def _condition(
         self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
@@ -163,24 +168,27 @@ class EvidenceCollector:
         from mlpipe_ci.plan import conditions  # noqa: PLC0415
 
         context = conditions.ConditionContext(
-            workflow=self.workflow, github=self.github, facts=facts, hash_files=self.tree.hash_files
+            workflow=self.workflow,
+            github=dict(self.event.attributes),
+            facts=facts,
+            hash_files=self.repo.tree.hash_files,
         )
         found = conditions.evaluate_condition(step, context, written, failed)
         return found.value, found.waits_for
 
     def nearest(self, step: Step, parts: KeyParts | None) -> Result | None:
         """The stored result of the step that differs least from this; of those the newest."""
-        if self.store is None or parts is None:
+        if parts is None:
             return None
-        known = [one for one in self.store.of_step(step.name, self.scopes) if one.parts]
+        known = [one for one in self.cache.store.of_step(step.name, self.cache.scopes) if one.parts]
         return min(known, key=lambda one: len(differences(one.parts, parts)), default=None)  # type: ignore[arg-type]
 
     def newest(self, key: str | None) -> Result | None:
         """The newest stored result of a key, whether it fits or not."""
-        if self.store is None or not key:
+        if not key:
             return None
-        known = self.store.results(key, self.scopes)
-        for more in () if known else self.store.further(key):
+        known = self.cache.store.results(key, self.cache.scopes)
+        for more in () if known else self.cache.store.further(key):
             known += more
         return max(known, key=lambda one: one.finished, default=None)
 
@@ -190,8 +198,8 @@ class EvidenceCollector:
             return ""
         if self.workflow.tracing_of(step) == "off":
             return "declares no inputs, and tracing is off, so it runs each time"
-        if self.watching:
-            return f"declares no inputs, and {self.watching}, so it runs each time"
+        if self.discovery.unavailable:
+            return f"declares no inputs, and {self.discovery.unavailable}, so it runs each time"
         return ""
 
     def _matching_results(
@@ -199,25 +207,32 @@ class EvidenceCollector:
     ) -> Matches:
         """The stored results of a key, held against what is there now."""
         nothing = Matches(waits_for=waits_for)
-        if self.store is None or step.cache is False or self._unwatched(step):
+        if step.cache is False or self._unwatched(step):
             return nothing
         if waits_for and step.reads:
             return nothing
-        known = self.store.results(key, self.scopes)
+        known = self.cache.store.results(key, self.cache.scopes)
         if waits_for:  # by steps that may write anything, for one that may read anything
-            return nothing if known or any(self.store.further(key)) else Matches()
+            return nothing if known or any(self.cache.store.further(key)) else Matches()
         matcher = ResultMatcher(
-            self.checker, self.workflow, self.declared, self._lost, self.author, self._left
+            self.discovery.checker,
+            self.workflow,
+            self.declared,
+            self._lost,
+            self.repo.blame.name,
+            self._left,
         )
         found = matcher.results(step, known, written)
-        if not found.fitting and step.id not in self.forced:
-            for more in self.store.further(key, self.scopes if self.metrics_only else None):
+        if not found.fitting and step.id not in self.selection.forced:
+            for more in self.cache.store.further(
+                key, self.cache.scopes if self.metrics_only else None
+            ):
                 known += more
                 found = matcher.results(step, known, written)
                 if found.fitting:
                     break
         if found.fitting and step.metrics and not found.fitting[0].metrics:
-            first = metrics_now(step, found.fitting[0], self.store)
+            first = metrics_now(step, found.fitting[0], self.cache.store)
             return replace(found, fitting=(first, *found.fitting[1:]))
         return found
 
@@ -226,7 +241,7 @@ class EvidenceCollector:
         known = self.workflow.steps[self.workflow.index_by_id[step]]
         if not known.declares_nothing:
             return known.writes, ()
-        last = self.state.last_trace(self.workflow.file, step)
+        last = self.cache.state.last_trace(self.workflow.file, step)
         return (), (path for path, _ in last.wrote if path not in last.kept)
 
     def _lost(self, result: Result) -> str:
@@ -237,9 +252,9 @@ class EvidenceCollector:
         return next(lost, "")
 
     def _has(self, output: Output) -> bool:
-        if self.store is not None and self.store.holds(output):
+        if self.cache.store.holds(output):
             return True
-        return is_right(self.root, output, self.state.digest_cache.digest)
+        return is_right(self.repo.root, output, self.cache.state.digest_cache.digest)
 
     def _changes(self, step: Step) -> tuple[Change, ...]:
         """The changed paths that the step reads."""
@@ -247,7 +262,7 @@ class EvidenceCollector:
         excluded = [p[1:] for p in step.reads if p.startswith("!")]
         return tuple(
             change
-            for change in self.changed
+            for change in self.repo.comparison.changed or ()
             if any(affects(p, change) for p in wanted)
             and not any(is_under(change.path, one.path) for one in self.workflow.external_inputs)
             and not any(matches(p, change.path) for p in excluded)
@@ -258,18 +273,18 @@ class EvidenceCollector:
     ) -> tuple[str, ...]:
         """Words for the commits that changed the first few of the paths that a reason names."""
         paths = changed_inputs(previous, now) if previous and now else [c.path for c in changes]
-        return tuple(self.author(path) for path in paths[:NAMED])
+        return tuple(self.repo.blame.name(path) for path in paths[:NAMED])
 
     def _notes(self, step: Step) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}
-        stale = (self.sources.stale(one) for one in outside) if self.sources else ()
+        stale = (self.data.sources.stale(one) for one in outside)
         notes = sorted(filter(None, stale)) + [
             f"its output {path} is tracked by git, so each run changes a tracked file"
             for path in step.writes
-            if self.tree.tracked(path)
+            if self.repo.tree.tracked(path)
         ]
         for pattern in step.reads:
-            left_out = self.tree.left_out(pattern)
+            left_out = self.repo.tree.left_out(pattern)
             if left_out:
                 some = ", ".join(left_out[:2]) + (", …" if len(left_out) > 2 else "")  # noqa: PLR2004
                 notes.append(

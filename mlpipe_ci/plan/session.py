@@ -1,76 +1,56 @@
-"""What a command works with: the opened repository, workflow, cache and state."""
+"""What a command works with: the opened repository, workflow, cache, sources."""
 
-from pathlib import Path
+from collections.abc import Mapping
 
+from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.state import LocalState
-from mlpipe_ci.cache.store import Store
-from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.errors import MissingInputError
-from mlpipe_ci.core.event import DESK, Event
+from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.workflow import Workflow, no_items_message
-from mlpipe_ci.plan.evidence import EvidenceCollector
-from mlpipe_ci.repo.blame import CommitAttribution
-from mlpipe_ci.repo.git import Git, Remote
+from mlpipe_ci.plan.evidence import ALL_STEPS, EvidenceCollector, Selection
+from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.repo.work_tree import WorkTree
-from mlpipe_ci.sources.dvc import Dvc
-from mlpipe_ci.sources.sources import Sources
-from mlpipe_ci.tracing.discovery.check import InputChecker
+from mlpipe_ci.sources.external_data import ExternalData
+from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.workflow.workflow_file import LoadRequest
 
 
 @frozen
 class Session:
-    """The opened parts. `private`: a directory of this work tree alone, for lock, logs, aside.
+    """The opened parts, each made once and passed on unchanged.
 
-    `settings`: of `--set`; `readonly`: nothing is written.
+    `env`: the environment that mlpipe was started with. `load_request`: how the workflow was read.
+    `transaction`: moves outputs out of the way of the steps that run. `stale_outputs`: what steps
+    wrote that the workflow no longer has. `selection`: the steps that the user asked for.
     """
 
-    root: Path
-    git: Git | None
+    env: Mapping[str, str]
     event: Event
-    comparison: Comparison
+    load_request: LoadRequest
     workflow: Workflow
-    tree: WorkTree
-    store: Store
-    state: LocalState
-    private: Path
-    producer: Producer
-    attribution: CommitAttribution
-    large_files: Remote | None
-    checker: InputChecker
-    later_writes: LaterWrites
+    repo: Repo
+    cache: Cache
+    data: ExternalData
+    discovery: Discovery
+    transaction: OutputTransaction
     stale_outputs: StaleOutputs
-    sources: Sources
-    dvc: Dvc | None
-    forced: frozenset[str]
-    chosen: frozenset[str] | None
-    needed_only: bool
-    untraced_because: str
-    settings: tuple[str, ...]
-    readonly: bool
+    selection: Selection = ALL_STEPS
 
     def collector(self, now: float) -> EvidenceCollector:
-        """The witness for plan and run. `now` in seconds since 1970. Raises MissingInputError."""
+        """Evidence for plan and run. `now` in seconds since 1970. Raises MissingInputError."""
         self._refuse_nothing()
         return EvidenceCollector(
-            root=self.root,
+            event=self.event,
             workflow=self.workflow,
-            tree=self.tree,
-            store=self.store,
-            state=self.state,
-            checker=self.checker,
-            watching=self.untraced_because,
-            scopes=self.event.scopes,
-            github=dict(self.event.attributes),
-            changed=self.comparison.changed or (),
-            forced=self.forced,
-            chosen=self.chosen,
-            author=self.attribution.name,
-            sources=self.sources,
-            repository=self.event.repository if self.event.name != DESK else "",
+            repo=self.repo,
+            cache=self.cache,
+            data=self.data,
+            discovery=self.discovery,
+            selection=self.selection,
             now=now,
         )
 
@@ -78,7 +58,7 @@ class Session:
         """A step for each of no files would be left out without a word."""
         groups = {step.group for step in self.workflow.steps}
         for each in self.workflow.items:
-            if each.id not in groups and self.chosen is None:
+            if each.id not in groups and self.selection.chosen is None:
                 raise MissingInputError(no_items_message(self.workflow, each))
 
 

@@ -61,7 +61,7 @@ class AttemptResult:
 def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -> Attempt:
     """Start a step's command, its outputs aside. Raises PathError; then nothing runs."""
     step = decision.step
-    refuse_links(context.root, step, step.writes)
+    refuse_links(context.repo.root, step, step.writes)
     notes = moved_note(context, step, context.transaction.clear_way(step))
     more = written_before(context, step)
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
@@ -91,7 +91,7 @@ def _start(context: RunContext, attempt: Attempt) -> None:
 
 def finish(context: RunContext, attempt: Attempt, ended: JobResult) -> AttemptResult:
     """Keep what the command wrote, or put back what was there before."""
-    context.tree.forget()
+    context.repo.tree.forget()
     access, outcome = _ended(context, attempt, ended)
     notes = outcome.notes + attempt.notes
     return AttemptResult(
@@ -103,7 +103,7 @@ def _ended(
     context: RunContext, attempt: Attempt, ended: JobResult
 ) -> tuple[FileAccess, StepOutcome]:
     decision = attempt.decision
-    access = access_of_failure(ended.trace, context.root)
+    access = access_of_failure(ended.trace, context.repo.root)
     if ended.cancelled:
         outcome = _failed(context, decision, ended, "ended by mlpipe")
         return access, replace(outcome, status=Status.CANCELLED)
@@ -129,10 +129,10 @@ def _ended(
 
 def _pointer_fault(context: RunContext, ended: JobResult) -> str:
     """A step that took a Git LFS pointer for data has made something of 130 bytes of text."""
-    if not uses_lfs(context.root):
+    if not uses_lfs(context.repo.root):
         return ""
-    read = lfs_pointers(context.root, contents_read(ended.trace, context.root))
-    found = [path for path in read if context.tree.tracked(path)]
+    read = lfs_pointers(context.repo.root, contents_read(ended.trace, context.repo.root))
+    found = [path for path in read if context.repo.tree.tracked(path)]
     if not found:
         return ""
     return (
@@ -145,7 +145,7 @@ def _outside_fault(context: RunContext, step: Step, ended: JobResult) -> str:
     """Who reads what a source has without naming it gets what another step had fetched, once."""
     if not context.workflow.external_inputs:
         return ""
-    for path in contents_read(ended.trace, context.root):
+    for path in contents_read(ended.trace, context.repo.root):
         for one in context.workflow.external_inputs:
             if is_under(path, one.path) and not any(matches(p, path) for p in step.reads):
                 return (
@@ -164,7 +164,7 @@ def _remedy(context: RunContext, step: Step, lines: tuple[str, ...]) -> tuple[st
             return (
                 f"'{plain}' comes from {redacted(one.url)}; name it in inputs, and it is fetched",
             )
-    path = context.dvc.missing(text) if context.dvc else ""
+    path = context.data.dvc.missing(text) if context.data.dvc else ""
     if path and not any(matches(pattern, path) for pattern in step.reads):
         return (f"'{path}' is tracked by DVC; name it in inputs, and its content is fetched",)
     return ()
@@ -208,7 +208,7 @@ def strict_faults(context: RunContext, step: Step, ended: JobResult) -> tuple[st
         return (f"tracing: strict, but what it reads cannot be watched: {why}",)
     found = []
     for whole, write in trace.refused:
-        path = os.path.relpath(whole, os.path.realpath(context.root))
+        path = os.path.relpath(whole, os.path.realpath(context.repo.root))
         verb, key = ("write", "outputs") if write else ("read", "inputs")
         found.append(
             f"it may not {verb} {path}, which it does not declare; at {context.workflow.file}:"
@@ -222,7 +222,7 @@ def _failed(
 ) -> StepOutcome:
     stale = context.transaction.roll_back(decision.step.id) or ()
     if decision.key and not ended.cancelled:
-        context.state.fail(context.workflow.file, decision.step.id, decision.key)
+        context.cache.state.fail(context.workflow.file, decision.step.id, decision.key)
     tail = _tail(ended.job.log)
     notes: tuple[str, ...] = (why, *more, *_remedy(context, decision.step, tail))
     if stale:

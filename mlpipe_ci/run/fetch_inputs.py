@@ -27,20 +27,18 @@ def fetch_inputs(context: RunContext, decision: Decision) -> Decision:
 
 
 def _from_outside(context: RunContext, step: Step) -> tuple[str, ...]:
-    placement = context.placement
-    if placement is None:
-        return ()
+    placement = context.data.placement
     notes: tuple[str, ...] = ()
     patterns = [pattern for pattern in step.reads if not pattern.startswith("!")]
     for external in externals_of(context.workflow, patterns):
-        refuse_links(context.root, step, (external.path,))
-        if tracked := context.tree.tracked(external.path):
+        refuse_links(context.repo.root, step, (external.path,))
+        if tracked := context.repo.tree.tracked(external.path):
             raise PathError(
                 f"'{external.path}' is the place of data from outside, and git tracks {tracked[0]} "
                 "there; name a place of its own, or take it out of git (git rm --cached)"
             )
         notes += _place(placement, external, patterns)
-        context.tree.forget()
+        context.repo.tree.forget()
     return notes
 
 
@@ -57,19 +55,19 @@ def _place(placement: Placement, external: ExternalInput, patterns: list[str]) -
 
 def _from_dvc(context: RunContext, decision: Decision) -> None:
     """Have DVC bring what it tracks, of that which the step reads and is not here."""
-    inputs = decision.parts.inputs if decision.parts and context.dvc else ()
-    items = [one for item in inputs for one in context.tree.opened(item) if is_of_dvc(one)]
-    if not items or context.dvc is None:
+    inputs = decision.parts.inputs if decision.parts and context.data.dvc else ()
+    items = [one for item in inputs for one in context.repo.tree.opened(item) if is_of_dvc(one)]
+    if not items or context.data.dvc is None:
         return
-    known = {one.path: out for one in items if (out := context.dvc.out(one.path))}
-    missing = [out for out in known.values() if context.dvc.lacks(out)]
+    known = {one.path: out for one in items if (out := context.data.dvc.out(one.path))}
+    missing = [out for out in known.values() if context.data.dvc.lacks(out)]
     if not missing:
         return
-    pull(context.root, missing, context.env)
-    context.tree.forget()
+    pull(context.repo.root, missing, context.env)
+    context.repo.tree.forget()
     for item in items:
-        out = context.dvc.out(item.path)
-        if out is None or context.dvc.input(out) != item:
+        out = context.data.dvc.out(item.path)
+        if out is None or context.data.dvc.input(out) != item:
             raise SourceError(f"what DVC has brought for '{item.path}' is not what its hash says")
 
 
@@ -79,18 +77,18 @@ def _large_files(context: RunContext, decision: Decision) -> None:
     Raises PathError if the content cannot be fetched.
     """
     inputs = decision.parts.inputs if decision.parts else ()
-    paths = tuple(one.path for item in inputs for one in context.tree.opened(item))
-    found = lfs_pointers(context.root, paths)
+    paths = tuple(one.path for item in inputs for one in context.repo.tree.opened(item))
+    found = lfs_pointers(context.repo.root, paths)
     if not found:
         return
     why = ""
-    if context.fetch_large:
+    if context.data.fetch_lfs:
         try:
-            context.fetch_large(found)
+            context.data.fetch_lfs(found)
         except GitError as error:
             why = f" ({error})"
-        found = lfs_pointers(context.root, found)
-        context.tree.forget()
+        found = lfs_pointers(context.repo.root, found)
+        context.repo.tree.forget()
     if found:
         raise PathError(
             f"input '{found[0]}' is a Git LFS pointer, its content is not here{why}; fetch it "

@@ -90,7 +90,7 @@ def looked_for(context: RunContext, access: FileAccess, reads: tuple[str, ...]) 
 
 def access_of_last_success(context: RunContext, step: Step) -> FileAccess:
     """By the step's last success here; what it only looked for as far as it matters."""
-    last = context.state.last_trace(context.workflow.file, step.id)
+    last = context.cache.state.last_trace(context.workflow.file, step.id)
     return FileAccess(
         reads=frozenset((*last.reads, *last.looked)),
         writes=frozenset((*last.writes, *(path for path, _ in last.wrote), *last.shared)),

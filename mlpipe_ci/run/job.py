@@ -26,7 +26,7 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
 
     Raises PathError if its directory or a secret is missing.
     """
-    script = context.scripts / f"{step.id}.script"
+    script = context.repo.private / "scripts" / f"{step.id}.script"
     if step.shell not in SHELLS:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")
@@ -35,11 +35,11 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
     env |= {VISIBLE: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
     env |= {variable.name: _value(variable, context, step) for variable in step.secret_env}
-    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(context.root)}
+    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(context.repo.root)}
     return Job(
         id=step.id,
         argv=_repeated(context, step, command_line(step.shell, step.run, str(script))),
-        directory=_directory(context.root, step),
+        directory=_directory(context.repo.root, step),
         env=tuple(env.items()),
         log=context.logs / f"{step.id}.log",
         append=attempt > 1,
@@ -60,7 +60,7 @@ def _repeated(context: RunContext, step: Step, argv: tuple[str, ...]) -> tuple[s
         return argv
     full_path = samples_directory(context, step)
     shutil.rmtree(full_path, ignore_errors=True)
-    files = [shlex.quote(str(context.root / path)) for path in step.metrics]
+    files = [shlex.quote(str(context.repo.root / path)) for path in step.metrics]
     words, here = shlex.join(argv), shlex.quote(str(full_path))
     missing = "echo mlpipe: repetition $MLPIPE_REPEAT did not write this file >&2; exit 1"
     lines = ["export MLPIPE_REPEAT=1", f"while [ $MLPIPE_REPEAT -lt {step.repeat} ]; do"]
@@ -81,9 +81,9 @@ def _watch(context: RunContext, step: Step) -> TraceRequest | None:
         return None
     log = context.logs / f"{step.id}.strace"
     rules = _rules(context, step) if mode == "strict" else ""
-    directory = context.root / step.working_directory
+    directory = context.repo.root / step.working_directory
     return TraceRequest(
-        root=context.root, directory=directory, log=log, preferred=preferred, rules=rules
+        root=context.repo.root, directory=directory, log=log, preferred=preferred, rules=rules
     )
 
 

@@ -23,7 +23,7 @@ class StepOrder:
         if jobs == 1:
             return Scheduler(in_listed_order(self._context.workflow), [0.0] * steps)
         kinds = [kind(step) for step in self._context.workflow.steps]
-        took = self._context.state.durations(self._context.workflow.file)
+        took = self._context.cache.state.durations(self._context.workflow.file)
         indexes = self._context.workflow.index_by_id
         seconds = {indexes[step]: one for step, one in took.items() if step in indexes}
         return Scheduler(self.before, longest_first(self.before, seconds), kinds)

@@ -49,22 +49,26 @@ def record_success(
 ) -> None:
     """Remember a success with the names of its inputs: the next run can say what changed."""
     key, parts, file = decision.key, decision.parts, context.workflow.file
-    if key is None or parts is None or context.state.knows(file, decision.step.id, key, last.made):
+    if (
+        key is None
+        or parts is None
+        or context.cache.state.knows(file, decision.step.id, key, last.made)
+    ):
         return
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:
-        texts = ((digest, context.tree.listing(digest) or "") for digest in listings)
-        context.state.keep_listings(texts)
-    context.state.succeeded(file, decision.step.id, parts, seconds, last)
+        texts = ((digest, context.repo.tree.listing(digest) or "") for digest in listings)
+        context.cache.state.keep_listings(texts)
+    context.cache.state.succeeded(file, decision.step.id, parts, seconds, last)
 
 
 def read_all_metrics(context: RunContext, step: Step) -> Metrics:
     """From the files of a step. Raises MissingOutputError, MetricsError."""
     found: dict[str, Metrics] = {}
     for path in step.metrics:
-        if not (context.root / path).exists():
+        if not (context.repo.root / path).exists():
             raise MissingOutputError(f"the command ended well, but did not write '{path}'")
-        found[path] = read_metrics(context.root / path, path)
+        found[path] = read_metrics(context.repo.root / path, path)
     return together(found)
 
 

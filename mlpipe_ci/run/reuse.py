@@ -43,7 +43,7 @@ class OutputReuse:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         context, step = self._context, decision.step
         restorer = self._restorer(step)
-        if context.needed_only and not has_links(result.outputs):
+        if context.cache.on_demand and not has_links(result.outputs):
             self._held[step.id] = decision
             wanted = () if result.metrics else step.metrics
             metrics = tuple(o for o in result.outputs if o.path in wanted)
@@ -54,9 +54,8 @@ class OutputReuse:
             self._bring_log(result)
         self.wrote = bool(restored or moved)
         if self.wrote:
-            context.tree.forget()
-        if context.store:
-            context.store.used(result)
+            context.repo.tree.forget()
+        context.cache.store.used(result)
         self._note(step, decision, result)
         notes = (f"{restored} file(s) restored from the cache",) if restored else ()
         return make_outcome(
@@ -73,17 +72,17 @@ class OutputReuse:
 
     def _bring_log(self, result: Result) -> None:
         """What the step printed, for `mlpipe logs`; it is no loss if it cannot be had."""
-        if self._context.store and result.log:
+        if result.log:
             with suppress(DamagedError, OSError):
-                self._context.store.bring((result.log,))
+                self._context.cache.store.bring((result.log,))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> None:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
         context = self._context
         if step.declares_nothing:
             paths = [output.path for output in result.outputs]
-            context.tree.add_outputs(paths)
-            context.later_writes.add(context.workflow.index_by_id[step.id], paths)
+            context.repo.tree.add_outputs(paths)
+            context.discovery.later_writes.add(context.workflow.index_by_id[step.id], paths)
         record_success(context, decision, result.seconds, last_trace_of(step, result))
 
     def deferred(self) -> Iterator[Decision]:
@@ -105,26 +104,30 @@ class OutputReuse:
         del self._held[decision.step.id]
         if decision.result:
             self._restorer(decision.step).all(decision.step, self._wanted(decision.result))
-            self._context.tree.forget()
+            self._context.repo.tree.forget()
 
     def _restorer(self, step: Step) -> Restorer:
         context = self._context
-        digest, others = context.state.digest_cache.digest, self._undeclared
-        mine = {path for path, _ in context.state.last_trace(context.workflow.file, step.id).wrote}
-        return Restorer(context.root, context.store, context.transaction, digest, others - mine)
+        digest, others = context.cache.state.digest_cache.digest, self._undeclared
+        mine = {
+            path for path, _ in context.cache.state.last_trace(context.workflow.file, step.id).wrote
+        }
+        return Restorer(
+            context.repo.root, context.cache.store, context.transaction, digest, others - mine
+        )
 
     @cached_property
     def _undeclared(self) -> frozenset[str]:
         """What steps write that declare nothing."""
         context = self._context
         steps = (step for step in context.workflow.steps if step.declares_nothing)
-        traces = (context.state.last_trace(context.workflow.file, step.id) for step in steps)
+        traces = (context.cache.state.last_trace(context.workflow.file, step.id) for step in steps)
         return frozenset(path for last in traces for path, _ in last.wrote)
 
     def _wanted(self, result: Result) -> tuple[Output, ...]:
         """The outputs, but for those that the step adds to: what is there of them stays."""
         kept = {one.path for one in result.discovered if one.digest == KEPT}
-        here = {path for path in kept if os.path.lexists(self._context.root / path)}
+        here = {path for path in kept if os.path.lexists(self._context.repo.root / path)}
         return tuple(output for output in result.outputs if output.path not in here)
 
     def _retire(self, step: Step, result: Result) -> tuple[str, ...]:

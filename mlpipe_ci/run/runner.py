@@ -36,7 +36,9 @@ class Runner:
     changed by another since.
 
     `_damaged`: decisions for steps whose stored outputs could not be brought back. `_untold`: what
-    ended, and was not yielded yet.
+    ended, and was not yielded yet. `_begun`: steps whose command was announced, and has no
+    outcome yet. `_ended_with`: the last outcome that was yielded of each step; one that was reused
+    may have to run after all.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Runner:
         self._damaged: dict[str, Decision] = {}
         self._untold: dict[str, StepOutcome] = {}
         self._why: dict[str, str] = {}
+        self._begun: set[str] = set()
+        self._ended_with: dict[str, StepOutcome] = {}
         self._moved: dict[int, int] = {}
         self._known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
 
@@ -70,6 +74,18 @@ class Runner:
         has read what another wrote at the same time. What the user can mend (a path, an expression)
         fails the step, not the run.
         """
+        for item in self._items():
+            if isinstance(item, StepOutcome):
+                self._note(item)
+            elif item.action is Action.RUN:
+                self._begun.add(item.step.id)
+            yield item
+
+    def _note(self, outcome: StepOutcome) -> None:
+        self._begun.discard(outcome.step.id)
+        self._ended_with[outcome.step.id] = outcome
+
+    def _items(self) -> Iterator[Item]:
         while True:
             while len(self._running) < self._settings.jobs and (index := self._next()) is not None:
                 yield from self._take(index)
@@ -88,7 +104,9 @@ class Runner:
             self._context.executor.cancel(self._steps[index].id)
 
     def end(self) -> Iterator[StepOutcome]:
-        """Wait for what runs after `cancel`. What had ended by itself by then is kept."""
+        """Wait for running commands after `cancel`; results of those that finished on their own are
+        saved.
+        """
         while self._running.busy:
             self._context.executor.wait(None)
             with self._context.interrupts.held():
@@ -96,7 +114,33 @@ class Runner:
                 self._running.remove(index, attempt_result.access)
         for outcome in self._untold.values():
             cancelled = outcome.status is Status.CANCELLED
-            yield replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
+            told = replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
+            self._note(told)
+            yield told
+
+    def cancelled(self, put_back: Mapping[str, tuple[str, ...]]) -> Iterator[StepOutcome]:
+        """After `end`, of the steps without an outcome: those that ran are cancelled, those that
+        would have run are blocked. `put_back`: paths of old outputs that are in place again.
+        """
+        for step in self._steps:
+            ran = step.id in self._begun
+            if step.id in self._ended_with and not ran:
+                continue
+            back = put_back.get(step.id)
+            outcome = StepOutcome(
+                step=step,
+                status=Status.CANCELLED if ran else Status.BLOCKED,
+                reasons=INTERRUPTED,
+                notes=(f"put back from before: {', '.join(back)}",) if back else (),
+            )
+            self._note(outcome)
+            yield outcome
+
+    @property
+    def outcomes(self) -> tuple[StepOutcome, ...]:
+        """Those that were yielded, in the order of the steps."""
+        known = self._ended_with
+        return tuple(known[step.id] for step in self._steps if step.id in known)
 
     def _next(self) -> int | None:
         return self._scheduler.next(lambda index: self._pool.fits(self._steps[index]))
@@ -291,7 +335,7 @@ class Runner:
         """Who read what was written beside it, and all that came after it, is looked at again."""
         reader, writer = self._steps[one.reader], self._steps[one.writer]
         for step in (reader, writer):
-            self._context.state.share(self._context.workflow.file, step.id, one.path)
+            self._context.cache.state.share(self._context.workflow.file, step.id, one.path)
         self._why[reader.id] = self._because(one)
         if (ended := self._failures.forget(one.reader)) is not None:
             self._unblock(ended)

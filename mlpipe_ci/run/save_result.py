@@ -49,20 +49,20 @@ def save_result(
 
     A fault of the cache is told in a note, and is no failure. Raises MissingOutputError.
     """
-    step, store = decision.step, context.store
+    step, store = decision.step, context.cache.store
     discovered = _find(context, step, ended)
     more = discovered.writes if step.declares_nothing else ()
     _announce(context, step, more)
     why = why_not_saved(step, ended.trace, discovered) or _why_secret(context, step, ended, more)
     keep = None if why or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, discovered)
-    access = access_of_success(discovered, ended.trace, context.root)
+    access = access_of_success(discovered, ended.trace, context.repo.root)
     saved = partial(_kept, _traced(context, step, discovered, access), access)
     try:
-        wrote = outputs.save(context.root, step, keep, more)
+        wrote = outputs.save(context.repo.root, step, keep, more)
         log = keep.save(ended.job.log)[0] if keep else ""
     except OSError as error:
-        wrote = outputs.save(context.root, step, None, more)
+        wrote = outputs.save(context.repo.root, step, None, more)
         return saved(wrote, (_not_stored(error),))
     if why and step.inputs:
         notes += (f"the result was not stored: {why}",)
@@ -83,18 +83,18 @@ def save_result(
         log=log,
         seconds=ended.seconds,
         finished=time.time(),
-        producer=context.producer,
+        producer=context.cache.producer,
     )
-    notes += _add(keep, result, context.scopes[0], forced=decision.forced)
+    notes += _add(keep, result, context.cache.scopes[0], forced=decision.forced)
     return saved(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
 
 
 def _why_secret(context: RunContext, step: Step, ended: JobResult, more: tuple[str, ...]) -> str:
     """Said before anything is stored: what lies in a cache, others may read."""
-    if not ended.job.secrets or context.store is None or step.cache is False:
+    if not ended.job.secrets or step.cache is False:
         return ""
-    wrote = outputs.save(context.root, step, None, more)
-    leak = outputs.leak(context.root, wrote, ended.job.secrets)
+    wrote = outputs.save(context.repo.root, step, None, more)
+    leak = outputs.leak(context.repo.root, wrote, ended.job.secrets)
     return f"its output {leak} holds the value of a secret" if leak else ""
 
 
@@ -104,14 +104,16 @@ def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
         return Discovered()
     index = context.workflow.index_by_id[step.id]
     env = dict(ended.job.env)
-    discovery = InputDiscovery(str(context.root), step, index, context.checker, ended.started, env)
+    discovery = InputDiscovery(
+        str(context.repo.root), step, index, context.discovery.checker, ended.started, env
+    )
     return discovery.discover(ended.trace, context.workflow.params_files)
 
 
 def _announce(context: RunContext, step: Step, paths: tuple[str, ...]) -> None:
     """From now on these are outputs: read by their bytes, and no news for those who list them."""
-    context.tree.add_outputs(paths)
-    context.later_writes.add(context.workflow.index_by_id[step.id], paths)
+    context.repo.tree.add_outputs(paths)
+    context.discovery.later_writes.add(context.workflow.index_by_id[step.id], paths)
 
 
 def why_not_saved(step: Step, trace: Trace, discovered: Discovered) -> str:
@@ -190,7 +192,7 @@ def _traced(
         variables=discovered.variables,
         kept=discovered.keeps,
         looked=looked_for(context, access, discovered.reads),
-        shared=context.state.last_trace(context.workflow.file, step.id).shared,
+        shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )
 
 
@@ -241,10 +243,10 @@ def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
     if not step.declares_nothing:
         return ()
     found = []
-    last = context.state.last_trace(context.workflow.file, step.id)
+    last = context.cache.state.last_trace(context.workflow.file, step.id)
     for path, digest in last.wrote:
-        if path not in last.kept and not path_fault(path) and not context.tree.tracked(path):
-            now = context.tree.known(path)
+        if path not in last.kept and not path_fault(path) and not context.repo.tree.tracked(path):
+            now = context.repo.tree.known(path)
             if now is not None and now.digest == digest:
                 found.append(path)
     return tuple(found)
@@ -281,8 +283,10 @@ def _changed_meanwhile(
     differing = sorted({item.path for item in set(before) ^ set(now)})
     if differing:
         return f"{differing[0]} changed while the step ran"
-    files = chain((one.path for item in now for one in context.tree.opened(item)), discovered.reads)
+    files = chain(
+        (one.path for item in now for one in context.repo.tree.opened(item)), discovered.reads
+    )
     written = (
-        context.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
+        context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""

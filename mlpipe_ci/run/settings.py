@@ -12,13 +12,15 @@ ENDLESS = Capacity(cpus=float("inf"))
 class RunSettings:
     """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
     needs the step that failed. `capacity`: of the machine. `largest_plot`: bytes of a
-    file that is drawn.
+    file that is drawn. `locks`: file descriptors that stay open until all processes of the run are
+    gone, even if mlpipe is killed.
     """
 
     jobs: int = 1
     keep_going: bool = False
     capacity: Capacity = ENDLESS
     largest_plot: int = 0
+    locks: tuple[int, ...] = ()
 
 
 IN_ORDER = RunSettings()

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 from mlpipe_ci.cache.state import LocalState
@@ -28,7 +29,10 @@ class Placement:
         self._root, self.sources, self._transaction, self._state = root, sources, transaction, state
         self._tidied: set[str] = set()
         self._address = f"placed {root}"
-        self._placed = _parsed(state.source(self._address))
+
+    @cached_property
+    def _placed(self) -> dict[str, str]:
+        return _parsed(self._state.source(self._address))
 
     def place(self, external: ExternalInput, wanted: Sequence[SourceItem]) -> tuple[str, ...]:
         """Bring items of a source; what it has not does not stay at its place. Notes.

@@ -9,20 +9,20 @@ from mlpipe_ci.workflow import rules
 from mlpipe_ci.workflow.header import HeaderReader
 from mlpipe_ci.workflow.schema_errors import KeyPath, schema_problems
 from mlpipe_ci.workflow.steps import StepReader
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import LoadRequest
 
 
-def read_workflow_file(file: WorkflowFile) -> Workflow:
+def read_workflow_file(request: LoadRequest) -> Workflow:
     """Read a workflow file. Raises WorkflowError, MlpipeError; UsageError for `--set`."""
-    text = _read(file.path, file.shown)
+    text = _read(request.file.path, request.file.shown)
     try:
         document = parse(text)
     except YamlError as error:
-        raise WorkflowError(_faults(file, text, error.problems)) from error
+        raise WorkflowError(_faults(request, text, error.problems)) from error
     problems: list[Problem] = []
-    workflow = _workflow(file, document, problems)
+    workflow = _workflow(request, document, problems)
     if workflow is None or problems:
-        raise WorkflowError(_faults(file, text, tuple(problems)))
+        raise WorkflowError(_faults(request, text, tuple(problems)))
     return workflow
 
 
@@ -49,11 +49,13 @@ def _read(path: Path, shown: str) -> str:
         raise MlpipeError(f"{shown}: cannot be read: {error.strerror}") from error
 
 
-def _faults(file: WorkflowFile, text: str, problems: tuple[Problem, ...]) -> tuple[Diagnostic, ...]:
+def _faults(
+    request: LoadRequest, text: str, problems: tuple[Problem, ...]
+) -> tuple[Diagnostic, ...]:
     lines = text.split("\n")
     return tuple(
         Diagnostic(
-            file=file.shown,
+            file=request.file.shown,
             line=problem.line,
             column=problem.column,
             message=problem.message,
@@ -65,25 +67,25 @@ def _faults(file: WorkflowFile, text: str, problems: tuple[Problem, ...]) -> tup
     )
 
 
-def _workflow(file: WorkflowFile, document: Document, problems: list[Problem]) -> Workflow | None:
+def _workflow(request: LoadRequest, document: Document, problems: list[Problem]) -> Workflow | None:
     """The workflow, as far as it can be read: what is wrong is added to `problems`."""
     found = list(schema_problems(document))
     problems += [problem for _, problem in found]
     value = document.value
     if not isinstance(value, dict) or not isinstance(value.get("steps"), list):
         return None
-    outer = HeaderReader(document, file.root, file.github, file.settings).read(
+    outer = HeaderReader(document, request.file.root, request.github, request.settings).read(
         _keys(found), problems
     )
-    reader = StepReader(document, outer, _keys_of_steps(found), file.files)
+    reader = StepReader(document, outer, _keys_of_steps(found), request.items)
     steps = reader.steps()
     problems += reader.problems
     problems += rules.broken_rules(
         steps, reader.ids, outer.params_files, reader.items, document.position
     )
     return Workflow(
-        name=value.get("name", file.name),
-        file=file.shown,
+        name=value.get("name", request.name),
+        file=request.file.shown,
         steps=steps,
         params=outer.params,
         params_files=outer.params_files,

@@ -1,5 +1,6 @@
-"""Where a workflow comes from."""
+"""Where a workflow comes from: its file, and what is known around it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
@@ -8,23 +9,50 @@ from typing import Any
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.workflow import ForEach
 
+DEFAULT_FILE = "mlpipe.yml"
+NAME = re.compile(
+    r"^name:[ \t]+(?P<quote>[\"']?)(?P<name>.+?)(?P=quote)[ \t]*(?:[ \t]#.*)?$", re.MULTILINE
+)
+MOST = 4 << 20
+"""Characters in which the name of a workflow is looked for."""
+
 FindItems = Callable[[ForEach], tuple[str, ...]]
 """The files that `each` means, sorted. Raises PathError."""
 
 
 @frozen
 class WorkflowFile:
-    """A workflow file, and what is known around it.
-
-    `shown`: its name in messages; `root`: of the repository; `name`: the workflow's if the file
-    says none; `github`: None where no event is known; `settings`: what `--set` was given.
-    `memory`: where the workflow that was read is remembered (None: it is not); `keep`: it may be
-    written. `items`: what finds the files of `each`.
+    """A workflow file, which need not be there. `root`: of the repository. `shown`: its name in
+    messages, reports and comments: its path below the root.
     """
 
     path: Path
     shown: str
     root: Path
+
+    def stated_name(self) -> str:
+        """The workflow's name as far as it can be told without reading the file as YAML, which may
+        be broken; empty if the file has none or cannot be read.
+        """
+        try:
+            with self.path.open(encoding="utf-8-sig", errors="replace") as file:
+                found = NAME.search(file.read(MOST))
+        except OSError:
+            return ""
+        return found["name"] if found else ""
+
+
+@frozen
+class LoadRequest:
+    """What is needed to read a workflow file.
+
+    `name`: the workflow's if the file says none. `items`: what finds the files of `each`. `github`:
+    the context of that name; None where no event is known. `settings`: what `--set` was given.
+    `memory`: the directory in which the workflow is remembered (None: it is not); `keep`: it may be
+    written.
+    """
+
+    file: WorkflowFile
     name: str
     items: FindItems
     github: Mapping[str, Any] | None = field(default_factory=dict)
@@ -32,6 +60,9 @@ class WorkflowFile:
     memory: Path | None = None
     keep: bool = False
 
-    def files(self, each: ForEach) -> tuple[str, ...]:
-        """The files that `each` of a step means. Raises PathError."""
-        return self.items(each)
+
+def find_workflow_file(start: Path, named: str | None, root: Path) -> WorkflowFile:
+    """The file that is named, from the directory `start`; if none is, the usual one at the root."""
+    path = start / named if named else root / DEFAULT_FILE
+    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return WorkflowFile(path=path, shown=shown, root=root)

@@ -71,7 +71,7 @@ def test_what_a_file_wrote_that_is_gone_goes_and_what_read_it_runs(weeks: Repo) 
     assert planned(weeks)["sum"] == "run: build/b.txt removed"
     assert (weeks.root / "build/b.txt").exists(), "a plan does nothing"
     done = weeks.mlpipe("run", RUNS=os.devnull)
-    assert "build/b.txt is of what data or matrix have no more, so moved to" in done.stdout
+    assert "build/b.txt belongs to an item that no longer exists; moved to" in done.stdout
     assert (weeks.root / ".git/mlpipe/aside/replaced/clean/build/b.txt").read_text() == "b\n"
     assert weeks.read("sum.txt") == "a\nc\n"
     assert ran(weeks) == []

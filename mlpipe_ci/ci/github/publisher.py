@@ -46,16 +46,20 @@ class PublishOptions:
 
 
 class Publisher:
-    """Posts one run. `say` tells the user; without a token nothing goes to GitHub's API."""
+    """Posts one run. `file`: the workflow file, as it is named in all that is posted. `say` tells
+    the user; without a token nothing goes to GitHub's API.
+    """
 
     def __init__(
         self,
         event: Event,
         env: Mapping[str, str],
+        file: str,
         options: PublishOptions,
         say: Callable[[str], None],
     ) -> None:
         self.event, self._env, self._wants, self._say = event, env, options, say
+        self._file = file
         self._status = in_actions(env) and options.status != "never"
         self._opened: Check | None = None
         self.comment_url = ""
@@ -80,14 +84,14 @@ class Publisher:
             "failure": run.result == "success",
         }
         create = not quiet.get(self._wants.comment, False)
-        self._comment(run.workflow.file, (text, markdown.short(run)), create=create)
+        self._comment((text, markdown.short(run)), create=create)
 
-    def could_not_start(self, name: str, file: str, error: MlpipeError) -> None:
+    def could_not_start(self, name: str, error: MlpipeError) -> None:
         """Post that there was no run, and why."""
         text = markdown.broken(name, error)
         self._summary(text)
         self._close(name, "error", escape_controls(str(error).split("\n", 1)[0]))
-        self._comment(file, (text,), create=True)
+        self._comment((text,), create=True)
 
     def _summary(self, text: str) -> None:
         path = self._env.get("GITHUB_STEP_SUMMARY")
@@ -150,12 +154,12 @@ class Publisher:
 
     # -- comment -------------------------------------------------------------------------------
 
-    def _comment(self, file: str, texts: tuple[str, ...], *, create: bool) -> None:
+    def _comment(self, texts: tuple[str, ...], *, create: bool) -> None:
         if self._wants.comment == "never" or not self._env.get(TOKEN):
             return
-        marker = markdown.marker(file)
+        marker = markdown.marker(self._file)
         bodies = tuple(
-            markdown.comment(file, text, self.event.run_id, self.event.run_attempt)
+            markdown.comment(self._file, text, self.event.run_id, self.event.run_attempt)
             for text in texts
         )
         try:

@@ -134,7 +134,7 @@ def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
     asked = Options(**(vars(options) | {"push": push}))
     messages = Messages(line=screen.message, progress=screen.progress)
     session = open_session(find_locations(asked, env), asked, env, messages, readonly=True)
-    store = session.store
+    store = session.cache.store
     if not isinstance(store, SharedStore):
         raise UsageError("the workflow names no remote cache; add: cache: {remote: s3://…}")
     if push and store.remote.access.writes is None:
@@ -144,7 +144,7 @@ def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
     for result in found:
         store.used(result)
     store.finish()
-    session.state.close()
+    session.cache.state.close()
     screen.close()
     return _transferred(store, found, lost)
 

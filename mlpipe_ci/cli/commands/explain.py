@@ -25,7 +25,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     collector = session.collector(time.time())
     plan = make_plan(session.workflow, collector)
     chosen = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
-    session.state.close()
+    session.cache.state.close()
     if options.json:
         told = [explain_json(one) for one in chosen]
         json.dump({"version": 1, "workflow": plan.workflow.name, "steps": told}, out, indent=2)

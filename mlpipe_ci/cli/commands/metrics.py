@@ -35,16 +35,16 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
     now = time.time()
     decisions = make_plan(session.workflow, session.collector(now)).decisions
-    then, measured, why = _base(session, env, now)
-    session.state.close()
-    outcomes, notes = [], [*session.comparison.warnings, *([why] if why else [])]
+    then, measured, why = _base(session, now)
+    session.cache.state.close()
+    outcomes, notes = [], [*session.repo.comparison.warnings, *([why] if why else [])]
     for decision in (one for one in decisions if one.step.metrics):
         outcome, told = _now(session, decision)
         outcomes.append(replace(outcome, base=measured.get(decision.step.id)))
         notes += told
     run = Run(
         workflow=session.workflow,
-        comparison=session.comparison,
+        comparison=session.repo.comparison,
         outcomes=tuple(outcomes),
         seconds=0.0,
     )
@@ -56,20 +56,18 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0
 
 
-def _base(
-    session: Session, env: Mapping[str, str], now: float
-) -> tuple[Workflow | None, Mapping[str, BaseMetrics], str]:
+def _base(session: Session, now: float) -> tuple[Workflow | None, Mapping[str, BaseMetrics], str]:
     """The base's workflow and what was measured for it, or why nothing is known."""
     base = base_commit_of(session)
     if base is None:
-        return None, {}, f"no base: {session.comparison.how}"
+        return None, {}, f"no base: {session.repo.comparison.how}"
     try:
         then = base_workflow(session, base)
     except MlpipeError as error:
         return None, {}, f"no base: the workflow file of {base.short}: {error}"
     if then is None:
         return None, {}, f"no base: {base.short} has no {session.workflow.file}"
-    return then, base_metrics(session, env, base, then, now), ""
+    return then, base_metrics(session, base, then, now), ""
 
 
 def _now(session: Session, decision: Decision) -> tuple[StepOutcome, list[str]]:
@@ -83,7 +81,7 @@ def _now(session: Session, decision: Decision) -> tuple[StepOutcome, list[str]]:
     notes = [] if decision.action is Action.SKIP else [old]
     for path in step.metrics:
         try:
-            found[path] = read_metrics(session.root / path, path)
+            found[path] = read_metrics(session.repo.root / path, path)
         except MetricsError as error:
             notes.append(str(error))
     if not found:

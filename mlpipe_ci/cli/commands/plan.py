@@ -26,20 +26,20 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     locations = check_out_and_locate(options, env, screen.message)
     session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
-    for warning in session.comparison.warnings:
+    for warning in session.repo.comparison.warnings:
         screen.message(f"warning: {warning}")
     now = time.time()
-    weights = evaluator(session, env, screen.message, now)
-    plan = make_plan(session.workflow, session.collector(now), partial(_missed, weights))
-    session.state.close()
-    text = json.dumps(plan_json(plan, session.comparison), indent=2)
+    metrics = evaluator(session, screen.message, now)
+    plan = make_plan(session.workflow, session.collector(now), partial(_missed, metrics))
+    session.cache.state.close()
+    text = json.dumps(plan_json(plan, session.repo.comparison), indent=2)
     write_report(text, options, screen.message)
     if options.json:
         print(text, file=out)
         return 0
     colour = has_colour(out, env)
     if not options.quiet:
-        print(terminal.head_line(plan.workflow, session.comparison, colour=colour), file=err)
+        print(terminal.head_line(plan.workflow, session.repo.comparison, colour=colour), file=err)
     for line in terminal.plan_lines(plan, colour=colour):
         print(line, file=out)
     if not options.quiet and all(d.action in {Action.REUSE, Action.SKIP} for d in plan.decisions):

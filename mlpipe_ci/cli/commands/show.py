@@ -29,7 +29,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     # Results that only a remote cache has are found by their keys: those of what is here now.
     make_plan(session.workflow, session.collector(now))
     found = [one for name in options.files for one in _origins(session, locations.start, name)]
-    session.state.close()
+    session.cache.state.close()
     if options.json:
         print(json.dumps([lineage.as_json(one) for one in found], indent=2), file=out)
     else:
@@ -40,17 +40,17 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
 def _origins(session: Session, start: Path, name: str) -> list[LineageNode]:
     """Of a file, or of all files of a directory. Raises UsageError."""
     path = Path(os.path.abspath(start / name))  # noqa: PTH100 - links are not followed
-    if not path.is_relative_to(session.root):
-        raise UsageError(f"{name} is not in {session.root}")
+    if not path.is_relative_to(session.repo.root):
+        raise UsageError(f"{name} is not in {session.repo.root}")
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     if not path.exists() or not files:
         raise UsageError(f"{name}: there is no such file; mlpipe run brings back what was made")
 
     @cache
     def find(digest: str) -> tuple[Result, ...]:
-        return tuple(session.store.mentioning(digest))
+        return tuple(session.cache.store.mentioning(digest))
 
-    root, digest_cache = session.root, session.state.digest_cache
+    root, digest_cache = session.repo.root, session.cache.state.digest_cache
     return [
         lineage_of(one.relative_to(root).as_posix(), digest_cache.digest(str(one)), find)
         for one in files

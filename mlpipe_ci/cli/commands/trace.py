@@ -8,7 +8,6 @@ from typing import TextIO
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import open_session
-from mlpipe_ci.cli.open_session import workflow_file as find_file
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.step_selection import named_steps
 from mlpipe_ci.core.patterns import matches
@@ -27,8 +26,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     workflow = session.workflow
     wanted = named_steps(workflow, options.steps or ("",), "trace")
     found = {s: propose(session, s) for s in workflow.steps if s.id in wanted}
-    unseen = [s for s in found if not session.state.last_trace(workflow.file, s.id).made]
-    session.state.close()
+    unseen = [s for s in found if not session.cache.state.last_trace(workflow.file, s.id).made]
+    session.cache.state.close()
     if options.json:
         told = [proposal_json(step, one) for step, one in found.items()]
         json.dump({"version": 1, "workflow": workflow.name, "steps": told}, out, indent=2)
@@ -38,23 +37,25 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         lines = proposal_lines(workflow.file, list(found.items()), names)
         print(*lines, sep="\n", file=out)
     if options.write:
-        path, shown = find_file(options, locations.start, locations.root)
-        count = _write(path, found)
+        file = session.load_request.file
+        count = _write(file.path, found)
         left = {step.group or step.name for step, one in found.items() if step.strategy and one}
         if left:
             screen.message(
                 f"{', '.join(sorted(left))}: combinations and items share one entry: add by hand"
             )
-        screen.message(f"{shown}: {count} line(s) added" if count else f"{shown}: nothing to add")
+        screen.message(
+            f"{file.shown}: {count} line(s) added" if count else f"{file.shown}: nothing to add"
+        )
     return 0
 
 
 def propose(session: Session, step: Step) -> Proposal:
     """What would declare all that was seen of a step and is not declared."""
-    last = session.state.last_trace(session.workflow.file, step.id)
+    last = session.cache.state.last_trace(session.workflow.file, step.id)
     declared = [pattern for pattern in step.reads if not pattern.startswith("!")]
     reads = [p for p in last.reads if not any(matches(one, p) for one in declared)]
-    others = [*session.tree.paths(".", step.name), *last.reads]
+    others = [*session.repo.tree.paths(".", step.name), *last.reads]
     return Proposal(
         inputs=input_patterns(reads),
         outputs=output_paths(last.writes, others),

@@ -1,14 +1,11 @@
 """`mlpipe validate`: say all that is wrong with workflow files, and run nothing."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.ci.github import workflow_commands as actions
 from mlpipe_ci.cli.locate import find_git, start_directory
-from mlpipe_ci.cli.open_session import workflow_file
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import WorkflowError
 from mlpipe_ci.plan.file_checks import FileChecks
@@ -18,7 +15,7 @@ from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.report.diagnostics import FORMATS, CheckedFile
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.workflow.load import load
-from mlpipe_ci.workflow.workflow_file import WorkflowFile
+from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile, find_workflow_file
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -26,9 +23,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     start = start_directory(options.directory)
     git, _ = find_git(start, env)
     root = git.root if git else start
-    named = [replace(options, file=name) for name in options.files] or [options]
-    paths = (workflow_file(one, start, root) for one in named)
-    checked = tuple(_check(path, where, root, git) for path, where in paths)
+    named = options.files or (options.file,)
+    checked = tuple(_check(find_workflow_file(start, name, root), git) for name in named)
     wanted = "json" if options.json else options.format
     if wanted == "text":
         _print(checked, options, out, err)
@@ -41,18 +37,17 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return WorkflowError.exit_code if errors else 0
 
 
-def _check(path: Path, where: str, root: Path, git: Git | None) -> CheckedFile:
-    items = partial(on_disk, root)
-    file = WorkflowFile(
-        path=path, shown=where, root=root, name=path.parent.name, github=None, items=items
-    )
+def _check(file: WorkflowFile, git: Git | None) -> CheckedFile:
+    items = partial(on_disk, file.root)
     try:
-        workflow = load(file)
+        workflow = load(
+            LoadRequest(file=file, name=file.path.parent.name, github=None, items=items)
+        )
     except WorkflowError as error:
-        return CheckedFile(file=where, steps=None, diagnostics=error.diagnostics)
-    lines = path.read_text("utf-8-sig").split("\n")
-    found = FileChecks(workflow, WorkTree(root, git, workflow.writes), lines).faults()
-    return CheckedFile(file=where, steps=len(workflow.steps), diagnostics=found)
+        return CheckedFile(file=file.shown, steps=None, diagnostics=error.diagnostics)
+    lines = file.path.read_text("utf-8-sig").split("\n")
+    found = FileChecks(workflow, WorkTree(file.root, git, workflow.writes), lines).faults()
+    return CheckedFile(file=file.shown, steps=len(workflow.steps), diagnostics=found)
 
 
 def _print(checked: tuple[CheckedFile, ...], options: Options, out: TextIO, err: TextIO) -> None:

@@ -136,7 +136,7 @@ def _wanted(options: Options, env: Mapping[str, str]) -> WatchedPaths:
         try:
             plan = make_plan(session.workflow, session.collector(time.time()))
         finally:
-            session.state.close()
+            session.cache.state.close()
     except MlpipeError as error:
         return WatchedPaths(fault=str(error))
     runs = [one for one in plan.decisions if one.action in {Action.RUN, Action.MAYBE}]
@@ -154,7 +154,7 @@ def _wanted(options: Options, env: Mapping[str, str]) -> WatchedPaths:
 
 def _always(session: Session, decision: Decision) -> bool:
     """True for a step that runs each time."""
-    unstored = session.state.last_trace(session.workflow.file, decision.step.id).unstored
+    unstored = session.cache.state.last_trace(session.workflow.file, decision.step.id).unstored
     return decision.step.cache is False or any(
         reason == unstored or reason.endswith(EACH_TIME) for reason in decision.reasons
     )
@@ -162,14 +162,14 @@ def _always(session: Session, decision: Decision) -> bool:
 
 def _reads(session: Session, decision: Decision) -> tuple[str, ...]:
     """Patterns of what a step reads, as it says and as it was seen."""
-    last = session.state.last_trace(session.workflow.file, decision.step.id)
+    last = session.cache.state.last_trace(session.workflow.file, decision.step.id)
     declared = (pattern for pattern in decision.step.reads if not pattern.startswith("!"))
     return (*declared, *last.reads)
 
 
 def _outputs(session: Session) -> tuple[str, ...]:
     """What steps write, declared or not."""
-    file, state = session.workflow.file, session.state
+    file, state = session.workflow.file, session.cache.state
     seen = (path for s in session.workflow.steps for path, _ in state.last_trace(file, s.id).wrote)
     return (*session.workflow.writes, *seen)
 

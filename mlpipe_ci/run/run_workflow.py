@@ -1,0 +1,164 @@
+"""Carries a workflow out: `run_workflow` is a run from its first look to its record."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+from mlpipe_ci.cache.store import sweep
+from mlpipe_ci.core.graph import edges
+from mlpipe_ci.core.plan import Action, Decision, Plan
+from mlpipe_ci.core.run import Run, StepOutcome
+from mlpipe_ci.metrics.history import with_history
+from mlpipe_ci.metrics.plots.build import with_plots
+from mlpipe_ci.plan.baseline import evaluator
+from mlpipe_ci.plan.decide import make_plan
+from mlpipe_ci.plan.session import Session
+from mlpipe_ci.run.context import RunContext
+from mlpipe_ci.run.executors import EXECUTORS
+from mlpipe_ci.run.interrupts import Interrupts
+from mlpipe_ci.run.listener import Listener
+from mlpipe_ci.run.run_log import RunLog
+from mlpipe_ci.run.runner import Runner
+from mlpipe_ci.run.settings import RunSettings
+
+OWN_VARIABLES = (
+    "MLPIPE_TOKEN",
+    "MLPIPE_PACK",
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_CACHE_URL",
+    "ACTIONS_RESULTS_URL",
+)
+"""Never passed to a step: they are mlpipe's or the runner's own, not the user's."""
+HOUR = 3600
+SHOWN = 3
+IN_A_HURRY = 3.0
+"""Seconds: GitHub gives about 7.5 to a job that is cancelled."""
+
+
+def run_workflow(session: Session, settings: RunSettings, listener: Listener) -> Run:
+    """Run what the workflow needs. What a killed run left set aside is put back first.
+
+    The caller holds the lock of the work tree. Raises MlpipeError where the run cannot start;
+    whatever goes wrong in a step is part of the run.
+    """
+    started, repo, cache = time.monotonic(), session.repo, session.cache
+    workflow = session.workflow
+    collector = session.collector(time.time())  # or there is nothing for a step to run for
+    _clean_up(session, listener)
+    listener.head(workflow, repo.comparison)
+    for warning in repo.comparison.warnings:
+        listener.message(f"warning: {warning}")
+    plan = make_plan(workflow, collector)  # or a missing input
+    listener.planned(plan)
+    metrics = evaluator(session, listener.message, time.time())
+    run_log = RunLog(repo.private / "runs")
+    logs, record = run_log.begin(workflow.file)
+    context = RunContext(
+        workflow=workflow,
+        evidence=session.collector(time.time()),
+        repo=repo,
+        cache=cache,
+        data=session.data,
+        discovery=session.discovery,
+        transaction=session.transaction,
+        executor=EXECUTORS["local"](listener.output, settings.locks, settings.jobs),
+        env={name: value for name, value in session.env.items() if name not in OWN_VARIABLES},
+        logs=logs,
+        interrupts=Interrupts(),
+        evaluate=metrics.evaluate,
+    )
+    outcomes, cancelled = _carry_out(context, plan, settings, listener)
+    _finish(session, listener, cancelled=cancelled)
+    run = Run(
+        workflow=workflow,
+        comparison=repo.comparison,
+        outcomes=with_plots(
+            with_history(outcomes, cache.store, cache.scopes),
+            repo.root,
+            cache.store,
+            settings.largest_plot,
+        ),
+        seconds=time.monotonic() - started,
+        cancelled=cancelled,
+        transfers=cache.store.transfers(),
+        edges=edges(workflow),
+        url=session.event.run_url,
+        root=str(repo.root),
+        removed_gates=metrics.removed_gates(),
+    )
+    run_log.end(record, run)
+    return run
+
+
+def _clean_up(session: Session, listener: Listener) -> None:
+    """Put back, move away and remove what earlier runs have left."""
+    transaction = session.transaction
+    for step in transaction.roll_back_all():
+        listener.message(f"step '{step}' was interrupted last time; its old outputs were put back")
+    for group, paths in session.stale_outputs.paths().items():
+        transaction.archive(group, paths)
+        some = ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
+        belong = "belongs" if len(paths) == 1 else "belong"
+        listener.message(
+            f"step '{group}': {some} {belong} to an item that no longer exists; moved to "
+            f"{transaction.replaced(group)}"
+        )
+    session.stale_outputs.note()
+    sweep(session.cache.store, time.time() - HOUR)
+
+
+def _carry_out(
+    context: RunContext, plan: Plan, settings: RunSettings, listener: Listener
+) -> tuple[tuple[StepOutcome, ...], bool]:
+    """Outcomes of all steps in their order, and whether the run was interrupted.
+
+    The first signal ends the commands that run, and waits for them; the second ends them at once.
+    """
+    runner = Runner(context, plan.decisions, settings)
+    cancelled = False
+    with context.interrupts.watch():
+        try:
+            _tell(runner.run(), context, listener)
+        except KeyboardInterrupt:
+            cancelled = True
+            context.interrupts.ending(context.executor.kill)
+            runner.cancel()  # before anything is printed: who reads it may have stopped
+            if context.interrupts.count > 1:
+                context.executor.kill()
+            listener.close()
+            listener.message("interrupted; ending what runs (once more: at once)")
+            with suppress(KeyboardInterrupt):
+                _tell(runner.end(), context, listener)
+        finally:
+            listener.close()
+            context.executor.close()
+            put_back = context.transaction.roll_back_all()
+        if cancelled:
+            _tell(runner.cancelled(put_back), context, listener)
+    return runner.outcomes, cancelled
+
+
+def _tell(items: Iterator[Decision | StepOutcome], context: RunContext, listener: Listener) -> None:
+    durations: dict[str, float] | None = None
+    for item in items:
+        if isinstance(item, StepOutcome):
+            listener.end(item)
+            continue
+        if item.action is Action.RUN and durations is None:
+            durations = context.cache.state.durations(context.workflow.file)
+        listener.start(item, (durations or {}).get(item.step.id))
+
+
+def _finish(session: Session, listener: Listener, *, cancelled: bool) -> None:
+    """Wait for uploads, not for long if the run was interrupted; save the state."""
+    try:
+        session.cache.store.finish(IN_A_HURRY if cancelled else None)
+    except KeyboardInterrupt:
+        listener.message("warning: interrupted; not all results were sent to the remote cache")
+    finally:
+        listener.close()
+    if session.cache.state.warning:
+        listener.message(f"warning: {session.cache.state.warning}")
+    if session.workflow.external_inputs:
+        session.data.placement.save()
+    session.cache.state.close()
