@@ -18,7 +18,7 @@ slow: $(VENV)/ready $(NODE)/ready  ## The tests that take minutes.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m slow
 
 fuzz: $(VENV)/ready  ## Throw changed files and expressions at the program for SECONDS (600).
-	$(BIN)/python tests/fuzz.py $(or $(SECONDS),600)
+	$(BIN)/python tests/models/fuzz.py $(or $(SECONDS),600)
 
 lowest: $(VENV)/ready $(NODE)/ready  ## The tests with the lowest versions that pyproject.toml allows.
 	$(PYTHON) -m venv --clear build/lowest

@@ -20,9 +20,9 @@ from pathlib import Path
 from measure import measure
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT))
 
-from s3_server import Server, s3  # noqa: E402 - it lies beside the tests
+from tests.support.servers.s3 import Server, s3  # noqa: E402 - it lies beside the tests
 
 RESULTS = ROOT / "benchmarks" / "remote.md"
 RIVALS = ROOT / "build" / "rivals" / "remote"

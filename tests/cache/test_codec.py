@@ -1,0 +1,67 @@
+"""Results as bytes: they come back whole, or not at all."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpipe_ci.cache.codec import decode_result, encode_result
+from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.result import Output, Producer, Result
+from tests.support.fakes import result, step
+from tests.support.stored import sealed
+
+TRAIN = step("train", inputs=("a",), outputs=("model",))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b'"version": 3', b'"version": 2'),
+        (b'"path": "model"', b'"path": "/etc/passwd"'),
+        (b'"path": "model"', b'"path": "../x"'),
+        (b'"path": "model"', b'"path": ".git/hooks/x"'),
+        (b'"kind": "file"', b'"kind": "device"'),
+        (b'"blake3:0000', b'"../../0000'),
+        (b'"seconds": 100.0', b'"minutes": 100.0'),
+        (b'"seconds": 100.0', b'"seconds": "100"'),
+        (b'"seconds": 100.0', b'"seconds": 1' + b"0" * 400),
+        (b'"seconds": 100.0', b'"seconds": NaN'),
+        (b'"seconds": 100.0', b'"seconds": ' + b"[" * 100_000),
+        (b'"ref": "refs/heads/main"', b'"ref": 5'),
+        (b'"metrics": []', b'"metrics": [["auc", Infinity]]'),
+        (b'"path": "model"', b'"path": "model/../x"'),
+        (b'"path": "model"', b'"path": 5'),
+    ],
+)
+def test_a_hostile_result_is_a_miss(change: tuple[bytes, bytes]) -> None:
+    good = encode_result(result(TRAIN)).partition(b"\n")[2]
+    assert change[0] in good
+    assert decode_result(sealed(good)) is not None
+    assert decode_result(sealed(good.replace(*change))) is None
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+paths = st.text(st.sampled_from("azAZ09é\udce9"), min_size=1, max_size=8)
+outputs = st.builds(
+    Output,
+    path=paths,
+    kind=st.just("link"),
+    digest=st.text(max_size=5),
+    size=st.integers(0),
+    executable=st.booleans(),
+)
+
+
+@given(st.lists(outputs, max_size=3).map(tuple), finite, st.text(max_size=5))
+def test_a_result_survives_its_encoding(
+    found: tuple[Output, ...], seconds: float, ref: str
+) -> None:
+    made: Result = result(
+        TRAIN,
+        outputs=found,
+        seconds=seconds,
+        metrics=(("auc", seconds),),
+        producer=Producer(ref=ref),
+        discovered=(Input(path="x", digest="y"),),
+    )
+    assert decode_result(encode_result(made)) == made

@@ -1,0 +1,213 @@
+"""Publishing: summary, comment and statuses; never a failure of the run."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close_open
+from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.errors import Diagnostic as FileFault
+from mlpipe_ci.core.errors import WorkflowError
+from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.run import Run, Status, StepOutcome
+from tests.support.fakes import step, workflow
+from tests.support.github_client import PAGE, PERMISSION, SECONDARY, SHA, Clock, bodies, body
+from tests.support.servers.github import TOKEN, Fault, Server
+
+RAN = StepOutcome(step=step("train"), status=Status.SUCCEEDED)
+RUN = Run(
+    workflow=workflow(step("train")),
+    comparison=Comparison(how="no base"),
+    outcomes=(RAN,),
+    seconds=1.0,
+)
+REUSED = Run(
+    workflow=workflow(step("train")),
+    comparison=Comparison(how="no base"),
+    outcomes=(StepOutcome(step=step("train"), status=Status.REUSED),),
+    seconds=1.0,
+)
+EVENT = Event(
+    name="pull_request",
+    pull_request=7,
+    run_url="https://github.com/o/r/actions/runs/5",
+    run_id=5,
+    run_attempt=1,
+    payload={"pull_request": {"head": {"sha": SHA}}},
+)
+
+
+def environment(server: Server, tmp_path: Path, **more: str) -> dict[str, str]:
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GITHUB_API_URL": server.url,
+        "GITHUB_REPOSITORY": "o/r",
+        "MLPIPE_TOKEN": TOKEN,
+        "RUNNER_TEMP": str(tmp_path),
+        **more,
+    }
+
+
+def published(run: Run, event: Event, env: dict[str, str], **wants: str) -> list[str]:
+    said: list[str] = []
+    publisher = Publisher(event, env, run.workflow.file, PublishOptions(**wants), said.append)
+    publisher.started(run.workflow.name)
+    publisher.finished(run)
+    return said
+
+
+def test_summary_and_comment_have_the_same_text(server: Server, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    env = environment(server, tmp_path)
+    assert published(RUN, EVENT, env) == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
+    assert bodies(server) == [body(summary.read_text().removeprefix("before\n"))]
+    assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "success")]
+    assert {one["commit"] for one in server.statuses} == {SHA}, "the head, not the merge commit"
+    assert server.statuses[1]["description"] == "1 ran"
+    assert len(server.requests) <= 6
+    assert not (tmp_path / OPEN).exists()
+
+
+def test_without_a_token_or_a_pull_request_nothing_is_posted(
+    server: Server, tmp_path: Path
+) -> None:
+    env = environment(server, tmp_path, MLPIPE_TOKEN="")
+    assert published(RUN, EVENT, env) == []
+    assert published(RUN, Event(), {"MLPIPE_TOKEN": TOKEN, "GITHUB_API_URL": server.url}) == []
+    assert server.requests == []
+
+
+def test_a_push_finds_the_pull_request_of_its_branch(server: Server, tmp_path: Path) -> None:
+    ours = {"repo": {"full_name": "o/r"}}
+    request = {"number": 7, "state": "open", "base": ours, "head": {**ours, "sha": SHA}}
+    server.pulls = {SHA: [request]}
+    payload = {"repository": {"default_branch": "main"}}
+    event = Event(name="push", ref="refs/heads/work", sha=SHA, head=SHA, payload=payload)
+    said = published(RUN, event, environment(server, tmp_path))
+    assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
+    assert len(server.requests) <= 6
+    server.requests.clear()
+    main = Event(name="push", ref="refs/heads/main", sha=SHA, head=SHA, payload=payload)
+    assert published(RUN, main, environment(server, tmp_path)) == []
+    assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{SHA}"}
+
+
+@pytest.mark.parametrize(("wants", "new"), [("always", 1), ("changes", 0), ("failure", 0)])
+def test_who_wants_no_new_comment_gets_none(
+    server: Server, tmp_path: Path, wants: str, new: int
+) -> None:
+    published(REUSED, EVENT, environment(server, tmp_path), comment=wants)
+    assert len(server.comments) == new
+    server.comments.clear()
+    server.add(body("old", 1))
+    published(REUSED, EVENT, environment(server, tmp_path), comment=wants)
+    assert "1 reused" in bodies(server)[0], "what is there does not stay out of date"
+    server.comments.clear()
+    published(REUSED, EVENT, environment(server, tmp_path), comment="never")
+    assert bodies(server) == []
+
+
+def test_a_token_that_may_set_no_status_is_asked_once(server: Server, tmp_path: Path) -> None:
+    server.may_write = {"comments"}
+    said = published(RUN, EVENT, environment(server, tmp_path))
+    assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
+    assert sum("statuses" in path for _, path in server.requests) == 1
+    said = published(RUN, EVENT, environment(server, tmp_path), status="steps")
+    assert said[0].startswith("warning: no commit status was set: POST /repos/o/r/statuses/")
+
+
+def test_each_step_has_a_status_where_that_is_wanted(server: Server, tmp_path: Path) -> None:
+    published(RUN, EVENT, environment(server, tmp_path), status="steps")
+    assert server.states()[-1] == ("mlpipe/demo/train", "success")
+    server.statuses.clear()
+    published(RUN, EVENT, environment(server, tmp_path), status="never")
+    assert server.statuses == []
+
+
+def test_a_fork_is_told_where_its_report_is(server: Server, tmp_path: Path) -> None:
+    server.may_write = set()
+    fork = Event(**(vars(EVENT) | {"trusted": False}))
+    said = published(RUN, fork, environment(server, tmp_path))
+    assert "not accessible" in said[0]
+    assert said[1] == "a fork's token may only read; see 'Forks' in the README"
+    assert "1 ran" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path) -> None:
+    diagnostic = FileFault(file="mlpipe.yml", line=3, column=5, message="unknown key '@all'")
+    publisher = Publisher(
+        EVENT, environment(server, tmp_path), "mlpipe.yml", PublishOptions(), lambda _text: None
+    )
+    publisher.could_not_start("demo", WorkflowError((diagnostic,)))
+    (text,) = bodies(server)
+    assert "demo: could not start" in text
+    assert "```text\nmlpipe.yml:3:5: unknown key '@all'\n```" in text
+    assert server.states() == [("mlpipe/demo", "error")]
+
+
+def test_a_status_whose_answer_was_lost_is_closed_too(server: Server, tmp_path: Path) -> None:
+    env = environment(server, tmp_path)
+    server.faults = {"POST": [Fault(cut=True, done=True), Fault(422, "{}")]}
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    assert server.states() == [("mlpipe/demo", "pending")]
+    assert "closed" in close_open(env)
+    server.may_write = set()
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    assert close_open(env) == "", "who may not open one has nothing to close"
+
+
+def test_a_status_that_was_left_open_is_closed(server: Server, tmp_path: Path) -> None:
+    env = environment(server, tmp_path)
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    assert (tmp_path / OPEN).exists()
+    assert "closed" in close_open(env)
+    assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "error")]
+    assert close_open(env) == "", "once"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        PERMISSION,
+        Fault(401, "{}"),
+        Fault(404, "{}"),
+        Fault(409, "{}"),
+        Fault(410, "{}"),
+        Fault(422, "{}"),
+        Fault(429, "{}", (("Retry-After", "900"),)),
+        Fault(403, SECONDARY),
+        Fault(502, PAGE),
+        Fault(cut=True),
+        Fault(502, PAGE, done=True),
+        Fault(cut=True, done=True),
+    ],
+)
+def test_no_fault_is_more_than_a_warning(
+    server: Server, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    told = SimpleNamespace(monotonic=clock.now, sleep=clock.sleep)
+    monkeypatch.setattr("mlpipe_ci.ci.github.retry.time", told)
+    server.faults = {method: [fault] * 20 for method in ("GET", "POST", "PATCH", "DELETE")}
+    said = published(RUN, EVENT, environment(server, tmp_path))
+    assert all(text.startswith("warning: ") for text in said if "\n" not in text)
+    assert sum(clock.slept) <= 130
+    assert len(server.comments) <= 1
+    assert "1 ran" in (tmp_path / "summary.md").read_text()
+
+
+def test_what_cannot_be_posted_is_a_warning(server: Server, tmp_path: Path) -> None:
+    env = environment(server, tmp_path, MLPIPE_TOKEN="wrong")
+    env["GITHUB_STEP_SUMMARY"] = str(tmp_path / "no" / "such" / "directory")
+    refused = (
+        "GET /repos/o/r/issues/7/comments: 401 Bad credentials; "
+        "the token is not valid, or has expired"
+    )
+    assert published(RUN, EVENT, env) == [
+        "warning: the job summary was not written: No such file or directory",
+        f"warning: the pull request comment was not posted: {refused}",
+    ]

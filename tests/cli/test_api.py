@@ -1,0 +1,80 @@
+"""The Python API, used as a program would."""
+
+import subprocess
+import sys
+
+import pytest
+
+import mlpipe_ci
+from mlpipe_ci.core.run import StepOutcome
+from mlpipe_ci.run.listener import SilentListener
+from tests.support.repository import Repo
+
+FILE = """
+params: {rate: 1}
+steps:
+  - {name: clean, run: cat raw > clean.txt, inputs: [raw], outputs: [clean.txt]}
+  - {name: train, run: "echo ${{ params.rate }} > model", inputs: [clean.txt], outputs: [model]}
+"""
+
+
+class Recorder(SilentListener):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.ended: list[str] = []
+        self.printed = b""
+
+    def output(self, step: str, data: bytes) -> None:
+        self.printed += data
+
+    def end(self, outcome: StepOutcome) -> None:
+        self.ended.append(f"{outcome.step.name} {outcome.status}")
+
+
+@pytest.fixture
+def project(repo: Repo) -> Repo:
+    repo.commit({"mlpipe.yml": FILE, "raw": "1\n", ".gitignore": "clean.txt\nmodel\n"})
+    return repo
+
+
+def test_load_plan_and_run(project: Repo) -> None:
+    workflow = mlpipe_ci.load_workflow(project.root)
+    assert [step.name for step in workflow.steps] == ["clean", "train"]
+    plan = mlpipe_ci.plan_workflow(project.root)
+    assert [str(one.action) for one in plan.decisions] == ["run", "maybe"]
+    run = mlpipe_ci.run_workflow(project.root)
+    assert isinstance(run, mlpipe_ci.Run)
+    assert (run.result, project.read("model")) == ("success", "1\n")
+    again = mlpipe_ci.plan_workflow(project.root)
+    assert [str(one.action) for one in again.decisions] == ["reuse", "reuse"]
+    assert "2 reused" in project.mlpipe("run").stdout, "the command line sees the same"
+
+
+def test_a_listener_is_told_and_settings_count(project: Repo) -> None:
+    listener = Recorder()
+    run = mlpipe_ci.run_workflow(project.root, settings=["rate=3"], listener=listener)
+    assert listener.ended == ["clean succeeded", "train succeeded"]
+    assert (project.read("model"), run.workflow.params) == ("3\n", {"rate": 3})
+    listener = Recorder()
+    mlpipe_ci.run_workflow(project.root, steps=["clean"], force=["clean"], listener=listener)
+    assert listener.ended == ["clean succeeded", "train skipped"]
+
+
+def test_a_failed_step_is_an_answer_and_a_wrong_file_an_error(project: Repo) -> None:
+    project.write({"mlpipe.yml": "steps: [{name: a, run: exit 3}]"})
+    run = mlpipe_ci.run_workflow(project.root)
+    assert (run.result, run.outcomes[0].exit_code) == ("failure", 3)
+    project.write({"mlpipe.yml": "steps: [{name: a, runs: x}]"})
+    with pytest.raises(mlpipe_ci.MlpipeError, match="did you mean 'run'"):
+        mlpipe_ci.load_workflow(project.root)
+
+
+def test_the_names_are_there_and_cost_nothing_until_used() -> None:
+    for name in mlpipe_ci.__all__:
+        assert getattr(mlpipe_ci, name), name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(mlpipe_ci, "nothing")  # noqa: B009 - mypy knows that it is not there
+    code = "import sys, mlpipe_ci; print([m for m in sys.modules if m.startswith('mlpipe_ci.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,129 @@
+"""Which edits run a step, and what is said about it."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.logged_steps import Lab, step
+from tests.support.repository import Repo
+
+
+@pytest.fixture
+def lab(repo: Repo) -> Lab:
+    return Lab(repo)
+
+
+def test_a_command_counts_letter_by_letter(lab: Lab) -> None:
+    lab.start(step("s", "cp raw x", "raw", "x"))
+    lab.ran()
+    lab.file(step("s", "cp  raw x", "raw", "x"))
+    assert lab.mlpipe("explain", "s").stdout.count("cp  raw x") >= 1
+    assert lab.ran() == ["s"]
+    assert "▶ s  command changed" in lab.said
+    assert lab.ran() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "reasons"),
+    [
+        ({"inputs": ["raw", "more"]}, ["more added"]),
+        ({"inputs": ["more"]}, ["more added", "raw removed"]),
+        ({"outputs": ["x", "y"]}, ["declared outputs changed"]),
+        ({"outputs": ["./x"]}, None),
+        ({"inputs": ["raw", "more"], "outputs": ["y"]}, ["more added", "declared outputs changed"]),
+        ({"inputs": ["r*w", "raw"]}, None),
+        ({"env": {"MODE": ""}}, ["env MODE unset → ''"]),
+        ({"shell": "sh"}, ["shell 'bash' → 'sh'"]),
+        ({"working-directory": "sub"}, ["working-directory . → sub"]),
+        ({"description": "Makes x."}, None),
+        ({"name": "renamed"}, None),
+        ({"timeout-minutes": 5, "retries": 2, "continue-on-error": True}, None),
+        ({"resources": {"cpus": 2}}, None),
+        ({"outputs": [], "metrics": ["x"]}, None),
+        ({"outputs": [], "plots": ["x"]}, None),
+        ({"outputs": [], "plots": [{"path": "x", "title": "X"}]}, None),
+        ({"needs": ["first"]}, None),
+        ({"if": "always()"}, None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_edit_of_the_file_runs_the_step_or_not(
+    lab: Lab, changed: dict[str, Any], reasons: list[str] | None
+) -> None:
+    first = step("first", "true", "raw")
+    usual = step("s", "echo '{}' | tee x y", "raw", "x")
+    lab.start(first, usual, files="raw more sub/a")
+    lab.ran()
+    lab.file(first, {**usual, **changed})
+    told = lab.steps()[1]
+    assert told["action"] == ("run" if reasons else "reuse")
+    assert reasons is None or told["reasons"] == reasons
+
+
+def test_all_that_changed_is_told_at_once(lab: Lab) -> None:
+    lab.start(step("s", "cat * > x", "a b c", "x", env={"M": "1"}), files="a b c d")
+    lab.ran()
+    lab.repo.write({"a": "2"})
+    lab.file(step("s", "cat ? > x", "a b d", "x", env={"M": "2"}))
+    assert lab.steps()[0]["reasons"] == [
+        *("a changed", "c removed", "d added"),
+        *("command changed", "env M '1' → '2'"),
+    ]
+
+
+def test_a_file_that_is_moved_or_swapped_below_a_pattern(lab: Lab) -> None:
+    lab.start(step("s", "cat src/* > x", "src/*.py", "x"), files="src/a.py src/c.py")
+    lab.ran()
+    lab.repo.git("mv", "src/a.py", "src/b.py")
+    assert lab.ran() == ["s"]
+    assert "▶ s  src/a.py removed, src/b.py added" in lab.said
+    (lab.repo.root / "src/b.py").rename(lab.repo.root / "between")
+    (lab.repo.root / "src/c.py").rename(lab.repo.root / "src/b.py")
+    (lab.repo.root / "between").rename(lab.repo.root / "src/c.py")
+    assert lab.ran() == ["s"]
+    assert "▶ s  src/b.py changed, src/c.py changed" in lab.said
+
+
+def test_an_input_that_becomes_executable(lab: Lab) -> None:
+    lab.start(step("s", "ls -l raw > x", "raw", "x"))
+    lab.ran()
+    (lab.repo.root / "raw").chmod(0o755)
+    assert lab.ran() == ["s"]
+    assert "▶ s  raw is executable" in lab.said
+
+
+def test_every_run_and_every_reuse_has_a_reason(lab: Lab) -> None:
+    lab.start(
+        step("a", "sort raw > x", "raw", "x"),
+        step("b", "cp x y", "x", "y"),
+        step("c", "cp y z", "y", "z", **{"if": "github.ref == 'refs/heads/other'"}),
+    )
+    lab.ran()
+    lab.repo.write({"raw": "raw\n\n"})
+    for command in ("plan", "run"):
+        assert all(s["reasons"] for s in lab.steps(command))
+    assert "a" not in lab.ran()
+
+
+def test_steps_are_named_by_their_names_and_not_by_their_outputs(lab: Lab) -> None:
+    lab.start(step("train a", "cp raw x", "raw", "x"))
+    assert [s["id"] for s in lab.steps("plan", "train a")] == ["train-a"]
+    assert [s["id"] for s in lab.steps("plan", "train-a")] == ["train-a"]
+    for name in ("x", "train*"):
+        told = lab.mlpipe("plan", name, code=2)
+        assert f"step {name}: there is no such step" in told.stderr
+
+
+def test_a_matrix_is_named_as_a_whole_or_by_one_combination(lab: Lab) -> None:
+    lab.start()
+    lab.file(
+        step(
+            "t",
+            "cp raw ${{ matrix.m }}",
+            "raw",
+            "${{matrix.m}}",
+            strategy={"matrix": {"m": ["one", "two"]}},
+        )
+    )
+    assert len(lab.steps("plan", "t")) == 2
+    assert len([s for s in lab.steps("plan", "t (m=one)") if s["action"] == "run"]) == 1
