@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ steps:
     inputs: [clean.csv]
     outputs: [model]
 """
+UNTIL_GO = "until [ -e go ]; do sleep 0.02; done"
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_runs(ready: Repo) -> None:
 
 
 def test_a_run_that_goes_on_and_one_that_was_killed(ready: Repo) -> None:
-    text = WORKFLOW.replace("echo training", "echo one; touch begun; sleep 1; echo two; sleep 1")
+    text = WORKFLOW.replace("echo training", f"echo one; touch begun; {UNTIL_GO}; echo two")
     ready.write({"mlpipe.yml": text})
     process = subprocess.Popen(
         [sys.executable, "-m", "mlpipe_ci", "run"], cwd=ready.root, stdout=subprocess.DEVNULL
@@ -127,9 +127,17 @@ def test_a_run_that_goes_on_and_one_that_was_killed(ready: Repo) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    began = time.monotonic()
-    assert logs(ready, "train", "--follow") == b"one\ntwo\nhalf \xff"
-    assert time.monotonic() - began > 1
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "mlpipe_ci", "logs", "train", "--follow"],
+        cwd=ready.root,
+        stdout=subprocess.PIPE,
+    )
+    assert follower.stdout is not None
+    assert follower.stdout.readline() == b"one\n"
+    assert follower.poll() is None, "there is more to come"
+    (ready.root / "go").touch()
+    assert follower.communicate(timeout=60)[0] == b"two\nhalf \xff"
+    assert follower.returncode == 0
     assert process.wait() == 0
     told = unknown.communicate(timeout=10)[1]
     assert "step 'trian' has not begun in run 1; waiting for it" in told
@@ -137,6 +145,7 @@ def test_a_run_that_goes_on_and_one_that_was_killed(ready: Repo) -> None:
     assert unknown.returncode == 1
     assert "is over (success)" in ready.mlpipe("logs", "train", "-f", code=2).stderr
     (ready.root / "begun").unlink()
+    (ready.root / "go").unlink()
     ready.write({"in": "2\n"})
     process = subprocess.Popen(
         [sys.executable, "-m", "mlpipe_ci", "run"], cwd=ready.root, stdout=subprocess.DEVNULL

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -147,13 +146,11 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
 
 def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     executor = LocalExecutor(lambda *_: None)
-    started = time.monotonic()
-    executor.start(replace(job(tmp_path, "sleep 60 & echo $! > child; wait"), timeout=0.5))
+    executor.start(replace(job(tmp_path, "sleep 600 & echo $! > child; wait"), timeout=0.5))
     outcome = executor.run_to_end()
     assert outcome.timed_out
     assert outcome.exit_code == -signal.SIGTERM
     assert not lives(int((tmp_path / "child").read_text()))
-    assert time.monotonic() - started < 30
 
 
 def test_a_job_in_time_did_not_time_out(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class Fault:
     """What happens to one request.
 
     `done`: it is carried out, and then answered so; `cut`: the connection ends without an answer;
-    `drip`: the answer comes in drops, a second apart, for so many seconds; `delay` in seconds.
+    `drip`: the answer comes in drops for so many seconds; `delay` in seconds.
     """
 
     status: int = 0
@@ -67,7 +67,8 @@ class Server(ThreadingHTTPServer):
         self.comments: dict[int, dict[str, Any]] = {}
         self.statuses: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str]] = []
-        self.times: list[float] = []
+        self.dripped = 0  # answers in drops that came to their end
+        self.closing = threading.Event()
         self.faults: dict[str, list[Fault | tuple[int, str]]] = {}
         self.login = BOT
         self.pulls: dict[str, list[dict[str, Any]]] = {}
@@ -78,6 +79,11 @@ class Server(ThreadingHTTPServer):
         self.exchanges: list[tuple[str, str, object, int, object]] = []
         self.lock = threading.RLock()
         self._next = 1000
+
+    def server_close(self) -> None:
+        """End what is still being answered, too."""
+        self.closing.set()
+        super().server_close()
 
     @property
     def url(self) -> str:
@@ -201,7 +207,6 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         server.before(self.command, self.path)
         server.requests.append((self.command, self.path))
-        server.times.append(time.monotonic())
         path = self.path.partition("?")[0]
         faults = server.faults.get(f"{self.command} {path}") or server.faults.get(self.command)
         if faults:
@@ -234,7 +239,10 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(OSError):
             for _ in range(int(seconds * 10)):
                 self.wfile.write(b" ")
-                time.sleep(0.1)
+                if self.server.closing.wait(0.1):
+                    break
+            else:
+                self.server.dripped += 1
         self.close_connection = True
 
     def _answer(
