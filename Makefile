@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 JOBS ?= auto
 NODE := tests/node/node_modules
 
-.PHONY: demo test slow fuzz lowest check format docs lock bench clean
+.PHONY: demo test slow models fuzz lowest check format docs lock bench clean
 
 demo: $(VENV)/ready  ## Run the example three times: from nothing, unchanged, and with a new week of data.
 	PATH="$(BIN):$$PATH" bash examples/demo.sh
@@ -16,6 +16,12 @@ test: $(VENV)/ready $(NODE)/ready  ## All tests that take seconds, and the actio
 
 slow: $(VENV)/ready $(NODE)/ready  ## The tests that take minutes.
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m slow
+
+models: $(VENV)/ready $(NODE)/ready  ## The random tests with another SEED each time, and more cases; what fails is kept in build/models.
+	rm -rf build/models
+	seed=$(SEED); : $${seed:=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "make models SEED=$$seed"; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup -m "(hypothesis or random) and not slow" \
+		--hypothesis-profile=fresh --hypothesis-seed=$$seed
 
 fuzz: $(VENV)/ready  ## Throw changed files and expressions at the program for SECONDS (600).
 	$(BIN)/python tests/models/fuzz.py $(or $(SECONDS),600)

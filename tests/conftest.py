@@ -1,21 +1,24 @@
 """Guards that make the wrong thing impossible in every test, and the `repo` that most tests use."""
 
 import os
+import re
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.github_runner import WORKFLOW, Hub
-from tests.support.repository import LOOPBACK, NOBODY, Repo
+from tests.support.random_cases import advice, fresh_seed, load_profiles
+from tests.support.repository import LOOPBACK, NOBODY, ROOT, Repo
 from tests.support.servers.git import GitServer, serve_git
 
 KEPT = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 """What tests inherit of the environment; all else is unknown to them."""
 connect = socket.socket.connect
+load_profiles()
 
 
 class NetworkError(Exception):
@@ -24,6 +27,23 @@ class NetworkError(Exception):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="write the expected texts anew")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say how a random case that failed is kept; in `make models`, write it to build/models."""
+    report = yield
+    text = advice(item) if report.failed else ""
+    if text:
+        report.sections.append(("random case", text))
+        if fresh_seed() is not None:
+            name = re.sub(r"[^-.\w]+", "_", item.nodeid)
+            kept = ROOT / "build" / "models" / f"{name}.txt"
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(f"{item.nodeid}\n{text}\n\n{report.longreprtext}\n", "utf-8")
+    return report
 
 
 @pytest.fixture

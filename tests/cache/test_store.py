@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.cache.store import Store, sweep
@@ -17,7 +17,6 @@ TRAIN = step("train", inputs=("a",), outputs=("model",))
 
 
 @given(data=st.binary(max_size=200), executable=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_saved_is_restored(
     store: Store, tmp_path: Path, data: bytes, executable: bool
 ) -> None:

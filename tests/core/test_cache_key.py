@@ -7,7 +7,7 @@ from random import Random
 from typing import TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.cache_key import (
@@ -20,6 +20,7 @@ from mlpipe_ci.core.cache_key import (
     step_key,
 )
 from tests.support.fakes import step
+from tests.support.random_cases import cases
 from tests.support.random_repo import call
 from tests.support.repository import Repo
 
@@ -96,7 +97,7 @@ ENV = {"A": "1", "B": "${{ params.seed }}", "C": "2"}
 
 
 @given(st.fixed_dictionaries({n: st.permutations(v) for n, v in LISTS.items()}), st.data())
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@cases(10)
 def test_the_order_of_lists_in_a_file_changes_no_key(
     repo: Repo, lists: dict[str, list[str]], data: st.DataObject
 ) -> None:

@@ -5,6 +5,7 @@ valid, the slowest, and the peak memory. The suite runs it for a moment (test_fu
 """
 
 import contextlib
+import math
 import random
 import resource
 import signal
@@ -202,15 +203,15 @@ def mutated(data: bytes, others: list[bytes], random_: random.Random) -> bytes:
     return data[:200_000]
 
 
-def fuzz(seconds: float, seed: int) -> dict[str, Count]:
-    """Try inputs for so long. Raises whatever an input makes the program raise."""
+def fuzz(seed: int, *, tries: float = math.inf, seconds: float = math.inf) -> dict[str, Count]:
+    """Try so many inputs, or for so long. Raises whatever an input makes the program raise."""
     random_, counts = random.Random(seed), {name: Count() for name in TARGETS}  # noqa: S311
     corpus, end = seeds(), time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder, hangs_are_told():
         directory = Path(folder)
         for file in (CASES / "files").iterdir():
             (directory / file.name).write_bytes(file.read_bytes())
-        while time.monotonic() < end:
+        while tries > sum(one.tried for one in counts.values()) and time.monotonic() < end:
             name = random_.choice(list(TARGETS))
             pool = corpus[name]
             data = mutated(random_.choice(pool), pool, random_)
@@ -256,7 +257,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)  # noqa: S311
     print(f"seed {seed}", flush=True)
-    for name, count in fuzz(seconds, seed).items():
+    for name, count in fuzz(seed, seconds=seconds).items():
         print(f"{name}: {count.tried} tried, {count.valid} valid, slowest {count.slowest:.2f} s")
         print(f"  {count.slowest_input[:200]!r}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

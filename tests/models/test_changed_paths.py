@@ -4,10 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.repo.git import Git, History, Remote, open_git
+from tests.support.random_cases import cases
 from tests.support.repository import Repo
 
 NAMES = (
@@ -76,11 +77,7 @@ def listing(root: Path, commit: str) -> dict[str, bytes]:
     return {os.fsdecode(path): meta for meta, _, path in records}
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@cases(40)
 @given(history=histories(), pair=st.tuples(st.integers(0, 6), st.integers(0, 6)))
 def test_the_changed_paths_are_those_in_which_two_listings_differ(
     tmp_path_factory: object,

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
+from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
+from tests.support.random_cases import cases, seed
 from tests.support.random_edits import EDITS, start
 from tests.support.random_repo import SOURCES, World
 from tests.support.reference_model import (
@@ -186,11 +188,8 @@ def play_all(
             play(world, force, fail)
 
 
-HEALTH = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large)
-
-
 @given(pipelines(), st.integers(0, 2), st.lists(rounds(), max_size=4))
-@settings(max_examples=15, deadline=None, suppress_health_check=HEALTH)
+@cases(15)
 def test_each_run_ends_as_from_scratch(
     tmp_path: Path,
     pipeline: Pipeline,
@@ -202,13 +201,13 @@ def test_each_run_ends_as_from_scratch(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
-@given(pipelines(), st.integers(0, 2), st.lists(rounds(), min_size=2, max_size=8))
-@settings(max_examples=40, deadline=None, suppress_health_check=HEALTH)
-def test_each_of_many_runs_ends_as_from_scratch(
-    tmp_path: Path,
-    part: int,
-    pipeline: Pipeline,
-    kind: int,
-    script: list[tuple[list[Edit], tuple[str, ...], str]],
-) -> None:
-    play_all(tmp_path, pipeline, kind, script)
+def test_each_of_many_runs_ends_as_from_scratch(tmp_path: Path, part: int) -> None:
+    @seeded(seed(part))
+    @given(pipelines(), st.integers(0, 2), st.lists(rounds(), min_size=2, max_size=8))
+    @cases(40)
+    def part_of_it(
+        pipeline: Pipeline, kind: int, script: list[tuple[list[Edit], tuple[str, ...], str]]
+    ) -> None:
+        play_all(tmp_path, pipeline, kind, script)
+
+    part_of_it()

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.random_cases import cases
 
 NAMES = ("a", "b", "c d", "é")
 RUNS = 'echo "$MLPIPE_STEP" >> "$RUNS"; '
@@ -131,9 +133,7 @@ Round = list[tuple[str, tuple[str, int], int]]
 @given(
     st.lists(st.lists(OPERATIONS, min_size=1, max_size=4), min_size=2, max_size=6), st.booleans()
 )
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@cases(12)
 def test_each_run_ends_as_from_scratch(tmp_path: Path, rounds: list[Round], at_once: bool) -> None:
     with tempfile.TemporaryDirectory(dir=tmp_path) as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ALL", "C")

@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.random_cases import cases
 from tests.support.random_repo import call
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
@@ -58,7 +59,6 @@ EDITS = (
 )
 SLACK = 0.12
 """Seconds: what was written just before a run might have been written in it."""
-HEALTH = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 Edit = tuple[str, int, int]
 Script = tuple[str, ...]
 
@@ -201,7 +201,7 @@ def play(
 
 
 @given(pipelines(), ROUNDS)
-@settings(max_examples=10, deadline=None, suppress_health_check=HEALTH)
+@cases(10)
 def test_undeclared_steps_end_as_from_scratch(pipeline: Script, script: list[list[Edit]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         play(Path(folder), pipeline, script, "notify")
@@ -210,7 +210,7 @@ def test_undeclared_steps_end_as_from_scratch(pipeline: Script, script: list[lis
 @pytest.mark.slow
 @pytest.mark.parametrize("tracer", ["notify", "strace"])
 @given(pipelines(), ROUNDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=HEALTH)
+@cases(60)
 def test_many_undeclared_steps_end_as_from_scratch(
     tracer: str, pipeline: Script, script: list[list[Edit]]
 ) -> None:
@@ -224,7 +224,7 @@ def test_many_undeclared_steps_end_as_from_scratch(
 
 
 @given(pipelines(), ROUNDS)
-@settings(max_examples=6, deadline=None, suppress_health_check=HEALTH)
+@cases(6)
 def test_undeclared_steps_at_once_end_as_from_scratch(
     pipeline: Script, script: list[list[Edit]]
 ) -> None:
@@ -233,7 +233,7 @@ def test_undeclared_steps_at_once_end_as_from_scratch(
 
 
 @given(half_declared(), ROUNDS)
-@settings(max_examples=8, deadline=None, suppress_health_check=HEALTH)
+@cases(8)
 def test_steps_that_run_at_once_and_need_one_another_end_as_from_scratch(
     pipeline: Script, script: list[list[Edit]]
 ) -> None:

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.tracing import access_log as flags
+from tests.support.random_cases import cases
 from tests.support.traced_command import BOTH, watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
@@ -57,9 +58,7 @@ DEED = st.tuples(
 
 
 @BOTH
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@cases(25)
 @given(deeds=st.lists(DEED, max_size=8))
 def test_a_trace_is_the_truth(
     tmp_path_factory: pytest.TempPathFactory, tracer: str, deeds: list[tuple[str, ...]]

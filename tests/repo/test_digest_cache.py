@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.repo import digest_cache as module
 from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.file_digest import file_digest
+from tests.support.random_cases import cases
 
 Reads = list[str]
 
@@ -116,9 +117,7 @@ def test_the_state_keeps_it_and_a_plan_does_not(tmp_path: Path, reads: Reads) ->
     state.close()
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@cases(15)
 @given(
     steps=st.lists(
         st.tuples(

