@@ -1,0 +1,78 @@
+"""The action's inputs become a command line."""
+
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from mlpipe_ci.cli.github_action import PREFIX, command_line
+from mlpipe_ci.cli.parser import parser
+from tests.support.repository import ROOT
+
+
+@pytest.fixture
+def action() -> dict[str, Any]:
+    return dict(YAML(typ="safe").load((ROOT / "action.yml").read_text()))
+
+
+def test_inputs_reach_the_program_through_the_environment_alone(action: dict[str, Any]) -> None:
+    steps = action["runs"]["steps"]
+    assert all("${{" not in step.get("run", "") for step in steps)
+    assert steps[-1]["name"] == "Verdict"
+    (only,) = (step for step in steps if step.get("id") == "run")
+    names = {f"{PREFIX}{name.upper().replace('-', '_')}" for name in action["inputs"]}
+    others = {f"{PREFIX}TOKEN"}
+    assert set(only["env"]) == (names - others) | {"MLPIPE_TOKEN"}
+
+
+def test_the_actions_inputs_make_a_command_line() -> None:
+    env = {
+        f"{PREFIX}FILE": "a b.yml",
+        f"{PREFIX}WORKING_DIRECTORY": "src",
+        f"{PREFIX}BASE": "--json",
+        f"{PREFIX}COMMENT": "false",
+        f"{PREFIX}STEPS": " train  test ",
+        f"{PREFIX}ARTIFACT": "mlpipe-report",
+        "RUNNER_TEMP": "/t",
+        "MLPIPE_TOKEN": "x",
+        "PATH": "p",
+    }
+    env |= {f"{PREFIX}SUBMODULES": "true", f"{PREFIX}FORCE": "train", f"{PREFIX}CACHE": "false"}
+    assert command_line(env) == [
+        *("run", "-C", "src", "--submodules", "--report=/t/mlpipe-report.json"),
+        "--html=/t/mlpipe-report.html",
+        *("--file=a b.yml", "--base=--json", "--force=train", "--comment=never"),
+        *("--", "train", "test"),
+    ]
+    left = {"PATH": "p", "MLPIPE_TOKEN": "x", "RUNNER_TEMP": "/t"}
+    assert env == left, "no step sees the inputs"
+    env = {f"{PREFIX}FILE": "", "HOME": "/h", "GITHUB_REPOSITORY": "o/r", "RUNNER_TEMP": "/t"}
+    assert command_line(env) == ["run", "-C", ".", "--report=/t/mlpipe-report.json", "--"]
+    assert env["MLPIPE_PACK"] == "/h/.cache/mlpipe-packs/o/r"
+    assert not [word for word in command_line({f"{PREFIX}ARTIFACT": "../x"}) if "html" in word]
+    with pytest.raises(ValueError, match="must be true or false"):
+        command_line({f"{PREFIX}CACHE": "yes"})
+    with pytest.raises(ValueError, match="it must be run, plan, report"):
+        command_line({f"{PREFIX}MODE": "deploy"})
+
+
+def test_the_modes_of_the_action() -> None:
+    env = {f"{PREFIX}MODE": "plan", f"{PREFIX}COMMENT": "always", "RUNNER_TEMP": "/t"}
+    assert command_line(env) == ["plan", "-C", ".", "--report=/t/mlpipe-report.json", "--"]
+    env = {f"{PREFIX}MODE": "report", f"{PREFIX}FILE": "x.yml", "RUNNER_TEMP": "/t"}
+    there = "/t/mlpipe-report-of-run/mlpipe-report.json"
+    assert command_line(env) == ["report", "--post", there]
+
+
+@pytest.mark.parametrize("mode", ["run", "plan"])
+def test_every_command_line_of_the_action_is_understood(mode: str) -> None:
+    values = {"mode": mode, "jobs": "auto", "outputs": "all", "comment": "changes"}
+    values |= {"status": "steps", "steps": "a b", "allow_untrusted": "true", "base": "main"}
+    env = {f"{PREFIX}{name.upper()}": value for name, value in values.items()}
+    given = vars(parser(mode).parse_args(command_line(env)))
+    assert given["targets"] == ["a", "b"]
+    assert given["base"] == "main"
+
+
+def test_an_older_spelling_of_comment_is_understood() -> None:
+    assert "--comment=always" in command_line({f"{PREFIX}COMMENT": "true"})
