@@ -21,13 +21,13 @@ FILES, COMMITS, PUSHED = 100_000, 5_000, 3
 FIND = """
 import os
 from pathlib import Path
-from mlpipe_ci.ci.checkout import Asked, remote_for
+from mlpipe_ci.ci.checkout import CheckoutOptions, remote_for
 from mlpipe_ci.repo.changes import compare
-from mlpipe_ci.ci.event import read_event
+from mlpipe_ci.ci.event import read_event, with_checkout
 from mlpipe_ci.repo.git import History, open_git
 git = open_git(Path("."))
-event = read_event(os.environ, git)
-found = compare(event, git, History(git, remote_for(os.environ, git, Asked())), None)
+event = with_checkout(read_event(os.environ), git)
+found = compare(event, git, History(git, remote_for(os.environ, git, CheckoutOptions())), None)
 assert found.changed is not None and len(found.changed) == 3, found
 """
 IMPORTS = (

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mlpipe_ci.ci.event import in_actions
+from mlpipe_ci.ci.github.checkout import JobCheckout, job_checkout, token_settings
 from mlpipe_ci.core.errors import GitError, UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import (
@@ -21,7 +21,7 @@ from mlpipe_ci.repo.git import (
     open_git,
     resolve,
 )
-from mlpipe_ci.repo.git.remote import DEFAULT_SERVER, settings_of, token_settings, without_password
+from mlpipe_ci.repo.git.remote import settings_of, without_password
 
 TOUCHED = ("HEAD", "index", "FETCH_HEAD")
 """Files of a git directory that a checkout writes."""
@@ -58,32 +58,31 @@ def plan_checkout(
         return _at_a_desk(options, env, start)
     if options.ref:
         raise UsageError("--ref says what to check out of --repo, which is not given")
-    workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere")
-    if not in_actions(env) or not start.is_relative_to(workspace.resolve()):
+    job = job_checkout(env)
+    if job is None or not start.is_relative_to(job.workspace.resolve()):
         return None
-    repository, sha = env.get("GITHUB_REPOSITORY", ""), env.get("GITHUB_SHA", "")
-    if not repository or not HEX_ID.fullmatch(sha):
+    if not job.repository or not HEX_ID.fullmatch(job.commit):
         return None
-    if not is_unstarted(workspace) and not _is_left_over(workspace, env):
+    if not is_unstarted(job.workspace) and not _is_left_over(job):
         return None
-    server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
     return CheckoutPlan(
-        remote=Remote(f"{server}/{repository}", token_settings(env), CHECKOUT_SECONDS),
-        wanted=CheckoutTarget(env.get("GITHUB_REF", ""), sha, options.submodules),
-        directory=workspace,
+        remote=Remote(job.url, token_settings(env), CHECKOUT_SECONDS),
+        wanted=CheckoutTarget(job.ref, job.commit, options.submodules),
+        directory=job.workspace,
         clean=True,
     )
 
 
 def expected_root(start: Path, env: Mapping[str, str]) -> Path:
     """The root of the repository around a directory, also before it is checked out: the next
-    directory above with `.git`, else GitHub's workspace if it is above, else `start` itself.
+    directory above with `.git`, else the workspace of the job if it is above, else `start` itself.
     """
     for directory in (start, *start.parents):
         if (directory / ".git").exists():
             return directory
-    workspace = Path(env.get("GITHUB_WORKSPACE") or "/nowhere").resolve()
-    return workspace if in_actions(env) and start.is_relative_to(workspace) else start
+    job = job_checkout(env)
+    workspace = job.workspace.resolve() if job else start
+    return workspace if start.is_relative_to(workspace) else start
 
 
 def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:
@@ -109,14 +108,14 @@ def remote_for(
     """From where commits that a clone lacks may be fetched; None at a desk, where nothing is, but
     for who asks for it (`fetch`).
     """
-    if git is None or not (in_actions(env) or options.repo or fetch):
+    job = job_checkout(env)
+    if git is None or not (job or options.repo or fetch):
         return None
-    repository, origin = env.get("GITHUB_REPOSITORY"), git.remote_address()
-    server = env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
+    origin = git.remote_address()
     url, is_origin = options.repo or origin, True
-    if in_actions(env) and repository and not _is_of(origin, repository):
+    if job and job.repository and not _is_of(origin, job.repository):
         # The event speaks of that one, not of the fork that was cloned.
-        url, is_origin = f"{server}/{repository}", False
+        url, is_origin = job.url, False
     settings = (*settings_of(git.command), *token_settings(env))
     return Remote(url, settings, HISTORY_SECONDS, is_origin) if url else None
 
@@ -161,17 +160,17 @@ def directory_for(options: CheckoutOptions, start: Path) -> Path:
     return start / name
 
 
-def _is_left_over(workspace: Path, env: Mapping[str, str]) -> bool:
+def _is_left_over(job: JobCheckout) -> bool:
     """True if an earlier job's checkout of ours is in the way: a self-hosted runner keeps it.
 
     What git was used for since this job began (its event is written then) is this job's own.
     """
     try:
-        began = Path(env.get("GITHUB_EVENT_PATH", "")).stat().st_mtime_ns
-        ours = (workspace / OURS).exists()
+        began = job.event_file.stat().st_mtime_ns
+        ours = (job.workspace / OURS).exists()
     except OSError:
         return False
-    return ours and began > max(_when(workspace / ".git" / name) for name in TOUCHED)
+    return ours and began > max(_when(job.workspace / ".git" / name) for name in TOUCHED)
 
 
 def _when(path: Path) -> int:

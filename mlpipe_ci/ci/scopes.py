@@ -7,12 +7,11 @@ That a pull request cannot write another one is up to the bucket's policy: see d
 from collections.abc import Mapping
 
 from mlpipe_ci.ci.github import pulls
-from mlpipe_ci.ci.github.client import Client
+from mlpipe_ci.ci.github.client import client_of
 from mlpipe_ci.core.errors import GitHubError
-from mlpipe_ci.core.event import DESK, CacheAccess, Event
+from mlpipe_ci.core.event import CacheAccess, Event, Kind
 
 MAIN = "main"
-DEFAULT_API = "https://api.github.com"
 
 
 def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]:
@@ -20,14 +19,10 @@ def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]
 
     One request to GitHub, with the token; None where it merges none of the same repository.
     """
-    if event.name != "push" or event.scopes != (MAIN,) or not event.sha:
+    if event.kind is not Kind.PUSH or event.scopes != (MAIN,) or not event.sha:
         return None, ""
-    token = env.get("MLPIPE_TOKEN", "")
     try:
-        api = env.get("GITHUB_API_URL", DEFAULT_API)
-        number = pulls.merged_pull_request(
-            Client(api, env.get("GITHUB_REPOSITORY", ""), token), event.sha
-        )
+        number = pulls.merged_pull_request(client_of(env), event.sha)
     except GitHubError as error:
         return None, f"cache.promote: GitHub did not say which pull request this merges: {error}"
     return (None if number is None else f"pr/{number}"), ""
@@ -37,7 +32,7 @@ def rights(event: Event, *, push: bool, merged: str | None = None) -> CacheAcces
     """`push`: the user at a desk wants results to be shared; `merged`: the scope of the pull
     request that this push to the default branch merges, if its results may be reused.
     """
-    if event.name == DESK:
+    if event.kind is Kind.DESK:
         return CacheAccess(reads=(MAIN,), writes=MAIN if push else None)
     if not event.trusted:
         return CacheAccess(reads=(MAIN,))

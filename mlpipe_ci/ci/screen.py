@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TextIO
 
+from mlpipe_ci.ci.github.runner import reads_commands
 from mlpipe_ci.ci.github.screen import ActionsScreen
 from mlpipe_ci.report.screens.base import Screen, has_colour, print_or_drop
 from mlpipe_ci.report.screens.grouped import GroupedScreen
@@ -19,7 +20,7 @@ def open_screen(
 def _open(
     stream: TextIO, env: Mapping[str, str], progress: str, *, quiet: bool, many: bool
 ) -> Screen:
-    if env.get("GITHUB_ACTIONS") == "true":
+    if reads_commands(env):
         return ActionsScreen(stream, env, quiet=quiet, many=many)
     able = stream.isatty() and env.get("TERM", "dumb") != "dumb" and not quiet
     if progress == "live" or (progress == "auto" and able):

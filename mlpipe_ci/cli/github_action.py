@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.ci.github.publisher import close_open
+from mlpipe_ci.ci.github.runner import repository_of, set_outputs, temporary_directory
 from mlpipe_ci.ci.github.workflow_commands import error
 from mlpipe_ci.cli.main import main
 
@@ -62,7 +63,7 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
 
 def report_file(env: Mapping[str, str]) -> Path:
     """Where the run's report is, for the steps of action.yml that follow."""
-    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report.json"  # noqa: S108 - never there
+    return _temporary(env) / "mlpipe-report.json"
 
 
 def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
@@ -76,19 +77,20 @@ def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
 
 def _downloaded(env: Mapping[str, str]) -> Path:
     """Where action.yml has put the report of another run."""
-    return Path(env.get("RUNNER_TEMP", "/tmp")) / "mlpipe-report-of-run" / "mlpipe-report.json"  # noqa: S108
+    return _temporary(env) / "mlpipe-report-of-run" / "mlpipe-report.json"
+
+
+def _temporary(env: Mapping[str, str]) -> Path:
+    return temporary_directory(env) or Path("/tmp")  # noqa: S108 - a runner has its own
 
 
 def _pack(env: Mapping[str, str]) -> Path:
     """Where the steps of action.yml that restore and save it have the pack."""
-    return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / env.get("GITHUB_REPOSITORY", "")
+    return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / repository_of(env)
 
 
 def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
     """Give the steps of action.yml that follow, and the user's, what they ask for."""
-    output = env.get("GITHUB_OUTPUT")
-    if not output:
-        return
     told = {"code": str(code), "result": "error", **_facts(report_file(env))}
     page = _page(words)
     if page and Path(page).exists():
@@ -96,8 +98,7 @@ def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
     pack = _pack(env)
     if pack.with_name(f"{pack.name}.changed").exists():
         told["pack"] = "changed"
-    with Path(output).open("a", encoding="utf-8") as file:
-        file.writelines(f"{name}={text}\n" for name, text in told.items())
+    set_outputs(env, told)
 
 
 def _facts(path: Path) -> dict[str, str]:

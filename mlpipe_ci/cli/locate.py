@@ -8,7 +8,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from mlpipe_ci.ci.checkout import check_out_plan, directory_for, expected_root, plan_checkout
-from mlpipe_ci.ci.event import in_actions
+from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.options import HERE, Options
 from mlpipe_ci.core.errors import NoGitError, UsageError
 from mlpipe_ci.repo.git import Git, open_git
@@ -65,7 +65,7 @@ def find_locations(options: Options, env: Mapping[str, str]) -> Locations:
 def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:
     """The work tree around a directory; without git, None and a word about that."""
     try:
-        return open_git(start, trusted=in_actions(env)), ""
+        return open_git(start, trusted=in_ci(env)), ""
     except NoGitError as error:
         return None, str(error)
 

@@ -91,6 +91,7 @@ def _command(arguments: list[str]) -> int:
 
 def _complain(error: MlpipeError) -> int:
     from mlpipe_ci.ci.github import workflow_commands as actions  # noqa: PLC0415 - only here, not at each start
+    from mlpipe_ci.ci.github.runner import reads_commands  # noqa: PLC0415 - only here, not at each start
     from mlpipe_ci.report import diagnostics as faults  # noqa: PLC0415 - only here, not at each start
 
     found = error.diagnostics if isinstance(error, WorkflowError) else ()
@@ -98,7 +99,7 @@ def _complain(error: MlpipeError) -> int:
         print(line, file=sys.stderr)
     if not found:
         print(f"mlpipe: {error}", file=sys.stderr)
-    if os.environ.get("GITHUB_ACTIONS") == "true":
+    if reads_commands(os.environ):
         for text in [actions.diagnostic(fault) for fault in found] or [actions.error(str(error))]:
             print(text)
     return error.exit_code

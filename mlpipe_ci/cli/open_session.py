@@ -14,11 +14,11 @@ from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.ci.checkout import large_files, remote_for
-from mlpipe_ci.ci.event import read_event
+from mlpipe_ci.ci.event import read_event, with_checkout
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.cli.step_selection import selected_steps
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.event import DESK, Event
+from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.workflow import Workflow
@@ -66,7 +66,7 @@ def open_session(
     readonly: bool,
 ) -> Session:
     """Open everything. Raises an MlpipeError where something of it is wrong."""
-    event = read_event(env, locations.git)
+    event = with_checkout(read_event(env), locations.git)
     state = LocalState(locations.state, readonly=readonly)
     sources = Sources(env, locations.cache, state, messages.line, messages.progress)
     items = partial(items_of, locations, state, sources)
@@ -175,7 +175,7 @@ def _store(
         rights=rights(event, push=options.push, merged=merged),
         scopes=event.scopes,
         workflow=workflow.file,
-        run=str(event.run_id or os.urandom(4).hex()),
+        run=str(event.run.id or os.urandom(4).hex()),
         warn=lambda text: messages.line(f"warning: {text}"),
         tell=messages.progress,
         links=links,
@@ -186,7 +186,7 @@ def _store(
 def _on_demand(options: Options, event: Event, store: Store) -> bool:
     """On a runner that brings results from elsewhere, nothing comes that no step reads."""
     if options.outputs == "auto":
-        return event.name != DESK and type(store) is not Store
+        return event.kind is not Kind.DESK and type(store) is not Store
     return options.outputs == "needed"
 
 
@@ -199,7 +199,7 @@ def _unwatched(env: Mapping[str, str]) -> str:
 
 def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]) -> Workflow:
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
-    event = read_event(env, locations.git)
+    event = with_checkout(read_event(env), locations.git)
     items = partial(on_disk, locations.root)
     return load(load_request(locations, options, event, keep=False, items=items))
 
@@ -230,6 +230,6 @@ def _producer(event: Event) -> Producer:
         commit=event.head or "",
         ref=event.ref,
         event=event.name,
-        run_url=event.run_url,
+        run_url=event.run.url,
         version=__version__,
     )

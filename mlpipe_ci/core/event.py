@@ -1,86 +1,98 @@
 """The event that started the run, and which results it may read and write. Pure."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Literal
 
 from mlpipe_ci.core.frozen import frozen
 
-DESK = "desk"
+
+class Kind(StrEnum):
+    """What started the run, as far as the program cares."""
+
+    DESK = "desk"
+    PROPOSAL = "proposal"
+    QUEUE = "queue"
+    TAG = "tag"
+    PUSH = "push"
+    OTHER = "other"
 
 
-MAX_PAYLOAD = 300
-"""Characters of a payload that are shown."""
+@frozen
+class IncomingChange:
+    """What the event says about the commits that it brings; empty where it does not say it."""
+
+    target_branch: str = ""
+    """Branch that the commits are to be merged into; none for a push to the default branch."""
+    before: str = ""
+    """Commit that they come after: the one before a push, the base of a merge queue's group, the
+    tip of the target branch when a pull request was last pushed to."""
+    commit: str = ""
+    """Commit that people see the run at, if it is not the one that is checked out: the head of a
+    pull request (not the merge commit), or of the run that ended."""
+    merge_commit: str = ""
+    """Commit that the CI system made of a pull request's head and its target branch."""
+    pull_request: int | None = None
+    state: Literal["open", "merged", "closed"] = "open"
+    is_retargeted: bool = False
+    """True if the pull request has just got another target branch."""
+    is_one_commit: bool = False
+
+
+@frozen
+class FinishedRun:
+    """The run of another workflow that started this one when it ended."""
+
+    id: int
+    attempt: int
+    url: str
+    owner: str = ""
+    """Who owns the repository that its commit comes from."""
+    branch: str = ""
+    is_fork: bool = False
+
+
+@frozen
+class CiRun:
+    """The run itself, as the CI system shows it."""
+
+    id: int = 0
+    attempt: int = 0
+    url: str = ""
+    trigger: str = ""
+    """What started it, where that is no commit: one line of ASCII."""
+    finished: FinishedRun | None = None
 
 
 @frozen
 class Event:
-    """What is known about the run from outside.
+    """What is known about the run from outside, the same for each CI system."""
 
-    `ref` and `sha` are GitHub's; `head` is the commit that is checked out. `worktree`: the work
-    tree itself is compared (at a desk), not a commit. `nothing_to_run`: why there is nothing to be
-    run at all; empty if there is. `trusted`: who wrote this change may write to the repository; a
-    fork's author may not. `scopes` are read in this order, and results are written to the first.
-    """
-
-    name: str = DESK
+    kind: Kind = Kind.DESK
+    name: str = "desk"
+    """The CI system's own word for the kind."""
+    repository: str = ""
     ref: str = ""
     sha: str = ""
+    """Commit that the CI system names."""
     head: str | None = None
-    worktree: bool = True
-    pull_request: int | None = None
+    """Commit that is checked out."""
+    change: IncomingChange = IncomingChange()
+    run: CiRun = CiRun()
     nothing_to_run: str = ""
+    """Why there is nothing to be run at all; empty if there is."""
+    refusal: str = ""
+    """Why steps must not run unless the user insists; empty if they may."""
     trusted: bool = True
+    """True if who wrote this change may write to the repository; a fork's author may not."""
     scopes: tuple[str, ...] = ("local", "main")
-    repository: str = ""
-    run_url: str = ""
-    run_id: int = 0
-    run_attempt: int = 0
+    """Scopes that results are read from, in this order; they are written to the first."""
     attributes: tuple[tuple[str, Any], ...] = ()
-    payload: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    def get(self, *keys: str) -> Any:
-        """A value of the payload by its keys, None if it is not there."""
-        value: Any = self.payload
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return value
-
-    def text(self, *keys: str) -> str:
-        """A text of the payload by its keys, empty if it is not there or none."""
-        value = self.get(*keys)
-        return value if isinstance(value, str) else ""
-
-    @property
-    def default_branch(self) -> str:
-        """Name of the repository's default branch."""
-        return self.text("repository", "default_branch") or "main"
+    """The context `github` of expressions."""
 
     @property
     def is_proposed_change(self) -> bool:
         """True if what runs is only proposed, and must not lower the bar that it has to pass."""
-        return self.name.startswith("pull_request") or self.name == "merge_group"
-
-    @property
-    def trigger(self) -> str:
-        """What started the run, where it is no commit: a schedule, or a dispatch with its payload.
-
-        One line of ASCII, however odd the payload is: it is text from outside.
-        """
-        if self.name == "schedule":
-            return f"schedule {self.text('schedule')}".strip()
-        if self.name != "repository_dispatch":
-            return ""
-        told = json.dumps(self.get("client_payload") or {}, sort_keys=True)
-        told = told if len(told) <= MAX_PAYLOAD else f"{told[:MAX_PAYLOAD]}…"
-        return f"repository_dispatch {json.dumps(self.text('action'))[1:-1]} {told}"
-
-    @property
-    def subject(self) -> str | None:
-        """The commit that people see this run at: never the merge commit of a pull request."""
-        told = self.text("pull_request", "head", "sha") or self.text("workflow_run", "head_sha")
-        return told or self.head
+        return self.kind in {Kind.PROPOSAL, Kind.QUEUE}
 
 
 @frozen

@@ -17,7 +17,7 @@ from mlpipe_ci.core.changes import Change, affects, describe_change
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
-from mlpipe_ci.core.event import DESK, Event
+from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
@@ -152,7 +152,7 @@ class EvidenceCollector:
     @cached_property
     def _latest(self) -> dict[str, Result]:
         """The newest result of each step of this repository, where nothing is remembered of it."""
-        if not self.event.repository or self.event.name == DESK:
+        if not self.event.repository or self.event.kind is Kind.DESK:
             return {}
         found = self.cache.store.latest(self.cache.scopes)
         return {

@@ -4,7 +4,7 @@ Each answer says which it was, and why those above it did not hold.
 """
 
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.event import Event, IncomingChange, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import HEX_ID, Common, History, is_null
 
@@ -32,17 +32,16 @@ def base_of(event: Event, history: History) -> Base:
     head = event.head
     if head is None:
         return Base(how="no commit here that can be read")
-    if event.worktree:
+    if event.kind is Kind.DESK:
         return Base(commit=head, how="uncommitted changes against HEAD", worktree=True)
-    if event.name.startswith("pull_request"):
-        return _pull_request(event, history, head)
-    if event.name == "release" or event.ref.startswith("refs/tags/"):
+    if event.kind is Kind.PROPOSAL:
+        return _pull_request(event.change, history, head)
+    if event.kind is Kind.TAG:
         return _tag(history, head)
-    if event.name == "push":
+    if event.kind is Kind.PUSH:
         return _push(event, history, head)
-    if event.name == "merge_group":
-        before = event.text("merge_group", "base_sha")
-        return _known(history, before, "base of the merge group")
+    if event.kind is Kind.QUEUE:
+        return _known(history, event.change.before, "base of the merge group")
     return Base(how=f"'{event.name}' names no commit to compare with")
 
 
@@ -54,12 +53,12 @@ def base_named(event: Event, history: History, name: str) -> Base:
     if commit and head:
         found = history.merge_base(commit, head)
         found = found if found.tip else Common(problem=found.problem, tip=commit)
-    elif head and not event.worktree:
+    elif head and event.kind is not Kind.DESK:
         found = history.common(name.removeprefix("refs/heads/"), head)
     if not found.tip:
         why = f" ({found.problem})" if found.problem else ""
         raise UsageError(f"--base {name}: no such commit here; fetch it first (git fetch){why}")
-    at_once = event.worktree or name == "HEAD"
+    at_once = event.kind is Kind.DESK or name == "HEAD"
     if found.tip in found.bases or not found.bases:
         why = f" ({found.problem})" if found.problem else ""
         text = (
@@ -87,42 +86,42 @@ def _meant(history: History, name: str) -> str | None:
     return history.local_id(found[0] if found else name)
 
 
-def _pull_request(event: Event, history: History, head: str) -> Base:
-    """Never `pull_request.base.sha`: it is frozen when the pull request is opened or pushed to,
-    while the merge commit is made on the base branch as it is now.
+def _pull_request(change: IncomingChange, history: History, head: str) -> Base:
+    """Not `change.before`, if anything else is known: it is the target branch as it was when the
+    pull request was last pushed to, while the merge commit is made on the branch as it is now.
     """
     parents = history.commits.parents(head)
-    if event.get("action") == "closed" and parents and not event.get("pull_request", "merged"):
+    if change.state == "closed" and parents:
         return Base(how="the pull request was closed without a merge")
-    merged_ref = event.name != "pull_request_target" and head == event.sha
-    merge = merged_ref and len(parents) == MERGE_PARENTS
-    if not merge and not (event.get("action") == "closed" and parents):
-        return _branch(event, history, head)
+    merge = head == change.merge_commit and len(parents) == MERGE_PARENTS
+    if not merge and not (change.state == "merged" and parents):
+        return _branch(change, history, head)
     had = history.local_id(parents[0])
     if not history.fetch_commits(*parents) and not history.commits.commit(parents[0]):
         why = f"the merge commit's first parent could not be fetched ({history.problem})"
-        return _branch(event, history, head, why)
-    stale = _stale(event, history, parents) if merge else None
+        return _branch(change, history, head, why)
+    stale = _stale(change, history, head, parents) if merge else None
     if stale:
         return stale
     how = "first parent of the pull request's merge commit"
     return Base(commit=parents[0], how=how if had else f"{how}, fetched")
 
 
-def _stale(event: Event, history: History, parents: tuple[str, ...]) -> Base | None:
+def _stale(
+    change: IncomingChange, history: History, head: str, parents: tuple[str, ...]
+) -> Base | None:
     """The merge commit may still be one with the branch that the pull request went to before.
 
     Looked at where it costs nothing, and where the event says that the branch was changed.
     """
-    branch = event.text("pull_request", "base", "ref")
-    retargeted = event.text("changes", "base", "ref", "from")
+    branch = change.target_branch
     known = history.branch(branch) if history.is_complete() else None
-    if not branch or not (known or retargeted):
+    if not branch or not (known or change.is_retargeted):
         return None
     common = history.common(branch, parents[1])
-    if not common.tip or history.commits.is_ancestor(parents[0], common.tip) or not event.head:
+    if not common.tip or history.commits.is_ancestor(parents[0], common.tip):
         return None
-    found = history.common(branch, event.head)
+    found = history.common(branch, head)
     if not found.bases:
         return None
     warning = f"the merge commit was not made with {branch} as it is now; run again if it looks odd"
@@ -134,16 +133,15 @@ def _stale(event: Event, history: History, parents: tuple[str, ...]) -> Base | N
     )
 
 
-def _branch(event: Event, history: History, head: str, why: str = "") -> Base:
+def _branch(change: IncomingChange, history: History, head: str, why: str = "") -> Base:
     """Where the head left the branch that the pull request goes to."""
-    branch = event.text("pull_request", "base", "ref")
+    branch = change.target_branch
     found = history.common(branch, head) if branch else Common(problem="the event names no branch")
     if not found.problem:
         return _from(found, branch, why)
     problem = why or f"the branch '{branch}' could not be fetched ({found.problem})"
-    frozen = event.text("pull_request", "base", "sha")
-    if HEX_ID.fullmatch(frozen) and history.fetch_commits(frozen):
-        bases = history.commits.merge_bases(frozen, head)
+    if HEX_ID.fullmatch(change.before) and history.fetch_commits(change.before):
+        bases = history.commits.merge_bases(change.before, head)
         if bases:
             how = f"merge base with {branch} as it was when the pull request was last pushed to"
             return Base(commit=bases[0], others=bases[1:], how=how, warnings=(problem,))
@@ -165,33 +163,32 @@ def _from(found: Common, branch: str, why: str = "") -> Base:
 
 
 def _push(event: Event, history: History, head: str) -> Base:
-    before, default = event.text("before"), event.default_branch
-    on_default = event.ref == f"refs/heads/{default}"
+    before, target = event.change.before, event.change.target_branch
     why = ""
     if HEX_ID.fullmatch(before) and not is_null(before):
         had = history.local_id(before)
         if history.fetch_commits(before):
             how = "the commit before this push"
-            fork = _fork(history, before, head, "" if on_default else default)
+            fork = _fork(history, before, head, target)
             return Base(commit=before, how=how if had else f"{how}, fetched", fork=fork)
         why = f"the previous push {before[:7]} is gone ({history.problem})"
-    elif is_null(before) and on_default:
-        empty = history.commits.empty_tree()
-        return Base(commit=empty, how=f"the first push of {default}: all files are new")
-    if on_default:
+    elif is_null(before) and not target:
+        empty, branch = history.commits.empty_tree(), event.ref.removeprefix("refs/heads/")
+        return Base(commit=empty, how=f"the first push of {branch}: all files are new")
+    if not target:
         why = why or "the event does not say what was there before"
         return Base(how=why, warnings=(why,))
-    found = history.common(default, head)
+    found = history.common(target, head)
     if found.problem:
-        problem = f"{default} could not be fetched ({found.problem})"
+        problem = f"{target} could not be fetched ({found.problem})"
         why = f"{why}, and {problem}" if why else problem
         return Base(how=why, warnings=(why,))
-    return _from(found, default, why)
+    return _from(found, target, why)
 
 
-def _fork(history: History, before: str, head: str, default: str) -> str | None:
+def _fork(history: History, before: str, head: str, target: str) -> str | None:
     """After a rebase: where the head leaves the default branch now. Nothing is fetched for it."""
-    tip = history.branch(default) if default else None
+    tip = history.branch(target) if target else None
     if not tip or not history.is_complete() or history.commits.is_ancestor(before, head):
         return None
     return next(iter(history.commits.merge_bases(tip, head)), None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from mlpipe_ci.core.changes import Comparison
-from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import Git, History
 
@@ -45,21 +45,18 @@ class CommitAttribution:
         return found or self._only()
 
     def _dirty(self) -> frozenset[str]:
-        if self.git is None or not self.event.worktree:
+        if self.git is None or self.event.kind is not Kind.DESK:
             return frozenset()
         now = self.git.snapshot()
         return now.modified | now.untracked
 
     def _only(self) -> Mapping[str, str]:
         """The event may say that there is one commit, where history was cut before it."""
-        commits = self.event.get("commits")
-        only = self.event.head
-        if self.event.get("pull_request", "commits") == 1:
-            only = self.event.text("pull_request", "head", "sha")
-        elif not isinstance(commits, list) or len(commits) != 1 or self.event.get("forced"):
+        only = self.event.change.commit or self.event.head
+        if not self.event.change.is_one_commit or not only or not self.history:
             return {}
-        subject = self.history.commits.subject(only) if self.history and only else None
-        if not only or subject is None or self.event.worktree:
+        subject = self.history.commits.subject(only)
+        if subject is None:
             return {}
         words = describe_commit(only, subject)
         return {change.path: words for change in self.comparison.changed or ()}

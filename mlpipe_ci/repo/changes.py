@@ -27,7 +27,7 @@ def compare(
         base=found.commit,
         how=found.how,
         warnings=found.warnings,
-        trigger=event.trigger,
+        trigger=event.run.trigger,
     )
     if found.commit is None:
         return comparison

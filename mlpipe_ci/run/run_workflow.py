@@ -82,7 +82,7 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
         cancelled=cancelled,
         transfers=cache.store.transfers(),
         edges=edges(workflow),
-        url=session.event.run_url,
+        url=session.event.run.url,
         root=str(repo.root),
         removed_gates=metrics.removed_gates(),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlpipe_ci.ci.event import read_event, refuse_untrusted
+from mlpipe_ci.ci.event import read_event, refuse_untrusted, with_checkout
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import Event
@@ -50,7 +50,11 @@ def event(repo: Repo, name: str, payload: Mapping[str, Any], **env: str) -> Even
         "GITHUB_RUN_ID": "7",
         "GITHUB_REF": "refs/heads/main",
     }
-    return read_event(variables | env, git_of(repo))
+    return with_checkout(read_event(variables | env), git_of(repo))
+
+
+def at_desk(repo: Repo) -> Event:
+    return with_checkout(read_event({}), git_of(repo))
 
 
 def compared(repo: Repo, found: Event, asked: str | None = None) -> Comparison:
@@ -65,7 +69,7 @@ def changes(found: Comparison) -> tuple[tuple[str, str], ...] | None:
 def test_at_a_desk_the_work_tree_is_compared_with_head(repo: Repo) -> None:
     head = repo.commit({"a": "1"})
     repo.write({"a": "2", "new": "1"})
-    found = read_event({}, git_of(repo))
+    found = at_desk(repo)
     assert (found.name, found.head, found.ref) == ("desk", head, "refs/heads/main")
     comparison = compared(repo, found)
     assert (comparison.base, changes(comparison)) == (
@@ -77,14 +81,14 @@ def test_at_a_desk_the_work_tree_is_compared_with_head(repo: Repo) -> None:
 
 
 def test_without_git_or_commit_nothing_is_known(repo: Repo) -> None:
-    assert compare(read_event({}, None), None, None, None).how == "not a git repository"
-    found = compared(repo, read_event({}, git_of(repo)))
+    assert compare(read_event({}), None, None, None).how == "not a git repository"
+    found = compared(repo, at_desk(repo))
     assert (found.base, found.how, found.changed) == (None, "no commit yet", None)
 
 
 def test_a_base_that_was_asked_for_is_the_merge_base(repo: Repo, history: dict[str, str]) -> None:
     repo.git("checkout", "-q", "topic")
-    found = compared(repo, read_event({}, git_of(repo)), "main")
+    found = compared(repo, at_desk(repo), "main")
     assert found.base == history["first"]
     assert found.how == "asked for: merge base with main"
     assert changes(found) == (("topic.csv", "added"),)
@@ -93,7 +97,7 @@ def test_a_base_that_was_asked_for_is_the_merge_base(repo: Repo, history: dict[s
 def test_a_base_that_is_not_there_is_an_error(repo: Repo) -> None:
     repo.commit()
     with pytest.raises(UsageError, match=r"--base nope: no such commit here; fetch it"):
-        compared(repo, read_event({}, git_of(repo)), "nope")
+        compared(repo, at_desk(repo), "nope")
 
 
 def test_push(repo: Repo, history: dict[str, str]) -> None:
@@ -102,7 +106,7 @@ def test_push(repo: Repo, history: dict[str, str]) -> None:
     assert (found.base, found.how) == (history["first"], "the commit before this push")
     assert changes(found) == (("main.csv", "added"),)
     assert told.scopes == ("main",)
-    assert told.run_url == "https://github.com/o/r/actions/runs/7"
+    assert told.run.url == "https://github.com/o/r/actions/runs/7"
 
 
 @pytest.mark.parametrize("before", [ZEROS, "1" * 40, None, 5, "--upload-pack=x", "HEAD~1"])
@@ -131,7 +135,7 @@ def test_a_merge_ref_is_compared_with_its_first_parent(repo: Repo, history: dict
     found = compared(repo, told)
     assert found.base == history["second"]
     assert changes(found) == (("topic.csv", "added"),)
-    assert (told.pull_request, told.scopes) == (7, ("pr/7", "main"))
+    assert (told.change.pull_request, told.scopes) == (7, ("pr/7", "main"))
 
 
 def test_without_the_base_branch_the_frozen_base_is_the_last_rung(
@@ -159,8 +163,9 @@ def test_a_merge_group_that_does_not_say_its_base(repo: Repo, payload: dict[str,
 def test_the_commit_of_a_run_is_never_the_merge_commit(repo: Repo) -> None:
     head = repo.commit()
     asked = {"pull_request": {"number": 7, "head": {"sha": "a" * 40}}}
-    assert event(repo, "pull_request", asked).subject == "a" * 40
-    assert event(repo, "push", {}).subject == head
+    assert event(repo, "pull_request", asked).change.commit == "a" * 40
+    pushed = event(repo, "push", {})
+    assert (pushed.change.commit, pushed.head) == ("", head)
 
 
 @pytest.mark.parametrize("payload", ["", "[]", "{", '{"pull_request": 5}', "null"])
@@ -168,8 +173,9 @@ def test_a_payload_that_cannot_be_read_is_as_if_empty(repo: Repo, payload: str) 
     repo.commit()
     (repo.root / "event").write_text(payload)
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request"}
-    found = read_event(env | {"GITHUB_EVENT_PATH": str(repo.root / "event")}, git_of(repo))
-    assert (compared(repo, found).base, found.pull_request) == (None, None)
+    env["GITHUB_EVENT_PATH"] = str(repo.root / "event")
+    found = with_checkout(read_event(env), git_of(repo))
+    assert (compared(repo, found).base, found.change.pull_request) == (None, None)
     assert found.scopes == ("pr/unknown", "main")
 
 

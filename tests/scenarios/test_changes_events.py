@@ -111,14 +111,13 @@ def test_a_payload_is_data(hub: Hub, tmp_path: Path) -> None:
 
 def test_a_finished_workflow_of_a_stranger(hub: Hub, tmp_path: Path) -> None:
     from mlpipe_ci.ci.event import read_event  # noqa: PLC0415
-    from mlpipe_ci.repo.git import open_git  # noqa: PLC0415
 
     hub.desk.commit({"mlpipe.yml": STEP})
     hub.push()
     job = hub.clone(tmp_path / "job", "main")
     event = payload("workflow_run", "completed", workflow_run={"head_sha": "a" * 40})
     env = job.env("workflow_run", event)
-    assert read_event(env, open_git(job.root)).subject == "a" * 40
+    assert read_event(env).change.commit == "a" * 40
     assert "not run on 'workflow_run'" in job.mlpipe("run", code=2, **env).stderr
     assert not list((job.root / ".git").rglob("*.log"))
 

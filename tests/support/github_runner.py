@@ -25,14 +25,15 @@ steps:
 
 
 @functools.cache
-def _examples() -> dict[str, list[dict[str, Any]]]:
+def examples() -> dict[str, list[dict[str, Any]]]:
+    """GitHub's examples of payloads, by the event's name."""
     events = json.loads((EXAMPLES / "index.json").read_text("utf-8"))
     return {event["name"]: event["examples"] for event in events}
 
 
 def payload(event: str, action: str | None = None, **changes: Any) -> dict[str, Any]:
     """GitHub's example of an event's payload, with some values in the place of the example's."""
-    found = next(e for e in _examples()[event] if action in {None, e.get("action")})
+    found = next(e for e in examples()[event] if action in {None, e.get("action")})
     return _merged(copy.deepcopy(found), {"repository": {"default_branch": "main"}} | changes)
 
 

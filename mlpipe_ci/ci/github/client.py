@@ -4,7 +4,7 @@ No redirect to another host is followed, so that the token goes to no one else.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -17,9 +17,11 @@ from mlpipe_ci.ci.github.errors import (
     explained,
     message,
 )
-from mlpipe_ci.ci.github.retry import FIRST_WAIT, TRIES, RetryBudget, asked_to_wait
+from mlpipe_ci.ci.github.retry import BOUND, FIRST_WAIT, TRIES, RetryBudget, asked_to_wait
 from mlpipe_ci.core.errors import GitHubError
 
+DEFAULT_API = "https://api.github.com"
+TOKEN = "MLPIPE_TOKEN"  # noqa: S105 - the name of a variable
 READ = 30.0
 """Seconds for an answer from its first byte to its last."""
 MAX_PAGES = 30
@@ -146,3 +148,12 @@ class Client:
 def _is_final(fault: GitHubError) -> bool:
     """True if the same request would get the same answer."""
     return 0 < fault.status < SERVER_ERROR
+
+
+def client_of(env: Mapping[str, str], seconds: float = 0.0) -> Client:
+    """GitHub as the environment names it. `seconds`: bound of all requests, 0 for the usual one.
+
+    Raises GitHubError.
+    """
+    api, repository = env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", "")
+    return Client(api, repository, env.get(TOKEN, ""), RetryBudget(seconds or BOUND))

@@ -10,20 +10,19 @@ from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
-from mlpipe_ci.ci.event import in_actions
 from mlpipe_ci.ci.github import comments, pulls, statuses
-from mlpipe_ci.ci.github.client import Client
-from mlpipe_ci.ci.github.retry import BOUND, RetryBudget
+from mlpipe_ci.ci.github.client import TOKEN, Client, client_of
+from mlpipe_ci.ci.github.event import in_actions
+from mlpipe_ci.ci.github.runner import temporary_directory
 from mlpipe_ci.ci.github.statuses import Check, state_of
 from mlpipe_ci.core.errors import GitHubError, MlpipeError
-from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.metric_rows import verdict
 from mlpipe_ci.report.wording import escape_controls
 
-DEFAULT_API = "https://api.github.com"
 HASTE = 10.0
 """Seconds for a status that says only that something is going on: the run waits for it."""
 MOST_STEPS = 20
@@ -31,7 +30,6 @@ MOST_STEPS = 20
 MOST_NAME = 100
 OPEN = "mlpipe-open-status.json"
 """In RUNNER_TEMP: a status that says pending. It is closed even if this process is killed."""
-TOKEN = "MLPIPE_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @frozen
@@ -58,15 +56,15 @@ class Publisher:
         options: PublishOptions,
         say: Callable[[str], None],
     ) -> None:
-        self.event, self._env, self._wants, self._say = event, env, options, say
+        self._event, self._env, self._wants, self._say = event, env, options, say
         self._file = file
         self._status = in_actions(env) and options.status != "never"
         self._opened: Check | None = None
         self.comment_url = ""
 
-    def started(self, name: str) -> None:
-        """Say that a commit is being worked on."""
-        check = self._check(_context(name))
+    def started(self, name: str, head: str | None) -> None:
+        """Say that a commit is being worked on. `head`: the one that is checked out."""
+        check = self._check(_context(name), head)
         if check:
             self._remember(check)  # first: the answer may be lost, and the status be there
             if not self._set(check, "pending", "running", HASTE) and not self._status:
@@ -76,7 +74,8 @@ class Publisher:
         """Post how it ended."""
         text = markdown.report(run)
         self._summary(text)
-        self._close(run.workflow.name, run.result, verdict(run).partition(": ")[2])
+        check = self._opened or self._check(_context(run.workflow.name), run.comparison.head)
+        self._close(check, run.result, verdict(run).partition(": ")[2])
         for outcome in run.outcomes[:MOST_STEPS] if self._wants.status == "steps" else ():
             self._of_step(run, outcome)
         quiet = {
@@ -90,7 +89,8 @@ class Publisher:
         """Post that there was no run, and why."""
         text = markdown.broken(name, error)
         self._summary(text)
-        self._close(name, "error", escape_controls(str(error).split("\n", 1)[0]))
+        check = self._opened or self._check(_context(name), None)
+        self._close(check, "error", escape_controls(str(error).split("\n", 1)[0]))
         self._comment((text,), create=True)
 
     def _summary(self, text: str) -> None:
@@ -105,25 +105,27 @@ class Publisher:
 
     # -- statuses ------------------------------------------------------------------------------
 
-    def _close(self, name: str, result: str, words: str) -> None:
-        check = self._opened or self._check(_context(name))
+    def _close(self, check: Check | None, result: str, words: str) -> None:
         if check and self._set(check, state_of(result), words or result):
             self._forget()
 
     def _of_step(self, run: Run, outcome: StepOutcome) -> None:
-        check = self._check(f"{_context(run.workflow.name)}/{outcome.step.id}")
+        context = f"{_context(run.workflow.name)}/{outcome.step.id}"
+        check = self._check(context, run.comparison.head)
         if check:
             good = outcome.facts["conclusion"] in {"success", "skipped"}
             words = escape_controls(": ".join((str(outcome.status), *outcome.reasons[:1])))
             self._set(check, "success" if good else "failure", words)
 
-    def _check(self, context: str) -> Check | None:
+    def _check(self, context: str, head: str | None) -> Check | None:
         """The status to set, if one is to be set and can be."""
-        event = self.event
-        commit = event.subject or ("" if event.name.startswith("pull_request") else event.sha)
+        event = self._event
+        # The merge commit of a pull request has no page of its own.
+        sha = "" if event.kind is Kind.PROPOSAL else event.sha
+        commit = event.change.commit or head or sha
         if not (self._status and commit and self._env.get(TOKEN)):
             return None
-        return Check(commit=commit, context=context, target=event.run_url)
+        return Check(commit=commit, context=context, target=event.run.url)
 
     def _set(self, check: Check, state: str, words: str, seconds: float = 0.0) -> bool:
         """`seconds`: give up after so many; 0: when the patience of the whole run is over."""
@@ -142,15 +144,15 @@ class Publisher:
 
     def _remember(self, check: Check) -> None:
         self._opened = check
-        if path := self._env.get("RUNNER_TEMP"):
+        if path := temporary_directory(self._env):
             with suppress(OSError):
-                (Path(path) / OPEN).write_text(json.dumps(vars(check)), "utf-8")
+                (path / OPEN).write_text(json.dumps(vars(check)), "utf-8")
 
     def _forget(self) -> None:
         self._opened = None
-        if path := self._env.get("RUNNER_TEMP"):
+        if path := temporary_directory(self._env):
             with suppress(OSError):
-                (Path(path) / OPEN).unlink(missing_ok=True)
+                (path / OPEN).unlink(missing_ok=True)
 
     # -- comment -------------------------------------------------------------------------------
 
@@ -159,7 +161,7 @@ class Publisher:
             return
         marker = markdown.marker(self._file)
         bodies = tuple(
-            markdown.comment(self._file, text, self.event.run_id, self.event.run_attempt)
+            markdown.comment(self._file, text, self._event.run.id, self._event.run.attempt)
             for text in texts
         )
         try:
@@ -171,7 +173,7 @@ class Publisher:
             )
         except GitHubError as error:
             self._say(f"warning: the pull request comment was not posted: {error}")
-            if not self.event.trusted:
+            if not self._event.trusted:
                 self._say("a fork's token may only read; see 'Forks' in the README")
             return
         self.comment_url = posted.url
@@ -181,11 +183,10 @@ class Publisher:
 
     def _pull_request(self) -> int | None:
         """The event's; that of the commit on a branch that was pushed. Raises GitHubError."""
-        event = self.event
-        if event.pull_request is not None or event.name != "push":
-            return event.pull_request
-        branch = event.ref.removeprefix("refs/heads/")
-        if not event.sha or branch in {event.ref, event.default_branch}:
+        event, change = self._event, self._event.change
+        if change.pull_request is not None or event.kind is not Kind.PUSH:
+            return change.pull_request
+        if not event.sha or not change.target_branch:
             return None
         return pulls.open_at(self._client, event.sha)
 
@@ -197,18 +198,9 @@ class Publisher:
         return client_of(self._env, seconds)
 
 
-def client_of(env: Mapping[str, str], seconds: float = 0.0) -> Client:
-    """GitHub as the environment names it. `seconds`: bound of all requests, 0 for the usual one.
-
-    Raises GitHubError.
-    """
-    api, repository = env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", "")
-    return Client(api, repository, env.get(TOKEN, ""), RetryBudget(seconds or BOUND))
-
-
 def close_open(env: Mapping[str, str]) -> str:
     """Close a status that a process left open which was killed. Returns what happened, in words."""
-    path = Path(env.get("RUNNER_TEMP", "")) / OPEN
+    path = (temporary_directory(env) or Path()) / OPEN
     try:
         told = json.loads(path.read_text("utf-8"))
         path.unlink()

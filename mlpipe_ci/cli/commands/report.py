@@ -9,8 +9,7 @@ from typing import Any, TextIO
 
 from mlpipe_ci.ci.event import read_event
 from mlpipe_ci.ci.github import comments, pulls
-from mlpipe_ci.ci.github.client import Client
-from mlpipe_ci.ci.github.publisher import client_of
+from mlpipe_ci.ci.github.client import Client, client_of
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
@@ -37,7 +36,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if not options.post:
         print(markdown.report(run), file=out, end="")
         return 0
-    event = read_event(env, None)
+    event = read_event(env)
     try:
         screen.message(_post(run, event, client_of(env)))
     except GitHubError as error:
@@ -88,33 +87,27 @@ def _post(run: Run, event: Event, client: Client) -> str:
 
     Which pull request that is, GitHub says: the file could name any. Raises GitHubError.
     """
-    number = event.pull_request or _pull_request(event, client)
+    number = event.change.pull_request or _pull_request(event, client)
     if number is None:
         return "no open pull request has this commit as its head: nothing is posted"
-    url = event.text("workflow_run", "html_url") or event.run_url
-    run = Run(**(vars(run) | {"url": url}))
-    head = event.text("workflow_run", "head_repository", "full_name")
-    fork = bool(head) and head.lower() != event.repository.lower()
-    found = event.get("workflow_run", "id"), event.get("workflow_run", "run_attempt")
-    maker = found[0] if isinstance(found[0], int) else event.run_id
-    attempt = found[1] if isinstance(found[1], int) else event.run_attempt
+    finished = event.run.finished
+    fork, maker = finished is not None and finished.is_fork, finished or event.run
+    run = Run(**(vars(run) | {"url": maker.url}))
     file, texts = run.workflow.file, (markdown.report(run), markdown.short(run))
     told = tuple(markdown.of_fork(text) if fork else text for text in texts)
-    bodies = tuple(markdown.comment(file, text, maker, attempt) for text in told)
+    bodies = tuple(markdown.comment(file, text, maker.id, maker.attempt) for text in told)
     marker = markdown.marker(file)
     posted = comments.upsert_comment(client, number, marker, bodies, markdown.run_of)
     return f"report: {posted.url}" if posted.ours else f"a newer report stays: {posted.url}"
 
 
 def _pull_request(event: Event, client: Client) -> int | None:
-    commit = event.text("workflow_run", "head_sha")
-    if not commit:
+    commit, finished = event.change.commit, event.run.finished
+    if not commit or finished is None:
         raise GitHubError(
             "this event names no pull request; run this on: workflow_run, or on: pull_request"
         )
-    owner = event.text("workflow_run", "head_repository", "owner", "login")
-    branch = event.text("workflow_run", "head_branch")
     found = pulls.open_at(client, commit)
-    if found is None and owner and branch:
-        return pulls.open_from(client, owner, branch, commit)
+    if found is None and finished.owner and finished.branch:
+        return pulls.open_from(client, finished.owner, finished.branch, commit)
     return found

@@ -34,7 +34,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     stream = err if options.json else out
     jobs = jobs_of(options.jobs)
     screen = open_screen(stream, env, progress=options.progress, quiet=options.quiet, many=jobs > 1)
-    event, file = read_event(env, None), expected_workflow_file(options, env)
+    event, file = read_event(env), expected_workflow_file(options, env)
     name = file.stated_name() or default_name(event, file.root)
     if event.nothing_to_run:
         return _nothing_to_run(event, file, name, options, screen, out)
@@ -89,7 +89,6 @@ def _run_locked(
         messages = Messages(line=screen.message, progress=screen.progress)
         session = open_session(locations, options, env, messages, readonly=False)
         refuse_untrusted(session.event, allowed=options.allow_untrusted)
-        publisher.event = session.event
         settings = RunSettings(
             jobs=jobs_of(options.jobs),
             keep_going=options.keep_going,
@@ -97,7 +96,7 @@ def _run_locked(
             largest_plot=LARGE if options.html or options.report else SMALL,
             locks=() if lock is None else (lock,),
         )
-        return run_workflow(session, settings, RunListener(screen, publisher))
+        return run_workflow(session, settings, RunListener(screen, publisher, session.event.head))
 
 
 def _nothing_to_run(

@@ -5,6 +5,7 @@ from functools import partial
 from typing import TextIO
 
 from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.ci.github.runner import reads_commands
 from mlpipe_ci.cli.locate import find_git, start_directory
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import WorkflowError
@@ -30,7 +31,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         _print(checked, options, out, err)
     else:
         print(FORMATS[wanted](checked), file=out)
-    if env.get("GITHUB_ACTIONS") == "true":
+    if reads_commands(env):
         for diagnostic in (fault for one in checked for fault in one.diagnostics):
             print(actions.diagnostic(diagnostic), file=out if wanted == "text" else err)
     errors = any(fault.level == "error" for one in checked for fault in one.diagnostics)

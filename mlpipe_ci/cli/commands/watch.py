@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from mlpipe_ci.ci.event import in_actions
+from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.commands import run
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.open_session import open_session, read_workflow
@@ -55,7 +55,7 @@ class WatchedPaths:
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0 once the user ends it; 130 if a run was interrupted."""
-    if in_actions(env):
+    if in_ci(env):
         raise UsageError("mlpipe watch is for a desk; in GitHub Actions events start a run")
     locations = find_locations(options, env)
 

@@ -1,16 +1,13 @@
 """Where commits are fetched from, with a token that exists for the one command only."""
 
-import base64
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import field
 
 from mlpipe_ci.core.errors import GitError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git.command import Command, Settings
 
-DEFAULT_SERVER = "https://github.com"
 NAME = "origin"
 """What the remote is called in a clone."""
 VIA = "mlpipe-remote"
@@ -75,22 +72,6 @@ class Deadline:
         if left <= 0:
             raise GitError("the time for fetching is over")
         return left
-
-
-def token_settings(env: Mapping[str, str]) -> Settings:
-    """The token as git's configuration, for GitHub's own address and no other.
-
-    An empty value first forgets what a checkout may have stored: GitHub refuses two headers.
-    """
-    token, server = env.get("MLPIPE_TOKEN"), env.get("GITHUB_SERVER_URL") or DEFAULT_SERVER
-    if not token:
-        return ()
-    from urllib.parse import urlsplit  # noqa: PLC0415 - 2 ms, which few runs need
-
-    parts = urlsplit(server)
-    name = f"http.{parts.scheme}://{parts.netloc}/.extraheader"
-    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    return (name, ""), (name, f"AUTHORIZATION: basic {basic}")
 
 
 def settings_of(command: Command) -> Settings:

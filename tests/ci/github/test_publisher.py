@@ -1,5 +1,6 @@
 """Publishing: summary, comment and statuses; never a failure of the run."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,8 @@ import pytest
 from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close_open
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import Diagnostic as FileFault
-from mlpipe_ci.core.errors import WorkflowError
-from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.errors import GitHubError, WorkflowError
+from mlpipe_ci.core.event import CiRun, Event, IncomingChange, Kind
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from tests.support.fakes import step, workflow
 from tests.support.github_client import PAGE, PERMISSION, SECONDARY, SHA, Clock, bodies, body
@@ -29,12 +30,10 @@ REUSED = Run(
     seconds=1.0,
 )
 EVENT = Event(
+    kind=Kind.PROPOSAL,
     name="pull_request",
-    pull_request=7,
-    run_url="https://github.com/o/r/actions/runs/5",
-    run_id=5,
-    run_attempt=1,
-    payload={"pull_request": {"head": {"sha": SHA}}},
+    change=IncomingChange(pull_request=7, commit=SHA),
+    run=CiRun(id=5, attempt=1, url="https://github.com/o/r/actions/runs/5"),
 )
 
 
@@ -54,7 +53,7 @@ def environment(server: Server, tmp_path: Path, **more: str) -> dict[str, str]:
 def published(run: Run, event: Event, env: dict[str, str], **wants: str) -> list[str]:
     said: list[str] = []
     publisher = Publisher(event, env, run.workflow.file, PublishOptions(**wants), said.append)
-    publisher.started(run.workflow.name)
+    publisher.started(run.workflow.name, run.comparison.head)
     publisher.finished(run)
     return said
 
@@ -85,15 +84,31 @@ def test_a_push_finds_the_pull_request_of_its_branch(server: Server, tmp_path: P
     ours = {"repo": {"full_name": "o/r"}}
     request = {"number": 7, "state": "open", "base": ours, "head": {**ours, "sha": SHA}}
     server.pulls = {SHA: [request]}
-    payload = {"repository": {"default_branch": "main"}}
-    event = Event(name="push", ref="refs/heads/work", sha=SHA, head=SHA, payload=payload)
+    main = Event(kind=Kind.PUSH, name="push", ref="refs/heads/main", sha=SHA, head=SHA)
+    event = replace(main, ref="refs/heads/work", change=IncomingChange(target_branch="main"))
     said = published(RUN, event, environment(server, tmp_path))
     assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
     assert len(server.requests) <= 6
     server.requests.clear()
-    main = Event(name="push", ref="refs/heads/main", sha=SHA, head=SHA, payload=payload)
     assert published(RUN, main, environment(server, tmp_path)) == []
     assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{SHA}"}
+
+
+def test_a_status_is_set_at_the_commit_that_is_checked_out(server: Server, tmp_path: Path) -> None:
+    pushed = Event(kind=Kind.PUSH, name="push", ref="refs/heads/main", sha=SHA)
+    other = "5" * 40
+    env = environment(server, tmp_path)
+    run = replace(RUN, comparison=replace(RUN.comparison, head=other))
+    published(run, pushed, env, status="steps")
+    assert [one["commit"] for one in server.statuses] == [other] * 3
+    server.statuses.clear()
+    publisher = Publisher(pushed, env, "mlpipe.yml", PublishOptions(), lambda _text: None)
+    publisher.could_not_start("demo", GitHubError("no clone"))
+    unnamed = Event(kind=Kind.PROPOSAL, name="pull_request", sha=SHA)
+def test_a_status_is_set_at_the_checked_out_commit(server: Server, tmp_path: Path) -> None:
+        "demo", None
+    )
+    assert [one["commit"] for one in server.statuses] == [SHA], "never a merge commit"
 
 
 @pytest.mark.parametrize(("wants", "new"), [("always", 1), ("changes", 0), ("failure", 0)])
@@ -130,7 +145,7 @@ def test_each_step_has_a_status_where_that_is_wanted(server: Server, tmp_path: P
 
 def test_a_fork_is_told_where_its_report_is(server: Server, tmp_path: Path) -> None:
     server.may_write = set()
-    fork = Event(**(vars(EVENT) | {"trusted": False}))
+    fork = replace(EVENT, trusted=False)
     said = published(RUN, fork, environment(server, tmp_path))
     assert "not accessible" in said[0]
     assert said[1] == "a fork's token may only read; see 'Forks' in the README"
@@ -152,17 +167,17 @@ def test_a_workflow_that_cannot_start_is_told_too(server: Server, tmp_path: Path
 def test_a_status_whose_answer_was_lost_is_closed_too(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
     server.faults = {"POST": [Fault(cut=True, done=True), Fault(422, "{}")]}
-    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo", None)
     assert server.states() == [("mlpipe/demo", "pending")]
     assert "closed" in close_open(env)
     server.may_write = set()
-    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo", None)
     assert close_open(env) == "", "who may not open one has nothing to close"
 
 
 def test_a_status_that_was_left_open_is_closed(server: Server, tmp_path: Path) -> None:
     env = environment(server, tmp_path)
-    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo")
+    Publisher(EVENT, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started("demo", None)
     assert (tmp_path / OPEN).exists()
     assert "closed" in close_open(env)
     assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "error")]
