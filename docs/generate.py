@@ -1,4 +1,4 @@
-"""Writes docs/reference from the schemas and from --help, or (--check) says where they differ."""
+"""Writes docs/reference from schemas, --help and tables, or (--check) says where they differ."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpipe_ci.cli.parser import HELP, parser
 from mlpipe_ci.core.expressions.functions import SPELLED
+from mlpipe_ci.core.settings import FOR_STEPS, table
 from mlpipe_ci.core.workflow import GITHUB
 from mlpipe_ci.report.diagnostics import RULES
 from mlpipe_ci.workflow import contexts
@@ -66,6 +67,24 @@ def command_line() -> str:
     return "\n".join(parts)
 
 
+def environment() -> str:
+    """The reference of environment variables, from the table of settings."""
+    parts = ["# Environment variables\n", NOTE, "## What mlpipe reads\n"]
+    parts.append("A variable that is empty counts as one that is not set.\n")
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for line in table():
+        default = f"`{line.default}`" if line.default else ""
+        rows.append(f"| `{line.name}` | {default} | {_cell(line.meaning)} |")
+    parts.append("\n".join(rows) + "\n")
+    parts.append(
+        "Proxies and certificates: `HTTPS_PROXY`, `REQUESTS_CA_BUNDLE`. Credentials of object "
+        "stores are found as the platform's own tools find them.\n"
+    )
+    rows = ["## What a step is given\n", "| variable | meaning |", "|---|---|"]
+    rows += [f"| `{name}` | {_cell(words)} |" for name, words in FOR_STEPS.items()]
+    return "\n".join([*parts, *rows, ""])
+
+
 def json_output() -> str:
     """The reference of the JSON that commands print, from its schemas."""
     parts = ["# JSON output\n", NOTE]
@@ -93,6 +112,7 @@ def json_output() -> str:
 PAGES = {
     "workflow-file.md": workflow_file,
     "command-line.md": command_line,
+    "environment.md": environment,
     "json-output.md": json_output,
 }
 

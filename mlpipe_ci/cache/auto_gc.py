@@ -1,7 +1,6 @@
 """Keeps the local cache within its limits: once a day, at the end of a run."""
 
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -9,9 +8,10 @@ from pathlib import Path
 
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.settings import from_env
+from mlpipe_ci.core.units import byte_count
 from mlpipe_ci.repo.lock import hold_if_free
 
-UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 DAY = 86_400.0
 MARK = "collected"
 """The file whose time says when garbage was collected last."""
@@ -26,23 +26,19 @@ class Limits:
 
 
 def limits(env: Mapping[str, str], max_size: str | None, max_age: float | None) -> Limits:
-    """From the command line, else `MLPIPE_CACHE_MAX_SIZE` and `_MAX_AGE`. Raises UsageError."""
-    days = env.get("MLPIPE_CACHE_MAX_AGE") or "90"
-    try:
-        age = float(days) if max_age is None else max_age
-    except ValueError as error:
-        raise UsageError(f"MLPIPE_CACHE_MAX_AGE={days}: not a number of days") from error
-    return Limits(
-        max_bytes=size(max_size or env.get("MLPIPE_CACHE_MAX_SIZE") or "20G"), max_age=age * DAY
-    )
+    """From the command line, else from the environment. Raises UsageError."""
+    settings = from_env(env)
+    days = settings.cache_max_age if max_age is None else max_age
+    max_bytes = size(max_size) if max_size else settings.cache_max_size
+    return Limits(max_bytes=max_bytes, max_age=days * DAY)
 
 
 def size(text: str) -> int:
     """Bytes of a size such as `500M`, `20G` or `1.5T`. Raises UsageError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip().upper())
-    if not found:
-        raise UsageError(f"{text} is no size of a cache; write 500M, 20G or 1.5T")
-    return int(float(found[1]) * UNITS[found[2]])
+    try:
+        return byte_count(text)
+    except ValueError as error:
+        raise UsageError(f"{text} is no size of a cache; write 500M, 20G or 1.5T") from error
 
 
 def collect_if_due(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -5,6 +5,7 @@ from typing import TextIO
 
 from mlpipe_ci.ci.github.runner import reads_commands
 from mlpipe_ci.ci.github.screen import ActionsScreen
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.report.screens.base import Screen, has_colour, print_or_drop
 from mlpipe_ci.report.screens.grouped import GroupedScreen
 from mlpipe_ci.report.screens.plain import PlainScreen
@@ -22,7 +23,7 @@ def _open(
 ) -> Screen:
     if reads_commands(env):
         return ActionsScreen(stream, env, quiet=quiet, many=many)
-    able = stream.isatty() and env.get("TERM", "dumb") != "dumb" and not quiet
+    able = stream.isatty() and from_env(env).term not in {"", "dumb"} and not quiet
     if progress == "live" or (progress == "auto" and able):
         # 0.1 s to import, which a run in CI need not pay.
         from mlpipe_ci.report.screens.live import LiveScreen  # noqa: PLC0415

@@ -16,8 +16,8 @@ from mlpipe_ci.ci.github.publisher import close_open
 from mlpipe_ci.ci.github.runner import repository_of, set_outputs, temporary_directory
 from mlpipe_ci.ci.github.workflow_commands import error
 from mlpipe_ci.cli.main import main
+from mlpipe_ci.core.settings import INPUT_PREFIX, PACK, TOKEN
 
-PREFIX = "MLPIPE_INPUT_"
 FLAGS = {"cache": "true", "submodules": "false", "allow_untrusted": "false"}
 """Inputs that are true or false, and what they are if they are not given."""
 OPTIONS = ("submodules", "allow_untrusted")
@@ -26,7 +26,6 @@ MODES = ("run", "plan", "report")
 OF_PLAN = ("file", "base", "force")
 OF_RUN = (*OF_PLAN, "outputs", "jobs", "comment", "status")
 OLD_COMMENT = {"true": "always", "false": "never"}
-PACK = "MLPIPE_PACK"
 TOKEN_DESCRIPTOR = 3
 """The token comes through a descriptor: what mlpipe's environment holds when it is started, each
 step could read from /proc."""
@@ -38,9 +37,9 @@ RAN = ("succeeded", "failed", "timed-out", "cancelled")
 def command_line(env: MutableMapping[str, str]) -> list[str]:
     """Take the inputs out of the environment (no step shall see them). Raises ValueError."""
     inputs = {
-        name.removeprefix(PREFIX).lower(): env.pop(name).strip()
+        name.removeprefix(INPUT_PREFIX).lower(): env.pop(name).strip()
         for name in sorted(env)
-        if name.startswith(PREFIX)
+        if name.startswith(INPUT_PREFIX)
     }
     flags = {name: _flag(inputs, name, default) for name, default in FLAGS.items()}
     mode = inputs.get("mode") or "run"
@@ -149,7 +148,7 @@ def run(arguments: list[str]) -> int:
     So that the steps of action.yml that follow need no conditions, and the last one fails.
     """
     if token := read_token(TOKEN_DESCRIPTOR):
-        os.environ["MLPIPE_TOKEN"] = token  # of this process, and kept from those of steps
+        os.environ[TOKEN] = token  # of this process, and kept from those of steps
     if arguments == ["close"]:
         if said := close_open(os.environ):
             print(said)

@@ -11,6 +11,7 @@ from mlpipe_ci.ci.checkout import check_out_plan, directory_for, expected_root, 
 from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.options import HERE, Options
 from mlpipe_ci.core.errors import NoGitError, UsageError
+from mlpipe_ci.core.settings import Settings, from_env
 from mlpipe_ci.repo.git import Git, open_git
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
@@ -76,8 +77,8 @@ def _outside(cache: Path, root: Path) -> Path:
 
 
 def cache_directory(env: Mapping[str, str]) -> Path:
-    """`MLPIPE_CACHE_DIR`, else `mlpipe` in the user's cache directory. Raises UsageError."""
-    chosen = env.get("MLPIPE_CACHE_DIR")
+    """As the environment says, else `mlpipe` in the user's cache directory. Raises UsageError."""
+    chosen = from_env(env).cache_dir
     try:
         if chosen:
             return Path(chosen).expanduser().resolve()
@@ -85,8 +86,8 @@ def cache_directory(env: Mapping[str, str]) -> Path:
 
         return user_cache_path("mlpipe")
     except (RuntimeError, KeyError) as error:
-        text = f"no place for the cache: {error}; set MLPIPE_CACHE_DIR to a directory"
-        raise UsageError(text) from error
+        name = Settings.cache_dir.name
+        raise UsageError(f"no place for the cache: {error}; set {name} to a directory") from error
 
 
 def start_directory(directory: str) -> Path:

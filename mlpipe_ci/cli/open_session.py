@@ -21,6 +21,7 @@ from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Producer
+from mlpipe_ci.core.settings import Settings, from_env
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.blame import CommitAttribution
@@ -40,10 +41,6 @@ from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.workflow.load import load
 from mlpipe_ci.workflow.workflow_file import FindItems, LoadRequest, find_workflow_file
-
-TRACER = "MLPIPE_TRACER"
-PACK = "MLPIPE_PACK"
-"""The environment variable that names the directory that GitHub's cache carries; for the action."""
 
 
 @frozen
@@ -158,7 +155,8 @@ def _store(
     url = workflow.cache.remote if options.remote else None
     if options.push and url is None:
         raise UsageError("--push needs a remote cache; add to the file: cache: {remote: s3://…}")
-    if url is None and not env.get(PACK):
+    pack = from_env(env).pack
+    if url is None and not pack:
         return Store(locations.cache, decoded, links=links)
     # 15 ms to import, which a run without a remote store does not pay.
     from mlpipe_ci.cache.remote.open_cache import CacheRequest, open_cache  # noqa: PLC0415
@@ -171,7 +169,7 @@ def _store(
     request = CacheRequest(
         directory=locations.cache,
         url=url,
-        pack=Path(env[PACK]).absolute() if env.get(PACK) else None,
+        pack=Path(pack).absolute() if pack else None,
         rights=rights(event, push=options.push, merged=merged),
         scopes=event.scopes,
         workflow=workflow.file,
@@ -194,7 +192,7 @@ def _unwatched(env: Mapping[str, str]) -> str:
     """Why nothing can tell here what a step reads."""
     if sys.platform != "linux":
         return "only Linux can watch what it reads"
-    return f"{TRACER} is off" if env.get(TRACER) == "off" else ""
+    return f"{Settings.tracer.name} is off" if from_env(env).tracer == "off" else ""
 
 
 def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]) -> Workflow:

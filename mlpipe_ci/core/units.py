@@ -1,4 +1,8 @@
-"""Durations in words. Pure."""
+"""Durations in words, and sizes from words. Pure."""
+
+import re
+
+MULTIPLES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def format_duration(seconds: float) -> str:
@@ -11,3 +15,11 @@ def format_duration(seconds: float) -> str:
     if seconds < 2 * hour:
         return f"{seconds / minute:.0f} min"
     return f"{seconds / hour:.1f} h" if seconds < 2 * day else f"{seconds / day:.0f} days"
+
+
+def byte_count(text: str) -> int:
+    """Bytes of a size such as `500M`, `20G` or `1.5T`. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT]?)B?", text.strip().upper())
+    if not found:
+        raise ValueError(text)
+    return int(float(found[1]) * MULTIPLES[found[2]])

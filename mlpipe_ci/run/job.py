@@ -9,16 +9,13 @@ from pathlib import Path
 
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
+from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP, from_env
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.tracing import strict
 from mlpipe_ci.tracing.base import TraceRequest
 from mlpipe_ci.tracing.discovery.noise import NOISE
-
-VISIBLE = "CUDA_VISIBLE_DEVICES"
-TRACER = "MLPIPE_TRACER"
-"""Variable that names the only tracer that may be used: `notify`, `strace` or `none`."""
 
 
 def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
@@ -32,10 +29,10 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
         script.write_text(step.run, "utf-8", errors="surrogateescape")
     names = secret_names(context.workflow)
     env = {name: value for name, value in context.env.items() if name not in names}
-    env |= {VISIBLE: ",".join(gpus)} if gpus else {}
+    env |= {GPUS: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
     env |= {variable.name: _value(variable, context, step) for variable in step.secret_env}
-    env |= {"MLPIPE_STEP": step.id, "MLPIPE_ROOT": str(context.repo.root)}
+    env |= {STEP: step.id, ROOT: str(context.repo.root)}
     return Job(
         id=step.id,
         argv=_repeated(context, step, command_line(step.shell, step.run, str(script))),
@@ -62,21 +59,21 @@ def _repeated(context: RunContext, step: Step, argv: tuple[str, ...]) -> tuple[s
     shutil.rmtree(full_path, ignore_errors=True)
     files = [shlex.quote(str(context.repo.root / path)) for path in step.metrics]
     words, here = shlex.join(argv), shlex.quote(str(full_path))
-    missing = "echo mlpipe: repetition $MLPIPE_REPEAT did not write this file >&2; exit 1"
-    lines = ["export MLPIPE_REPEAT=1", f"while [ $MLPIPE_REPEAT -lt {step.repeat} ]; do"]
-    lines += [f"{words} || exit", f"mkdir -p {here}/$MLPIPE_REPEAT || exit"]
+    missing = f"echo mlpipe: repetition ${REPEAT} did not write this file >&2; exit 1"
+    lines = [f"export {REPEAT}=1", f"while [ ${REPEAT} -lt {step.repeat} ]; do"]
+    lines += [f"{words} || exit", f"mkdir -p {here}/${REPEAT} || exit"]
     lines += [
-        f"mv -f {file} {here}/$MLPIPE_REPEAT/{number} || {{ {missing}; }}"
+        f"mv -f {file} {here}/${REPEAT}/{number} || {{ {missing}; }}"
         for number, file in enumerate(files)
     ]
-    lines += ["MLPIPE_REPEAT=$((MLPIPE_REPEAT + 1))", "done", f"exec {words}"]
+    lines += [f"{REPEAT}=$(({REPEAT} + 1))", "done", f"exec {words}"]
     return "sh", "-c", "\n".join(lines)
 
 
 def _watch(context: RunContext, step: Step) -> TraceRequest | None:
     """What is to be watched of a step; None where nothing can or should be."""
     mode = context.workflow.tracing_of(step)
-    preferred = context.env.get(TRACER, "auto")
+    preferred = from_env(context.env).tracer
     if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
         return None
     log = context.logs / f"{step.id}.strace"

@@ -4,12 +4,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlpipe_ci.core.settings import GPUS
 from mlpipe_ci.run.resources import Capacity
 
 CGROUP = Path("/sys/fs/cgroup")
 """Limits of a container, by version 2 of control groups (Documentation/admin-guide/cgroup-v2)."""
 NVIDIA = Path("/proc/driver/nvidia/gpus")
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def capacity(env: Mapping[str, str]) -> Capacity:
@@ -40,8 +40,8 @@ def _memory() -> int | None:
 
 def _gpus(env: Mapping[str, str]) -> tuple[str, ...]:
     """As CUDA names them: what the variable lets through, else all that the driver knows."""
-    if VISIBLE in env:
-        names = (name.strip() for name in env[VISIBLE].split(","))
+    if GPUS in env:
+        names = (name.strip() for name in env[GPUS].split(","))
         return tuple(name for name in names if name and name != "-1")
     try:
         return tuple(str(number) for number, _ in enumerate(sorted(os.listdir(NVIDIA))))  # noqa: PTH208

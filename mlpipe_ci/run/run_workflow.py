@@ -8,6 +8,7 @@ from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.core.run import Run, StepOutcome
+from mlpipe_ci.core.settings import NOT_FOR_STEPS
 from mlpipe_ci.metrics.history import with_history
 from mlpipe_ci.metrics.plots.build import with_plots
 from mlpipe_ci.plan.baseline import evaluator
@@ -21,14 +22,6 @@ from mlpipe_ci.run.run_log import RunLog
 from mlpipe_ci.run.runner import Runner
 from mlpipe_ci.run.settings import RunSettings
 
-OWN_VARIABLES = (
-    "MLPIPE_TOKEN",
-    "MLPIPE_PACK",
-    "ACTIONS_RUNTIME_TOKEN",
-    "ACTIONS_CACHE_URL",
-    "ACTIONS_RESULTS_URL",
-)
-"""Never passed to a step: they are mlpipe's or the runner's own, not the user's."""
 HOUR = 3600
 SHOWN = 3
 IN_A_HURRY = 3.0
@@ -62,7 +55,7 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
         discovery=session.discovery,
         transaction=session.transaction,
         executor=EXECUTORS["local"](listener.output, settings.locks, settings.jobs),
-        env={name: value for name, value in session.env.items() if name not in OWN_VARIABLES},
+        env={name: value for name, value in session.env.items() if name not in NOT_FOR_STEPS},
         logs=logs,
         interrupts=Interrupts(),
         evaluate=metrics.evaluate,

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlpipe_ci.cache.remote.connect import timeout
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError, SourceChangedError, SourceError
 from mlpipe_ci.core.external_url import identity, kind_of, redacted
 from mlpipe_ci.core.paths import is_glob, normal, path_fault
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.workflow import ExternalInput
 from mlpipe_ci.sources.base import MARK, Failure, Reader, ReaderError, SourceItem, SourceKind
 from mlpipe_ci.sources.fetch import fetch, found_content
@@ -121,7 +121,7 @@ class Sources:
         """Ask all that were not asked yet, at the same time, and not for ever."""
         asked = [one for key, one in wanted.items() if key not in self._found]
         answers: dict[SourceKey, tuple[SourceItem, ...] | ReaderError | Exception] = {}
-        limit, slots = timeout(self._env), threading.Semaphore(AT_ONCE)
+        limit, slots = from_env(self._env).remote_timeout, threading.Semaphore(AT_ONCE)
         last = {_key(one): self._last(one) for one in asked}  # SQLite is for one thread
 
         def ask(one: ExternalInput) -> None:
@@ -225,7 +225,7 @@ def _open(kind: str, env: Mapping[str, str]) -> Reader:
     if kind == "http":
         from mlpipe_ci.sources.http import Http  # noqa: PLC0415 - see above
 
-        return Http(timeout(env))
+        return Http(from_env(env).remote_timeout)
     if kind == "file":
         from mlpipe_ci.sources.local import Local  # noqa: PLC0415 - see above
 

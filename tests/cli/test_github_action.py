@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mlpipe_ci.cli.github_action import PREFIX, command_line
+from mlpipe_ci.cli.github_action import command_line
 from mlpipe_ci.cli.parser import parser
+from mlpipe_ci.core.settings import INPUT_PREFIX as PREFIX
 from tests.support.repository import ROOT
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.settings import from_env
 
 SCHEMES = {"s3": "s3", "s3a": "s3", "gs": "gs", "az": "az", "azure": "az", "file": "file"}
 """Schemes of a URL, and which kind of store each is."""
-TIMEOUT = 30.0
-"""Seconds for one request, and for all tries of it; MLPIPE_REMOTE_TIMEOUT says otherwise."""
 RETRIES = 2
 S3 = (
     *("access_key_id", "secret_access_key", "session_token", "region", "default_region"),
@@ -54,18 +53,6 @@ def without_credentials(url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path}"
 
 
-def timeout(env: Mapping[str, str]) -> float:
-    """Seconds that a request may take. Raises UsageError."""
-    text = env.get("MLPIPE_REMOTE_TIMEOUT") or str(TIMEOUT)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 3600:  # noqa: PLR2004 - an hour
-        raise UsageError(f"MLPIPE_REMOTE_TIMEOUT={text}: not a number of seconds")
-    return seconds
-
-
 def open_store(url: str, env: Mapping[str, str], what: str = "a remote cache") -> Any:
     """The store. Raises UsageError: the URL is wrong, a package is missing, no credentials.
 
@@ -92,7 +79,7 @@ def open_store(url: str, env: Mapping[str, str], what: str = "a remote cache") -
 
 
 def _settings(kind: str, env: Mapping[str, str]) -> dict[str, Any]:
-    seconds = timeout(env)
+    seconds = from_env(env).remote_timeout  # of one request, and of all tries of it
     config = {"s3": _s3, "gs": _google, "az": _azure}[kind](env)
     endpoint = str(config.get("endpoint") or config.get("endpoint_url") or "")
     plain = endpoint.startswith("http://") or _true(env.get("AZURE_STORAGE_USE_EMULATOR"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mlpipe_ci.ci.github.event import in_actions
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.repo.git.command import Settings
 
 DEFAULT_SERVER = "https://github.com"
@@ -43,7 +44,7 @@ def token_settings(env: Mapping[str, str]) -> Settings:
 
     An empty value first forgets what a checkout may have stored: GitHub refuses two headers.
     """
-    token = env.get("MLPIPE_TOKEN")
+    token = from_env(env).token
     if not token:
         return ()
     from urllib.parse import urlsplit  # noqa: PLC0415 - 2 ms, which few runs need

@@ -19,9 +19,9 @@ from mlpipe_ci.ci.github.errors import (
 )
 from mlpipe_ci.ci.github.retry import BOUND, FIRST_WAIT, TRIES, RetryBudget, asked_to_wait
 from mlpipe_ci.core.errors import GitHubError
+from mlpipe_ci.core.settings import from_env
 
 DEFAULT_API = "https://api.github.com"
-TOKEN = "MLPIPE_TOKEN"  # noqa: S105 - the name of a variable
 READ = 30.0
 """Seconds for an answer from its first byte to its last."""
 MAX_PAGES = 30
@@ -156,4 +156,4 @@ def client_of(env: Mapping[str, str], seconds: float = 0.0) -> Client:
     Raises GitHubError.
     """
     api, repository = env.get("GITHUB_API_URL", DEFAULT_API), env.get("GITHUB_REPOSITORY", "")
-    return Client(api, repository, env.get(TOKEN, ""), RetryBudget(seconds or BOUND))
+    return Client(api, repository, from_env(env).token, RetryBudget(seconds or BOUND))

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mlpipe_ci.ci.github import comments, pulls, statuses
-from mlpipe_ci.ci.github.client import TOKEN, Client, client_of
+from mlpipe_ci.ci.github.client import Client, client_of
 from mlpipe_ci.ci.github.event import in_actions
 from mlpipe_ci.ci.github.runner import temporary_directory
 from mlpipe_ci.ci.github.statuses import Check, state_of
@@ -19,6 +19,7 @@ from mlpipe_ci.core.errors import GitHubError, MlpipeError
 from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.metric_rows import verdict
 from mlpipe_ci.report.wording import escape_controls
@@ -123,7 +124,7 @@ class Publisher:
         # The merge commit of a pull request has no page of its own.
         sha = "" if event.kind is Kind.PROPOSAL else event.sha
         commit = event.change.commit or head or sha
-        if not (self._status and commit and self._env.get(TOKEN)):
+        if not (self._status and commit and from_env(self._env).token):
             return None
         return Check(commit=commit, context=context, target=event.run.url)
 
@@ -157,7 +158,7 @@ class Publisher:
     # -- comment -------------------------------------------------------------------------------
 
     def _comment(self, texts: tuple[str, ...], *, create: bool) -> None:
-        if self._wants.comment == "never" or not self._env.get(TOKEN):
+        if self._wants.comment == "never" or not from_env(self._env).token:
             return
         marker = markdown.marker(self._file)
         bodies = tuple(

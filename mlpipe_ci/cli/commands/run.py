@@ -17,6 +17,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError, UsageError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.run import Run
+from mlpipe_ci.core.settings import ROOT, STEP
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.plots.build import LARGE, SMALL
 from mlpipe_ci.repo.location import Locations
@@ -79,9 +80,9 @@ def _run_locked(
     publisher: Publisher,
 ) -> Run:
     """Run while no other run has the work tree."""
-    if "MLPIPE_STEP" in env and env.get("MLPIPE_ROOT") == str(locations.root):
+    if STEP in env and env.get(ROOT) == str(locations.root):
         raise UsageError(
-            f"step '{env['MLPIPE_STEP']}' runs mlpipe in its own work tree, which would wait for "
+            f"step '{env[STEP]}' runs mlpipe in its own work tree, which would wait for "
             "itself; put those steps into this file, or run the other file on its own"
         )
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.

@@ -8,10 +8,11 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from mlpipe_ci.metrics.files import SEPARATORS
+
 Row = dict[str, Any]
 MAX_BYTES = 256 << 20
 """Of a CSV file so much is read, and it is said; a JSON file over a tenth of that is refused."""
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 class PlotError(Exception):

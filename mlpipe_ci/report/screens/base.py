@@ -7,6 +7,7 @@ from typing import Protocol, TextIO
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.run import Run, StepOutcome
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.workflow import Workflow
 
 
@@ -43,7 +44,8 @@ class Screen(Protocol):
 
 def has_colour(stream: TextIO, env: Mapping[str, str]) -> bool:
     """True for a terminal, unless NO_COLOR is set (no-color.org) or the terminal is dumb."""
-    return stream.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
+    settings = from_env(env)
+    return stream.isatty() and not settings.no_color and settings.term != "dumb"
 
 
 def print_or_drop(text: str, stream: TextIO) -> None:

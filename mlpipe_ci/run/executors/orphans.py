@@ -10,9 +10,10 @@ import sys
 import time
 from contextlib import suppress
 
+from mlpipe_ci.core.settings import ROOT, STEP
 from mlpipe_ci.run.executors.base import Job
 
-MARKS = ("MLPIPE_STEP", "MLPIPE_ROOT")
+MARKS = (STEP, ROOT)
 """Variables that only a step's own processes have, with its values."""
 PATIENCE = 10.0
 """Seconds until processes that do not die are left alone."""

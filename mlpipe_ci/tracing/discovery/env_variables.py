@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from mlpipe_ci.core.settings import ROOT, STEP
+
 PYTHON = re.compile(
     r"""(?:environ(?:\.get|\.pop|\.setdefault)?\s*[\[(]|getenv\s*\()\s*[rbu]?["']([A-Za-z_]\w*)["']"""
 )
@@ -35,8 +37,8 @@ LOCAL = frozenset(
             "IFS",
         ),
         *("RANDOM", "SECONDS", "LINENO", "OPTARG", "OPTIND", "REPLY", "PIPESTATUS", "BASH", "_"),
-        *("BASH_SOURCE", "BASH_VERSION", "FUNCNAME", "DISPLAY", "SSH_AUTH_SOCK", "MLPIPE_ROOT"),
-        *("MLPIPE_STEP", "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"),
+        *("BASH_SOURCE", "BASH_VERSION", "FUNCNAME", "DISPLAY", "SSH_AUTH_SOCK", ROOT),
+        *(STEP, "GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"),
         *(
             "GITHUB_STATE",
             "GITHUB_WORKSPACE",

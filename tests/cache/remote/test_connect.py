@@ -3,9 +3,10 @@
 import pytest
 
 from mlpipe_ci.cache.remote.client import RemoteClient
-from mlpipe_ci.cache.remote.connect import check, open_store, timeout, without_credentials
+from mlpipe_ci.cache.remote.connect import check, open_store, without_credentials
 from mlpipe_ci.cache.remote.errors import RemoteError
 from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.settings import from_env
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def test_what_is_secret_in_an_address_is_not_shown() -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "x", "nan", "1e9"])
 def test_a_time_limit_that_is_none(text: str) -> None:
     with pytest.raises(UsageError, match="MLPIPE_REMOTE_TIMEOUT"):
-        timeout({"MLPIPE_REMOTE_TIMEOUT": text})
+        _ = from_env({"MLPIPE_REMOTE_TIMEOUT": text}).remote_timeout
 
 
 def test_without_credentials_it_is_not_used_and_that_is_said(

@@ -105,7 +105,7 @@ def test_a_status_is_set_at_the_commit_that_is_checked_out(server: Server, tmp_p
     publisher = Publisher(pushed, env, "mlpipe.yml", PublishOptions(), lambda _text: None)
     publisher.could_not_start("demo", GitHubError("no clone"))
     unnamed = Event(kind=Kind.PROPOSAL, name="pull_request", sha=SHA)
-def test_a_status_is_set_at_the_checked_out_commit(server: Server, tmp_path: Path) -> None:
+    Publisher(unnamed, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started(
         "demo", None
     )
     assert [one["commit"] for one in server.statuses] == [SHA], "never a merge commit"
