@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from mlpipe_ci.cache import layout
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.settings import from_env
@@ -13,8 +14,6 @@ from mlpipe_ci.core.units import byte_count
 from mlpipe_ci.repo.lock import hold_if_free
 
 DAY = 86_400.0
-MARK = "collected"
-"""The file whose time says when garbage was collected last."""
 
 
 @frozen
@@ -43,13 +42,13 @@ def size(text: str) -> int:
 
 def collect_if_due(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
     """Collect garbage if that is due, and nobody else does. A fault is told, and is no failure."""
-    top = cache / "v1"
+    top = layout.top_of(cache)
     if not _is_due(top):
         return
-    with hold_if_free(top / "locks" / "gc") as held:
+    with hold_if_free(layout.gc_lock(top)) as held:
         if not held or not _is_due(top):
             return
-        (top / MARK).touch()
+        (top / layout.COLLECTED).touch()
         # 20 ms to import, once a day.
         from mlpipe_ci.cache.maintenance import collect  # noqa: PLC0415
 
@@ -65,10 +64,10 @@ def collect_if_due(cache: Path, env: Mapping[str, str], say: Callable[[str], Non
 
 def _is_due(top: Path) -> bool:
     try:
-        return time.time() - os.stat(top / MARK).st_mtime > DAY
+        return time.time() - os.stat(top / layout.COLLECTED).st_mtime > DAY
     except FileNotFoundError:
         with suppress(OSError):  # a new cache: a day from now
-            (top / MARK).touch()
+            (top / layout.COLLECTED).touch()
         return False
     except OSError:
         return False

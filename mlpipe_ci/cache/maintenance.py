@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from mlpipe_ci.cache import layout
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
@@ -41,15 +42,15 @@ class Stored:
 
 
 def measure(top: Path) -> CacheSize:
-    """Count. `top` is the directory of the store's version (`v1`)."""
-    objects = [status for _, status in _files(top / "objects")]
-    results = [status for _, status in _files(top / "results")]
+    """Count. `top`: see `layout`."""
+    objects = [status for _, status in _files(top / layout.OBJECTS)]
+    results = [status for _, status in _files(top / layout.RESULTS)]
     return CacheSize(
         objects=len(objects),
         object_bytes=sum(status.st_size for status in objects),
         results=len(results),
         result_bytes=sum(status.st_size for status in results),
-        unfinished=sum(1 for _ in _files(top / "tmp")),
+        unfinished=sum(1 for _ in _files(top / layout.UNFINISHED)),
     )
 
 
@@ -61,8 +62,8 @@ def newest(top: Path, most: int) -> list[Result]:
 
 def verify(top: Path) -> Iterator[tuple[Path, str]]:
     """Read everything. Yields what is damaged, with why; each is removed: it would be a miss."""
-    for path, _ in _files(top / "objects"):
-        name = path.parent.name + path.name
+    for path, _ in _files(top / layout.OBJECTS):
+        name = layout.fan_in(path)
         try:
             right = file_digest(path) == f"blake3:{name}"
         except PathError as error:
@@ -84,7 +85,7 @@ def collect(top: Path, now: float, *, max_bytes: int, max_age: float) -> tuple[i
     `now` in seconds since 1970, `max_age` in seconds. Returns how many files and how many bytes.
     """
     kept = sorted(_results(top), key=lambda stored: stored.used, reverse=True)
-    sizes = {path.parent.name + path.name: s.st_size for path, s in _files(top / "objects")}
+    sizes = {layout.fan_in(path): s.st_size for path, s in _files(top / layout.OBJECTS)}
     needed: set[str] = set()
     total, removed, freed = 0, 0, 0
     for stored in kept:
@@ -97,8 +98,8 @@ def collect(top: Path, now: float, *, max_bytes: int, max_age: float) -> tuple[i
         if not young:
             stored.path.unlink(missing_ok=True)
             removed, freed = removed + 1, freed + stored.size
-    for path, status in _files(top / "objects"):
-        if path.parent.name + path.name in needed:
+    for path, status in _files(top / layout.OBJECTS):
+        if layout.fan_in(path) in needed:
             continue
         with suppress(OSError):
             if now - path.stat().st_mtime >= YOUNG:  # asked again: it may just have been refreshed
@@ -108,7 +109,7 @@ def collect(top: Path, now: float, *, max_bytes: int, max_age: float) -> tuple[i
 
 
 def _results(top: Path) -> Iterator[Stored]:
-    for path, status in _files(top / "results"):
+    for path, status in _files(top / layout.RESULTS):
         try:
             result = decode_result(path.read_bytes())
         except OSError:
@@ -119,9 +120,9 @@ def _results(top: Path) -> Iterator[Stored]:
 def _fault(top: Path, stored: Stored) -> str:
     if stored.result is None:
         return "it is damaged, or of another version of mlpipe"
-    if stored.path.parent.parent.name + stored.path.parent.name != stored.result.key:
+    if layout.fan_in(stored.path.parent) != stored.result.key:
         return "it is the result of another key"
-    lost = [n for n in needs(stored.result) if not (top / "objects" / n[:2] / n[2:]).exists()]
+    lost = [n for n in needs(stored.result) if not os.path.exists(layout.object_path(top, n))]
     return "a content that it needs is not there" if lost else ""
 
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from mlpipe_ci.cache import layout
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.repo.file_digest import CHUNK
 
 TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of mlpipe; it may be deleted.\n"
-"""Contents of CACHEDIR.TAG (bford.info/cachedir): backup programs leave such directories out."""
+"""Contents of `layout.TAG` (bford.info/cachedir): backup programs leave such directories out."""
 FICLONE = 0x40049409
 """ioctl that makes a file share the blocks of another until one is written (linux/fs.h)."""
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -37,8 +38,8 @@ class Objects:
 
     def __init__(self, directory: Path, *, links: bool = False) -> None:
         self.directory = directory
-        self._top, self._links = f"{directory}/v1", links
-        self._unfinished = os.path.join(self._top, "tmp")
+        self._top, self._links = str(layout.top_of(directory)), links
+        self._unfinished = str(layout.unfinished(directory))
         self._clones = True
 
     def save(self, source: str | Path) -> tuple[str, int]:
@@ -55,7 +56,7 @@ class Objects:
         return digest, size
 
     def adopt(self, file: str) -> tuple[str, int]:
-        """Take a file that lies in `tmp` as a content. Digest, size in bytes. Raises OSError."""
+        """Take an unfinished file as a content. Digest, size in bytes. Raises OSError."""
         with _Opened(os.open(file, READ)) as opened:
             digest, size = _hashed(opened)
             os.fchmod(opened, 0o444)
@@ -227,12 +228,11 @@ class Objects:
             return path, os.open(path, NEW, 0o666)
         except FileNotFoundError:
             os.makedirs(self._unfinished, exist_ok=True)
-            (self.directory / "CACHEDIR.TAG").write_text(TAG, "utf-8")
+            (self.directory / layout.TAG).write_text(TAG, "utf-8")
             return path, os.open(path, NEW, 0o666)
 
     def _object(self, digest: str) -> str:
-        name = digest.removeprefix("blake3:")
-        return f"{self._top}/objects/{name[:2]}/{name[2:]}"
+        return layout.object_path(self._top, digest)
 
 
 class _Opened:

@@ -17,6 +17,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import path_fault
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.repo.private_directory import INSTANCES
 
 Written = Mapping[str, Mapping[str, tuple[str, ...]]]
 """For the id of a step in the file, each item or combination, and what it declares to write."""
@@ -111,7 +112,7 @@ class StaleOutputs:
 
     def _file(self) -> Path:
         name = blake3(self.workflow.file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return self.directory / "instances" / f"{name}.json"
+        return self.directory / INSTANCES / f"{name}.json"
 
 
 def _declared(workflow: Workflow) -> dict[str, dict[str, tuple[str, ...]]]:

@@ -1,8 +1,4 @@
-"""The local store: contents named by their digest, and results named by their key.
-
-    v1/objects/ab/cdef…                       contents: see `objects`
-    v1/results/<scope>/ab/cdef…/<inputs>.json one result; <inputs>: digest of its discovered inputs
-    v1/tmp                                    files being written
+"""The local store: contents named by their digest, and results named by their key; see `layout`.
 
 Objects are written first and the result last, each as a temporary file that is then renamed, so
 that a process killed at any moment leaves nothing half-written in its place.
@@ -16,6 +12,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from mlpipe_ci.cache import layout
 from mlpipe_ci.cache.codec import decode_result, encode_result
 from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.objects import Objects
@@ -39,7 +36,8 @@ class Store(Objects):
 
     def results(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
         """All results for a key, by scope in order. What cannot be read is as if it were not."""
-        found = [one for scope in scopes for one in self._recall.results(self._folder(scope, key))]
+        folders = (layout.results_of(self._top, scope, key) for scope in scopes)
+        found = [one for folder in folders for one in self._recall.results(folder)]
         self._looked_at[key] = [(path, used) for path, used, _ in found]
         return tuple(result for _, _, result in found if result.key == key)
 
@@ -80,7 +78,7 @@ class Store(Objects):
         """The last few results of all, the newest first."""
         found: list[tuple[float, Path]] = []
         for scope in scopes:
-            for path in Path(f"{self._top}/results/{scope}").glob("*/*/*.json"):
+            for path in Path(f"{self._top}/{layout.RESULTS}/{scope}").glob("*/*/*.json"):
                 with suppress(OSError):
                     found.append((path.stat().st_mtime, path))
         for _, path in sorted(found, reverse=True)[:MOST_EXPLAINED]:
@@ -90,7 +88,7 @@ class Store(Objects):
     def mentioning(self, digest: str) -> Iterator[Result]:
         """Results of any scope that have to do with a content: they wrote it, or read it."""
         wanted = digest.encode("ascii")
-        for path in Path(f"{self._top}/results").rglob("*.json"):
+        for path in Path(f"{self._top}/{layout.RESULTS}").rglob("*.json"):
             with suppress(OSError):
                 data = path.read_bytes()
                 if wanted in data and (result := decode_result(data)):
@@ -99,7 +97,7 @@ class Store(Objects):
     def written(self, name: str) -> set[str]:
         """Digests of all that the known results of a step wrote."""
         try:
-            scopes = tuple(os.listdir(f"{self._top}/results"))
+            scopes = tuple(os.listdir(f"{self._top}/{layout.RESULTS}"))
         except OSError:
             return set()
         return {output.digest for one in self.of_step(name, scopes) for output in one.outputs}
@@ -110,9 +108,8 @@ class Store(Objects):
         The first writer wins (a link is created only where there is none), unless the user wants
         this one `instead`. Raises OSError.
         """
-        folder = self._folder(scope, result.key)
-        path = f"{folder}/{name_of(result)}.json"
-        os.makedirs(folder, exist_ok=True)
+        path = layout.result_path(self._top, scope, result.key, name_of(result))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         temporary, index = self._temporary()
         try:
             with open(index, "wb") as file:
@@ -135,9 +132,6 @@ class Store(Objects):
         """What went to and came from elsewhere; None where there is no such place."""
         return None
 
-    def _folder(self, scope: str, key: str) -> str:
-        return f"{self._top}/results/{scope}/{key[:2]}/{key[2:]}"
-
 
 def _finished(result: Result) -> float:
     return result.finished
@@ -157,8 +151,8 @@ def _read_result(path: str) -> Result | None:
 
 
 def sweep(store: Store, older_than: float) -> None:
-    """Remove what killed processes left in `tmp` before `older_than` (seconds since 1970)."""
-    folder = store.directory / "v1" / "tmp"
+    """Remove what killed processes left unfinished before `older_than` (seconds since 1970)."""
+    folder = layout.unfinished(store.directory)
     with suppress(OSError):  # a read-only or vanishing store is no reason to stop
         for path in folder.iterdir():
             if path.stat().st_mtime < older_than:

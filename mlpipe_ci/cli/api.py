@@ -15,6 +15,7 @@ from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.plots.build import LARGE
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.repo.lock import hold
+from mlpipe_ci.repo.private_directory import LOCK
 from mlpipe_ci.run import run_workflow as carry_out
 from mlpipe_ci.run.listener import Listener, SilentListener
 from mlpipe_ci.run.machine import capacity
@@ -99,7 +100,7 @@ def run_workflow(  # noqa: PLR0913 - each is an option of `mlpipe run`, given by
     )
     env = _environment(env)
     locations = find_locations(options, env)
-    with hold(locations.private / "lock", listener.message) as lock:
+    with hold(locations.private / LOCK, listener.message) as lock:
         messages = Messages(line=listener.message)
         session = open_session(locations, options, env, messages, readonly=False)
         refuse_untrusted(session.event, allowed=False)

@@ -1,12 +1,10 @@
 """Finds where a command works: the repository, and mlpipe's own directories."""
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from blake3 import blake3
-
+from mlpipe_ci.cache import layout
 from mlpipe_ci.ci.checkout import check_out_plan, directory_for, expected_root, plan_checkout
 from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.options import HERE, Options
@@ -15,6 +13,7 @@ from mlpipe_ci.core.settings import Settings, from_env
 from mlpipe_ci.repo.git import Git, open_git
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
+from mlpipe_ci.repo.private_directory import CHECKOUT_LOCK, DIRECTORY, STATE
 from mlpipe_ci.workflow.workflow_file import WorkflowFile, find_workflow_file
 
 
@@ -30,8 +29,8 @@ def check_out_and_locate(
         start = directory_for(options.checkout, start)
     needed = plan_checkout(options.checkout, env, start)
     if needed:
-        outside = _outside(cache_directory(env), needed.directory)
-        with hold(outside / "checkout.lock", say):
+        outside = layout.tree(cache_directory(env), needed.directory)
+        with hold(outside / CHECKOUT_LOCK, say):
             needed = plan_checkout(
                 options.checkout, env, start
             )  # another one may have done it meanwhile
@@ -51,14 +50,14 @@ def find_locations(options: Options, env: Mapping[str, str]) -> Locations:
     start = start_directory(options.directory)
     git, no_git = find_git(start, env)
     root, cache = git.root if git else start, cache_directory(env)
-    outside = _outside(cache, root)
+    outside = layout.tree(cache, root)
     return Locations(
         start=start,
         root=root,
         git=git,
         no_git=no_git,
-        private=git.directory / "mlpipe" if git else outside,
-        state=(git.common / "mlpipe" if git else outside) / "state.db",
+        private=git.directory / DIRECTORY if git else outside,
+        state=(git.common / DIRECTORY if git else outside) / STATE,
         cache=cache,
     )
 
@@ -69,11 +68,6 @@ def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:
         return open_git(start, trusted=in_ci(env)), ""
     except NoGitError as error:
         return None, str(error)
-
-
-def _outside(cache: Path, root: Path) -> Path:
-    """Mlpipe's directory for a work tree that has no git directory."""
-    return cache / "v1" / "trees" / blake3(os.fsencode(root)).hexdigest()[:16]
 
 
 def cache_directory(env: Mapping[str, str]) -> Path:

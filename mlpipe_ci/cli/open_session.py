@@ -29,6 +29,7 @@ from mlpipe_ci.repo.changes import compare
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.repo.git import History, fetch_large_files
 from mlpipe_ci.repo.location import Locations
+from mlpipe_ci.repo.private_directory import ASIDE, WORKFLOWS
 from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.repo.work_tree import WorkTree, digest_of
 from mlpipe_ci.sources.dvc import dvc_of
@@ -94,7 +95,7 @@ def open_session(
     selection = selected_steps(workflow, options)
     sources.recall = partial(recalled, store, event.scopes)
     sources.expect(e for s in workflow.steps if selection.has(s.id) for e in s.external)
-    transaction = OutputTransaction(locations.root, locations.private / "aside")
+    transaction = OutputTransaction(locations.root, locations.private / ASIDE)
     return Session(
         env=env,
         event=event,
@@ -211,7 +212,7 @@ def load_request(
         name=default_name(event, locations.root),
         github=dict(event.attributes),
         settings=options.settings,
-        memory=locations.private,
+        memory=locations.private / WORKFLOWS,
         keep=keep,
         items=items,
     )

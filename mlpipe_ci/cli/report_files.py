@@ -8,9 +8,7 @@ from typing import Any
 
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.run import Run
-
-LAST = "report.json"
-"""In mlpipe's own directory of a work tree: what `mlpipe report` shows."""
+from mlpipe_ci.repo.private_directory import LAST_REPORT
 
 
 def write_report(text: str, options: Options, say: Callable[[str], None]) -> None:
@@ -37,10 +35,10 @@ def html(run: Run) -> str:
 
 def keep_last(directory: Path, told: dict[str, Any]) -> None:
     """Keep the report of the last run: whole, or as it was. It is no loss if it cannot be."""
-    temporary = directory / f"{LAST}.new"
+    temporary = directory / f"{LAST_REPORT}.new"
     with suppress(OSError):
         temporary.write_text(json.dumps(told), "utf-8")
-        temporary.replace(directory / LAST)
+        temporary.replace(directory / LAST_REPORT)
 
 
 def write(path: Path, text: str, say: Callable[[str], None]) -> bool:

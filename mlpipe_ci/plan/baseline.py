@@ -26,6 +26,7 @@ from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.repo.each_files import chosen, included
 from mlpipe_ci.repo.git import Git, History
+from mlpipe_ci.repo.private_directory import BASE_WORKFLOWS
 from mlpipe_ci.sources.dvc import Dvc
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.workflow.load import load
@@ -181,7 +182,7 @@ def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
             file=WorkflowFile(path=root / name, shown=name, root=root),
             name=session.workflow.name,
             github=dict(session.event.attributes),
-            memory=session.repo.private / "base",
+            memory=session.repo.private / BASE_WORKFLOWS,
             keep=session.load_request.keep,
             items=partial(_items, session, _tree(session, base, session.workflow)),
         )

@@ -11,6 +11,7 @@ from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
 from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP, from_env
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
+from mlpipe_ci.repo.private_directory import SCRIPTS
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.tracing import strict
@@ -23,7 +24,7 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
 
     Raises PathError if its directory or a secret is missing.
     """
-    script = context.repo.private / "scripts" / f"{step.id}.script"
+    script = context.repo.private / SCRIPTS / f"{step.id}.script"
     if step.shell not in SHELLS:
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")

@@ -14,6 +14,7 @@ from mlpipe_ci.metrics.plots.build import with_plots
 from mlpipe_ci.plan.baseline import evaluator
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
+from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors import EXECUTORS
 from mlpipe_ci.run.interrupts import Interrupts
@@ -44,7 +45,7 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
     plan = make_plan(workflow, collector)  # or a missing input
     listener.planned(plan)
     metrics = evaluator(session, listener.message, time.time())
-    run_log = RunLog(repo.private / "runs")
+    run_log = RunLog(repo.private / RUNS)
     logs, record = run_log.begin(workflow.file)
     context = RunContext(
         workflow=workflow,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
+from mlpipe_ci.cache.layout import unfinished
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.cache_key import KeyParts
 from mlpipe_ci.core.result import Output, Producer, Result
@@ -71,7 +72,7 @@ class FetchedFiles:
 
     def partial(self, item: SourceItem) -> str:
         """Where an item that is on its way waits for the rest."""
-        folder = self._store.directory / "v1" / "tmp"
+        folder = unfinished(self._store.directory)
         folder.mkdir(parents=True, exist_ok=True)
         return str(folder / f"source-{_key(item)}")
 

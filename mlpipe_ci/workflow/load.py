@@ -77,7 +77,7 @@ def _state(directory: Path) -> bytes:
 
 def _file(request: LoadRequest) -> Path:
     name = blake3(request.file.shown.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return (request.memory or Path()) / "workflows" / name
+    return (request.memory or Path()) / name
 
 
 def _around(request: LoadRequest, workflow: Workflow) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from mlpipe_ci.cache.layout import unfinished
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote.client import PART, RemoteClient
@@ -37,7 +38,8 @@ def bring(
 
     What is not what its name says is asked for once more, and then is as if it were not there.
     """
-    partial = f"{objects.directory}/v1/tmp/partial-{digest.removeprefix('blake3:')}"
+    name = f"partial-{digest.removeprefix('blake3:')}"
+    partial = str(unfinished(objects.directory) / name)
     for attempt in range(1, TRIES + 1):
         try:
             objects.receive(digest, frames.unpack(_parts(client, path, partial, told)))

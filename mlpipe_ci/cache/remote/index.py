@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.layout import RESULTS
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
 from mlpipe_ci.cache.remote.client import RemoteClient
@@ -70,7 +71,7 @@ class ResultIndex:
 
     def _names(self, scope: str, key: str) -> list[str]:
         """Names of a key's results; from the listing of all, if that is one page."""
-        prefix = f"{layout.TOP}/{scope}/results"
+        prefix = layout.all_of(scope, RESULTS)
         try:
             if scope not in self._listed:
                 self._listed[scope] = None

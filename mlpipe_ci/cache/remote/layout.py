@@ -8,16 +8,24 @@ v1/<scope>/runs/<time>-<run>         which results a run used: what garbage coll
 
 from blake3 import blake3
 
+from mlpipe_ci.cache.layout import OBJECTS, RESULTS, fan_out
+
 TOP = "v1"
+"""The version of this layout. That of the local cache is another matter."""
+RECENT, RUNS = "recent", "runs"
 NAMED = ("pr", "branch", "tag")
 """Scopes of two words, as in `pr/7`; all others have one."""
-KINDS = ("objects", "results", "recent", "runs")
+KINDS = (OBJECTS, RESULTS, RECENT, RUNS)
+
+
+def all_of(scope: str, kind: str) -> str:
+    """Prefix of all of a kind in a scope."""
+    return f"{TOP}/{scope}/{kind}"
 
 
 def object_path(scope: str, digest: str) -> str:
     """Of a content; `digest` is `blake3:…`."""
-    name = digest.removeprefix("blake3:")
-    return f"{TOP}/{scope}/objects/{name[:2]}/{name[2:]}"
+    return f"{all_of(scope, OBJECTS)}/{fan_out(digest.removeprefix('blake3:'))}"
 
 
 def result_path(scope: str, key: str, name: str) -> str:
@@ -27,18 +35,18 @@ def result_path(scope: str, key: str, name: str) -> str:
 
 def results_of(scope: str, key: str) -> str:
     """Prefix of all results of a key."""
-    return f"{TOP}/{scope}/results/{key[:2]}/{key[2:]}"
+    return f"{all_of(scope, RESULTS)}/{fan_out(key)}"
 
 
 def recent_path(scope: str, workflow: str) -> str:
     """Of the results of a workflow's last run. `workflow`: path of its file."""
     name = blake3(workflow.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return f"{TOP}/{scope}/recent/{name}"
+    return f"{all_of(scope, RECENT)}/{name}"
 
 
 def run_path(scope: str, moment: float, run: str) -> str:
     """Of the record of a run; they sort by time. `moment` in seconds since 1970."""
-    return f"{TOP}/{scope}/runs/{int(moment):011d}-{run}"
+    return f"{all_of(scope, RUNS)}/{int(moment):011d}-{run}"
 
 
 def scope_of(path: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.layout import OBJECTS, RESULTS
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
 from mlpipe_ci.cache.remote.client import ListedObject, RemoteClient
@@ -85,8 +86,8 @@ def status(client: RemoteClient) -> tuple[ScopeSize, ...]:
         kind = entry.path.removeprefix(f"{layout.TOP}/{name}/").split("/", 1)[0]
         found[name] = ScopeSize(
             name=name,
-            results=before.results + (kind == "results"),
-            objects=before.objects + (kind == "objects"),
+            results=before.results + (kind == RESULTS),
+            objects=before.objects + (kind == OBJECTS),
             size=before.size + entry.size,
             changed=max(before.changed, entry.changed),
         )
@@ -97,7 +98,7 @@ def results(client: RemoteClient, most: int) -> tuple[StoredResult, ...]:
     """The newest results, newest first. Raises CareError."""
     entries = list(_everything(client))
     sizes = {entry.path: entry.size for entry in entries}
-    wanted = sorted(_of_kind(entries, "results"), key=lambda e: -e.changed)[:most]
+    wanted = sorted(_of_kind(entries, RESULTS), key=lambda e: -e.changed)[:most]
     rows = []
     for entry, result in _read(client, wanted):
         if result is not None:
@@ -112,12 +113,12 @@ def results(client: RemoteClient, most: int) -> tuple[StoredResult, ...]:
 def garbage(client: RemoteClient, now: float, *, max_bytes: float, max_age: float) -> Garbage:
     """What may go so that both limits hold; `now` and `max_age` in seconds. Raises CareError."""
     entries = list(_everything(client))
-    runs = sorted(_of_kind(entries, "runs"), key=lambda entry: entry.path, reverse=True)
+    runs = sorted(_of_kind(entries, layout.RUNS), key=lambda entry: entry.path, reverse=True)
     last = [e for e in runs if layout.scope_of(e.path) == MAIN][:RUNS]
-    needed = _named(client, last) | _recent(client, list(_of_kind(entries, "recent")))
+    needed = _named(client, last) | _recent(client, list(_of_kind(entries, layout.RECENT)))
     sizes = {entry.path: entry.size for entry in entries}
     kept, gone, objects, total = 0, [], set[str](), 0
-    known = list(_of_kind(entries, "results"))
+    known = list(_of_kind(entries, RESULTS))
     order = sorted(known, key=lambda e: (e.path not in needed, -e.changed))
     for entry, result in _read(client, order):
         scope, young = layout.scope_of(entry.path), now - entry.changed < GRACE
@@ -129,7 +130,7 @@ def garbage(client: RemoteClient, now: float, *, max_bytes: float, max_age: floa
             objects |= paths
         elif not young:
             gone.append(entry)
-    spare = (e for e in _of_kind(entries, "objects") if e.path not in objects)
+    spare = (e for e in _of_kind(entries, OBJECTS) if e.path not in objects)
     stale = (e for e in runs if e not in last and now - e.changed > GRACE)
     return Garbage(
         results=tuple(gone),
@@ -160,7 +161,7 @@ def _everything(client: RemoteClient) -> Iterator[ListedObject]:
 def _of_kind(entries: Iterable[ListedObject], kind: str) -> Iterator[ListedObject]:
     for entry in entries:
         scope = layout.scope_of(entry.path)
-        if scope and entry.path.startswith(f"{layout.TOP}/{scope}/{kind}/"):
+        if scope and entry.path.startswith(f"{layout.all_of(scope, kind)}/"):
             yield entry
 
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlpipe_ci.cache.decoded_results import DecodedResults
+from mlpipe_ci.cache.layout import result_path
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.remote import compression as frames
 from mlpipe_ci.cache.remote import layout
@@ -162,7 +163,7 @@ class SharedStore(Store):
         """A local result with its file's bytes."""
         for scope in self._scopes:
             with suppress(OSError):
-                path = f"{self._folder(scope, result.key)}/{name}.json"
+                path = result_path(self._top, scope, result.key, name)
                 with open(path, "rb") as file:
                     return Found(scope="", name=name, data=file.read(), result=result)
         return None
@@ -199,12 +200,11 @@ class SharedStore(Store):
 
     def _admit(self, found: Found) -> None:
         """Keep a result of the remote store here as well. A full disk is no fault."""
-        folder = self._folder(found.scope, found.result.key)
-        path = f"{folder}/{found.name}.json"
+        path = result_path(self._top, found.scope, found.result.key, found.name)
         if os.path.exists(path):
             return
         with suppress(OSError):
-            os.makedirs(folder, exist_ok=True)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
             temporary, index = self._temporary()
             with open(index, "wb") as file:
                 file.write(found.data)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from mlpipe_ci.cache import layout
 from mlpipe_ci.cache import maintenance as care
 from mlpipe_ci.cache.auto_gc import Limits, limits
 from mlpipe_ci.cli.locate import cache_directory
@@ -31,7 +32,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         return code
     if options.dry_run:
         raise UsageError("--dry-run is for gc --remote")
-    top = cache_directory(env) / "v1"
+    top = layout.top_of(cache_directory(env))
     asked = limits(env, options.max_size, options.max_age)
     if options.action == "gc":
         told, code = _gc(asked, top, err)
@@ -91,7 +92,7 @@ def _verify(options: Options, top: Path, err: TextIO) -> tuple[dict[str, Any], i
 
 
 def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
-    with hold(top / "locks" / "gc", lambda text: print(text, file=err)):
+    with hold(layout.gc_lock(top), lambda text: print(text, file=err)):
         removed, freed = care.collect(
             top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
         )

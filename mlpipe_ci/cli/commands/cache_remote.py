@@ -11,7 +11,7 @@ from mlpipe_ci.cache.remote import maintenance as care
 from mlpipe_ci.cache.remote.client import RemoteClient
 from mlpipe_ci.cache.remote.connect import check, open_store, without_credentials
 from mlpipe_ci.cache.remote.errors import RemoteError
-from mlpipe_ci.cache.remote.layout import TOP
+from mlpipe_ci.cache.remote.layout import RECENT, RUNS, all_of
 from mlpipe_ci.cache.remote.shared_store import SharedStore
 from mlpipe_ci.cache.store import name_of
 from mlpipe_ci.ci.screen import open_screen
@@ -192,9 +192,9 @@ def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:
     except UsageError as error:
         return [("remote", False, str(error))]
     client = RemoteClient(lambda: store, without_credentials(url), warnings.append)
-    path = f"{TOP}/branch/mlpipe-doctor/runs/{os.urandom(4).hex()}"
+    path = f"{all_of('branch/mlpipe-doctor', RUNS)}/{os.urandom(4).hex()}"
     try:
-        list(client.entries(f"{TOP}/main/recent", 1))
+        list(client.entries(all_of("main", RECENT), 1))
     except RemoteError as error:
         return [("remote", False, f"{client.shown} cannot be read: {error}")]
     try:

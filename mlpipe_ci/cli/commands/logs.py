@@ -14,6 +14,7 @@ from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.run.run_log import RunLog, RunRecord
 
@@ -36,7 +37,7 @@ class StepLog:
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if there is nothing to show. Raises UsageError."""
     locations = find_locations(options, env)
-    run_log = RunLog(locations.private / "runs")
+    run_log = RunLog(locations.private / RUNS)
     record = _record(run_log, options)
     if options.follow:
         return _follow(run_log, record, options.steps, out, err)

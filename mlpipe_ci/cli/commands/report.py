@@ -13,10 +13,11 @@ from mlpipe_ci.ci.github.client import Client, client_of
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
-from mlpipe_ci.cli.report_files import LAST, html, write
+from mlpipe_ci.cli.report_files import html, write
 from mlpipe_ci.core.errors import GitHubError, UsageError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.run import Run
+from mlpipe_ci.repo.private_directory import LAST_REPORT
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.from_json import run_of
 from mlpipe_ci.report.screens.base import Screen
@@ -46,7 +47,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
 
 def _last(options: Options, env: Mapping[str, str]) -> Path:
     """The report of the last run in this work tree. Raises UsageError."""
-    path = find_locations(options, env).private / LAST
+    path = find_locations(options, env).private / LAST_REPORT
     if not path.exists():
         raise UsageError("no run has been here yet: mlpipe run, or name a report's file")
     return path

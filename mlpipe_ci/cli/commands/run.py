@@ -22,6 +22,7 @@ from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.plots.build import LARGE, SMALL
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
+from mlpipe_ci.repo.private_directory import LOCK
 from mlpipe_ci.report.screens.base import Screen, print_or_drop
 from mlpipe_ci.report.to_json import run_json
 from mlpipe_ci.run.machine import capacity
@@ -86,7 +87,7 @@ def _run_locked(
             "itself; put those steps into this file, or run the other file on its own"
         )
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
-    with hold(locations.private / "lock", screen.message, wait=options.wait) as lock:
+    with hold(locations.private / LOCK, screen.message, wait=options.wait) as lock:
         messages = Messages(line=screen.message, progress=screen.progress)
         session = open_session(locations, options, env, messages, readonly=False)
         refuse_untrusted(session.event, allowed=options.allow_untrusted)

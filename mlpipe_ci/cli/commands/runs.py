@@ -11,6 +11,7 @@ from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.run import Status
 from mlpipe_ci.core.units import format_duration
+from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.run.run_log import RunLog, RunRecord
 
@@ -27,7 +28,7 @@ WORDS = {
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0."""
-    run_log = RunLog(find_locations(options, env).private / "runs")
+    run_log = RunLog(find_locations(options, env).private / RUNS)
     found = [record for n in reversed(run_log.numbers()) if (record := run_log.record(n))]
     if options.json:
         json.dump({"version": 1, "runs": [_json(record) for record in found]}, out, indent=2)

@@ -9,10 +9,11 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git.command import HEX_ID, Command
 from mlpipe_ci.repo.git.commits import Commits
 from mlpipe_ci.repo.git.remote import NAME, VIA, Deadline, Remote, without_password
+from mlpipe_ci.repo.private_directory import CHECKED_OUT, DIRECTORY
 
 MARK = "mlpipe-unfinished"
 """In the git directory while a checkout is being made; one that was killed is started anew."""
-OURS = ".git/mlpipe/checkout"
+OURS = f".git/{DIRECTORY}/{CHECKED_OUT}"
 """File in a work tree that mlpipe has checked out: the id of that commit."""
 FETCH = ("fetch", "--quiet", "--no-tags", "--depth=1", "--recurse-submodules=no")
 BATCH = 100

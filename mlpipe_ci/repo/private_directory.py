@@ -1,0 +1,30 @@
+"""What lies in mlpipe's own directory of a work tree, `<git dir>/mlpipe/`.
+
+A work tree without git has that directory in the cache: see `cache.layout`. All but `STATE` belongs
+to one work tree alone.
+"""
+
+DIRECTORY = "mlpipe"
+"""In the git directory of a work tree; and, for `STATE`, in the one that its work trees share."""
+STATE = "state.db"
+"""What is remembered of files and steps: a loss costs time, no more."""
+LOCK = "lock"
+"""Held by a run."""
+RUNS = "runs"
+"""The last runs, with their logs."""
+LAST_REPORT = "report.json"
+"""The report of the last run: what `mlpipe report` shows."""
+SCRIPTS = "scripts"
+"""Commands of steps whose shell takes a file."""
+ASIDE = "aside"
+"""Outputs that were moved out of the way of a step."""
+INSTANCES = "instances"
+"""What the instances of steps declared last, by workflow."""
+WORKFLOWS = "workflows"
+"""Workflow files as they were read last."""
+BASE_WORKFLOWS = "base/workflows"
+"""The same of the base."""
+CHECKED_OUT = "checkout"
+"""The id of the commit that mlpipe has checked out here."""
+CHECKOUT_LOCK = "checkout.lock"
+"""Held while a repository is checked out; there is no git directory yet."""
