@@ -27,11 +27,11 @@ def ready(repo: Repo) -> Repo:
     return repo
 
 
-def imported(repo: Repo, *arguments: str) -> set[str]:
+def imported(repo: Repo, *arguments: str, **env: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "mlpipe_ci", *arguments],
         cwd=repo.root,
-        env=os.environ,
+        env=os.environ | env,
         capture_output=True,
         text=True,
         check=True,
@@ -46,6 +46,29 @@ def test_nothing_heavy_is_imported_for_what_is_known(ready: Repo) -> None:
     assert not HEAVY & imported(ready, "run")
     assert not HEAVY & imported(ready, "plan")
     assert "jsonschema" in imported(ready, "plan", "--set", "rate=2")
+
+
+def test_a_workflow_with_values_of_all_kinds_is_remembered(repo: Repo) -> None:
+    (repo.root.parent / "far.csv").write_text("1\n")
+    file = f"""
+cache: {{restore: copy}}
+steps:
+  - name: each
+    each: data/*.csv
+    run: cat ${{{{ each.path }}}}
+    inputs: [{{url: "file://{repo.root.parent}/far.csv", path: far.csv}}]
+  - name: many
+    strategy: {{matrix: {{seed: [1, 2]}}}}
+    env: {{KEY: "${{{{ secrets.KEY }}}}"}}
+    resources: {{cpus: 1}}
+    run: mkdir -p ${{{{ matrix.seed }}}} && echo 1 > ${{{{ matrix.seed }}}}/auc.json
+    metrics: ["${{{{ matrix.seed }}}}/auc.json"]
+    plots: [{{path: "${{{{ matrix.seed }}}}/auc.json", x: a, y: b}}]
+    gates: [metrics.auc >= 0.5]
+"""
+    repo.commit({"mlpipe.yml": file, "data/a.csv": "1\n", ".gitignore": "*.json\n/far.csv\n"})
+    assert "jsonschema" in imported(repo, "run", KEY="x")
+    assert "jsonschema" not in imported(repo, "run", KEY="x")
 
 
 @pytest.mark.parametrize(
