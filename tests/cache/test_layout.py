@@ -20,8 +20,8 @@ NAMES = {
     for name, text in vars(module).items()
     if name.isupper() and isinstance(text, str)
 } - {private_directory.DIRECTORY}  # which is also the name of the program
-OTHERS = {("repo", "objects")}
-"""Parts of other paths that happen to be called the same: git's own objects."""
+OTHERS = {("repo", "objects"), ("cli", "tmp")}
+"""Parts of other paths that happen to be called the same: git's own objects, `/tmp`."""
 
 
 def _constants(nodes: list[ast.expr]) -> Iterator[str]:
