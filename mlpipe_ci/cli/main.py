@@ -12,7 +12,6 @@ from mlpipe_ci import __version__
 from mlpipe_ci.cli.commands import COMMANDS
 from mlpipe_ci.cli.parser import parser
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, WorkflowError
-from mlpipe_ci.core.settings import TOKEN
 
 BUG = 3
 
@@ -69,6 +68,9 @@ def _bug() -> int:
 
 
 def _command(arguments: list[str]) -> int:
+    # `--version` does without it.
+    from mlpipe_ci.core.settings import TOKEN  # noqa: PLC0415
+
     # Before anything is started: no git, and so no filter or hook of it, inherits the token.
     secret = {name: os.environ.pop(name) for name in (TOKEN,) if name in os.environ}
     # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
