@@ -1,7 +1,6 @@
 """Opens what a command works on: root, git, event, workflow, cache, state."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -21,7 +20,7 @@ from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import Event, Kind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Producer
-from mlpipe_ci.core.settings import Settings, from_env
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.blame import CommitAttribution
@@ -40,6 +39,7 @@ from mlpipe_ci.sources.placement import Placement
 from mlpipe_ci.sources.sources import Sources
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
+from mlpipe_ci.tracing.select import why_untraced
 from mlpipe_ci.workflow.load import load
 from mlpipe_ci.workflow.workflow_file import FindItems, LoadRequest, find_workflow_file
 
@@ -125,7 +125,7 @@ def open_session(
         discovery=Discovery(
             checker=InputChecker(str(locations.root), tree, env, later),
             later_writes=later,
-            unavailable=_unwatched(env),
+            unavailable=why_untraced(env),
         ),
         transaction=transaction,
         stale_outputs=stale_outputs,
@@ -187,13 +187,6 @@ def _on_demand(options: Options, event: Event, store: Store) -> bool:
     if options.outputs == "auto":
         return event.kind is not Kind.DESK and type(store) is not Store
     return options.outputs == "needed"
-
-
-def _unwatched(env: Mapping[str, str]) -> str:
-    """Why nothing can tell here what a step reads."""
-    if sys.platform != "linux":
-        return "only Linux can watch what it reads"
-    return f"{Settings.tracer.name} is off" if from_env(env).tracer == "off" else ""
 
 
 def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]) -> Workflow:

@@ -4,12 +4,11 @@ import os
 import re
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
-from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP, from_env
+from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
 from mlpipe_ci.repo.private_directory import SCRIPTS
 from mlpipe_ci.run.context import RunContext
@@ -17,6 +16,7 @@ from mlpipe_ci.run.executors.base import Job
 from mlpipe_ci.tracing import strict
 from mlpipe_ci.tracing.base import TraceRequest
 from mlpipe_ci.tracing.discovery.noise import NOISE
+from mlpipe_ci.tracing.select import chosen_tracer, why_untraced
 
 
 def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...] = ()) -> Job:
@@ -74,14 +74,17 @@ def _repeated(context: RunContext, step: Step, argv: tuple[str, ...]) -> tuple[s
 def _watch(context: RunContext, step: Step) -> TraceRequest | None:
     """What is to be watched of a step; None where nothing can or should be."""
     mode = context.workflow.tracing_of(step)
-    preferred = from_env(context.env).tracer
-    if mode == "off" or preferred == "off" or sys.platform != "linux" or asks_for_rights(step.run):
+    if mode == "off" or why_untraced(context.env) or asks_for_rights(step.run):
         return None
-    log = context.logs / f"{step.id}.strace"
+    log = context.logs / f"{step.id}.trace"
     rules = _rules(context, step) if mode == "strict" else ""
     directory = context.repo.root / step.working_directory
     return TraceRequest(
-        root=context.repo.root, directory=directory, log=log, preferred=preferred, rules=rules
+        root=context.repo.root,
+        directory=directory,
+        log=log,
+        preferred=chosen_tracer(context.env),
+        rules=rules,
     )
 
 

@@ -36,10 +36,10 @@ class Trace:
 @frozen
 class TraceRequest:
     """What is to be watched. `root`: the repository; `directory`: where the command begins; `log`:
-    a file that strace may write.
+    a file that the tracer may write.
 
-    `preferred`: `auto`, or the only tracer that may be used (`notify`, `strace`, `none`). `rules`:
-    a file that says what strict tracing allows, empty if nothing is refused.
+    `preferred`: `auto`, or the only tracer that may be used (see `select.TRACERS`). `rules`: a file
+    that says what strict tracing allows, empty if nothing is refused.
     """
 
     root: Path

@@ -18,9 +18,16 @@ from mlpipe_ci.cli.open_session import read_workflow
 from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.tracing.base import Trace, TraceRequest
-from mlpipe_ci.tracing.select import tracer_for
+from mlpipe_ci.tracing.select import (
+    AUTO,
+    TRACERS,
+    VARIABLE,
+    TracerEntry,
+    chosen_tracer,
+    tracer_for,
+    why_untraced,
+)
 
-TRACERS = {"notify": "seccomp user notification", "strace": "strace --seccomp-bpf"}
 Row = tuple[str, bool, str]
 """What was looked at, whether it works, and a word about it."""
 
@@ -80,19 +87,28 @@ def _remote(options: Options, env: Mapping[str, str]) -> list[Row]:
 
 
 def _tracers(env: Mapping[str, str]) -> list[Row]:
-    """Each tracer tried on a command that does nothing; the first that works is used."""
-    if sys.platform != "linux":
-        return [("tracing", False, "only Linux can watch what a command reads")]
-    rows: list[Row] = []
-    used = ""
-    for name, words in TRACERS.items():
-        trace = _tried(name, env)
-        works = trace.tracer == name and trace.complete
-        note = words if works else f"{words}: {'; '.join(trace.why) or 'not there'}"
-        rows.append((name, works, note))
-        used = used or (name if works else "")
-    what = f"{used} is used" if used else "nothing is watched: only declared inputs count"
-    return [*rows, ("tracing", bool(used), what)]
+    """Each tracer that this system may have, tried on a command that does nothing."""
+    here = {name: one for name, one in TRACERS.items() if one.watches}
+    rows = [_tracer(name, one, env) for name, one in here.items() if sys.platform in one.systems]
+    return [*rows, _used(env, [name for name, works, _ in rows if works])]
+
+
+def _tracer(name: str, entry: TracerEntry, env: Mapping[str, str]) -> Row:
+    trace = _tried(name, env)
+    if trace.tracer == name and trace.complete:
+        return name, True, entry.title
+    return name, False, f"{entry.title}: {'; '.join(trace.why) or 'not there'}"
+
+
+def _used(env: Mapping[str, str], working: list[str]) -> Row:
+    """Which tracer a run uses: the one that the user names, else the first that works."""
+    chosen = chosen_tracer(env)
+    used = working[:1] if chosen == AUTO else [name for name in working if name == chosen]
+    if used:
+        return "tracing", True, f"{used[0]} is used"
+    why = why_untraced(env) or ("" if chosen == AUTO else f"{VARIABLE} is {chosen}")
+    because = f" ({why})" if why else ""
+    return "tracing", False, f"nothing is watched: only declared inputs count{because}"
 
 
 def _tried(name: str, env: Mapping[str, str]) -> Trace:
@@ -112,6 +128,8 @@ def _tried(name: str, env: Mapping[str, str]) -> Trace:
                 pass_fds=tracer.fds,
                 check=False,
             )
+        except OSError as error:
+            return Trace(why=(f"it cannot be started: {error.strerror}",))
         finally:
             tracer.started()
         return tracer.trace()

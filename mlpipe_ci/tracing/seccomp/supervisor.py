@@ -66,7 +66,7 @@ class Supervisor:
             self._why = "tracing is switched off by MLPIPE_TRACER"
         if self._child < 0:
             self._listener = -1
-            self._why = self._why or "it was asked for strace"
+            self._why = self._why or "strace is not installed, or cannot watch here"
             by_strace = strace if preferred in {"auto", "strace"} and child.works(strace) else []
             tracer = "strace" if by_strace else "none"
             self._start(argv, watched=False, by_strace=by_strace)

@@ -17,8 +17,8 @@ NEEDED = ("LD_LIBRARY_PATH", "PATH", "LANG", "LC_ALL")
 """What the interpreter that runs mlpipe may need to start."""
 
 
-class SeccompTracer:
-    """Watches one command."""
+class SupervisedTracer:
+    """Watches one command, by the way that the request prefers: seccomp, strace, or none."""
 
     guards = True
 
