@@ -2,6 +2,7 @@
 
 from mlpipe_ci.ci.checkout import CheckoutOptions
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.run.executors import DEFAULT_EXECUTOR
 
 NOTHING = CheckoutOptions()
 HERE = "."
@@ -43,6 +44,7 @@ class Options:
     post: bool = False
     write: bool = False
     jobs: str = "1"
+    executor: str = DEFAULT_EXECUTOR
     keep_going: bool = False
     wait: bool = True
     progress: str = "auto"

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 from mlpipe_ci import __version__
 from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.run.executors import DEFAULT_EXECUTOR, EXECUTORS
 
 HELP = {
     "run": (
@@ -220,6 +221,9 @@ def _pace(command: argparse.ArgumentParser) -> None:
 def _carry_out(command: argparse.ArgumentParser) -> None:
     """How a run goes on."""
     add = command.add_argument
+    help_ = f"where commands run: {', '.join(EXECUTORS)} (default: {DEFAULT_EXECUTOR})"
+    choices = tuple(EXECUTORS)
+    add("--executor", metavar="NAME", choices=choices, default=DEFAULT_EXECUTOR, help=help_)
     help_ = "end at once if another run has this work tree, instead of waiting for it"
     add("--no-wait", dest="wait", action="store_false", help=help_)
     help_ = "a live view, plain lines, or what the terminal can do (default)"

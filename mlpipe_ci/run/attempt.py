@@ -204,7 +204,9 @@ def strict_faults(context: RunContext, step: Step, ended: JobResult) -> tuple[st
         return ()
     trace = ended.trace
     if not trace.complete:
-        why = "; ".join(trace.why) or "this system has no tracer"
+        tracer = "this system has no tracer"
+        tracer = tracer if context.executor.can_trace else "the executor cannot trace"
+        why = "; ".join(trace.why) or tracer
         return (f"tracing: strict, but what it reads cannot be watched: {why}",)
     found = []
     for whole, write in trace.refused:

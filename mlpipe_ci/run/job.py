@@ -74,7 +74,8 @@ def _repeated(context: RunContext, step: Step, argv: tuple[str, ...]) -> tuple[s
 def _watch(context: RunContext, step: Step) -> TraceRequest | None:
     """What is to be watched of a step; None where nothing can or should be."""
     mode = context.workflow.tracing_of(step)
-    if mode == "off" or why_untraced(context.env) or asks_for_rights(step.run):
+    untraced = why_untraced(context.env) or not context.executor.can_trace
+    if mode == "off" or untraced or asks_for_rights(step.run):
         return None
     log = context.logs / f"{step.id}.trace"
     rules = _rules(context, step) if mode == "strict" else ""

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.core.graph import edges
@@ -16,7 +17,8 @@ from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.run.context import RunContext
-from mlpipe_ci.run.executors import EXECUTORS
+from mlpipe_ci.run.executors.base import Executor, ExecutorContext
+from mlpipe_ci.run.executors.select import make_executor
 from mlpipe_ci.run.interrupts import Interrupts
 from mlpipe_ci.run.listener import Listener
 from mlpipe_ci.run.run_log import RunLog
@@ -35,6 +37,15 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
     The caller holds the lock of the work tree. Raises MlpipeError where the run cannot start;
     whatever goes wrong in a step is part of the run.
     """
+    context = ExecutorContext(printed=listener.output, held=settings.locks, jobs=settings.jobs)
+    with closing(make_executor(settings.executor, context)) as executor:
+        if not executor.can_trace:
+            why = f"executor {settings.executor} cannot trace"
+            session = replace(session, discovery=replace(session.discovery, unavailable=why))
+        return _run(session, settings, listener, executor)
+
+
+def _run(session: Session, settings: RunSettings, listener: Listener, executor: Executor) -> Run:
     started, repo, cache = time.monotonic(), session.repo, session.cache
     workflow = session.workflow
     collector = session.collector(time.time())  # or there is nothing for a step to run for
@@ -55,7 +66,7 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
         data=session.data,
         discovery=session.discovery,
         transaction=session.transaction,
-        executor=EXECUTORS["local"](listener.output, settings.locks, settings.jobs),
+        executor=executor,
         env={name: value for name, value in session.env.items() if name not in NOT_FOR_STEPS},
         logs=logs,
         interrupts=Interrupts(),
@@ -63,15 +74,11 @@ def run_workflow(session: Session, settings: RunSettings, listener: Listener) ->
     )
     outcomes, cancelled = _carry_out(context, plan, settings, listener)
     _finish(session, listener, cancelled=cancelled)
+    told = with_history(outcomes, cache.store, cache.scopes)
     run = Run(
         workflow=workflow,
         comparison=repo.comparison,
-        outcomes=with_plots(
-            with_history(outcomes, cache.store, cache.scopes),
-            repo.root,
-            cache.store,
-            settings.largest_plot,
-        ),
+        outcomes=with_plots(told, repo.root, cache.store, settings.largest_plot),
         seconds=time.monotonic() - started,
         cancelled=cancelled,
         transfers=cache.store.transfers(),

@@ -87,7 +87,7 @@ class Runner:
 
     def _items(self) -> Iterator[Item]:
         while True:
-            while len(self._running) < self._settings.jobs and (index := self._next()) is not None:
+            while self._has_room() and (index := self._next()) is not None:
                 yield from self._take(index)
                 self._context.interrupts.check()
             if len(self._running):
@@ -141,6 +141,14 @@ class Runner:
         """Those that were yielded, in the order of the steps."""
         known = self._ended_with
         return tuple(known[step.id] for step in self._steps if step.id in known)
+
+    def _has_room(self) -> bool:
+        """True if another command may be started. One that waits to be tried again keeps its
+        place.
+        """
+        if len(self._running) >= self._settings.jobs:
+            return False
+        return self._context.executor.free() > self._running.delayed
 
     def _next(self) -> int | None:
         return self._scheduler.next(lambda index: self._pool.fits(self._steps[index]))

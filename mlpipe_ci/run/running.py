@@ -57,6 +57,11 @@ class RunningSteps:
         return len(self._running) > len(self._due)
 
     @property
+    def delayed(self) -> int:
+        """How many commands wait to be tried again."""
+        return len(self._due)
+
+    @property
     def indexes(self) -> tuple[int, ...]:
         """Of the steps, in the workflow."""
         return tuple(self._running)

@@ -13,7 +13,7 @@ class RunSettings:
     """`jobs`: commands at once; 1: in the listed order. `keep_going`: a failure stops only what
     needs the step that failed. `capacity`: of the machine. `largest_plot`: bytes of a
     file that is drawn. `locks`: file descriptors that stay open until all processes of the run are
-    gone, even if mlpipe is killed.
+    gone, even if mlpipe is killed. `executor`: the name of what runs the commands.
     """
 
     jobs: int = 1
@@ -21,6 +21,7 @@ class RunSettings:
     capacity: Capacity = ENDLESS
     largest_plot: int = 0
     locks: tuple[int, ...] = ()
+    executor: str = DEFAULT_EXECUTOR
 
 
 IN_ORDER = RunSettings()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlpipe_ci.core.import_path import load_object
+from mlpipe_ci.run.executors import EXECUTORS
 from mlpipe_ci.tracing.select import TRACERS
 from tests.support.copied_package import ProgramCopy, copied_package
 from tests.support.repository import Repo
@@ -31,8 +32,8 @@ def ran(repo: Repo, package: ProgramCopy, *options: str, **env: str) -> dict[str
 
 
 def test_each_entry_of_a_table_can_be_imported() -> None:
-    for entry in TRACERS.values():
-        assert callable(load_object(entry.tracer))
+    for path in (*(entry.tracer for entry in TRACERS.values()), *EXECUTORS.values()):
+        assert callable(load_object(path))
 
 
 TOY_TRACER = '''
@@ -107,3 +108,102 @@ def test_a_tracer_that_there_is_not(repo: Repo) -> None:
     done = repo.mlpipe("run", code=2, MLPIPE_TRACER="toy")
     known = ", ".join(("auto", "off", *TRACERS))
     assert done.stderr == f"mlpipe: MLPIPE_TRACER is 'toy'; it must be one of {known}\n"
+
+
+TOY_EXECUTOR = '''
+"""Runs one command at a time here, with a variable of its own, and cannot watch it."""
+
+from dataclasses import replace
+
+from mlpipe_ci.run.executors.base import ExecutorContext, Job
+from mlpipe_ci.run.executors.local import LocalExecutor
+
+
+class ToyExecutor(LocalExecutor):
+    """The local one, with less."""
+
+    shares_disk = SHARES
+    can_trace = False
+
+    def start(self, job: Job) -> None:
+        if job.watch is not None:
+            raise ValueError("this executor cannot watch")
+        if not self.free():
+            raise ValueError("this executor runs one command at a time")
+        super().start(replace(job, env=(*job.env, ("EXECUTOR", "toy"))))
+
+
+def make(context: ExecutorContext) -> ToyExecutor:
+    return ToyExecutor(context.printed, context.held, 1)
+'''
+EXECUTOR_LINE = '"toy": "mlpipe_ci.run.executors.toy:make",'
+DECLARED = """
+steps:
+  - {name: s, run: echo $EXECUTOR > out, inputs: [in], outputs: [out]}
+"""
+
+
+@pytest.fixture
+def toy_executor(package: ProgramCopy) -> ProgramCopy:
+    package.add("run/executors/toy.py", TOY_EXECUTOR.replace("SHARES", "True"))
+    package.add_line("run/executors/__init__.py", "EXECUTORS", EXECUTOR_LINE)
+    return package
+
+
+def test_an_executor(repo: Repo, toy_executor: ProgramCopy) -> None:
+    repo.commit({"mlpipe.yml": DECLARED, "in": "1"})
+    assert ran(repo, toy_executor, "--executor", "toy")["s"]["status"] == "succeeded"
+    assert repo.read("out") == "toy\n"
+    assert ran(repo, toy_executor)["s"]["status"] == "reused"
+    assert (
+        "local, toy (default: local)" in repo.mlpipe("run", "-h", code=0, **toy_executor.env).stdout
+    )
+
+
+def test_a_step_of_an_executor_that_cannot_trace_is_not_watched(
+    repo: Repo, toy_executor: ProgramCopy
+) -> None:
+    repo.commit({"mlpipe.yml": "steps: [{name: s, run: cat in > out}]", "in": "1"})
+    for _ in range(2):
+        step = ran(repo, toy_executor, "--executor", "toy", MLPIPE_TRACER="auto")["s"]
+        assert step["status"] == "succeeded"
+        assert step["reasons"] == [
+            "declares no inputs, and executor toy cannot trace, so it runs each time"
+        ]
+    repo.write({"mlpipe.yml": f"tracing: strict\n{DECLARED}"})
+    options = ("run", "--executor", "toy")
+    done = repo.mlpipe(*options, code=1, MLPIPE_TRACER="auto", **toy_executor.env)
+    assert "what it reads cannot be watched: the executor cannot trace" in done.stdout
+
+
+RETRIED = """
+steps:
+  - {name: a, run: "mkdir tried && exit 1; echo > a", inputs: [in], outputs: [a], retries: 1}
+  - {name: b, run: "sleep 2; echo > b", inputs: [in], outputs: [b]}
+"""
+
+
+def test_no_more_commands_are_started_than_an_executor_takes(
+    repo: Repo, toy_executor: ProgramCopy
+) -> None:
+    """Also while a command waits to be tried again."""
+    repo.commit({"mlpipe.yml": RETRIED, "in": "1"})
+    found = ran(repo, toy_executor, "--executor", "toy", "--jobs", "2")
+    assert [step["status"] for step in found.values()] == ["succeeded"] * 2
+    assert found["a"]["attempts"] == 2
+
+
+def test_an_executor_on_another_disk_is_refused(repo: Repo, package: ProgramCopy) -> None:
+    package.add("run/executors/toy.py", TOY_EXECUTOR.replace("SHARES", "False"))
+    package.add_line("run/executors/__init__.py", "EXECUTORS", EXECUTOR_LINE)
+    repo.commit({"mlpipe.yml": DECLARED, "in": "1"})
+    done = repo.mlpipe("run", "--executor", "toy", code=2, **package.env)
+    assert "--executor toy does not see this work tree" in done.stderr
+    assert not (repo.root / "out").exists()
+
+
+def test_an_executor_that_there_is_not(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": DECLARED, "in": "1"})
+    done = repo.mlpipe("run", "--executor", "toy", code=2)
+    assert "--executor: invalid choice: 'toy' (choose from " in done.stderr
+    assert all(name in done.stderr for name in EXECUTORS)

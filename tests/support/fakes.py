@@ -69,6 +69,9 @@ class FakeEvidence:
 class FakeExecutor:
     """Runs a function instead of a command; its answer is the exit code."""
 
+    shares_disk = True
+    can_trace = True
+
     def __init__(self, act: Callable[[Job], int] = lambda job: 0) -> None:
         self.started: list[str] = []
         self._act = act

@@ -97,6 +97,7 @@ def _run_locked(
             capacity=capacity(env),
             largest_plot=LARGE if options.html or options.report else SMALL,
             locks=() if lock is None else (lock,),
+            executor=options.executor,
         )
         return run_workflow(session, settings, RunListener(screen, publisher, session.event.head))
 

@@ -1,9 +1,9 @@
-"""Where commands run. `EXECUTORS` holds one entry for each way."""
+"""Where commands run. A table with an entry for each executor; nothing else is imported here."""
 
-from collections.abc import Callable
-
-from mlpipe_ci.run.executors.base import Executor, Printed
-from mlpipe_ci.run.executors.local import LocalExecutor
-
-EXECUTORS: dict[str, Callable[[Printed, tuple[int, ...], int], Executor]] = {"local": LocalExecutor}
-"""Each is made with what gets the output, file descriptors to hold, and how many jobs at once."""
+EXECUTORS = {
+    "local": "mlpipe_ci.run.executors.local:open_local",
+}
+"""By the names that `--executor` takes: the import path of what makes an `Executor` from an
+`ExecutorContext`.
+"""
+DEFAULT_EXECUTOR = "local"

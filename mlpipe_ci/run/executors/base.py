@@ -48,11 +48,35 @@ class JobResult:
     cancelled: bool = False
 
 
+@frozen
+class ExecutorContext:
+    """What an executor is made with. `printed`: gets what jobs print; `held`: file descriptors to
+    keep open until all processes of a job are gone (the lock); `jobs`: most jobs at once.
+    """
+
+    printed: Printed
+    held: tuple[int, ...] = ()
+    jobs: int = 1
+
+
 class Executor(Protocol):
-    """Runs jobs. Ends its jobs, with all their processes, when it is closed or mlpipe dies."""
+    """Runs jobs. Ends its jobs, with all their processes, when it is closed or mlpipe dies.
+
+    It is made before it is known whether anything runs, so it opens nothing before the first start.
+    `shares_disk`: its jobs see the work tree and the logs at the same paths. `can_trace`: it has
+    jobs watched as `Job.watch` asks; if not, it is never asked.
+    """
+
+    @property
+    def shares_disk(self) -> bool:
+        """See the class."""
+
+    @property
+    def can_trace(self) -> bool:
+        """See the class."""
 
     def free(self) -> int:
-        """How many jobs may be started now."""
+        """How many jobs may be started now; at least one if none runs."""
 
     def start(self, job: Job) -> None:
         """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""

@@ -7,7 +7,7 @@ import shutil
 import time
 from contextlib import suppress
 
-from mlpipe_ci.run.executors.base import Job, JobResult, Printed
+from mlpipe_ci.run.executors.base import ExecutorContext, Job, JobResult, Printed
 from mlpipe_ci.run.executors.process import Process
 
 GRACE_SECONDS = 5.0
@@ -18,6 +18,9 @@ class LocalExecutor:
     """Runs up to `slots` jobs at once. `printed` gets what they print; `held`: file descriptors
     that stay open until a job's processes are gone, even if mlpipe is killed (the lock).
     """
+
+    shares_disk = True
+    can_trace = True
 
     def __init__(self, printed: Printed, held: tuple[int, ...] = (), slots: int = 1) -> None:
         self._printed, self._held, self._slots = printed, held, slots
@@ -82,6 +85,11 @@ class LocalExecutor:
         """KILL all that still runs."""
         for process in self._running.values():
             process.kill()
+
+
+def open_local(context: ExecutorContext) -> LocalExecutor:
+    """For the table of executors."""
+    return LocalExecutor(context.printed, context.held, context.jobs)
 
 
 def _refuse_unknown(job: Job) -> None:
