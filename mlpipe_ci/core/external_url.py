@@ -2,23 +2,44 @@
 
 import posixpath
 import re
+from enum import StrEnum
 
 from blake3 import blake3
 
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, literal_prefix
 from mlpipe_ci.core.workflow import ExternalInput
 
-KINDS = {
-    "https": "http",
-    "http": "http",
-    "s3": "s3",
-    "s3a": "s3",
-    "gs": "gs",
-    "az": "az",
-    "azure": "az",
-    "file": "file",
+
+class Layout(StrEnum):
+    """What stands after the scheme of a URL, and whether it may mean many."""
+
+    WEB = "web"
+    """`host/path?query`: one file."""
+    BUCKET = "bucket"
+    """`bucket/key`: an object, all that match a pattern, or all below a `/` at the end."""
+    DISK = "disk"
+    """`/absolute/path`: as in a bucket."""
+
+
+@frozen
+class Scheme:
+    """`reader`: the import path of what makes a `sources.base.Reader` from the environment."""
+
+    reader: str
+    layout: Layout = Layout.BUCKET
+
+
+SCHEMES = {
+    "https": Scheme(reader="mlpipe_ci.sources.http:open_http", layout=Layout.WEB),
+    "s3": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
+    "gs": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
+    "az": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
+    "file": Scheme(reader="mlpipe_ci.sources.local:open_local", layout=Layout.DISK),
 }
-"""Schemes of a URL, and which kind of source each is."""
+"""The kinds of source, by the scheme of their URLs. Named in messages in this order."""
+ALIASES = {"http": "https", "s3a": "s3", "azure": "az"}
+"""Schemes that are read as another."""
 SECRET = re.compile(
     r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|sig|.*token.*|.*secret.*|"
     r".*password.*|api[-_]?key|access[-_]?key|authorization)$",
@@ -36,21 +57,28 @@ SHOWN = 80
 """Characters of what is no URL."""
 
 
-def kind_of(url: str) -> str:
-    """`http`, `s3`, `gs`, `az` or `file`; empty for all else."""
-    scheme, separator, _ = url.partition("://")
-    return KINDS.get(scheme.lower(), "") if separator else ""
+def scheme_of(url: str) -> Scheme | None:
+    """What is known of the URL's scheme; None for one that mlpipe does not read."""
+    name, separator, _ = url.partition("://")
+    name = name.lower()
+    return SCHEMES.get(ALIASES.get(name, name)) if separator else None
+
+
+def layout_of(url: str) -> Layout | None:
+    """What stands after the scheme; None for one that mlpipe does not read."""
+    scheme = scheme_of(url)
+    return scheme.layout if scheme else None
 
 
 def is_many(url: str) -> bool:
     """True if the URL means all objects that match it, or that begin with it."""
-    return kind_of(url) != "http" and (url.endswith("/") or is_glob(key_of(url)))
+    return layout_of(url) is not Layout.WEB and (url.endswith("/") or is_glob(key_of(url)))
 
 
 def key_of(url: str) -> str:
     """The path of an object in its bucket, or of a file, as it is written: nothing is decoded."""
     rest = url.partition("://")[2]
-    return rest.partition("/")[2] if kind_of(url) != "file" else rest
+    return rest.partition("/")[2] if layout_of(url) is not Layout.DISK else rest
 
 
 def bucket_of(url: str) -> str:
@@ -70,7 +98,7 @@ def address_of(external: ExternalInput, path: str) -> str:
     if not is_many(external.url):
         return external.url
     inner = path.removeprefix(external.path)
-    if kind_of(external.url) == "file":
+    if layout_of(external.url) is Layout.DISK:
         return f"file://{prefix_of(external.url)}/{inner}"
     return "/".join(filter(None, (bucket_of(external.url), prefix_of(external.url), inner)))
 
@@ -111,37 +139,38 @@ def problem_with(external: ExternalInput) -> str:
     url = external.url
     try:
         parts = urlsplit(url)
-        kind, port = kind_of(url), parts.port
+        layout, port = layout_of(url), parts.port
     except ValueError:
         return f"'{url:.80}' is no URL"
     del port
-    if not kind:
-        return f"'{redacted(url)}': mlpipe knows https://, s3://, gs://, az:// and file://"
+    if layout is None:
+        *first, last = (f"{name}://" for name in SCHEMES)
+        return f"'{redacted(url)}': mlpipe knows {', '.join(first)} and {last}"
     if parts.username or parts.password:
         return (
             f"'{redacted(url)}': credentials do not belong into the file; they are found as the "
             "platform's own clients find them (~/.netrc, AWS_PROFILE, …)"
         )
-    return _form_fault(external, kind) or _path_fault(external)
+    return _form_fault(external, layout) or _path_fault(external)
 
 
-def _form_fault(external: ExternalInput, kind: str) -> str:
+def _form_fault(external: ExternalInput, layout: Layout) -> str:
     from urllib.parse import urlsplit  # noqa: PLC0415 - see above
 
     url, parts = external.url, urlsplit(external.url)
-    if kind == "file":
+    if layout is Layout.DISK:
         wrong = parts.netloc or not parts.path.startswith("/")
         return f"'{url:.80}': write file:///absolute/path" if wrong else ""
     if not parts.hostname:
-        what = "host" if kind == "http" else "bucket"
+        what = "host" if layout is Layout.WEB else "bucket"
         return f"'{url:.80}' names no {what}: {parts.scheme}://{what.upper()}/…"
-    if kind != "http" and parts.query:
+    if layout is not Layout.WEB and parts.query:
         return (
             f"'{redacted(url)}': an object store takes no query; for a signed URL write https://…"
         )
-    if kind == "http" and url.endswith("/"):
+    if layout is Layout.WEB and url.endswith("/"):
         return f"'{redacted(url)}' is a directory; over https name one file"
-    if kind == "http" and is_glob(parts.path) and external.path.endswith("/"):
+    if layout is Layout.WEB and is_glob(parts.path) and external.path.endswith("/"):
         return f"'{redacted(url)}' is a pattern; over https name one file"
     return ""
 

@@ -2,6 +2,7 @@
 
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.run.executors import DEFAULT_EXECUTOR
 from mlpipe_ci.run.machine import cores
 from mlpipe_ci.run.resources import Capacity
 

@@ -89,7 +89,10 @@ class ReaderError(Exception):
 
 
 class Reader(Protocol):
-    """Reads sources of one kind. Both raise ReaderError and nothing else."""
+    """Reads sources of one kind. Both raise ReaderError and nothing else.
+
+    A kind is a line in `external_url.SCHEMES`.
+    """
 
     def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """What is there now: one cheap request. `last`: what was there when it was looked last.

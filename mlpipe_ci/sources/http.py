@@ -13,6 +13,7 @@ import requests
 from urllib3.exceptions import HTTPError
 
 from mlpipe_ci.core.external_url import identity
+from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.workflow import ExternalInput
 from mlpipe_ci.sources.base import Failure, ReaderError, SourceItem, SourceKind, SourceStream
 
@@ -102,6 +103,11 @@ class Http:
             self._local.session = requests.Session()
         session: requests.Session = self._local.session
         return session
+
+
+def open_http(env: Mapping[str, str]) -> Http:
+    """For the table of schemes."""
+    return Http(from_env(env).remote_timeout)
 
 
 def _conditions(last: SourceItem | None) -> dict[str, str]:

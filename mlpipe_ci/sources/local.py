@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
 from mlpipe_ci.core.external_url import identity, is_many
@@ -43,6 +43,11 @@ class Local:
             start=start,
             size=now.size,
         )
+
+
+def open_local(_env: Mapping[str, str]) -> Local:
+    """For the table of schemes."""
+    return Local()
 
 
 def _item(full_path: str, path: str) -> SourceItem:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError, SourceChangedError, SourceError
-from mlpipe_ci.core.external_url import identity, kind_of, redacted
+from mlpipe_ci.core.external_url import identity, redacted, scheme_of
+from mlpipe_ci.core.import_path import load_object
 from mlpipe_ci.core.paths import is_glob, normal, path_fault
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.result import Output
@@ -195,11 +196,14 @@ class Sources:
         return last
 
     def _reader(self, external: ExternalInput) -> Reader:
-        kind = kind_of(external.url)
+        scheme = scheme_of(external.url)
+        if scheme is None:
+            raise RuntimeError("a URL of no known scheme is refused before")
         with self._lock:
-            if kind not in self._readers:
-                self._readers[kind] = _open(kind, self._env)
-            return self._readers[kind]
+            # Each is imported only where it is needed: requests takes 0.1 s.
+            if scheme.reader not in self._readers:
+                self._readers[scheme.reader] = load_object(scheme.reader)(self._env)
+            return self._readers[scheme.reader]
 
     def _last(self, external: ExternalInput) -> tuple[SourceItem, ...]:
         try:
@@ -218,21 +222,6 @@ class Sources:
 
 MOST_REMEMBERED = 10_000
 """Items of one source that are remembered."""
-
-
-def _open(kind: str, env: Mapping[str, str]) -> Reader:
-    """Each is imported only where it is needed: requests takes 0.1 s."""
-    if kind == "http":
-        from mlpipe_ci.sources.http import Http  # noqa: PLC0415 - see above
-
-        return Http(from_env(env).remote_timeout)
-    if kind == "file":
-        from mlpipe_ci.sources.local import Local  # noqa: PLC0415 - see above
-
-        return Local()
-    from mlpipe_ci.sources.buckets import Buckets  # noqa: PLC0415 - see above
-
-    return Buckets(env)
 
 
 def _key(external: ExternalInput) -> SourceKey:

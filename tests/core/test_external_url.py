@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.external_url import (
+    SCHEMES,
     address_of,
     identity,
     is_many,
-    kind_of,
     prefix_of,
     problem_with,
     redacted,
+    scheme_of,
 )
 from mlpipe_ci.core.workflow import ExternalInput
 
@@ -57,21 +58,23 @@ def test_what_stands_beside_a_signature_means_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "kind", "many", "prefix"),
+    ("url", "scheme", "many", "prefix"),
     [
-        ("https://example.org/a*b.csv", "http", False, ""),
+        ("https://example.org/a*b.csv", "https", False, ""),
         ("s3://acme/w/*.csv", "s3", True, "w"),
         ("s3://acme/w/", "s3", True, "w"),
         ("s3://acme/*", "s3", True, ""),
+        ("S3A://acme/w/", "s3", True, "w"),
+        ("http://example.org/a/", "https", False, ""),
         ("gs://acme/a/b.csv", "gs", False, ""),
         ("az://acme/a/", "az", True, "a"),
         ("file:///mnt/w/*.csv", "file", True, "/mnt/w"),
         ("ftp://example.org/x", "", False, ""),
     ],
 )
-def test_what_a_url_means(url: str, kind: str, many: bool, prefix: str) -> None:
-    assert kind_of(url) == kind
-    if kind:
+def test_what_a_url_means(url: str, scheme: str, many: bool, prefix: str) -> None:
+    assert scheme_of(url) is SCHEMES.get(scheme)
+    if scheme:
         assert is_many(url) is many
     if many:
         assert prefix_of(url) == prefix

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlpipe_ci.core.external_url import SCHEMES
 from mlpipe_ci.core.import_path import load_object
 from mlpipe_ci.run.executors import EXECUTORS
 from mlpipe_ci.tracing.select import TRACERS
@@ -32,8 +33,10 @@ def ran(repo: Repo, package: ProgramCopy, *options: str, **env: str) -> dict[str
 
 
 def test_each_entry_of_a_table_can_be_imported() -> None:
-    for path in (*(entry.tracer for entry in TRACERS.values()), *EXECUTORS.values()):
-        assert callable(load_object(path))
+    paths = [entry.tracer for entry in TRACERS.values()]
+    paths += EXECUTORS.values()
+    paths += [scheme.reader for scheme in SCHEMES.values()]
+    assert all(callable(load_object(path)) for path in paths)
 
 
 TOY_TRACER = '''
@@ -207,3 +210,66 @@ def test_an_executor_that_there_is_not(repo: Repo) -> None:
     done = repo.mlpipe("run", "--executor", "toy", code=2)
     assert "--executor: invalid choice: 'toy' (choose from " in done.stderr
     assert all(name in done.stderr for name in EXECUTORS)
+
+
+TOY_SOURCE = '''
+"""Files of a directory that a variable names, each told apart by its whole content."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlpipe_ci.core.external_url import identity, key_of
+from mlpipe_ci.core.workflow import ExternalInput
+from mlpipe_ci.sources.base import Failure, ReaderError, SourceItem, SourceKind, SourceStream
+
+
+class Toy:
+    """Reads one file."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._directory = Path(env["TOY_FILES"])
+
+    def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
+        key = key_of(external.url)
+        if not (self._directory / key).exists():
+            raise ReaderError(Failure.MISSING, f"there is no toy {key}")
+        value = (self._directory / key).read_text()
+        owner = identity(external.url)
+        kind = SourceKind.VERSION
+        return (SourceItem(path=external.path, owner=owner, key=key, kind=kind, value=value),)
+
+    def stream(self, item: SourceItem, start: int) -> SourceStream:
+        return SourceStream(item=item, chunks=iter([(self._directory / item.key).read_bytes()]))
+'''
+SOURCE_LINE = '"toy": Scheme(reader="mlpipe_ci.sources.toy:Toy"),'
+FETCHED = """
+steps:
+  - name: s
+    run: cp data/in out
+    inputs: [{url: toy://box/in, path: data/in}]
+    outputs: [out]
+"""
+
+
+def test_a_kind_of_source(repo: Repo, package: ProgramCopy, tmp_path: Path) -> None:
+    package.add("sources/toy.py", TOY_SOURCE)
+    package.add_line("core/external_url.py", "SCHEMES", SOURCE_LINE)
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "in").write_text("one")
+    repo.commit({"mlpipe.yml": FETCHED, ".gitignore": "data/"})
+    for status, text in (("succeeded", "one"), ("reused", "one"), ("succeeded", "two")):
+        (files / "in").write_text(text)
+        assert ran(repo, package, TOY_FILES=str(files))["s"]["status"] == status
+        assert repo.read("out") == text
+    (files / "in").unlink()
+    done = repo.mlpipe("run", code=1, TOY_FILES=str(files), **package.env)
+    assert "toy://box/in cannot be had: there is no toy in" in done.stdout + done.stderr
+
+
+def test_a_scheme_that_there_is_not(repo: Repo, package: ProgramCopy) -> None:
+    package.add_line("core/external_url.py", "SCHEMES", SOURCE_LINE)
+    repo.commit({"mlpipe.yml": FETCHED.replace("toy://", "ftp://")})
+    said = repo.mlpipe("validate", code=2, **package.env)
+    known = "mlpipe knows https://, s3://, gs://, az://, file:// and toy://"
+    assert known in said.stdout + said.stderr
