@@ -1,31 +1,20 @@
-"""Reads the numbers in metrics files: JSON, YAML, TOML, CSV and TSV.
+"""Reads the numbers in metrics files, by the ending of the file: see `formats`."""
 
-Nested names are joined with dots. The numbers of a list of at most `LONGEST` are metrics, called
-by their place from 0 on; a longer one is a curve, and no metric. Texts, booleans and null are none.
-A number that is not finite is one: that a loss is NaN is news.
-A table is a list of names and values, if its second and last column holds all its numbers; else its
-last row counts, each column by its name, as in a log that is written while a model is trained.
-"""
-
-import csv
-import io
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mlpipe_ci.core.yaml.data_file import ENDINGS, DataError, plain_data
+from mlpipe_ci.core.import_path import load_object
+from mlpipe_ci.core.yaml.data_file import DataError
+from mlpipe_ci.metrics.formats import BY_ROWS, FORMATS, OTHER
 
 Metrics = tuple[tuple[str, float], ...]
 MAX_BYTES = 10 << 20
 """Of a table larger than that, its first lines and its last ones are read."""
 PART = 1 << 16
-LONGEST = 20
 MOST = 10_000
 """Metrics of one step; there is no table that anybody reads with more."""
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
-NAMED_ROWS = 2
 
 
 class MetricsError(Exception):
@@ -38,7 +27,7 @@ def read_metrics(path: Path, shown: str) -> Metrics:
         size = path.stat().st_size
         with path.open("rb") as file:
             content = file.read(MAX_BYTES)
-            if size > MAX_BYTES and PurePosixPath(shown).suffix.lower() in SEPARATORS:
+            if size > MAX_BYTES and PurePosixPath(shown).suffix.lower() in BY_ROWS:
                 file.seek(max(len(content), size - PART))
                 file.readline()  # the rest of a line
                 content = content[: content.rfind(b"\n", 0, PART) + 1] + file.read()
@@ -51,19 +40,17 @@ def read_metrics(path: Path, shown: str) -> Metrics:
 
 def parse_metrics(content: bytes, shown: str) -> Metrics:
     """The same from the bytes of a file. Raises MetricsError."""
-    name = PurePosixPath(shown)
+    ending = PurePosixPath(shown).suffix.lower()
+    read = load_object(FORMATS.get(ending, FORMATS[OTHER]))
+    hint = (
+        "" if ending in FORMATS else f" (read as JSON; the endings {', '.join(FORMATS)} are known)"
+    )
     try:
-        text = content.decode("utf-8-sig")
-        if name.suffix.lower() in SEPARATORS:
-            found = _table(text, SEPARATORS[name.suffix.lower()])
-        else:
-            value = plain_data(shown if name.suffix.lower() in ENDINGS else f"{shown}.json", text)
-            found = _flat(value, "") if isinstance(value, dict | list) else _flat(value, name.stem)
-        metrics = tuple(found)
+        metrics: Metrics = tuple(read(content.decode("utf-8-sig"), shown))
     except DataError as error:
-        raise MetricsError(f"metrics file {error}") from error
-    except (ValueError, RecursionError, csv.Error) as error:
-        raise MetricsError(f"metrics file '{shown}' cannot be read: {error}") from error
+        raise MetricsError(f"metrics file {error}{hint}") from error
+    except (ValueError, RecursionError) as error:
+        raise MetricsError(f"metrics file '{shown}' cannot be read: {error}{hint}") from error
     if len(metrics) > MOST:
         raise MetricsError(f"metrics file '{shown}' has {len(metrics):,} numbers; {MOST:,} at most")
     return metrics
@@ -83,48 +70,6 @@ def together(files: Mapping[str, Metrics]) -> Metrics:
 def _file_name(path: str, stems: Mapping[str, int]) -> str:
     plain = PurePosixPath(path)
     return plain.stem if stems[plain.stem] == 1 else plain.with_suffix("").as_posix()
-
-
-def _number(item: Any) -> float | None:
-    if isinstance(item, bool) or not isinstance(item, int | float):
-        return None
-    try:
-        return float(item)
-    except OverflowError:  # an integer of hundreds of digits
-        return math.inf if item > 0 else -math.inf
-
-
-def _flat(value: Any, name: str) -> Iterator[tuple[str, float]]:
-    pairs: Iterable[tuple[Any, Any]] = ()
-    if isinstance(value, dict):
-        pairs = value.items()
-    elif isinstance(value, list) and len(value) <= LONGEST:
-        pairs = enumerate(value)
-    elif (number := _number(value)) is not None:
-        yield name, number
-    for key, item in pairs:
-        yield from _flat(item, f"{name}.{key}" if name else str(key))
-
-
-def _table(text: str, separator: str) -> Iterator[tuple[str, float]]:
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
-    body = rows[1:]
-    pairs = all(len(row) == NAMED_ROWS for row in rows)
-    if pairs and body and all(_cell(row[0]) is None and _cell(row[1]) is not None for row in body):
-        cells = [(name.strip(), _cell(value)) for name, value in body]
-    elif body:
-        names = (name.strip() for name in rows[0])
-        cells = list(zip(names, map(_cell, body[-1]), strict=False))
-    else:
-        cells = []
-    yield from ((name, value) for name, value in cells if name and value is not None)
-
-
-def _cell(text: str) -> float | None:
-    try:
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return None
 
 
 def nested_metrics(metrics: Mapping[str, float]) -> dict[str, Any]:

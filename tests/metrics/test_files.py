@@ -46,6 +46,7 @@ CASES = {
     "a,b\n": ("a.csv", {}),
     "": ("a.csv", {}),
     '{"auc": 0.5}': ("scores", {"auc": 0.5}),
+    " 3": ("loss.txt", {"loss": 3}),
 }
 
 

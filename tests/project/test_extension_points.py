@@ -12,6 +12,7 @@ import pytest
 
 from mlpipe_ci.core.external_url import SCHEMES
 from mlpipe_ci.core.import_path import load_object
+from mlpipe_ci.metrics.formats import FORMATS
 from mlpipe_ci.run.executors import EXECUTORS
 from mlpipe_ci.tracing.select import TRACERS
 from tests.support.copied_package import ProgramCopy, copied_package
@@ -35,6 +36,7 @@ def ran(repo: Repo, package: ProgramCopy, *options: str, **env: str) -> dict[str
 def test_each_entry_of_a_table_can_be_imported() -> None:
     paths = [entry.tracer for entry in TRACERS.values()]
     paths += EXECUTORS.values()
+    paths += FORMATS.values()
     paths += [scheme.reader for scheme in SCHEMES.values()]
     assert all(callable(load_object(path)) for path in paths)
 
@@ -273,3 +275,36 @@ def test_a_scheme_that_there_is_not(repo: Repo, package: ProgramCopy) -> None:
     said = repo.mlpipe("validate", code=2, **package.env)
     known = "mlpipe knows https://, s3://, gs://, az://, file:// and toy://"
     assert known in said.stdout + said.stderr
+
+
+TOY_FORMAT = '''
+"""Lines of a name, two colons and a number."""
+
+from collections.abc import Iterator
+
+
+def read_toy(text: str, name: str) -> Iterator[tuple[str, float]]:
+    for line in text.splitlines():
+        key, _, value = line.partition("::")
+        yield key, float(value)
+'''
+FORMAT_LINE = '".toy": "mlpipe_ci.metrics.formats.toy:read_toy",'
+MEASURED = """
+steps:
+  - {name: s, run: cp in out.toy, inputs: [in], metrics: [out.toy]}
+"""
+
+
+def test_a_metrics_format(repo: Repo, package: ProgramCopy) -> None:
+    package.add("metrics/formats/toy.py", TOY_FORMAT)
+    package.add_line("metrics/formats/__init__.py", "FORMATS", FORMAT_LINE)
+    repo.commit({"mlpipe.yml": MEASURED, "in": "auc::0.75\nloss::2\n"})
+    assert ran(repo, package)["s"]["metrics"] == {"auc": 0.75, "loss": 2.0}
+    repo.write({"in": "auc::high\n"})
+    done = repo.mlpipe("run", code=1, **package.env)
+    told = "metrics file 'out.toy' cannot be read: could not convert string to float: 'high'"
+    assert told in done.stdout
+    repo.write({"mlpipe.yml": MEASURED.replace("out.toy", "out.other")})
+    done = repo.mlpipe("run", code=1, **package.env)
+    assert "metrics file 'out.other': Expecting value: " in done.stdout
+    assert ".csv, .tsv, .toy are known" in done.stdout

@@ -6,16 +6,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 YAML_ENDINGS = (".yaml", ".yml")
-ENDINGS = (*YAML_ENDINGS, ".json", ".toml")
 
 
 class DataError(Exception):
     """The text is not what the file's ending says; the message names the file and the place."""
 
 
-def plain_data(source: str, text: str) -> Any:
-    """The value of a file's text; of an empty one None. `source` is the file's name. DataError."""
-    ending = PurePosixPath(source).suffix.lower()
+def plain_data(source: str, text: str, ending: str = "") -> Any:
+    """The value of a file's text; of an empty one None. Raises DataError.
+
+    `source` is the file's name, and says what is in it if `ending` does not.
+    """
+    ending = ending or PurePosixPath(source).suffix.lower()
     if ending in YAML_ENDINGS:
         return _plain(_yaml(source, text)) if text.strip() else None
     try:
