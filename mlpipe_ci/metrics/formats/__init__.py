@@ -9,8 +9,8 @@ FORMATS = {
     ".yaml": "mlpipe_ci.metrics.formats.nested:read_nested",
     ".yml": "mlpipe_ci.metrics.formats.nested:read_nested",
     ".toml": "mlpipe_ci.metrics.formats.nested:read_nested",
-    ".csv": "mlpipe_ci.metrics.formats.delimited:read_csv",
-    ".tsv": "mlpipe_ci.metrics.formats.delimited:read_tsv",
+    ".csv": "mlpipe_ci.metrics.formats.delimited:read_delimited",
+    ".tsv": "mlpipe_ci.metrics.formats.delimited:read_delimited",
 }
 """The import path of the reader of each ending. Files of other endings are read as JSON."""
 OTHER = ".json"

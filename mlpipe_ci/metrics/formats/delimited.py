@@ -7,18 +7,16 @@ last row counts, each column by its name, as in a log that is written while a mo
 import csv
 import io
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+"""What separates columns, by the ending of a file."""
 NAMED_ROWS = 2
 
 
-def read_csv(text: str, _name: str) -> Iterator[tuple[str, float]]:
-    """The numbers of a table whose columns are separated by commas. Raises ValueError."""
-    return _table(text, ",")
-
-
-def read_tsv(text: str, _name: str) -> Iterator[tuple[str, float]]:
-    """The numbers of a table whose columns are separated by tabs. Raises ValueError."""
-    return _table(text, "\t")
+def read_delimited(text: str, name: str) -> Iterator[tuple[str, float]]:
+    """The numbers of a table; the file's ending says what separates columns. Raises ValueError."""
+    return _table(text, SEPARATORS[PurePosixPath(name).suffix.lower()])
 
 
 def _table(text: str, separator: str) -> Iterator[tuple[str, float]]:

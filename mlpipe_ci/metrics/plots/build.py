@@ -15,7 +15,7 @@ from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Plot
-from mlpipe_ci.metrics.files import SEPARATORS
+from mlpipe_ci.metrics.formats.delimited import SEPARATORS
 from mlpipe_ci.metrics.plots.series import drawn_series, thinned
 from mlpipe_ci.metrics.plots.tables import MAX_BYTES, PlotError, Row, rows
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from mlpipe_ci.metrics.files import SEPARATORS
+from mlpipe_ci.metrics.formats.delimited import SEPARATORS
 
 Row = dict[str, Any]
 MAX_BYTES = 256 << 20
