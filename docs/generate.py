@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cli.parser import HELP, parser
+from mlpipe_ci.cli.commands import COMMANDS
+from mlpipe_ci.cli.parser import parser
 from mlpipe_ci.core.expressions.functions import SPELLED
 from mlpipe_ci.core.settings import FOR_STEPS, table
 from mlpipe_ci.core.workflow import GITHUB
@@ -61,7 +62,7 @@ def _functions() -> str:
 def command_line() -> str:
     """The reference of the commands, from --help."""
     parts = ["# The command line\n", NOTE, "`ml_pipeline` is the same program.\n"]
-    for words in ([], *([name] for name in HELP)):
+    for words in ([], *([name] for name in COMMANDS)):
         parts.append(f"## mlpipe {' '.join(words)}".rstrip() + "\n")
         parts.append(f"```text\n{_help(words)}```\n")
     return "\n".join(parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlpipe_ci.ci.event import refuse_untrusted
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.open_session import Messages, open_session, read_workflow
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.core.plan import Plan
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.core.workflow import Workflow
@@ -37,9 +37,9 @@ def load_workflow(
     (`"train.rate=0.1"`). `env`: the environment, None: that of this process. Raises WorkflowError
     with all that is wrong with the file; UsageError, GitError.
     """
-    options = Options(directory=str(directory), file=file, settings=tuple(settings))
+    options = SessionOptions(file=file, settings=tuple(settings))
     env = _environment(env)
-    return read_workflow(find_locations(options, env), options, env)
+    return read_workflow(find_locations(str(directory), env), options, env)
 
 
 def plan_workflow(
@@ -57,15 +57,14 @@ def plan_workflow(
     reasons compare with; None: as the event says. The rest is as for `load_workflow`. Writes
     nothing. Raises MlpipeError.
     """
-    options = Options(
-        directory=str(directory),
+    options = SessionOptions(
         file=file,
         targets=tuple(steps),
         settings=tuple(settings),
         base=base,
     )
     env = _environment(env)
-    session = open_session(find_locations(options, env), options, env, readonly=True)
+    session = open_session(find_locations(str(directory), env), options, env, readonly=True)
     try:
         return make_plan(session.workflow, session.collector(time.time()))
     finally:
@@ -91,15 +90,14 @@ def run_workflow(  # noqa: PLR0913 - each is an option of `mlpipe run`, given by
     `plan_workflow`. Waits for another run in the same work tree. Nothing is posted, and no report
     is written. Raises MlpipeError where the run cannot start.
     """
-    options = Options(
-        directory=str(directory),
+    options = SessionOptions(
         file=file,
         targets=tuple(steps),
         force=tuple(force),
         settings=tuple(settings),
     )
     env = _environment(env)
-    locations = find_locations(options, env)
+    locations = find_locations(str(directory), env)
     with hold(locations.private / LOCK, listener.message) as lock:
         messages = Messages(line=listener.message)
         session = open_session(locations, options, env, messages, readonly=False)

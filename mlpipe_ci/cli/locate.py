@@ -1,13 +1,18 @@
 """Finds where a command works: the repository, and mlpipe's own directories."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache import layout
-from mlpipe_ci.ci.checkout import check_out_plan, directory_for, expected_root, plan_checkout
+from mlpipe_ci.ci.checkout import (
+    CheckoutOptions,
+    check_out_plan,
+    directory_for,
+    expected_root,
+    plan_checkout,
+)
 from mlpipe_ci.ci.event import in_ci
-from mlpipe_ci.cli.options import HERE, Options
+from mlpipe_ci.cli.options import HERE
 from mlpipe_ci.core.errors import NoGitError, UsageError
 from mlpipe_ci.core.settings import Settings, from_env
 from mlpipe_ci.repo.git import Git, open_git
@@ -18,36 +23,39 @@ from mlpipe_ci.workflow.workflow_file import WorkflowFile, find_workflow_file
 
 
 def check_out_and_locate(
-    options: Options, env: Mapping[str, str], say: Callable[[str], None]
+    directory: str,
+    checkout: CheckoutOptions,
+    env: Mapping[str, str],
+    say: Callable[[str], None],
 ) -> Locations:
     """As `find_locations`, after the repository was checked out if nobody else did that.
 
     Raises UsageError, GitError.
     """
-    start = Path(options.directory).resolve()
-    if options.checkout.repo and options.directory == HERE:
-        start = directory_for(options.checkout, start)
-    needed = plan_checkout(options.checkout, env, start)
+    start = Path(directory).resolve()
+    if checkout.repo and directory == HERE:
+        start = directory_for(checkout, start)
+    needed = plan_checkout(checkout, env, start)
     if needed:
         outside = layout.tree(cache_directory(env), needed.directory)
         with hold(outside / CHECKOUT_LOCK, say):
-            needed = plan_checkout(
-                options.checkout, env, start
-            )  # another one may have done it meanwhile
+            needed = plan_checkout(checkout, env, start)  # another one may have done it meanwhile
             if needed:
                 check_out_plan(needed, say)
-    return find_locations(replace(options, directory=str(start)), env)
+    return find_locations(str(start), env)
 
 
-def expected_workflow_file(options: Options, env: Mapping[str, str]) -> WorkflowFile:
+def expected_workflow_file(
+    directory: str, file: str | None, env: Mapping[str, str]
+) -> WorkflowFile:
     """The workflow file, named as it will be once the repository is there; cannot fail."""
-    start = Path(options.directory).resolve()
-    return find_workflow_file(start, options.file, expected_root(start, env))
+    start = Path(directory).resolve()
+    return find_workflow_file(start, file, expected_root(start, env))
 
 
-def find_locations(options: Options, env: Mapping[str, str]) -> Locations:
+def find_locations(directory: str, env: Mapping[str, str]) -> Locations:
     """Find the repository and mlpipe's own directories. Raises UsageError, GitError."""
-    start = start_directory(options.directory)
+    start = start_directory(directory)
     git, no_git = find_git(start, env)
     root, cache = git.root if git else start, cache_directory(env)
     outside = layout.tree(cache, root)

@@ -5,12 +5,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from types import FrameType
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cli.commands import COMMANDS
-from mlpipe_ci.cli.parser import parser
+from mlpipe_ci.cli.parser import load, parser, read_options
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, WorkflowError
 
 BUG = 3
@@ -73,22 +72,15 @@ def _command(arguments: list[str]) -> int:
 
     # Before anything is started: no git, and so no filter or hook of it, inherits the token.
     secret = {name: os.environ.pop(name) for name in (TOKEN,) if name in os.environ}
-    # GitPython takes 0.13 s to import: `--help` and a wrong option do not pay for it.
-    from mlpipe_ci.ci.checkout import CheckoutOptions  # noqa: PLC0415
-    from mlpipe_ci.cli.options import Options  # noqa: PLC0415
-    from mlpipe_ci.repo.git import clear_local_environment  # noqa: PLC0415
+    # Only the module of this command is imported, and none for `mlpipe --help`.
+    name = next((word for word in arguments if word in COMMANDS), "")
+    given = vars(parser(name).parse_args(arguments))
+    from mlpipe_ci.repo.git import clear_local_environment  # noqa: PLC0415 - not for `--help`
 
-    given = vars(parser(arguments[0] if arguments else "").parse_args(arguments))
-    name = given.pop("command")
-    for many in ("files", "settings", "force", "steps", "targets"):
-        given[many] = tuple(given.get(many) or ())
-    if "repo" in given:
-        given["checkout"] = CheckoutOptions(
-            **{key: given.pop(key) for key in ("repo", "ref", "submodules")}
-        )
     clear_local_environment(os.environ)
-    command, env = import_module(COMMANDS[name]), dict(os.environ) | secret
-    code: int = command.main(Options(**given), env, sys.stdout, sys.stderr)
+    command, env = load(given["command"]), dict(os.environ) | secret
+    options = read_options(command.Options, given)
+    code: int = command.main(options, env, sys.stdout, sys.stderr)
     return code
 
 

@@ -14,7 +14,7 @@ from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.ci.checkout import large_files, remote_for
 from mlpipe_ci.ci.event import read_event, with_checkout
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.cli.step_selection import selected_steps
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import Event, Kind
@@ -57,7 +57,7 @@ SILENT = Messages(line=lambda _text: None)
 
 def open_session(
     locations: Locations,
-    options: Options,
+    options: SessionOptions,
     env: Mapping[str, str],
     messages: Messages = SILENT,
     *,
@@ -134,7 +134,7 @@ def open_session(
 
 
 def _fetch_lfs(
-    locations: Locations, options: Options, env: Mapping[str, str]
+    locations: Locations, options: SessionOptions, env: Mapping[str, str]
 ) -> Callable[[tuple[str, ...]], None] | None:
     git = locations.git
     remote = large_files(env, git, options.checkout)
@@ -145,7 +145,7 @@ def _fetch_lfs(
 
 def _store(
     locations: Locations,
-    options: Options,
+    options: SessionOptions,
     env: Mapping[str, str],
     known: tuple[Event, Workflow, LocalState],
     messages: Messages,
@@ -182,14 +182,16 @@ def _store(
     return open_cache(request, decoded, env)
 
 
-def _on_demand(options: Options, event: Event, store: Store) -> bool:
+def _on_demand(options: SessionOptions, event: Event, store: Store) -> bool:
     """On a runner that brings results from elsewhere, nothing comes that no step reads."""
     if options.outputs == "auto":
         return event.kind is not Kind.DESK and type(store) is not Store
     return options.outputs == "needed"
 
 
-def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]) -> Workflow:
+def read_workflow(
+    locations: Locations, options: SessionOptions, env: Mapping[str, str]
+) -> Workflow:
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
     event = with_checkout(read_event(env), locations.git)
     items = partial(on_disk, locations.root)
@@ -197,7 +199,7 @@ def read_workflow(locations: Locations, options: Options, env: Mapping[str, str]
 
 
 def load_request(
-    locations: Locations, options: Options, event: Event, *, keep: bool, items: FindItems
+    locations: Locations, options: SessionOptions, event: Event, *, keep: bool, items: FindItems
 ) -> LoadRequest:
     """How to read the workflow file that the options mean. `keep`: it may be remembered."""
     return LoadRequest(

@@ -1,26 +1,38 @@
 """The files that `--report` and `--html` name, and the report of the last run."""
 
+import argparse
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cli.options import Options
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
 
 
-def write_report(text: str, options: Options, say: Callable[[str], None]) -> None:
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """Where the report goes as JSON."""
+    help_ = "write what --json prints to this file too"
+    parser.add_argument("--report", metavar="FILE", default="", help=help_)
+
+
+def add_html(parser: argparse.ArgumentParser) -> None:
+    """Where the report goes as a page."""
+    help_ = "write the report as one HTML file"
+    parser.add_argument("--html", metavar="FILE", default="", help=help_)
+
+
+def write_report(text: str, directory: str, file: str, say: Callable[[str], None]) -> None:
     """Write the JSON, if it is asked for. A file that cannot be written is a warning."""
-    if options.report:
-        write(Path(options.directory, options.report), text, say)
+    if file:
+        write(Path(directory, file), text, say)
 
 
-def write_page(run: Run, options: Options, say: Callable[[str], None]) -> None:
+def write_page(run: Run, directory: str, file: str, say: Callable[[str], None]) -> None:
     """Write the HTML, if it is asked for. A file that cannot be written is a warning."""
-    if options.html:
-        write(Path(options.directory, options.html), html(run), say)
+    if file:
+        write(Path(directory, file), html(run), say)
 
 
 def html(run: Run) -> str:

@@ -1,6 +1,6 @@
 """Which steps the user asked for."""
 
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.core.errors import MissingInputError, UsageError
 from mlpipe_ci.core.graph import with_dependent, with_needed
 from mlpipe_ci.core.workflow import Workflow, no_items_message
@@ -31,14 +31,14 @@ def named_steps(workflow: Workflow, names: tuple[str, ...], asked_by: str) -> fr
     return frozenset(found)
 
 
-def selected_steps(workflow: Workflow, options: Options) -> Selection:
+def selected_steps(workflow: Workflow, options: SessionOptions) -> Selection:
     """The steps that the user asked for. Raises UsageError."""
     return Selection(
         chosen=_chosen(workflow, options), forced=named_steps(workflow, options.force, "--force")
     )
 
 
-def _chosen(workflow: Workflow, options: Options) -> frozenset[str] | None:
+def _chosen(workflow: Workflow, options: SessionOptions) -> frozenset[str] | None:
     """Ids of the steps that count, None for all. Raises UsageError."""
     if not options.targets:
         if options.only or options.downstream:

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-from importlib import import_module
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import pytest
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cli.commands import COMMANDS
 from mlpipe_ci.cli.main import main
-from mlpipe_ci.cli.parser import HELP
-from tests.support.repository import Repo
+from mlpipe_ci.cli.parser import load, parser, read_options
+from tests.support.repository import ROOT, Repo
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,10 +20,52 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"mlpipe {__version__}\n"
 
 
-def test_every_command_has_help_an_example_and_a_main() -> None:
-    assert set(COMMANDS) == set(HELP)
-    for module in COMMANDS.values():
-        assert callable(import_module(module).main)
+def arguments_of(command: str) -> set[str]:
+    """What the values of a command's arguments are called."""
+    found = next(action.choices for action in parser(command)._actions if action.choices)
+    return {action.dest for action in dict(found)[command]._actions} - {"help"}
+
+
+def names_of(kind: Any) -> set[str]:
+    """The fields of a dataclass, and those of dataclasses in it."""
+    found: set[str] = set()
+    for field in fields(kind):
+        found |= names_of(field.type) if is_dataclass(field.type) else {field.name}
+    return found
+
+
+def test_every_file_of_a_command_is_in_the_table() -> None:
+    files = {path.stem for path in (ROOT / "mlpipe_ci/cli/commands").glob("*.py")}
+    assert files - {"__init__", "cache_remote"} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example_a_main_and_a_field_for_each_argument(command: str) -> None:
+    module = load(command)
+    assert module.EXAMPLE.startswith(f"mlpipe {command}")
+    assert callable(module.main)
+    assert arguments_of(command) <= names_of(module.Options)
+    own = {one.name for one in fields(module.Options) if not is_dataclass(one.type)}
+    assert own <= arguments_of(command), "no field that nothing fills"
+    assert len(fields(module.Options)) <= 13
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_that_is_not_given_has_its_default(command: str) -> None:
+    needed = {"explain": ["a"], "show": ["a"], "cache": ["status"]}.get(command, [])
+    given = vars(parser(command).parse_args([command, *needed]))
+    left = {name: value for name, value in given.items() if value != needed}
+    assert read_options(load(command).Options, left) == load(command).Options()
+
+
+def test_options_are_read_into_the_values_that_they_belong_to() -> None:
+    words = ["run", "a", "b", "--set", "x=1", "--set", "y=2", "--force", "--repo", "u", "-j", "2"]
+    options = read_options(load("run").Options, vars(parser("run").parse_args(words)))
+    assert options.session.targets == ("a", "b")
+    assert options.session.settings == ("x=1", "y=2")
+    assert options.session.force == ("",)
+    assert options.session.checkout.repo == "u"
+    assert options.jobs == "2"
 
 
 @pytest.mark.parametrize(
@@ -80,8 +123,8 @@ def test_faults_of_the_file_are_exit_code_2_for_run_and_plan(repo: Repo) -> None
 def test_a_bug_keeps_its_traceback_and_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(COMMANDS, "plan", "no_such_module")
-    assert main(["plan"]) == 3
+    monkeypatch.setitem(COMMANDS, "no_such_module", "fail")
+    assert main(["no_such_module"]) == 3
     error = capsys.readouterr().err
     assert "ModuleNotFoundError" in error
     assert "this is a fault of mlpipe" in error
@@ -110,6 +153,20 @@ def test_starting_up_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"git", "requests", "jsonschema", "ruamel", "sqlite3", "blake3", "lark", "wcmatch"}
     assert not heavy & set(done.stdout.split())
+
+
+def test_the_help_of_all_commands_imports_none_of_them() -> None:
+    code = (
+        "import atexit, sys, mlpipe_ci.cli.main as m\n"
+        "names = lambda: [n for n in sys.modules if n.startswith('mlpipe_ci.cli.commands.')]\n"
+        "atexit.register(lambda: print(*names(), file=sys.stderr))\n"
+        "m.main(sys.argv[1:])"
+    )
+    for words, expected in ((["--help"], []), (["plan", "--help"], ["plan"])):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+        )
+        assert done.stderr.split() == [f"mlpipe_ci.cli.commands.{name}" for name in expected]
 
 
 def test_a_run_at_a_desk_does_not_import_what_it_does_not_need(repo: Repo) -> None:

@@ -1,6 +1,7 @@
-"""A tracer, an executor, a kind of source and a metrics format are each one file and one line.
+"""What extends mlpipe is one file and one line of a table.
 
-Each is added to a copy of the program, and used by its command line.
+A tracer, an executor, a kind of source, a metrics format, a command and a rendering are each added
+to a copy of the program, and used by its command line.
 """
 
 import json
@@ -308,3 +309,53 @@ def test_a_metrics_format(repo: Repo, package: ProgramCopy) -> None:
     done = repo.mlpipe("run", code=1, **package.env)
     assert "metrics file 'out.other': Expecting value: " in done.stdout
     assert ".csv, .tsv, .toy are known" in done.stdout
+
+
+COMMAND = '''"""`mlpipe toy NAME`: greet somebody."""
+
+import argparse
+from collections.abc import Mapping
+from typing import TextIO
+
+from mlpipe_ci.cli.options import CommonOptions, add_common
+from mlpipe_ci.core.frozen import frozen
+
+EXAMPLE = "mlpipe toy world --loud"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe toy` takes."""
+
+    name: str = ""
+    loud: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Who is greeted, and how."""
+    add_common(parser)
+    parser.add_argument("name", metavar="NAME", help="who is greeted")
+    parser.add_argument("--loud", action="store_true", help="in capital letters")
+
+
+def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Exit code 5, which no other command has."""
+    text = f"hello {options.name} in {options.directory}"
+    print(text.upper() if options.loud else text, file=out)
+    return 5
+'''
+
+
+def test_a_command_is_one_file_and_one_line(package: ProgramCopy, tmp_path: Path) -> None:
+    package.mlpipe("toy", "world", cwd=tmp_path, code=2)
+    package.add("cli/commands/toy.py", COMMAND)
+    package.add_line("cli/commands/__init__.py", "COMMANDS", '"toy": "greet somebody",')
+    assert package.mlpipe("toy", "world", cwd=tmp_path, code=5).stdout == "hello world in .\n"
+    done = package.mlpipe("toy", "world", "--loud", "-C", "x", cwd=tmp_path, code=5)
+    assert done.stdout == "HELLO WORLD IN X\n"
+    assert "toy       greet somebody\n" in package.mlpipe("--help", cwd=tmp_path).stdout
+    text = package.mlpipe("toy", "--help", cwd=tmp_path).stdout
+    assert "Greet somebody." in text
+    assert "--loud" in text
+    assert text.endswith("example:\n  mlpipe toy world --loud\n")
+    assert "required: NAME" in package.mlpipe("toy", cwd=tmp_path, code=2).stderr

@@ -1,7 +1,10 @@
 """A copy of the program, extended as a contributor would: one file and one line of a table."""
 
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.support.repository import ROOT
@@ -30,10 +33,23 @@ class ProgramCopy:
     def add_line(self, path: str, table: str, line: str) -> None:
         """Add a line at the end of a table, a dict called `table`."""
         file = self.directory / "mlpipe_ci" / path
-        before, start, rest = file.read_text().partition(f"\n{table} = {{\n")
-        assert start, f"there is no table {table} in {path}"
+        before, start, rest = re.split(rf"^({table}\b.*{{)$", file.read_text(), flags=re.MULTILINE)
         entries, end, after = rest.partition("\n}\n")
         file.write_text(f"{before}{start}{entries}\n    {line}{end}{after}")
+
+    def mlpipe(self, *arguments: str, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run the copy; fail if its exit code is not `code`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "mlpipe_ci", *arguments],
+            cwd=cwd,
+            env=os.environ | self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
 
 
 def copied_package(tmp_path: Path) -> ProgramCopy:

@@ -16,7 +16,7 @@ import pytest
 
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.open_session import open_session
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.errors import MlpipeError, WorkflowError
 from mlpipe_ci.core.plan import Plan
@@ -99,8 +99,8 @@ def make_inputs(root: Path, workflow: Workflow) -> None:
 
 
 def planned(repo: Repo) -> Plan:
-    options, env = Options(directory=str(repo.root)), FROM_OUTSIDE
-    session = open_session(find_locations(options, env), options, env, readonly=True)
+    options, env = SessionOptions(), FROM_OUTSIDE
+    session = open_session(find_locations(str(repo.root), env), options, env, readonly=True)
     return make_plan(session.workflow, session.collector(time.time()))
 
 

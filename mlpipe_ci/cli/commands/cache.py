@@ -3,6 +3,7 @@
 What has to do with the remote one: `cache_remote`.
 """
 
+import argparse
 import json
 import time
 from collections.abc import Mapping
@@ -12,14 +13,47 @@ from typing import Any, TextIO
 from mlpipe_ci.cache import layout
 from mlpipe_ci.cache import maintenance as care
 from mlpipe_ci.cache.auto_gc import Limits, limits
-from mlpipe_ci.cli.locate import cache_directory
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.locate import cache_directory, find_locations
+from mlpipe_ci.cli.options import CommonOptions, add_common, add_file
 from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.repo.lock import hold
 from mlpipe_ci.report.wording import escape_controls, size_words
 
+EXAMPLE = "mlpipe cache status\n  mlpipe cache push\n  mlpipe cache gc --remote --dry-run"
 MOST_LISTED = 200
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe cache` takes."""
+
+    action: str = "status"
+    there: bool = False
+    dry_run: bool = False
+    file: str | None = None
+    max_size: str | None = None
+    max_age: float | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is done, to which cache, and what of it stays."""
+    add_common(parser)
+    add = parser.add_argument
+    help_ = (
+        "what is in it; what is damaged; remove what was used longest ago; list results; send to "
+        "the remote cache what a run would reuse here; get from it what a run would reuse"
+    )
+    add("action", choices=("status", "verify", "gc", "ls", "push", "pull"), help=help_)
+    help_ = "status, ls, gc: of the remote cache that the workflow file names"
+    add("--remote", dest="there", action="store_true", help=help_)
+    add("-n", "--dry-run", action="store_true", help="gc: only say what would be removed")
+    add_file(parser)
+    help_ = "gc: keep so much, as in 500M (default: MLPIPE_CACHE_MAX_SIZE, else 20G)"
+    add("--max-size", metavar="SIZE", help=help_)
+    help_ = "gc: keep what was used in so many days (default: MLPIPE_CACHE_MAX_AGE, else 90)"
+    add("--max-age", metavar="DAYS", type=float, help=help_)
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -60,11 +94,19 @@ def _remote(
     # 30 ms to import, which the local cache does not need.
     from mlpipe_ci.cli.commands import cache_remote  # noqa: PLC0415
 
+    locations = find_locations(options.directory, env)
     if options.action in {"push", "pull"}:
-        return cache_remote.transfer(options, env, err)
+        push, quiet = options.action == "push", options.quiet
+        return cache_remote.transfer(locations, options.file, env, err, push=push, quiet=quiet)
     if options.action == "verify":
         raise UsageError("verify is for the local cache; what comes from there is verified anyway")
-    return cache_remote.look_after(options, env, err)
+    client = cache_remote.connect(locations, options.file, env, err)
+    if options.action == "status":
+        return cache_remote.status(client)
+    if options.action == "ls":
+        return cache_remote.ls(client)
+    most, age = options.max_size, options.max_age
+    return cache_remote.gc(client, most, age, dry_run=options.dry_run)
 
 
 def _listed(top: Path) -> list[dict[str, Any]]:

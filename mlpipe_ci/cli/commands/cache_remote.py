@@ -15,15 +15,15 @@ from mlpipe_ci.cache.remote.layout import RECENT, RUNS, all_of
 from mlpipe_ci.cache.remote.shared_store import SharedStore
 from mlpipe_ci.cache.store import name_of
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.open_session import Messages, open_session, read_workflow
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.plan import Action
 from mlpipe_ci.core.result import Producer, Result, needs
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
+from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.report.wording import escape_controls as safe
 from mlpipe_ci.report.wording import size_words
 
@@ -35,16 +35,11 @@ Told = tuple[dict[str, Any], list[str], int]
 """What was found: as values for JSON, as lines, and the exit code."""
 
 
-def look_after(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
-    """`status`, `ls`, `gc` of the remote cache. Raises UsageError, CareError."""
-    client = _wire(options, env, err)
-    if options.action == "status":
-        return _status(client)
-    return _ls(client) if options.action == "ls" else _gc(client, options)
-
-
-def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> RemoteClient:
-    workflow = read_workflow(find_locations(options, env), options, env)
+def connect(
+    locations: Locations, file: str | None, env: Mapping[str, str], err: TextIO
+) -> RemoteClient:
+    """A client of the remote cache that the workflow file names. Raises UsageError."""
+    workflow = read_workflow(locations, SessionOptions(file=file), env)
     if workflow.cache.remote is None:
         raise UsageError(f"{workflow.file} names no remote cache; add: cache: {{remote: s3://…}}")
     url = workflow.cache.remote
@@ -55,7 +50,8 @@ def _wire(options: Options, env: Mapping[str, str], err: TextIO) -> RemoteClient
     )
 
 
-def _status(client: RemoteClient) -> Told:
+def status(client: RemoteClient) -> Told:
+    """What is in it, by scope. Raises CareError."""
     found = care.status(client)
     lines = [
         f"{safe(one.name)}: {one.results:,} results, {one.objects:,} contents, "
@@ -66,7 +62,8 @@ def _status(client: RemoteClient) -> Told:
     return told, [*lines, client.shown], 0
 
 
-def _ls(client: RemoteClient) -> Told:
+def ls(client: RemoteClient) -> Told:
+    """The newest results. Raises CareError."""
     rows = care.results(client, MOST_LISTED)
     lines = [
         "  ".join(
@@ -105,35 +102,43 @@ def _by(producer: Producer) -> str:
     return safe(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
 
 
-def _gc(client: RemoteClient, options: Options) -> Told:
-    most = float("inf") if options.max_size is None else size(options.max_size)
-    age = (DAYS if options.max_age is None else options.max_age) * DAY
+def gc(client: RemoteClient, max_size: str | None, max_age: float | None, *, dry_run: bool) -> Told:
+    """Remove what was used longest ago. Raises UsageError, CareError."""
+    most = float("inf") if max_size is None else size(max_size)
+    age = (DAYS if max_age is None else max_age) * DAY
     found = care.garbage(client, time.time(), max_bytes=most, max_age=age)
-    if not options.dry_run:
+    if not dry_run:
         care.remove(client, found)
     told = {
         "remote": client.shown,
-        "dry_run": options.dry_run,
+        "dry_run": dry_run,
         "removed": len(found.all),
         "removed_bytes": found.size,
         "kept": found.kept,
         "kept_bytes": found.kept_bytes,
     }
-    verb = "would be removed" if options.dry_run else "removed"
+    verb = "would be removed" if dry_run else "removed"
     lines = [f"  {entry.path}  {size_words(entry.size)}" for entry in found.all]
-    lines = lines if options.dry_run else []
+    lines = lines if dry_run else []
     lines.append(f"{len(found.all):,} objects {verb}, {size_words(found.size)}")
     lines.append(f"{found.kept:,} results stay, {size_words(found.kept_bytes)}")
     return told, [*lines, client.shown], 0
 
 
-def transfer(options: Options, env: Mapping[str, str], err: TextIO) -> Told:
+def transfer(
+    locations: Locations,
+    file: str | None,
+    env: Mapping[str, str],
+    err: TextIO,
+    *,
+    push: bool,
+    quiet: bool,
+) -> Told:
     """`push`, `pull`: of the results that a run would reuse here. Raises UsageError."""
-    screen = open_screen(err, env, progress="auto", quiet=options.quiet)
-    push = options.action == "push"
-    asked = Options(**(vars(options) | {"push": push}))
+    screen = open_screen(err, env, progress="auto", quiet=quiet)
+    asked = SessionOptions(file=file, push=push)
     messages = Messages(line=screen.message, progress=screen.progress)
-    session = open_session(find_locations(asked, env), asked, env, messages, readonly=True)
+    session = open_session(locations, asked, env, messages, readonly=True)
     store = session.cache.store
     if not isinstance(store, SharedStore):
         raise UsageError("the workflow names no remote cache; add: cache: {remote: s3://…}")

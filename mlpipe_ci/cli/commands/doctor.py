@@ -1,5 +1,6 @@
 """`mlpipe doctor`: what works on this machine, and what does not, and why."""
 
+import argparse
 import fcntl
 import json
 import platform
@@ -15,8 +16,9 @@ from mlpipe_ci import __version__
 from mlpipe_ci.cache.objects import FICLONE
 from mlpipe_ci.cli.locate import cache_directory, find_locations
 from mlpipe_ci.cli.open_session import read_workflow
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import DEFAULTS, CommonOptions, add_common
 from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.tracing.base import Trace, TraceRequest
 from mlpipe_ci.tracing.select import (
     AUTO,
@@ -28,13 +30,24 @@ from mlpipe_ci.tracing.select import (
     why_untraced,
 )
 
+EXAMPLE = "mlpipe doctor"
 Row = tuple[str, bool, str]
 """What was looked at, whether it works, and a word about it."""
 
 
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe doctor` takes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Only those that each command has."""
+    add_common(parser)
+
+
 def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) -> int:
     """Exit code 0; 1 if something is missing that a run needs."""
-    rows = [_versions(), _git(), _cache(env), *_remote(options, env), *_tracers(env)]
+    rows = [_versions(), _git(), _cache(env), *_remote(options.directory, env), *_tracers(env)]
     if options.json:
         told = [{"name": name, "works": good, "note": note} for name, good, note in rows]
         json.dump({"version": 1, "checks": told}, out, indent=2)
@@ -73,10 +86,10 @@ def _cache(env: Mapping[str, str]) -> Row:
     return "cache", True, note
 
 
-def _remote(options: Options, env: Mapping[str, str]) -> list[Row]:
+def _remote(directory: str, env: Mapping[str, str]) -> list[Row]:
     """The remote cache that the workflow names, tried: credentials, bucket, clock."""
     try:
-        workflow = read_workflow(find_locations(options, env), options, env)
+        workflow = read_workflow(find_locations(directory, env), DEFAULTS, env)
     except MlpipeError:
         return []  # no workflow here, or one that `validate` has more to say about
     if workflow.cache.remote is None:

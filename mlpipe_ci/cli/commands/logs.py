@@ -1,5 +1,6 @@
 """`mlpipe logs [STEP]`: what steps printed, also those whose result was reused."""
 
+import argparse
 import json
 import shutil
 import tempfile
@@ -11,14 +12,33 @@ from typing import Any, BinaryIO, TextIO
 from mlpipe_ci.cache.objects import DamagedError, Objects
 from mlpipe_ci.cli.commands.runs import is_running, result_of
 from mlpipe_ci.cli.locate import find_locations
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import CommonOptions, add_common
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.run.run_log import RunLog, RunRecord
 
+EXAMPLE = "mlpipe logs\n  mlpipe logs train --run 12\n  mlpipe logs train --follow"
 PAUSE = 0.2
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe logs` takes."""
+
+    steps: tuple[str, ...] = ()
+    run: int | None = None
+    follow: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which steps, and of which run."""
+    add_common(parser)
+    add = parser.add_argument
+    add("steps", metavar="STEP", nargs="*", help="ids of steps (default: all that ran)")
+    add("--run", metavar="N", type=int, help="of this run (default: the last; see mlpipe runs)")
+    add("-f", "--follow", action="store_true", help="go on printing while the run goes on")
 
 
 @frozen
@@ -36,7 +56,7 @@ class StepLog:
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if there is nothing to show. Raises UsageError."""
-    locations = find_locations(options, env)
+    locations = find_locations(options.directory, env)
     run_log = RunLog(locations.private / RUNS)
     record = _record(run_log, options)
     if options.follow:

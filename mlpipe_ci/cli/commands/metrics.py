@@ -1,5 +1,6 @@
 """`mlpipe metrics`: the metrics as they are now beside those of a base; runs and writes nothing."""
 
+import argparse
 import json
 import time
 from collections.abc import Mapping
@@ -9,9 +10,17 @@ from typing import TextIO
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import Messages, open_session
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    CommonOptions,
+    SessionOptions,
+    add_common,
+    add_no_remote,
+    add_workflow,
+)
 from mlpipe_ci.core.cache_key import Difference, params_changed
 from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import BaseMetrics, Run, Status, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
@@ -23,16 +32,38 @@ from mlpipe_ci.report import metric_tables as tables
 from mlpipe_ci.report.metric_rows import rows, why_no_base
 from mlpipe_ci.report.screens.base import has_colour
 
+EXAMPLE = "mlpipe metrics\n  mlpipe metrics origin/main\n  mlpipe metrics v1.2 --csv"
 ALL = 1_000_000
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe metrics` takes."""
+
+    session: SessionOptions = DEFAULTS
+    format: str = "text"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What they are compared with, and how the table is printed."""
+    add_common(parser)
+    add_workflow(parser)
+    add = parser.add_argument
+    help_ = "commit, branch or tag to compare with (default: the last commit)"
+    add("base", metavar="BASE", nargs="?", help=help_)
+    for name in ("markdown", "csv"):
+        help_ = f"print the table as {'Markdown' if name == 'markdown' else 'CSV'}"
+        add(f"--{name}", dest="format", action="store_const", const=name, help=help_)
+    add_no_remote(parser)
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     # A base that was named and is not in a shallow clone is fetched, beside the clone.
-    options = replace(options, fetch=options.base is not None)
-    locations = check_out_and_locate(options, env, screen.message)
-    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
+    asked = replace(options.session, fetch=options.session.base is not None)
+    locations = check_out_and_locate(options.directory, asked.checkout, env, screen.message)
+    session = open_session(locations, asked, env, Messages(line=screen.message), readonly=True)
     now = time.time()
     decisions = make_plan(session.workflow, session.collector(now)).decisions
     then, measured, why = _base(session, now)

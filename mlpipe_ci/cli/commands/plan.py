@@ -1,5 +1,6 @@
 """`mlpipe plan`: say what a run would do, and why; run nothing, write nothing."""
 
+import argparse
 import json
 import time
 from collections.abc import Mapping
@@ -9,8 +10,17 @@ from typing import TextIO
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import Messages, open_session
-from mlpipe_ci.cli.options import Options
-from mlpipe_ci.cli.report_files import write_report
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    CommonOptions,
+    SessionOptions,
+    add_common,
+    add_decision,
+    add_targets,
+    add_workflow,
+)
+from mlpipe_ci.cli.report_files import add_report, write_report
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.metrics.evaluation import MetricsEvaluator
@@ -20,12 +30,35 @@ from mlpipe_ci.report import terminal
 from mlpipe_ci.report.screens.base import has_colour
 from mlpipe_ci.report.to_json import plan_json
 
+EXAMPLE = "mlpipe plan\n  mlpipe plan --base origin/main"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe plan` takes."""
+
+    session: SessionOptions = DEFAULTS
+    report: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that a run has too."""
+    add_common(parser)
+    add_workflow(parser)
+    add_decision(parser)
+    add_targets(parser)
+    add_report(parser)
+
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow or of a path is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    locations = check_out_and_locate(options, env, screen.message)
-    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
+    locations = check_out_and_locate(
+        options.directory, options.session.checkout, env, screen.message
+    )
+    session = open_session(
+        locations, options.session, env, Messages(line=screen.message), readonly=True
+    )
     for warning in session.repo.comparison.warnings:
         screen.message(f"warning: {warning}")
     now = time.time()
@@ -33,7 +66,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     plan = make_plan(session.workflow, session.collector(now), partial(_missed, metrics))
     session.cache.state.close()
     text = json.dumps(plan_json(plan, session.repo.comparison), indent=2)
-    write_report(text, options, screen.message)
+    write_report(text, options.directory, options.report, screen.message)
     if options.json:
         print(text, file=out)
         return 0

@@ -1,5 +1,6 @@
 """`mlpipe report`: a run's JSON as Markdown or HTML, or as the comment on its pull request."""
 
+import argparse
 import json
 import tempfile
 import webbrowser
@@ -12,10 +13,11 @@ from mlpipe_ci.ci.github import comments, pulls
 from mlpipe_ci.ci.github.client import Client, client_of
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
-from mlpipe_ci.cli.options import Options
-from mlpipe_ci.cli.report_files import html, write
+from mlpipe_ci.cli.options import CommonOptions, add_common
+from mlpipe_ci.cli.report_files import add_html, html, write
 from mlpipe_ci.core.errors import GitHubError, UsageError
 from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
 from mlpipe_ci.report import markdown
@@ -23,14 +25,37 @@ from mlpipe_ci.report.from_json import run_of
 from mlpipe_ci.report.screens.base import Screen
 from mlpipe_ci.workflow.schema_errors import report_fault
 
+EXAMPLE = "mlpipe report --open\n  mlpipe report report.json\n  mlpipe report report.json --post"
 MOST = 5_000_000
 """Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
 
 
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe report` takes."""
+
+    file: str = ""
+    html: str = ""
+    open: bool = False
+    post: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which report, and where to."""
+    add_common(parser)
+    help_ = "what `mlpipe run --report FILE` or `--json` wrote (default: of the last run here)"
+    parser.add_argument("file", metavar="FILE", nargs="?", help=help_)
+    add_html(parser)
+    help_ = "make it one HTML file, and open that in a browser"
+    parser.add_argument("--open", action="store_true", help=help_)
+    help_ = "in GitHub Actions: comment on the pull request of the run that this event is about"
+    parser.add_argument("--post", action="store_true", help=help_)
+
+
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
-    named = next((name for name in options.files if name), "")
-    run = run_of(_read(Path(options.directory, named) if named else _last(options, env)))
+    named = Path(options.directory, options.file) if options.file else None
+    run = run_of(_read(named or _last(options.directory, env)))
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     if options.open or options.html:
         return _page(run, options, screen)
@@ -45,9 +70,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     return 0
 
 
-def _last(options: Options, env: Mapping[str, str]) -> Path:
+def _last(directory: str, env: Mapping[str, str]) -> Path:
     """The report of the last run in this work tree. Raises UsageError."""
-    path = find_locations(options, env).private / LAST_REPORT
+    path = find_locations(directory, env).private / LAST_REPORT
     if not path.exists():
         raise UsageError("no run has been here yet: mlpipe run, or name a report's file")
     return path

@@ -1,5 +1,6 @@
 """`mlpipe run`: do what the plan says, print it as it comes, report it."""
 
+import argparse
 import json
 from collections.abc import Mapping
 from typing import Any, TextIO
@@ -10,12 +11,24 @@ from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate, expected_workflow_file
 from mlpipe_ci.cli.open_session import Messages, default_name, open_session
-from mlpipe_ci.cli.options import Options
-from mlpipe_ci.cli.report_files import keep_last, write_page, write_report
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    USUAL_PACE,
+    CommonOptions,
+    PaceOptions,
+    SessionOptions,
+    add_common,
+    add_decision,
+    add_pace,
+    add_targets,
+    add_workflow,
+)
+from mlpipe_ci.cli.report_files import add_html, add_report, keep_last, write_page, write_report
 from mlpipe_ci.cli.run_listener import RunListener
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError, UsageError
 from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.core.settings import ROOT, STEP
 from mlpipe_ci.core.workflow import Workflow
@@ -30,20 +43,76 @@ from mlpipe_ci.run.run_workflow import run_workflow
 from mlpipe_ci.run.settings import RunSettings, jobs_of
 from mlpipe_ci.workflow.workflow_file import WorkflowFile
 
+EXAMPLE = "mlpipe run\n  mlpipe run evaluate --jobs 4\n  mlpipe run --set train.rate=0.1"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe run` takes."""
+
+    session: SessionOptions = DEFAULTS
+    pace: PaceOptions = USUAL_PACE
+    wait: bool = True
+    progress: str = "auto"
+    allow_untrusted: bool = False
+    comment: str = "always"
+    status: str = "auto"
+    report: str = ""
+    html: str = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those that commands share, and how a run goes on."""
+    add_common(parser)
+    add_workflow(parser)
+    add_decision(parser)
+    add_targets(parser)
+    add_pace(parser)
+    add = parser.add_argument
+    help_ = "end at once if another run has this work tree, instead of waiting for it"
+    add("--no-wait", dest="wait", action="store_false", help=help_)
+    help_ = "a live view, plain lines, or what the terminal can do (default)"
+    add("--progress", choices=("auto", "live", "plain"), default="auto", help=help_)
+    help_ = (
+        "bring back all outputs of reused steps, or only those that running steps need (default: "
+        "all; in GitHub Actions with results from elsewhere: needed)"
+    )
+    add("--outputs", choices=("auto", "all", "needed"), default="auto", help=help_)
+    help_ = "at a desk: send new results to the remote cache, for all to reuse"
+    add("--push", action="store_true", help=help_)
+    help_ = "run steps also on an event that gives a stranger's change this repository's rights"
+    add("--allow-untrusted", action="store_true", help=help_)
+    help_ = (
+        "in GitHub Actions, comment on the pull request: always, if something ran, if something "
+        "failed, or never; a comment that is there is always brought up to date"
+    )
+    choices = ("always", "changes", "failure", "never")
+    add("--comment", choices=choices, default="always", help=help_)
+    help_ = (
+        "in GitHub Actions, set the commit status mlpipe/<workflow>: where the token may (default),"
+        " also one for each step, or never"
+    )
+    add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
+    add_report(parser)
+    add_html(parser)
+
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if a step failed; 2 for a wrong path; 130 if the run was interrupted."""
     stream = err if options.json else out
-    jobs = jobs_of(options.jobs)
+    jobs = jobs_of(options.pace.jobs)
     screen = open_screen(stream, env, progress=options.progress, quiet=options.quiet, many=jobs > 1)
-    event, file = read_event(env), expected_workflow_file(options, env)
+    event = read_event(env)
+    file = expected_workflow_file(options.directory, options.session.file, env)
     name = file.stated_name() or default_name(event, file.root)
     if event.nothing_to_run:
         return _nothing_to_run(event, file, name, options, screen, out)
     wants = PublishOptions(comment=options.comment, status=options.status)
     publisher = Publisher(event, env, file.shown, wants, screen.message)
     try:
-        locations = check_out_and_locate(options, env, screen.message)
+        locations = check_out_and_locate(
+            options.directory, options.session.checkout, env, screen.message
+        )
         run = _run_locked(locations, options, env, screen, publisher)
     except MlpipeError as error:
         publisher.could_not_start(file.stated_name() or name, error)
@@ -52,7 +121,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     publisher.finished(run)
     told = run_json(run) | ({"comment_url": url} if (url := publisher.comment_url) else {})
     _write(told, options, screen, out)
-    write_page(run, options, screen.message)
+    write_page(run, options.directory, options.html, screen.message)
     keep_last(locations.private, told)
     collect_if_due(locations.cache, env, screen.message)
     return exit_code(run)
@@ -89,15 +158,15 @@ def _run_locked(
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(locations.private / LOCK, screen.message, wait=options.wait) as lock:
         messages = Messages(line=screen.message, progress=screen.progress)
-        session = open_session(locations, options, env, messages, readonly=False)
+        session = open_session(locations, options.session, env, messages, readonly=False)
         refuse_untrusted(session.event, allowed=options.allow_untrusted)
         settings = RunSettings(
-            jobs=jobs_of(options.jobs),
-            keep_going=options.keep_going,
+            jobs=jobs_of(options.pace.jobs),
+            keep_going=options.pace.keep_going,
             capacity=capacity(env),
             largest_plot=LARGE if options.html or options.report else SMALL,
             locks=() if lock is None else (lock,),
-            executor=options.executor,
+            executor=options.pace.executor,
         )
         return run_workflow(session, settings, RunListener(screen, publisher, session.event.head))
 
@@ -119,4 +188,4 @@ def _write(told: dict[str, Any], options: Options, screen: Screen, out: TextIO) 
     text = json.dumps(told, indent=2)
     if options.json:
         print_or_drop(text, out)
-    write_report(text, options, screen.message)
+    write_report(text, options.directory, options.report, screen.message)

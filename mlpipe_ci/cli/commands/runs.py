@@ -1,5 +1,6 @@
 """`mlpipe runs`: the last runs in this work tree, the newest first."""
 
+import argparse
 import json
 import os
 from collections import Counter
@@ -8,13 +9,15 @@ from time import localtime, strftime
 from typing import Any, TextIO
 
 from mlpipe_ci.cli.locate import find_locations
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import CommonOptions, add_common
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Status
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.run.run_log import RunLog, RunRecord
 
+EXAMPLE = "mlpipe runs"
 WORDS = {
     Status.FAILED: "failed",
     Status.TIMED_OUT: "timed out",
@@ -26,9 +29,19 @@ WORDS = {
 }
 
 
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe runs` takes."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Only those that each command has."""
+    add_common(parser)
+
+
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0."""
-    run_log = RunLog(find_locations(options, env).private / RUNS)
+    run_log = RunLog(find_locations(options.directory, env).private / RUNS)
     found = [record for n in reversed(run_log.numbers()) if (record := run_log.record(n))]
     if options.json:
         json.dump({"version": 1, "runs": [_json(record) for record in found]}, out, indent=2)

@@ -1,5 +1,6 @@
 """`mlpipe show FILE`: which result made a file, and from what; it runs and writes nothing."""
 
+import argparse
 import json
 import os
 import time
@@ -11,20 +12,51 @@ from typing import TextIO
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import Messages, open_session
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    CommonOptions,
+    SessionOptions,
+    add_common,
+    add_no_remote,
+    add_workflow,
+)
 from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.lineage import LineageNode, lineage_of
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report import lineage
 
+EXAMPLE = "mlpipe show models/model.pkl\n  mlpipe show models/model.pkl --json"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe show` takes."""
+
+    session: SessionOptions = DEFAULTS
+    files: tuple[str, ...] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which files, and of which workflow."""
+    add_common(parser)
+    add_workflow(parser)
+    help_ = "files that steps have written, or directories of such"
+    parser.add_argument("files", metavar="FILE", nargs="+", help=help_)
+    add_no_remote(parser)
+
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if no result made one of the files; 2 for a path that is not there."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    locations = check_out_and_locate(options, env, screen.message)
-    session = open_session(locations, options, env, Messages(line=screen.message), readonly=True)
+    locations = check_out_and_locate(
+        options.directory, options.session.checkout, env, screen.message
+    )
+    session = open_session(
+        locations, options.session, env, Messages(line=screen.message), readonly=True
+    )
     now = time.time()
     # Results that only a remote cache has are found by their keys: those of what is here now.
     make_plan(session.workflow, session.collector(now))

@@ -1,5 +1,6 @@
 """`mlpipe trace [STEP]`: say what steps were seen to read and write; `--write` declares it."""
 
+import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,15 @@ from typing import TextIO
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import open_session
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    CommonOptions,
+    SessionOptions,
+    add_common,
+    add_workflow,
+)
 from mlpipe_ci.cli.step_selection import named_steps
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.proposal import Proposal, input_patterns, output_paths
 from mlpipe_ci.core.workflow import Step
@@ -17,12 +25,35 @@ from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report.proposals import proposal_json, proposal_lines
 from mlpipe_ci.workflow import edit as yaml_edit
 
+EXAMPLE = "mlpipe trace\n  mlpipe trace train --write"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe trace` takes."""
+
+    session: SessionOptions = DEFAULTS
+    steps: tuple[str, ...] = ()
+    write: bool = False
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which steps, and whether the file is edited."""
+    add_common(parser)
+    add_workflow(parser)
+    help_ = "ids or names of steps (default: all)"
+    parser.add_argument("steps", metavar="STEP", nargs="*", help=help_)
+    help_ = "add the lines to the workflow file"
+    parser.add_argument("--write", action="store_true", help=help_)
+
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; an error of the workflow, of a path or of a name is raised."""
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    locations = check_out_and_locate(options, env, screen.message)
-    session = open_session(locations, options, env, readonly=True)
+    locations = check_out_and_locate(
+        options.directory, options.session.checkout, env, screen.message
+    )
+    session = open_session(locations, options.session, env, readonly=True)
     workflow = session.workflow
     wanted = named_steps(workflow, options.steps or ("",), "trace")
     found = {s: propose(session, s) for s in workflow.steps if s.id in wanted}

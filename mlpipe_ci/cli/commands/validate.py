@@ -1,5 +1,6 @@
 """`mlpipe validate`: say all that is wrong with workflow files, and run nothing."""
 
+import argparse
 from collections.abc import Mapping
 from functools import partial
 from typing import TextIO
@@ -7,8 +8,9 @@ from typing import TextIO
 from mlpipe_ci.ci.github import workflow_commands as actions
 from mlpipe_ci.ci.github.runner import reads_commands
 from mlpipe_ci.cli.locate import find_git, start_directory
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import CommonOptions, add_common, add_format
 from mlpipe_ci.core.errors import WorkflowError
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.plan.file_checks import FileChecks
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.repo.git import Git
@@ -18,13 +20,31 @@ from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.workflow.load import load
 from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile, find_workflow_file
 
+EXAMPLE = "mlpipe validate\n  mlpipe validate a.yml b.yml\n  mlpipe validate --format sarif"
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe validate` takes."""
+
+    files: tuple[str, ...] = ()
+    format: str = "text"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which files, and how faults are printed."""
+    add_common(parser)
+    add_format(parser, FORMATS)
+    help_ = "workflow files (default: mlpipe.yml at the root)"
+    parser.add_argument("files", metavar="FILE", nargs="*", help=help_)
+
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0 if no file has an error, 2 if one has. Warnings do not count."""
     start = start_directory(options.directory)
     git, _ = find_git(start, env)
     root = git.root if git else start
-    named = options.files or (options.file,)
+    named = options.files or (None,)
     checked = tuple(_check(find_workflow_file(start, name, root), git) for name in named)
     wanted = "json" if options.json else options.format
     if wanted == "text":

@@ -1,8 +1,8 @@
 """`mlpipe watch`: run again whenever something changes that a step reads. For a desk."""
 
+import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +11,17 @@ from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.commands import run
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.open_session import open_session, read_workflow
-from mlpipe_ci.cli.options import Options
+from mlpipe_ci.cli.options import (
+    DEFAULTS,
+    USUAL_PACE,
+    CommonOptions,
+    PaceOptions,
+    SessionOptions,
+    add_common,
+    add_pace,
+    add_targets,
+    add_workflow,
+)
 from mlpipe_ci.cli.step_selection import named_steps
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, UsageError, WorkflowError
 from mlpipe_ci.core.frozen import frozen
@@ -24,6 +34,7 @@ from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.report import diagnostics as faults
 from mlpipe_ci.report.wording import escape_controls
 
+EXAMPLE = "mlpipe watch\n  mlpipe watch train --jobs 4"
 QUIET, LONGEST = 200, 2000
 """Milliseconds that nothing may change before what has changed is looked at, and the most that is
 waited for that."""
@@ -34,6 +45,25 @@ AWAKE = 0.25
 """Seconds after which the watch looks at the clock."""
 EACH_TIME = "so it runs each time"
 Changes = frozenset[str]
+
+
+@frozen
+class Options(CommonOptions):
+    """What `mlpipe watch` takes."""
+
+    session: SessionOptions = DEFAULTS
+    pace: PaceOptions = USUAL_PACE
+    every: float = 60.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of its runs, and how often sources are asked."""
+    add_common(parser)
+    add_workflow(parser)
+    add_targets(parser)
+    add_pace(parser)
+    help_ = "ask sources outside of git so often for news (default: 60)"
+    parser.add_argument("--every", metavar="SECONDS", type=float, default=60.0, help=help_)
 
 
 @frozen
@@ -57,15 +87,15 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     """Exit code 0 once the user ends it; 130 if a run was interrupted."""
     if in_ci(env):
         raise UsageError("mlpipe watch is for a desk; in GitHub Actions events start a run")
-    locations = find_locations(options, env)
+    locations = find_locations(options.directory, env)
 
     def say(text: str) -> None:
         print(text, file=err, flush=True)
 
     if options.every <= 0:
         raise UsageError(f"--every {options.every:g}: name a number of seconds above 0")
-    if options.targets:  # a step that there is not is said at once
-        named_steps(read_workflow(locations, options, env), options.targets, "step")
+    if targets := options.session.targets:  # a step that there is not is said at once
+        named_steps(read_workflow(locations, options.session, env), targets, "step")
     changes = _changes(locations.root, options.every)
     try:
         next(changes)  # from now on nothing is missed
@@ -82,12 +112,24 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
 def _run(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """One run. What is wrong with the file or a path is printed, and mended by the next change."""
     try:
-        return run.main(replace(options, comment="never", status="never"), env, out, err)
+        return run.main(_of_run(options), env, out, err)
     except MlpipeError as error:
         found = error.diagnostics if isinstance(error, WorkflowError) else ()
         lines = [line for diagnostic in found for line in faults.diagnostic_lines(diagnostic)]
         print(*(lines or [f"mlpipe: {error}"]), sep="\n", file=err, flush=True)
         return error.exit_code
+
+
+def _of_run(options: Options) -> run.Options:
+    return run.Options(
+        directory=options.directory,
+        quiet=options.quiet,
+        json=options.json,
+        session=options.session,
+        pace=options.pace,
+        comment="never",
+        status="never",
+    )
 
 
 def _wait(
@@ -132,7 +174,9 @@ def _is_written(path: str, known: WatchedPaths) -> bool:
 
 def _wanted(options: Options, env: Mapping[str, str]) -> WatchedPaths:
     try:  # the place is found anew: git remembers what it has seen
-        session = open_session(find_locations(options, env), options, env, readonly=True)
+        session = open_session(
+            find_locations(options.directory, env), options.session, env, readonly=True
+        )
         try:
             plan = make_plan(session.workflow, session.collector(time.time()))
         finally:
