@@ -2,47 +2,59 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any
 
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
+from mlpipe_ci.report.renderings import RENDERINGS, render
 
 
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """Where the report goes as JSON."""
-    help_ = "write what --json prints to this file too"
-    parser.add_argument("--report", metavar="FILE", default="", help=help_)
+@frozen
+class ReportFile:
+    """A file that a report is written to, and the ending that says how."""
+
+    name: str
+    ending: str
 
 
-def add_html(parser: argparse.ArgumentParser) -> None:
-    """Where the report goes as a page."""
-    help_ = "write the report as one HTML file"
-    parser.add_argument("--html", metavar="FILE", default="", help=help_)
+def add_reports(parser: argparse.ArgumentParser) -> None:
+    """Where the report of a run goes."""
+    help_ = (
+        f"write the report to this file, as its ending says: {', '.join(RENDERINGS)} (default: "
+        ".json); may be given several times"
+    )
+    add = partial(parser.add_argument, dest="reports", metavar="FILE", action="append")
+    add("--report", type=report_file, help=help_)
+    add("--html", type=page_file, help="write the report as one HTML file")
 
 
-def write_report(text: str, directory: str, file: str, say: Callable[[str], None]) -> None:
-    """Write the JSON, if it is asked for. A file that cannot be written is a warning."""
-    if file:
-        write(Path(directory, file), text, say)
+def report_file(name: str, endings: Collection[str] = tuple(RENDERINGS)) -> ReportFile:
+    """The file of `--report`. Raises ArgumentTypeError if its ending is none of these."""
+    ending = PurePath(name).suffix.lower() or ".json"  # as /dev/fd/3
+    if ending not in endings:
+        raise argparse.ArgumentTypeError(
+            f"'{name}': how a report is written follows from the ending of its file; "
+            f"there are: {', '.join(endings)}"
+        )
+    return ReportFile(name=name, ending=ending)
 
 
-def write_page(run: Run, directory: str, file: str, say: Callable[[str], None]) -> None:
-    """Write the HTML, if it is asked for. A file that cannot be written is a warning."""
-    if file:
-        write(Path(directory, file), html(run), say)
+def page_file(name: str) -> ReportFile:
+    """The file of `--html`, whatever it is called."""
+    return ReportFile(name=name, ending=".html")
 
 
-def html(run: Run) -> str:
-    """The report as a page, with pictures of its plots where they can be made."""
-    # The templates take 0.1 s to import, the pictures a second: only a page pays for it.
-    from mlpipe_ci.metrics.plots.vega import pictures  # noqa: PLC0415
-    from mlpipe_ci.report.html import page  # noqa: PLC0415
-
-    plots = tuple(plot for outcome in run.outcomes for plot in outcome.plots)
-    return page(run, *pictures(plots))
+def write_reports(
+    run: Run, directory: str, files: tuple[ReportFile, ...], say: Callable[[str], None]
+) -> None:
+    """Write the report to each file. One that cannot be written is a warning."""
+    for file in files:
+        write(Path(directory, file.name), render(run, file.ending), say)
 
 
 def keep_last(directory: Path, told: dict[str, Any]) -> None:
@@ -57,7 +69,7 @@ def write(path: Path, text: str, say: Callable[[str], None]) -> bool:
     """Write a file. One that cannot be written is a warning; then False."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{text}\n", "utf-8")
+        path.write_text(text if text.endswith("\n") else f"{text}\n", "utf-8")
     except OSError as error:
         say(f"warning: {path} was not written: {error.strerror}")
         return False

@@ -192,7 +192,8 @@ class Run:
     `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
     page of the run.
     `root`: the directory of the repository, if it is on this machine. `removed_gates`: names
-    of steps with gates that the base branch's file has and this one has not.
+    of steps with gates that the base branch's file has and this one has not. `comment_url`: the
+    comment on the pull request.
     """
 
     workflow: Workflow
@@ -205,6 +206,7 @@ class Run:
     url: str = ""
     root: str = ""
     removed_gates: tuple[tuple[str, GateResult], ...] = ()
+    comment_url: str = ""
 
     @property
     def result(self) -> str:

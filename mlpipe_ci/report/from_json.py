@@ -38,6 +38,7 @@ def run_of(told: Mapping[str, Any]) -> Run:
         edges=tuple(_edge(edge) for edge in told.get("edges", ())),
         url=told.get("run_url", ""),
         removed_gates=tuple((one["step"], _held(one)) for one in told.get("lost_gates", ())),
+        comment_url=told.get("comment_url", ""),
     )
 
 

@@ -23,6 +23,7 @@ from mlpipe_ci.report.metric_rows import (
     why_no_base,
 )
 from mlpipe_ci.report.metric_tables import BETTER, legend
+from mlpipe_ci.report.vega import pictures
 from mlpipe_ci.report.wording import (
     compared,
     count_words,
@@ -41,6 +42,12 @@ RESULTS = {
 MARKS = {Status.SUCCEEDED: "✔", Status.REUSED: "↺", Status.SKIPPED: "–", Status.BLOCKED: "–"}
 MOST_METRICS, MOST_STEPS, MOST_CHANGES, MOST_VALUES = 200, 1000, 500, 5
 LINE = 2000
+
+
+def report(run: Run) -> str:
+    """The report as a page, with pictures of its plots where they can be made."""
+    plots = tuple(plot for outcome in run.outcomes for plot in outcome.plots)
+    return page(run, *pictures(plots))
 
 
 def page(run: Run, pictures: Mapping[str, str], why: str = "") -> str:

@@ -1,5 +1,6 @@
 """A plan and a run as JSON, in the shapes of schema/plan.schema.json and report.schema.json."""
 
+import json
 from typing import Any
 
 from mlpipe_ci.core.changes import Change, Comparison
@@ -20,6 +21,11 @@ def plan_json(plan: Plan, comparison: Comparison) -> dict[str, Any]:
     return {**_head(plan.workflow, comparison), "steps": steps}
 
 
+def report(run: Run) -> str:
+    """The run as the text of a file."""
+    return json.dumps(run_json(run), indent=2)
+
+
 def run_json(run: Run) -> dict[str, Any]:
     """The run as values that `json.dumps` takes."""
     steps = [_outcome(outcome) for outcome in run.outcomes]
@@ -29,7 +35,8 @@ def run_json(run: Run) -> dict[str, Any]:
     lost = [{"step": escape_controls(step), **_held(gate)} for step, gate in run.removed_gates]
     told |= {"lost_gates": lost} if lost else {}
     told |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
-    return told | ({"transfers": _transfers(run.transfers)} if run.transfers else {})
+    told |= {"transfers": _transfers(run.transfers)} if run.transfers else {}
+    return told | ({"comment_url": run.comment_url} if run.comment_url else {})
 
 
 def _edge(edge: Edge) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def test_options_are_read_into_the_values_that_they_belong_to() -> None:
     assert options.session.settings == ("x=1", "y=2")
     assert options.session.force == ("",)
     assert options.session.checkout.repo == "u"
-    assert options.jobs == "2"
+    assert options.pace.jobs == "2"
 
 
 @pytest.mark.parametrize(

@@ -359,3 +359,29 @@ def test_a_command_is_one_file_and_one_line(package: ProgramCopy, tmp_path: Path
     assert "--loud" in text
     assert text.endswith("example:\n  mlpipe toy world --loud\n")
     assert "required: NAME" in package.mlpipe("toy", cwd=tmp_path, code=2).stderr
+
+
+RENDERING = '''"""A run as one line for each step."""
+
+from mlpipe_ci.core.run import Run
+
+
+def report(run: Run) -> str:
+    """Names and statuses."""
+    return "\\n".join(f"{one.step.name}={one.status}" for one in run.outcomes)
+'''
+
+
+def test_a_rendering_of_the_report_is_one_file_and_one_line(
+    repo: Repo, package: ProgramCopy
+) -> None:
+    repo.commit({"mlpipe.yml": "steps: [{name: a, run: 'true'}, {name: b, run: 'false'}]"})
+    told = package.mlpipe("run", "--report", "out.toy", cwd=repo.root, code=2).stderr
+    assert "there are: .json, .html, .md\n" in told
+    package.add("report/toy.py", RENDERING)
+    package.add_line("report/renderings.py", "RENDERINGS", '".toy": "mlpipe_ci.report.toy",')
+    package.mlpipe("run", "--report", "out.toy", cwd=repo.root, code=1)
+    assert repo.read("out.toy") == "a=succeeded\nb=failed\n"
+    package.mlpipe("report", "--report", "told.toy", cwd=repo.root)
+    assert repo.read("told.toy") == repo.read("out.toy")
+    assert ".toy" in package.mlpipe("run", "--help", cwd=repo.root).stdout

@@ -1,6 +1,7 @@
 """What changed, on a pull request: scenarios 20 to 37 of the table in changes.md."""
 
 import base64
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -287,7 +288,10 @@ def test_a_closed_pull_request(hub: Hub, api: Server, tmp_path: Path, merged: bo
     hub.push()
     job = hub.clone(tmp_path / "job", "main")
     event = request("closed", merged=merged)
-    done = job.mlpipe("run", **job.env("pull_request", event) | posting(api, 100))
+    files = ("--report", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html"))
+    done = job.mlpipe("run", *files, **job.env("pull_request", event) | posting(api, 100))
+    assert json.loads((tmp_path / "r.json").read_text())["steps"] == []
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
     how = "merged" if merged else "closed"
     assert done.stdout == f"pull request #7 is {how}: there is nothing to run\n"
     assert api.requests == []

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
@@ -19,7 +20,7 @@ from mlpipe_ci.cli.options import (
     add_targets,
     add_workflow,
 )
-from mlpipe_ci.cli.report_files import add_report, write_report
+from mlpipe_ci.cli.report_files import ReportFile, report_file, write
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Status, StepOutcome
@@ -38,7 +39,7 @@ class Options(CommonOptions):
     """What `mlpipe plan` takes."""
 
     session: SessionOptions = DEFAULTS
-    report: str = ""
+    reports: tuple[ReportFile, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workflow(parser)
     add_decision(parser)
     add_targets(parser)
-    add_report(parser)
+    help_ = "write what --json prints to this file too"
+    parser.add_argument(
+        "--report",
+        dest="reports",
+        metavar="FILE",
+        action="append",
+        type=partial(report_file, endings=(".json",)),
+        help=help_,
+    )
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -66,7 +75,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     plan = make_plan(session.workflow, session.collector(now), partial(_missed, metrics))
     session.cache.state.close()
     text = json.dumps(plan_json(plan, session.repo.comparison), indent=2)
-    write_report(text, options.directory, options.report, screen.message)
+    for file in options.reports:
+        write(Path(options.directory, file.name), text, screen.message)
     if options.json:
         print(text, file=out)
         return 0

@@ -14,7 +14,7 @@ from mlpipe_ci.ci.github.client import Client, client_of
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import CommonOptions, add_common
-from mlpipe_ci.cli.report_files import add_html, html, write
+from mlpipe_ci.cli.report_files import ReportFile, add_reports, page_file, write
 from mlpipe_ci.core.errors import GitHubError, UsageError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.frozen import frozen
@@ -22,6 +22,7 @@ from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
 from mlpipe_ci.report import markdown
 from mlpipe_ci.report.from_json import run_of
+from mlpipe_ci.report.renderings import render
 from mlpipe_ci.report.screens.base import Screen
 from mlpipe_ci.workflow.schema_errors import report_fault
 
@@ -35,7 +36,7 @@ class Options(CommonOptions):
     """What `mlpipe report` takes."""
 
     file: str = ""
-    html: str = ""
+    reports: tuple[ReportFile, ...] = ()
     open: bool = False
     post: bool = False
 
@@ -43,9 +44,9 @@ class Options(CommonOptions):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which report, and where to."""
     add_common(parser)
-    help_ = "what `mlpipe run --report FILE` or `--json` wrote (default: of the last run here)"
+    help_ = "JSON that `mlpipe run --report FILE` or `--json` wrote (default: of the last run here)"
     parser.add_argument("file", metavar="FILE", nargs="?", help=help_)
-    add_html(parser)
+    add_reports(parser)
     help_ = "make it one HTML file, and open that in a browser"
     parser.add_argument("--open", action="store_true", help=help_)
     help_ = "in GitHub Actions: comment on the pull request of the run that this event is about"
@@ -57,8 +58,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     named = Path(options.directory, options.file) if options.file else None
     run = run_of(_read(named or _last(options.directory, env)))
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
-    if options.open or options.html:
-        return _page(run, options, screen)
+    if options.open or options.reports:
+        return _write(run, options, screen)
     if not options.post:
         print(markdown.report(run), file=out, end="")
         return 0
@@ -78,15 +79,20 @@ def _last(directory: str, env: Mapping[str, str]) -> Path:
     return path
 
 
-def _page(run: Run, options: Options, screen: Screen) -> int:
-    """Exit code 0; 2 if the file could not be written."""
-    full_path = options.html or str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html")
-    path = Path(options.directory, full_path).resolve()
-    if not write(path, html(run), screen.message):
-        return 2
-    screen.message(f"report: {path}")
-    if options.open and not webbrowser.open(path.as_uri()):
-        screen.message("warning: no browser could be opened")
+def _write(run: Run, options: Options, screen: Screen) -> int:
+    """Exit code 0; 2 if a file could not be written."""
+    files = options.reports
+    page = next((file for file in files if file.ending == ".html"), None)
+    if options.open and page is None:
+        page = page_file(str(Path(tempfile.mkdtemp(prefix="mlpipe-")) / "report.html"))
+        files = (*files, page)
+    for file in files:
+        path = Path(options.directory, file.name).resolve()
+        if not write(path, render(run, file.ending), screen.message):
+            return 2
+        screen.message(f"report: {path}")
+        if options.open and file is page and not webbrowser.open(path.as_uri()):
+            screen.message("warning: no browser could be opened")
     return 0
 
 

@@ -1,9 +1,9 @@
 """`mlpipe run`: do what the plan says, print it as it comes, report it."""
 
 import argparse
-import json
 from collections.abc import Mapping
-from typing import Any, TextIO
+from dataclasses import replace
+from typing import TextIO
 
 from mlpipe_ci.cache.auto_gc import collect_if_due
 from mlpipe_ci.ci.event import read_event, refuse_untrusted
@@ -23,7 +23,7 @@ from mlpipe_ci.cli.options import (
     add_targets,
     add_workflow,
 )
-from mlpipe_ci.cli.report_files import add_html, add_report, keep_last, write_page, write_report
+from mlpipe_ci.cli.report_files import ReportFile, add_reports, keep_last, write_reports
 from mlpipe_ci.cli.run_listener import RunListener
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError, UsageError
@@ -36,6 +36,7 @@ from mlpipe_ci.metrics.plots.build import LARGE, SMALL
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
 from mlpipe_ci.repo.private_directory import LOCK
+from mlpipe_ci.report.renderings import render
 from mlpipe_ci.report.screens.base import Screen, print_or_drop
 from mlpipe_ci.report.to_json import run_json
 from mlpipe_ci.run.machine import capacity
@@ -57,8 +58,7 @@ class Options(CommonOptions):
     allow_untrusted: bool = False
     comment: str = "always"
     status: str = "auto"
-    report: str = ""
-    html: str = ""
+    reports: tuple[ReportFile, ...] = ()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,8 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " also one for each step, or never"
     )
     add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
-    add_report(parser)
-    add_html(parser)
+    add_reports(parser)
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -119,10 +118,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         raise
     screen.final(run)
     publisher.finished(run)
-    told = run_json(run) | ({"comment_url": url} if (url := publisher.comment_url) else {})
-    _write(told, options, screen, out)
-    write_page(run, options.directory, options.html, screen.message)
-    keep_last(locations.private, told)
+    run = replace(run, comment_url=publisher.comment_url)
+    _write(run, options, screen, out)
+    keep_last(locations.private, run_json(run))
     collect_if_due(locations.cache, env, screen.message)
     return exit_code(run)
 
@@ -164,7 +162,7 @@ def _run_locked(
             jobs=jobs_of(options.pace.jobs),
             keep_going=options.pace.keep_going,
             capacity=capacity(env),
-            largest_plot=LARGE if options.html or options.report else SMALL,
+            largest_plot=LARGE if options.reports else SMALL,
             locks=() if lock is None else (lock,),
             executor=options.pace.executor,
         )
@@ -179,13 +177,12 @@ def _nothing_to_run(
     workflow = Workflow(name=name, file=file.shown, steps=())
     comparison = Comparison(head=event.sha or None, how=event.nothing_to_run)
     run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)
-    _write(run_json(run), options, screen, out)
+    _write(run, options, screen, out)
     return 0
 
 
-def _write(told: dict[str, Any], options: Options, screen: Screen, out: TextIO) -> None:
-    """The report as JSON, where it is asked for. A file that cannot be written is a warning."""
-    text = json.dumps(told, indent=2)
+def _write(run: Run, options: Options, screen: Screen, out: TextIO) -> None:
+    """The report, where it is asked for. A file that cannot be written is a warning."""
     if options.json:
-        print_or_drop(text, out)
-    write_report(text, options.directory, options.report, screen.message)
+        print_or_drop(render(run, ".json"), out)
+    write_reports(run, options.directory, options.reports, screen.message)

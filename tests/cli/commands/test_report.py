@@ -1,6 +1,7 @@
 """`mlpipe report`: a run's JSON becomes Markdown, at a desk and on the pull request of a fork."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,34 @@ def test_the_file_has_what_json_prints_and_is_shown_as_markdown(
     assert "```text\nloss 0.1\n```" in text
     assert "```mermaid\nflowchart LR" in text
     assert {edge["before"] for edge in told["edges"]} == {"clean"}
+
+
+def test_the_ending_of_a_file_says_how_the_report_is_written(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": STEPS, "a.csv": "1\n"})
+    files = ("r.json", "plain", "R.HTML", "sub/r.md")
+    words = [word for name in files for word in ("--report", name)]
+    printed = repo.mlpipe("run", *words, "--html", "page.txt", "--json", code=1).stdout
+    assert repo.read("r.json") == repo.read("plain") == printed
+    assert repo.read("page.txt") == repo.read("R.HTML")
+    assert repo.read("R.HTML").startswith("<!doctype html>")
+    texts = (repo.read("sub/r.md"), repo.mlpipe("report").stdout)
+    one, other = (re.sub(r"[0-9.]+(&nbsp;| )s\b", "", text) for text in texts)  # JSON rounds it
+    assert one == other
+    repo.mlpipe("report", "r.json", "--report", "again.json", "--report", "again.md")
+    assert repo.read("again.md") == texts[1]
+    assert json.loads(repo.read("again.json"))["steps"] == json.loads(printed)["steps"]
+
+
+def test_an_ending_that_says_nothing_is_refused_before_anything_runs(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": STEPS, "a.csv": "1\n"})
+    said = repo.mlpipe("run", "--report", "r.pdf", code=2).stderr
+    assert "'r.pdf': how a report is written follows from the ending of its file" in said
+    assert "there are: .json, .html, .md\n" in said
+    assert not (repo.root / "clean.txt").exists()
+    repo.mlpipe("plan", "--report", "p.json", "--report", "plain")
+    assert json.loads(repo.read("p.json"))["steps"][0]["action"] == "run"
+    assert repo.read("plain") == repo.read("p.json")
+    assert "there are: .json\n" in repo.mlpipe("plan", "--report", "p.html", code=2).stderr
 
 
 def test_the_report_of_a_fork_is_posted_on_its_pull_request(

@@ -11,7 +11,7 @@ from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Plot, Step
 from mlpipe_ci.metrics.plots.build import PlotBuilder
-from mlpipe_ci.metrics.plots.vega import pictures, specification
+from mlpipe_ci.report.vega import pictures, specification
 from tests.support.plot_tables import FILES, drawn
 
 KINDS = ("line", "scatter", "bar", "histogram", "confusion")
