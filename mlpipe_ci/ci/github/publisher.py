@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -72,9 +73,9 @@ class Publisher:
                 self._forget()
 
     def finished(self, run: Run) -> None:
-        """Post how it ended."""
-        text = markdown.report(run)
-        self._summary(text)
+        """Post how the run of this job ended: summary, statuses, comment."""
+        texts = self._texts(run)
+        self._summary(texts[0])
         check = self._opened or self._check(_context(run.workflow.name), run.comparison.head)
         self._close(check, run.result, verdict(run).partition(": ")[2])
         for outcome in run.outcomes[:MOST_STEPS] if self._wants.status == "steps" else ():
@@ -83,8 +84,16 @@ class Publisher:
             "changes": run.count(Status.REUSED, Status.SKIPPED) == len(run.outcomes),
             "failure": run.result == "success",
         }
-        create = not quiet.get(self._wants.comment, False)
-        self._comment((text, markdown.short(run)), create=create)
+        if self._wants.comment != "never" and from_env(self._env).token:
+            self._comment(texts, create=not quiet.get(self._wants.comment, False))
+
+    def post(self, run: Run) -> None:
+        """Post only the comment: of the run that this event is about, in whatever job it ran."""
+        if self._comment(self._texts(run), create=True) is None:
+            self._say(
+                "no open pull request belongs to this event, so nothing is posted; run this on: "
+                "pull_request, or on: workflow_run"
+            )
 
     def could_not_start(self, name: str, error: MlpipeError) -> None:
         """Post that there was no run, and why."""
@@ -92,7 +101,8 @@ class Publisher:
         self._summary(text)
         check = self._opened or self._check(_context(name), None)
         self._close(check, "error", escape_controls(str(error).split("\n", 1)[0]))
-        self._comment((text,), create=True)
+        if self._wants.comment != "never" and from_env(self._env).token:
+            self._comment((text,), create=True)
 
     def _summary(self, text: str) -> None:
         path = self._env.get("GITHUB_STEP_SUMMARY")
@@ -157,18 +167,27 @@ class Publisher:
 
     # -- comment -------------------------------------------------------------------------------
 
-    def _comment(self, texts: tuple[str, ...], *, create: bool) -> None:
-        if self._wants.comment == "never" or not from_env(self._env).token:
-            return
-        marker = markdown.marker(self._file)
+    def _texts(self, run: Run) -> tuple[str, str]:
+        """The report, and one for a server that takes no more; a fork's say that they are one's."""
+        finished = self._event.run.finished
+        run = replace(run, url=finished.url) if finished else run
+        texts = markdown.report(run), markdown.short(run)
+        if finished and finished.is_fork:
+            return markdown.of_fork(texts[0]), markdown.of_fork(texts[1])
+        return texts
+
+    def _comment(self, texts: tuple[str, ...], *, create: bool) -> int | None:
+        """Write or update the comment. Returns the number of the pull request, None without one."""
+        maker = self._event.run.finished or self._event.run
+        number: int | None = 0  # not known yet
         bodies = tuple(
-            markdown.comment(self._file, text, self._event.run.id, self._event.run.attempt)
-            for text in texts
+            markdown.comment(self._file, text, maker.id, maker.attempt) for text in texts
         )
         try:
             number = self._pull_request()
             if number is None:
-                return
+                return None
+            marker = markdown.marker(self._file)
             posted = comments.upsert_comment(
                 self._client, number, marker, bodies, markdown.run_of, create=create
             )
@@ -176,20 +195,29 @@ class Publisher:
             self._say(f"warning: the pull request comment was not posted: {error}")
             if not self._event.trusted:
                 self._say("a fork's token may only read; see 'Forks' in the README")
-            return
+            return number
         self.comment_url = posted.url
         if posted.url:
             newer = "the report of a newer run stays as it is"
             self._say(f"{'report' if posted.ours else newer}: {posted.url}")
+        return number
 
     def _pull_request(self) -> int | None:
-        """The event's; that of the commit on a branch that was pushed. Raises GitHubError."""
-        event, change = self._event, self._event.change
-        if change.pull_request is not None or event.kind is not Kind.PUSH:
+        """The event's; that of the commit on a branch that was pushed, or of a run that has ended.
+
+        Which one that is, GitHub says: a report could name any. Raises GitHubError.
+        """
+        event, change, finished = self._event, self._event.change, self._event.run.finished
+        if change.pull_request is not None:
             return change.pull_request
-        if not event.sha or not change.target_branch:
+        if event.kind is Kind.PUSH:
+            return pulls.open_at(self._client, event.sha) if change.target_branch else None
+        if finished is None or not change.commit:
             return None
-        return pulls.open_at(self._client, event.sha)
+        found = pulls.open_at(self._client, change.commit)
+        if found is None and finished.owner and finished.branch:
+            return pulls.open_from(self._client, finished.owner, finished.branch, change.commit)
+        return found
 
     @cached_property
     def _client(self) -> Client:

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mlpipe_ci.ci.event import read_event
-from mlpipe_ci.ci.github import comments, pulls
-from mlpipe_ci.ci.github.client import Client, client_of
+from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import CommonOptions, add_common
 from mlpipe_ci.cli.report_files import ReportFile, add_reports, page_file, write
-from mlpipe_ci.core.errors import GitHubError, UsageError
-from mlpipe_ci.core.event import Event
+from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
@@ -63,11 +61,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if not options.post:
         print(markdown.report(run), file=out, end="")
         return 0
-    event = read_event(env)
-    try:
-        screen.message(_post(run, event, client_of(env)))
-    except GitHubError as error:
-        screen.message(f"warning: the pull request comment was not posted: {error}")
+    wants = PublishOptions(status="never")
+    Publisher(read_event(env), env, run.workflow.file, wants, screen.message).post(run)
     return 0
 
 
@@ -112,34 +107,3 @@ def _read(path: Path) -> dict[str, Any]:
     if fault := report_fault(told):
         raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
     return dict(told)
-
-
-def _post(run: Run, event: Event, client: Client) -> str:
-    """Post it on the pull request of the run that this event tells of. Returns what to say.
-
-    Which pull request that is, GitHub says: the file could name any. Raises GitHubError.
-    """
-    number = event.change.pull_request or _pull_request(event, client)
-    if number is None:
-        return "no open pull request has this commit as its head: nothing is posted"
-    finished = event.run.finished
-    fork, maker = finished is not None and finished.is_fork, finished or event.run
-    run = Run(**(vars(run) | {"url": maker.url}))
-    file, texts = run.workflow.file, (markdown.report(run), markdown.short(run))
-    told = tuple(markdown.of_fork(text) if fork else text for text in texts)
-    bodies = tuple(markdown.comment(file, text, maker.id, maker.attempt) for text in told)
-    marker = markdown.marker(file)
-    posted = comments.upsert_comment(client, number, marker, bodies, markdown.run_of)
-    return f"report: {posted.url}" if posted.ours else f"a newer report stays: {posted.url}"
-
-
-def _pull_request(event: Event, client: Client) -> int | None:
-    commit, finished = event.change.commit, event.run.finished
-    if not commit or finished is None:
-        raise GitHubError(
-            "this event names no pull request; run this on: workflow_run, or on: pull_request"
-        )
-    found = pulls.open_at(client, commit)
-    if found is None and finished.owner and finished.branch:
-        return pulls.open_from(client, finished.owner, finished.branch, commit)
-    return found
