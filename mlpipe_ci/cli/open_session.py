@@ -62,9 +62,12 @@ def open_session(
     messages: Messages = SILENT,
     *,
     readonly: bool,
+    event: Event | None = None,
 ) -> Session:
-    """Open everything. Raises an MlpipeError where something of it is wrong."""
-    event = with_checkout(read_event(env), locations.git)
+    """Open everything. `event`: None, if it was not read before. Raises an MlpipeError where
+    something of it is wrong.
+    """
+    event = with_checkout(event or read_event(env), locations.git)
     state = LocalState(locations.state, readonly=readonly)
     sources = Sources(env, locations.cache, state, messages.line, messages.progress)
     items = partial(items_of, locations, state, sources)

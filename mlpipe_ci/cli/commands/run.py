@@ -112,7 +112,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         locations = check_out_and_locate(
             options.directory, options.session.checkout, env, screen.message
         )
-        run = _run_locked(locations, options, env, screen, publisher)
+        run = _run_locked(locations, options, env, screen, publisher, event)
     except MlpipeError as error:
         publisher.could_not_start(file.stated_name() or name, error)
         raise
@@ -146,6 +146,7 @@ def _run_locked(
     env: Mapping[str, str],
     screen: Screen,
     publisher: Publisher,
+    event: Event,
 ) -> Run:
     """Run while no other run has the work tree."""
     if STEP in env and env.get(ROOT) == str(locations.root):
@@ -156,7 +157,9 @@ def _run_locked(
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(locations.private / LOCK, screen.message, wait=options.wait) as lock:
         messages = Messages(line=screen.message, progress=screen.progress)
-        session = open_session(locations, options.session, env, messages, readonly=False)
+        session = open_session(
+            locations, options.session, env, messages, readonly=False, event=event
+        )
         refuse_untrusted(session.event, allowed=options.allow_untrusted)
         settings = RunSettings(
             jobs=jobs_of(options.pace.jobs),
