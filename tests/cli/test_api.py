@@ -1,5 +1,6 @@
 """The Python API, used as a program would."""
 
+import re
 import subprocess
 import sys
 
@@ -8,8 +9,9 @@ import pytest
 import mlpipe_ci
 from mlpipe_ci.core.run import StepOutcome
 from mlpipe_ci.run.listener import SilentListener
-from tests.support.repository import Repo
+from tests.support.repository import ROOT, Repo
 
+README = (ROOT / "README.md").read_text("utf-8")
 FILE = """
 params: {rate: 1}
 steps:
@@ -49,6 +51,15 @@ def test_load_plan_and_run(project: Repo) -> None:
     again = mlpipe_ci.plan_workflow(project.root)
     assert [str(one.action) for one in again.decisions] == ["reuse", "reuse"]
     assert "2 reused" in project.mlpipe("run").stdout, "the command line sees the same"
+
+
+def test_the_readme_is_true(project: Repo, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"```python\n(import mlpipe_ci\n.*?)```", README, re.DOTALL)
+    code = code.replace('"."', repr(str(project.root))).replace("train.rate", "rate")
+    exec(code, {})  # noqa: S102 - the README's own lines
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "clean run no result yet"
+    assert printed[-1] == "success {'clean': {}, 'train': {}}"
 
 
 def test_a_listener_is_told_and_settings_count(project: Repo) -> None:
