@@ -115,7 +115,7 @@ class Settings:
         parse=str,
         default="auto",
         meaning=(
-            "The only tracer that may be used: `notify`, `strace` or `none`; `auto` takes the "
+            "The only tracer that may be used, by its name in `mlpipe doctor`; `auto` takes the "
             "first that works, `off` traces nothing."
         ),
     )

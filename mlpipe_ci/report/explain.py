@@ -102,6 +102,7 @@ def _made(result: Result, now: float) -> str:
 def _part_lines(key: str, parts: KeyParts) -> list[str]:
     rows = [("key", key), ("shell", parts.shell), ("directory", parts.directory)]
     rows += [("command", line) for line in parts.run.splitlines()]
+    rows += [("repeat", str(parts.repeat))] if parts.repeat > 1 else []
     rows += [("params", f"{path} = {text}") for path, text in parts.params]
     rows += [("env", f"{name}={value}") for name, value in parts.env]
     rows += [("output", path) for path in parts.outputs]

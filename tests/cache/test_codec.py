@@ -1,11 +1,14 @@
 """Results as bytes: they come back whole, or not at all."""
 
+import json
+from dataclasses import MISSING, fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.cache.codec import decode_result, encode_result
-from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.cache.codec import decode_parts, decode_result, encode_parts, encode_result
+from mlpipe_ci.core.cache_key import Input, KeyParts
 from mlpipe_ci.core.result import Output, Producer, Result
 from tests.support.fakes import result, step
 from tests.support.stored import sealed
@@ -65,3 +68,20 @@ def test_a_result_survives_its_encoding(
         discovered=(Input(path="x", digest="y"),),
     )
     assert decode_result(encode_result(made)) == made
+
+
+def test_no_part_of_a_key_is_lost() -> None:
+    parts = KeyParts(
+        run="train",
+        shell="sh",
+        directory="src",
+        params=(("rate", "0.1"),),
+        env=(("A", "1"),),
+        outputs=("model",),
+        inputs=(Input(path="a", digest="git:1", executable=True),),
+        repeat=5,
+    )
+    for field in fields(KeyParts):
+        unset = ((), "", None) if field.default is MISSING else (field.default,)
+        assert getattr(parts, field.name) not in unset, f"give {field.name} a value of its own here"
+    assert decode_parts(json.loads(encode_parts(parts))) == parts

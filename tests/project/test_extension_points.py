@@ -14,6 +14,7 @@ import pytest
 from mlpipe_ci.core.external_url import SCHEMES
 from mlpipe_ci.core.import_path import load_object
 from mlpipe_ci.metrics.formats import FORMATS
+from mlpipe_ci.report.renderings import RENDERINGS
 from mlpipe_ci.run.executors import EXECUTORS
 from mlpipe_ci.tracing.select import TRACERS
 from tests.support.copied_package import ProgramCopy, copied_package
@@ -308,7 +309,7 @@ def test_a_metrics_format(repo: Repo, package: ProgramCopy) -> None:
     repo.write({"mlpipe.yml": MEASURED.replace("out.toy", "out.other")})
     done = repo.mlpipe("run", code=1, **package.env)
     assert "metrics file 'out.other': Expecting value: " in done.stdout
-    assert ".csv, .tsv, .toy are known" in done.stdout
+    assert f"{', '.join((*FORMATS, '.toy'))} are known" in done.stdout
 
 
 COMMAND = '''"""`mlpipe toy NAME`: greet somebody."""
@@ -377,7 +378,7 @@ def test_a_rendering_of_the_report_is_one_file_and_one_line(
 ) -> None:
     repo.commit({"mlpipe.yml": "steps: [{name: a, run: 'true'}, {name: b, run: 'false'}]"})
     told = package.mlpipe("run", "--report", "out.toy", cwd=repo.root, code=2).stderr
-    assert "there are: .json, .html, .md\n" in told
+    assert f"there are: {', '.join(RENDERINGS)}\n" in told
     package.add("report/toy.py", RENDERING)
     package.add_line("report/renderings.py", "RENDERINGS", '".toy": "mlpipe_ci.report.toy",')
     package.mlpipe("run", "--report", "out.toy", cwd=repo.root, code=1)

@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import fields
 
 import jsonschema
 from blake3 import blake3
 
+from mlpipe_ci.core.cache_key import KeyParts
 from mlpipe_ci.core.directory_listing import MOST
 from tests.support.repository import ROOT, Repo
 
@@ -31,6 +33,11 @@ def test_the_example_of_the_document_is_right(repo: Repo) -> None:
     assert step["key"] == key
     (told,) = json.loads(repo.mlpipe("explain", "train", "--json").stdout)["steps"]
     assert told["parts"] == {n: v for n, v in record.items() if n not in {"type", "version"}}
+
+
+def test_the_document_names_each_part() -> None:
+    rows = set(re.findall(r"^\| `(\w+)` \|", DOCUMENT.read_text("utf-8"), re.MULTILINE))
+    assert rows == {"type", "version", *(field.name for field in fields(KeyParts))}
 
 
 FILE = """

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlpipe_ci.report.renderings import RENDERINGS
 from tests.support.repository import Repo
 from tests.support.servers.github import TOKEN, Server, serve
 
@@ -93,7 +94,7 @@ def test_an_ending_that_says_nothing_is_refused_before_anything_runs(repo: Repo)
     repo.commit({"mlpipe.yml": STEPS, "a.csv": "1\n"})
     said = repo.mlpipe("run", "--report", "r.pdf", code=2).stderr
     assert "'r.pdf': how a report is written follows from the ending of its file" in said
-    assert "there are: .json, .html, .md\n" in said
+    assert f"there are: {', '.join(RENDERINGS)}\n" in said
     assert not (repo.root / "clean.txt").exists()
     repo.mlpipe("plan", "--report", "p.json", "--report", "plain")
     assert json.loads(repo.read("p.json"))["steps"][0]["action"] == "run"
