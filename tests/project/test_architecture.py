@@ -47,6 +47,7 @@ def test_files_and_names_exist(path: str, names: str) -> None:
         for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 defined.add(node.name)
-            elif isinstance(node, ast.Assign):
-                defined |= {one.id for one in node.targets if isinstance(one, ast.Name)}
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                defined |= {one.id for one in targets if isinstance(one, ast.Name)}
         assert set(name.split(".")) <= defined, f"{path} has no {name}"
