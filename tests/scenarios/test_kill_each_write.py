@@ -21,7 +21,7 @@ from tests.support.repository import Repo
 PARTS = 4
 HOOK = """
 import os, signal, sys
-from mlpipe_ci import cli
+from mlpipe_ci.cli import main as cli
 
 WRITES = {"os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.symlink", "os.chmod",
           "os.truncate", "os.utime", "shutil.move", "shutil.rmtree", "sqlite3.connect",
