@@ -85,17 +85,19 @@ def _command(arguments: list[str]) -> int:
 
 
 def _complain(error: MlpipeError) -> int:
-    from mlpipe_ci.ci.github import workflow_commands as actions  # noqa: PLC0415 - only here, not at each start
+    from mlpipe_ci.ci.github import workflow_commands  # noqa: PLC0415 - only here, not at each start
     from mlpipe_ci.ci.github.runner import reads_commands  # noqa: PLC0415 - only here, not at each start
-    from mlpipe_ci.report import diagnostics as faults  # noqa: PLC0415 - only here, not at each start
+    from mlpipe_ci.report import diagnostics  # noqa: PLC0415 - only here, not at each start
 
     found = error.diagnostics if isinstance(error, WorkflowError) else ()
-    for line in (line for diagnostic in found for line in faults.diagnostic_lines(diagnostic)):
+    for line in (line for diagnostic in found for line in diagnostics.diagnostic_lines(diagnostic)):
         print(line, file=sys.stderr)
     if not found:
         print(f"mlpipe: {error}", file=sys.stderr)
     if reads_commands(os.environ):
-        for text in [actions.diagnostic(fault) for fault in found] or [actions.error(str(error))]:
+        for text in [workflow_commands.diagnostic(fault) for fault in found] or [
+            workflow_commands.error(str(error))
+        ]:
             print(text)
     return error.exit_code
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.errors import GitError, NoGitError
 from mlpipe_ci.core.event import Event
-from mlpipe_ci.repo import base_commit as bases
+from mlpipe_ci.repo import base_commit
 from mlpipe_ci.repo.base_commit import Base
 from mlpipe_ci.repo.git import Difference, Git, History
 
@@ -19,7 +19,11 @@ def compare(
     """Compare. What cannot be told is said, and never "nothing changed". Raises UsageError."""
     if git is None or history is None:
         return Comparison(how="not a git repository")
-    found = bases.base_named(event, history, asked) if asked else bases.base_of(event, history)
+    found = (
+        base_commit.base_named(event, history, asked)
+        if asked
+        else base_commit.base_of(event, history)
+    )
     if event.head is None and not git.is_born():
         found = replace(found, how="no commit yet")
     comparison = Comparison(

@@ -11,7 +11,7 @@ from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
-from mlpipe_ci.report import svg as drawn
+from mlpipe_ci.report import svg
 from mlpipe_ci.report.metric_rows import (
     MetricRow,
     change_words,
@@ -79,7 +79,7 @@ def _head(run: Run) -> dict[str, Any]:
         "tally": [*count_words(run), format_duration(run.seconds)],
         "faults": [_fault(run, o) for o in run.outcomes if o.failed],
         "gates": list(_gates(run)),
-        "graph": drawn.graph(run),
+        "graph": svg.graph(run),
         "changes": seen,
         "more_changes": max(0, len(changed) - MOST_CHANGES),
         "footer": [
@@ -136,7 +136,7 @@ def _row(row: MetricRow, run: Run) -> dict[str, Any]:
     outcome = next(o for o in run.outcomes if o.step.name == row.step)
     earlier = [dict(one.metrics).get(row.name) for one in outcome.history]
     values = [value for value in earlier if value is not None]
-    points = drawn.line(values)
+    points = svg.line(values)
     return {
         "label": escape_controls(row.label),
         "arrow": row.direction.arrow,
@@ -189,7 +189,7 @@ def _step(outcome: StepOutcome) -> dict[str, Any]:
     provenance = outcome.provenance
     return {
         "name": escape_controls(outcome.step.name),
-        "kind": drawn.kind_of(outcome.status, failed=bad),
+        "kind": svg.kind_of(outcome.status, failed=bad),
         "mark": "✖" if bad else MARKS.get(outcome.status, "✖"),
         "status": "missed a gate" if bad and not outcome.failed else str(outcome.status),
         "time": format_duration(outcome.seconds) if outcome.seconds else "",

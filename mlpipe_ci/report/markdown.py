@@ -4,17 +4,16 @@ import re
 
 from mlpipe_ci.core.errors import MlpipeError, WorkflowError
 from mlpipe_ci.core.run import Run
-from mlpipe_ci.report import plots, sections
-from mlpipe_ci.report import summary as first
+from mlpipe_ci.report import plots, sections, summary
 from mlpipe_ci.report.escape import fence, plain
 
 MAX_UNITS = 60_000
 MAX_BYTES = 180_000
 """GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
 NEEDED = (
-    first.headline,
-    first.why_ran,
-    first.next_steps,
+    summary.headline,
+    summary.why_ran,
+    summary.next_steps,
     sections.metrics,
     sections.steps,
 )
@@ -66,7 +65,7 @@ def of_fork(text: str) -> str:
 
 def short(run: Run) -> str:
     """The verdict and where to read on, for a server that takes no more."""
-    return _joined([first.headline(run), sections.footer(run)])
+    return _joined([summary.headline(run), sections.footer(run)])
 
 
 def broken(name: str, error: MlpipeError) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
-from mlpipe_ci.report import metric_tables as tables
+from mlpipe_ci.report import metric_tables
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
 from mlpipe_ci.report.graph import coloured
 from mlpipe_ci.report.metric_rows import rows, why_no_base
@@ -49,7 +49,7 @@ def metrics(run: Run) -> str:
     unheld = [(o.step.name, gate) for o in run.outcomes for gate in o.gates if gate.passed is None]
     told = {gate.why for _, gate in unheld}
     why = tuple(text for text in why_no_base(run) if text not in told)
-    table = tables.markdown(rows(run), run.comparison.base, why, SHOWN_METRICS)
+    table = metric_tables.markdown(rows(run), run.comparison.base, why, SHOWN_METRICS)
     notes = [f"➖ Not checked: {gate_text(gate)}" for _, gate in unheld[:SHOWN_FAILED]]
     parts = (table, passed, "<br>".join(notes))
     return "\n\n".join(part for part in parts if part)

@@ -13,12 +13,12 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess, is_written
 from mlpipe_ci.run.context import RunContext
-from mlpipe_ci.tracing.access_log import ABSENT as MISSED
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
     CHANGED,
     DROPPED,
     GONE,
+    NOT_FOUND,
     OURS,
     OWN,
     READ,
@@ -51,7 +51,7 @@ def access_of_failure(trace: Trace, root: Path) -> FileAccess:
     """What a step that failed was seen to read and write, with what it declares."""
     reads: set[str] = set()
     for path, flag in _inside(trace, root):
-        if not flag & OWN and flag & MISSED:
+        if not flag & OWN and flag & NOT_FOUND:
             reads |= {path, f"{path}/"}
         elif not flag & OWN and flag & (READ | STATED):
             reads.add(path)

@@ -5,18 +5,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlpipe_ci.cache.remote.connect import open_store
-from mlpipe_ci.cache.remote.errors import ErrorKind as Remote
-from mlpipe_ci.cache.remote.errors import classified
+from mlpipe_ci.cache.remote.errors import ErrorKind, classified
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.external_url import bucket_of, identity, is_many, key_of, prefix_of
-from mlpipe_ci.core.paths import above as places_above
-from mlpipe_ci.core.paths import is_glob
+from mlpipe_ci.core.paths import above, is_glob
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.workflow import ExternalInput
 from mlpipe_ci.sources.base import MOST, Failure, ReaderError, SourceItem, SourceKind, SourceStream
 
 PART = 4 << 20
-FAILURES = {Remote.MISSING: Failure.MISSING, Remote.REFUSED: Failure.REFUSED}
+FAILURES = {ErrorKind.MISSING: Failure.MISSING, ErrorKind.REFUSED: Failure.REFUSED}
 
 
 class Buckets:
@@ -90,7 +88,7 @@ def _listed(store: Any, external: ExternalInput) -> Iterator[SourceItem]:
 
 def _without_folders(items: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
     """Some programs make an empty object for each directory; obstore takes the `/` off its name."""
-    above = {path for item in items if "/" in item.path for path in places_above(item.path)}
+    above = {path for item in items if "/" in item.path for path in above(item.path)}
     return tuple(item for item in items if item.size or item.path not in above)
 
 

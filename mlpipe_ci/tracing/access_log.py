@@ -3,7 +3,7 @@
 The order matters: what a step wrote before it read is not an input of it.
 """
 
-READ, EXISTS, ABSENT, LISTED = 1, 2, 4, 8
+READ, FOUND, NOT_FOUND, LISTED = 1, 2, 4, 8
 """Before the step wrote it: content read; found; looked for in vain; directory listed."""
 OURS, CHANGED, GONE, MADE, TREE = 16, 32, 64, 128, 256
 """Written from nothing; changed in place; removed or moved away (not the step's own); a directory
@@ -63,7 +63,7 @@ class AccessLog:
         """A file or directory is gone."""
         before = self.paths.get(path, 0)
         own = before & (OURS | MADE | TREE)
-        self.paths[path] = before & ~(OURS | MADE | TREE) | (DROPPED if own else EXISTS | GONE)
+        self.paths[path] = before & ~(OURS | MADE | TREE) | (DROPPED if own else FOUND | GONE)
 
     def moved(self, source: bytes, target: bytes, *, is_directory: bool) -> None:
         """Renamed. What was at the target is replaced."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlpipe_ci.core import external_url as addresses
+from mlpipe_ci.core import external_url
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.workflow import ExternalInput, Step
@@ -34,7 +34,7 @@ class ExternalPaths:
     def _collision(self, external: ExternalInput) -> str:
         path = external.path
         for other, known in self._known.items():
-            whose = addresses.redacted(known.url)
+            whose = external_url.redacted(known.url)
             if other == path and known.url != external.url:
                 return f"path '{path}' is the place of {whose} already"
             if other != path and (is_under(other, path) or is_under(path, other)):

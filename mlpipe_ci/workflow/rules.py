@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Protocol
 
-from mlpipe_ci.core import external_url as addresses
+from mlpipe_ci.core import external_url
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.paths import is_glob, is_under, path_fault
 from mlpipe_ci.core.patterns import matches
@@ -205,7 +205,7 @@ class WorkflowRules:
 
     def _outside(self, step: Step) -> Iterator[Problem]:
         for external in step.external:
-            text = addresses.problem_with(external) or self._external_paths.fault(external)
+            text = external_url.problem_with(external) or self._external_paths.fault(external)
             if text:
                 yield self._problem(step, ("inputs", external.entry), text, "sources")
 

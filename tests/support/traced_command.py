@@ -58,7 +58,7 @@ class Seen:
 
     @property
     def missed(self) -> set[str]:
-        return self.having(flags.ABSENT)
+        return self.having(flags.NOT_FOUND)
 
 
 def watch(

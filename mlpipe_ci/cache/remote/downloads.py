@@ -12,7 +12,7 @@ from typing import Self
 
 from mlpipe_ci.cache.layout import unfinished
 from mlpipe_ci.cache.objects import DamagedError, Objects
-from mlpipe_ci.cache.remote import compression as frames
+from mlpipe_ci.cache.remote import compression
 from mlpipe_ci.cache.remote.client import PART, RemoteClient
 from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 
@@ -42,8 +42,8 @@ def bring(
     partial = str(unfinished(objects.directory) / name)
     for attempt in range(1, TRIES + 1):
         try:
-            objects.receive(digest, frames.unpack(_parts(client, path, partial, told)))
-        except (frames.FrameError, DamagedError) as error:
+            objects.receive(digest, compression.unpack(_parts(client, path, partial, told)))
+        except (compression.FrameError, DamagedError) as error:
             _forget(partial)
             if attempt == TRIES:
                 raise DamagedError(f"{digest[:15]}… came damaged from {client.shown}") from error
@@ -83,7 +83,7 @@ def _stream(client: RemoteClient, path: str, start: int, kept: "_Partial") -> It
     if not start:
         kept.begin(stream.size, stream.tag)
     elif (kept.size, kept.tag) != (stream.size, _plain(stream.tag)):
-        raise frames.FrameError("it is another object by now")
+        raise compression.FrameError("it is another object by now")
     for data in stream.chunks:
         kept.add(data)
         yield data

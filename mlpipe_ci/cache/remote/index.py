@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.cache.layout import RESULTS
-from mlpipe_ci.cache.remote import compression as frames
-from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote import compression, layout
 from mlpipe_ci.cache.remote.client import RemoteClient
 from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.core.frozen import frozen
@@ -108,8 +107,8 @@ class ResultIndex:
         """A small object, read twice if it comes damaged; None if it cannot be had."""
         for _ in range(TRIES):
             try:
-                return frames.unpacked(self._client.get(path), most)
-            except frames.FrameError:
+                return compression.unpacked(self._client.get(path), most)
+            except compression.FrameError:
                 self._broken.add(path)
             except RemoteError as error:
                 if error.kind is not ErrorKind.FAILED:

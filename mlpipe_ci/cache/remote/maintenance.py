@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mlpipe_ci.cache.codec import decode_result
 from mlpipe_ci.cache.layout import OBJECTS, RESULTS
-from mlpipe_ci.cache.remote import compression as frames
-from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote import compression, layout
 from mlpipe_ci.cache.remote.client import ListedObject, RemoteClient
 from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.cache.remote.index import MOST_RECENT, MOST_RESULT, decode_recent
@@ -200,8 +199,8 @@ def _recent(client: RemoteClient, entries: list[ListedObject]) -> set[str]:
 def _content(client: RemoteClient, path: str, most: int) -> bytes:
     """Empty if it is damaged or gone. Raises CareError if that cannot be told."""
     try:
-        return frames.unpacked(client.get(path), most)
-    except frames.FrameError:
+        return compression.unpacked(client.get(path), most)
+    except compression.FrameError:
         return b""
     except RemoteError as error:
         if error.kind is ErrorKind.MISSING:

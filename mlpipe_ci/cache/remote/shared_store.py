@@ -9,8 +9,7 @@ from pathlib import Path
 from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.layout import result_path
 from mlpipe_ci.cache.objects import DamagedError
-from mlpipe_ci.cache.remote import compression as frames
-from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote import compression, layout
 from mlpipe_ci.cache.remote.client import RemoteClient
 from mlpipe_ci.cache.remote.downloads import bring
 from mlpipe_ci.cache.remote.errors import RemoteError
@@ -244,10 +243,10 @@ class SharedStore(Store):
         client = self.remote.client
         names = "\n".join("/".join(_pair(one)) for one in now).encode("ascii")
         try:
-            data = frames.packed(encode_recent(now))
+            data = compression.packed(encode_recent(now))
             client.put(layout.recent_path(scope, self.remote.workflow), data, instead=True)
             path = layout.run_path(scope, time.time(), self.remote.run)
-            client.put(path, frames.packed(names), instead=True)
+            client.put(path, compression.packed(names), instead=True)
         except RemoteError as error:
             client.lost()
             client.warn(f"what this run used was not written to {client.shown}: {error}")

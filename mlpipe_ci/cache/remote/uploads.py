@@ -9,8 +9,7 @@ from contextlib import suppress
 
 from blake3 import blake3
 
-from mlpipe_ci.cache.remote import compression as frames
-from mlpipe_ci.cache.remote import layout
+from mlpipe_ci.cache.remote import compression, layout
 from mlpipe_ci.cache.remote.client import PART, RemoteClient
 from mlpipe_ci.cache.remote.errors import ErrorKind, RemoteError
 from mlpipe_ci.core.frozen import frozen
@@ -123,7 +122,7 @@ class Uploads:
             return
         path = layout.result_path(upload.scope, upload.key, upload.name)
         try:
-            self._client.put(path, frames.packed(upload.data), instead=upload.instead)
+            self._client.put(path, compression.packed(upload.data), instead=upload.instead)
         except RemoteError as error:
             self._failed(error)
         else:
@@ -166,11 +165,11 @@ class Uploads:
             with open(path, "rb") as file:
                 data = file.read()
             _check(digest, blake3(data).hexdigest())
-            if client.put(remote_path, frames.packed(data), instead=over):
+            if client.put(remote_path, compression.packed(data), instead=over):
                 client.stored()
             return
         if over or client.size(remote_path) is None:
-            client.put_parts(remote_path, frames.pack(_chunks(path, digest), size))
+            client.put_parts(remote_path, compression.pack(_chunks(path, digest), size))
             client.stored()
 
     def _failed(self, error: RemoteError) -> None:

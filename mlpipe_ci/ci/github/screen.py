@@ -5,11 +5,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.ci.github import workflow_commands
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Run, StepOutcome
-from mlpipe_ci.report import terminal
-from mlpipe_ci.report import tracebacks as annotations
+from mlpipe_ci.report import terminal, tracebacks
 from mlpipe_ci.report.screens.plain import PlainScreen
 
 
@@ -49,34 +48,34 @@ class ActionsScreen(PlainScreen):
         if self._token:
             # A command counts at the start of a line only, and the step may have left one open.
             self._unended = False
-            self._command("\n" + actions.resume_commands(self._token))
+            self._command("\n" + workflow_commands.resume_commands(self._token))
             if not self._quiet:
-                self._command(actions.end_group())
+                self._command(workflow_commands.end_group())
             self._token = ""
 
     def message(self, text: str) -> None:
         """A word about the run itself; a warning becomes an annotation."""
         if text.startswith("warning: "):
             self._warned += 1
-            if self._warned <= annotations.MOST:
-                self._command(actions.warning(text.removeprefix("warning: ")))
+            if self._warned <= tracebacks.MOST:
+                self._command(workflow_commands.warning(text.removeprefix("warning: ")))
                 return
         super().message(text)
 
     def final(self, run: Run) -> None:
         """The verdict, and what failed at its line."""
-        for diagnostic in annotations.failures(run):
-            self._command(actions.diagnostic(diagnostic))
+        for diagnostic in tracebacks.failures(run):
+            self._command(workflow_commands.diagnostic(diagnostic))
         super().final(run)
 
     def _open(self, title: str) -> None:
         self._token = os.urandom(16).hex()
         if not self._quiet:
-            self._command(actions.group(title))
-        self._command(actions.stop_commands(self._token))
+            self._command(workflow_commands.group(title))
+        self._command(workflow_commands.stop_commands(self._token))
 
     def _command(self, text: str) -> None:
         super()._print(text, always=True)
 
     def _print(self, line: str, *, always: bool = False) -> None:
-        super()._print(actions.inert(line), always=always)
+        super()._print(workflow_commands.inert(line), always=always)

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from mlpipe_ci.cache import layout
-from mlpipe_ci.cache import maintenance as care
+from mlpipe_ci.cache import layout, maintenance
 from mlpipe_ci.cache.auto_gc import Limits, limits
 from mlpipe_ci.cli.locate import cache_directory, find_locations
 from mlpipe_ci.cli.options import CommonOptions, add_common, add_file
@@ -75,7 +74,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     elif options.action == "ls":
         told, code = {"results": _listed(top)}, 0
     else:
-        told, code = vars(care.measure(top)), 0
+        told, code = vars(maintenance.measure(top)), 0
     if options.json:
         json.dump(
             {"version": 1, "directory": escape_controls(str(top.parent))} | told, out, indent=2
@@ -120,26 +119,26 @@ def _listed(top: Path) -> list[dict[str, Any]]:
             "seconds": one.seconds,
             "producer": {name: escape_controls(text) for name, text in vars(one.producer).items()},
         }
-        for one in care.newest(top, MOST_LISTED)
+        for one in maintenance.newest(top, MOST_LISTED)
     ]
 
 
 def _verify(options: Options, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
     damaged = 0
-    for path, why in care.verify(top):
+    for path, why in maintenance.verify(top):
         damaged += 1
         if not options.quiet:
             print(f"{escape_controls(str(path.relative_to(top)))}: {why}", file=err)
-    return {**vars(care.measure(top)), "damaged": damaged}, int(damaged > 0)
+    return {**vars(maintenance.measure(top)), "damaged": damaged}, int(damaged > 0)
 
 
 def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
     with hold(layout.gc_lock(top), lambda text: print(text, file=err)):
-        removed, freed = care.collect(
+        removed, freed = maintenance.collect(
             top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
         )
     told = {"removed": removed, "removed_bytes": freed}
-    return {**vars(care.measure(top)), **told}, 0
+    return {**vars(maintenance.measure(top)), **told}, 0
 
 
 def _lines(told: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from mlpipe_ci.cache.auto_gc import DAY, size
 from mlpipe_ci.cache.objects import DamagedError
-from mlpipe_ci.cache.remote import maintenance as care
+from mlpipe_ci.cache.remote import maintenance
 from mlpipe_ci.cache.remote.client import RemoteClient
 from mlpipe_ci.cache.remote.connect import check, open_store, without_credentials
 from mlpipe_ci.cache.remote.errors import RemoteError
@@ -24,8 +24,7 @@ from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
-from mlpipe_ci.report.wording import escape_controls as safe
-from mlpipe_ci.report.wording import size_words
+from mlpipe_ci.report.wording import escape_controls, size_words
 
 MOST_LISTED = 200
 DAYS = 90.0
@@ -52,9 +51,9 @@ def connect(
 
 def status(client: RemoteClient) -> Told:
     """What is in it, by scope. Raises CareError."""
-    found = care.status(client)
+    found = maintenance.status(client)
     lines = [
-        f"{safe(one.name)}: {one.results:,} results, {one.objects:,} contents, "
+        f"{escape_controls(one.name)}: {one.results:,} results, {one.objects:,} contents, "
         f"{size_words(one.size)}, last written {_ago(one.changed)}"
         for one in found
     ] or ["it is empty"]
@@ -64,13 +63,13 @@ def status(client: RemoteClient) -> Told:
 
 def ls(client: RemoteClient) -> Told:
     """The newest results. Raises CareError."""
-    rows = care.results(client, MOST_LISTED)
+    rows = maintenance.results(client, MOST_LISTED)
     lines = [
         "  ".join(
             (
                 row.result.key[:12],
-                safe(row.scope),
-                safe(row.result.step),
+                escape_controls(row.scope),
+                escape_controls(row.result.step),
                 size_words(row.size),
                 _ago(row.result.finished),
                 _by(row.result.producer),
@@ -82,11 +81,13 @@ def ls(client: RemoteClient) -> Told:
         {
             "key": row.result.key,
             "scope": row.scope,
-            "step": safe(row.result.step),
+            "step": escape_controls(row.result.step),
             "size": row.size,
             "finished": row.result.finished,
             "seconds": row.result.seconds,
-            "producer": {name: safe(text) for name, text in vars(row.result.producer).items()},
+            "producer": {
+                name: escape_controls(text) for name, text in vars(row.result.producer).items()
+            },
         }
         for row in rows
     ]
@@ -99,16 +100,18 @@ def _ago(moment: float) -> str:
 
 def _by(producer: Producer) -> str:
     words = [producer.event, producer.ref.removeprefix("refs/heads/"), producer.commit[:7]]
-    return safe(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
+    return (
+        escape_controls(" ".join(word for word in (*words, producer.run_url) if word)) or "unknown"
+    )
 
 
 def gc(client: RemoteClient, max_size: str | None, max_age: float | None, *, dry_run: bool) -> Told:
     """Remove what was used longest ago. Raises UsageError, CareError."""
     most = float("inf") if max_size is None else size(max_size)
     age = (DAYS if max_age is None else max_age) * DAY
-    found = care.garbage(client, time.time(), max_bytes=most, max_age=age)
+    found = maintenance.garbage(client, time.time(), max_bytes=most, max_age=age)
     if not dry_run:
-        care.remove(client, found)
+        maintenance.remove(client, found)
     told = {
         "remote": client.shown,
         "dry_run": dry_run,
@@ -172,7 +175,7 @@ def _pull(store: SharedStore, found: list[Result]) -> list[str]:
 
 def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> Told:
     done = store.transfers()
-    lines = [safe(text) for text in lost]
+    lines = [escape_controls(text) for text in lost]
     lines.append(
         f"{len(found)} results; fetched {done.fetched} contents "
         f"({size_words(done.fetched_bytes)}), sent {done.stored} ({size_words(done.stored_bytes)})"
@@ -181,7 +184,9 @@ def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> To
         lines.append(f"{done.failed} writes failed")
     told = {
         "remote": done.remote,
-        "results": [{"step": safe(r.step), "key": r.key, "name": name_of(r)} for r in found],
+        "results": [
+            {"step": escape_controls(r.step), "key": r.key, "name": name_of(r)} for r in found
+        ],
         "transfers": {**vars(done), "warnings": list(done.warnings)},
         "lost": lost,
     }

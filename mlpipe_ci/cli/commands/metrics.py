@@ -28,7 +28,7 @@ from mlpipe_ci.metrics.files import Metrics, MetricsError, read_metrics, togethe
 from mlpipe_ci.plan.baseline import base_commit_of, base_metrics, base_workflow
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
-from mlpipe_ci.report import metric_tables as tables
+from mlpipe_ci.report import metric_tables
 from mlpipe_ci.report.metric_rows import rows, why_no_base
 from mlpipe_ci.report.screens.base import has_colour
 
@@ -131,12 +131,12 @@ def _print(
 ) -> None:
     found, base = rows(run), run.comparison.base
     if options.json:
-        text = json.dumps(tables.as_json(run.comparison, found, params, notes), indent=2)
+        text = json.dumps(metric_tables.as_json(run.comparison, found, params, notes), indent=2)
     elif options.format == "markdown":
-        text = tables.markdown(found, base, tuple(notes), ALL)
+        text = metric_tables.markdown(found, base, tuple(notes), ALL)
     elif options.format == "csv":
-        text = tables.as_csv(found).rstrip("\n")
+        text = metric_tables.as_csv(found).rstrip("\n")
     else:
-        text = "\n".join(tables.lines(found, params, colour=colour))
+        text = "\n".join(metric_tables.lines(found, params, colour=colour))
     if text:
         print(text, file=out)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TextIO
 
-from mlpipe_ci.ci.github import workflow_commands as actions
+from mlpipe_ci.ci.github import workflow_commands
 from mlpipe_ci.ci.github.runner import reads_commands
 from mlpipe_ci.cli.locate import find_git, start_directory
 from mlpipe_ci.cli.options import CommonOptions, add_common, add_format
@@ -53,7 +53,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         print(FORMATS[wanted](checked), file=out)
     if reads_commands(env):
         for diagnostic in (fault for one in checked for fault in one.diagnostics):
-            print(actions.diagnostic(diagnostic), file=out if wanted == "text" else err)
+            print(workflow_commands.diagnostic(diagnostic), file=out if wanted == "text" else err)
     errors = any(fault.level == "error" for one in checked for fault in one.diagnostics)
     return WorkflowError.exit_code if errors else 0
 

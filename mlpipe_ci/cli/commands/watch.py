@@ -31,7 +31,7 @@ from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
-from mlpipe_ci.report import diagnostics as faults
+from mlpipe_ci.report import diagnostics
 from mlpipe_ci.report.wording import escape_controls
 
 EXAMPLE = "mlpipe watch\n  mlpipe watch train --jobs 4"
@@ -115,7 +115,7 @@ def _run(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         return run.main(_of_run(options), env, out, err)
     except MlpipeError as error:
         found = error.diagnostics if isinstance(error, WorkflowError) else ()
-        lines = [line for diagnostic in found for line in faults.diagnostic_lines(diagnostic)]
+        lines = [line for diagnostic in found for line in diagnostics.diagnostic_lines(diagnostic)]
         print(*(lines or [f"mlpipe: {error}"]), sep="\n", file=err, flush=True)
         return error.exit_code
 

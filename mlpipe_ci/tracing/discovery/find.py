@@ -9,26 +9,25 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.tracing.access_log import ABSENT as MISSED
 from mlpipe_ci.tracing.access_log import (
     ADDED,
     APPENDED,
     CHANGED,
     DROPPED,
+    FOUND,
     GONE,
     IMPORTED,
     LISTED,
     MADE,
+    NOT_FOUND,
     OURS,
     OWN,
     READ,
     STATED,
     TREE,
 )
-from mlpipe_ci.tracing.access_log import EXISTS as FOUND
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery import env_variables as variables
-from mlpipe_ci.tracing.discovery import module_names as imports
+from mlpipe_ci.tracing.discovery import env_variables, module_names
 from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE, InputChecker
 from mlpipe_ci.tracing.discovery.noise import CACHE, TEMPORARY, is_noise, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess, changed
@@ -211,7 +210,7 @@ class InputDiscovery:
                 or self._is_declared(path)
             ):
                 continue
-            elif flag & MISSED and not flag & (FOUND | READ):
+            elif flag & NOT_FOUND and not flag & (FOUND | READ):
                 yield Input(path=path, digest=ABSENT)
             elif flag & STATED and os.path.isfile(self._at(path)):
                 yield self._checker.content(path)
@@ -232,20 +231,20 @@ class InputDiscovery:
     def _variables(self, flags: Mapping[str, int]) -> set[str]:
         """Environment variables that the step's command and its sources name."""
         step = self._step
-        found = variables.named_in_command(step.shell, step.run)
+        found = env_variables.named_in_command(step.shell, step.run)
         for path, flag in flags.items():
             name = path.rpartition("/")[2]
-            if flag & READ and (path.endswith(variables.SOURCES) or "." not in name):
-                found |= variables.variables_in(path, self._text(path))
+            if flag & READ and (path.endswith(env_variables.SOURCES) or "." not in name):
+                found |= env_variables.variables_in(path, self._text(path))
         return found - self._declared
 
     def _modules(self, flags: Mapping[str, int], trace: Trace) -> str:
         """Modules that the step's sources, or what they import, may ask for; `*` for any."""
-        found = imports.standard(trace.library)
+        found = module_names.standard(trace.library)
         found |= {top.partition(".")[0] for _, top in trace.packages}
         sources = [path for path, flag in flags.items() if flag & READ and _is_python(path)]
         for text in (self._step.run, *map(self._text, sources)):
-            names = imports.modules_in(text)
+            names = module_names.modules_in(text)
             if names is None:
                 return "*"
             found |= names
@@ -297,4 +296,4 @@ class InputDiscovery:
 
 
 def _is_python(path: str) -> bool:
-    return path.endswith(variables.PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]
+    return path.endswith(env_variables.PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.tracing.access_log import CHANGED, OURS, OWN, READ
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery import env_variables as variables
+from mlpipe_ci.tracing.discovery import env_variables
 from mlpipe_ci.tracing.discovery.noise import TEMPORARY, is_data, parts_of, prefixes
 
 MARKS = ("pyvenv.cfg", "conda-meta")
@@ -72,7 +72,7 @@ class OutsideAccess:
         """Environment variables that count because Python ran."""
         names = (os.path.basename(path) for _, path in self._trace.programs)
         ours = any(name.startswith("python") for name in names)
-        return set(variables.OF_PYTHON) if ours else set()
+        return set(env_variables.OF_PYTHON) if ours else set()
 
 
 def changed(path: str, since: float) -> bool:

@@ -5,8 +5,7 @@ import fcntl
 import os
 import signal
 
-from mlpipe_ci.tracing.seccomp import kernel
-from mlpipe_ci.tracing.seccomp import syscalls as calls
+from mlpipe_ci.tracing.seccomp import kernel, syscalls
 
 STANDARD_ERROR = 2
 TOLD, SPARE, FREE = 8, 9, 20
@@ -53,7 +52,7 @@ def become(
     listener, fault, bound = -1, 0, False
     if watched:
         try:
-            listener, bound = kernel.install(calls.program(machine), machine)
+            listener, bound = kernel.install(syscalls.program(machine), machine)
         except (OSError, KeyError) as error:
             fault = getattr(error, "errno", 0) or errno.ENOSYS
     words = (listener, fault, int(bound))

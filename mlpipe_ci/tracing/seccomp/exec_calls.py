@@ -2,7 +2,7 @@
 
 import os
 
-from mlpipe_ci.tracing.access_log import ABSENT, READ
+from mlpipe_ci.tracing.access_log import NOT_FOUND, READ
 from mlpipe_ci.tracing.seccomp.call_context import (
     HERE,
     Arguments,
@@ -45,7 +45,7 @@ class ExecCalls:
         found, status = context.resolver.find(full)
         if status is None:
             inside = context.is_inside(found)
-            return 0, (lambda: context.seen.saw(found, ABSENT)) if inside else None
+            return 0, (lambda: context.seen.saw(found, NOT_FOUND)) if inside else None
         if status.st_mode & SETUID and self._bound:
             context.faults[
                 f"{os.fsdecode(name)} needs rights that a watched command cannot get; "

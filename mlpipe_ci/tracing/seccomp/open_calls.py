@@ -3,7 +3,7 @@
 import os
 import stat
 
-from mlpipe_ci.tracing.access_log import ABSENT, EXISTS, LISTED, READ, STATED
+from mlpipe_ci.tracing.access_log import FOUND, LISTED, NOT_FOUND, READ, STATED
 from mlpipe_ci.tracing.seccomp.call_context import (
     GO_ON,
     HERE,
@@ -58,18 +58,18 @@ class OpenCalls:
     ) -> Verdict:
         given = arguments[flags] if flags >= 0 else 0
         full = self._context.full(thread, arguments, directory, path)
-        return self._look_up(thread, full, EXISTS | STATED, follow=not given & SYMLINK_NOFOLLOW)
+        return self._look_up(thread, full, FOUND | STATED, follow=not given & SYMLINK_NOFOLLOW)
 
     def _access(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
     ) -> Verdict:
         given = arguments[flags] if flags >= 0 else 0
         full = self._context.full(thread, arguments, directory, path)
-        return self._look_up(thread, full, EXISTS, follow=not given & SYMLINK_NOFOLLOW)
+        return self._look_up(thread, full, FOUND, follow=not given & SYMLINK_NOFOLLOW)
 
     def _lstat(self, thread: int, arguments: Arguments, directory: int, path: int) -> Verdict:
         full = self._context.full(thread, arguments, directory, path)
-        return self._look_up(thread, full, EXISTS | STATED, follow=False)
+        return self._look_up(thread, full, FOUND | STATED, follow=False)
 
     def _look_up(self, thread: int, full: bytes, there: int, *, follow: bool) -> Verdict:
         """`there`: what is noted of a path that is there."""
@@ -84,7 +84,7 @@ class OpenCalls:
         if not context.is_inside(found):
             context.elsewhere[full] = found
             return GO_ON
-        flag = ABSENT if status is None else there
+        flag = NOT_FOUND if status is None else there
         return context.refuses(found, status), lambda: context.seen.saw(found, flag)
 
     def _open(
@@ -118,7 +118,7 @@ class OpenCalls:
                 return refused, lambda: context.seen.wrote(
                     found, was_there=False, fresh=True, keeps=keeps
                 )
-            return refused, (lambda: context.seen.saw(found, ABSENT)) if inside else None
+            return refused, (lambda: context.seen.saw(found, NOT_FOUND)) if inside else None
         flag = _sort(status, flags)
         if flag == LISTED:
             self._imports.listed(thread, found, status.st_mtime_ns)
@@ -145,11 +145,11 @@ class OpenCalls:
 def _sort(status: os.stat_result, flags: int) -> int:
     """What opening something that is there tells, if it is not for writing; else 0."""
     if flags & os.O_PATH:
-        return EXISTS
+        return FOUND
     if stat.S_ISDIR(status.st_mode):
         return 0 if flags & WRITING else LISTED
     if stat.S_ISLNK(status.st_mode) or (flags & os.O_CREAT and flags & os.O_EXCL):
-        return EXISTS
+        return FOUND
     if stat.S_ISREG(status.st_mode) and not flags & (WRITING | os.O_TRUNC):
         return READ
     return 0

@@ -17,8 +17,7 @@ import time
 
 sys.path.insert(0, os.path.abspath(__file__).rpartition("/mlpipe_ci/")[0])
 
-from mlpipe_ci.tracing.seccomp import child, kernel
-from mlpipe_ci.tracing.seccomp import syscalls as calls
+from mlpipe_ci.tracing.seccomp import child, kernel, syscalls
 from mlpipe_ci.tracing.seccomp.dispatch import SyscallDispatcher
 from mlpipe_ci.tracing.strict import AccessRules, DeclaredOnly
 
@@ -171,7 +170,7 @@ class Supervisor:
             return  # it was killed meanwhile
         one, thread, _, number, arch, _, *arguments = kernel.NOTIFICATION.unpack_from(buffer)
         refused, deed = 0, None
-        if dispatcher and arch == calls.ARCHES[self._machine]:
+        if dispatcher and arch == syscalls.ARCHES[self._machine]:
             try:
                 refused, deed = dispatcher.look(thread, number, tuple(arguments))
             except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the step

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from mlpipe_ci.tracing.access_log import ABSENT, EXISTS, LISTED
+from mlpipe_ci.tracing.access_log import FOUND, LISTED, NOT_FOUND
 from mlpipe_ci.tracing.seccomp.call_context import (
     GO_ON,
     HERE,
@@ -52,7 +52,7 @@ class WriteCalls:
         context = self._context
         found, status = context.resolver.find(context.full(thread, arguments, HERE, 0))
         if status is None:
-            return 0, lambda: context.seen.saw(found, ABSENT)
+            return 0, lambda: context.seen.saw(found, NOT_FOUND)
         fresh = arguments[1] == 0
         refused = self._refuses(found, status)
         return refused, lambda: context.seen.wrote(found, was_there=True, fresh=fresh)
@@ -66,11 +66,11 @@ class WriteCalls:
         full = context.full(thread, arguments, directory, path).rstrip(b"/")
         found, status = context.resolver.find(full, follow=False)
         if status is None:
-            return 0, lambda: context.seen.saw(found, ABSENT)
+            return 0, lambda: context.seen.saw(found, NOT_FOUND)
         if folder != stat.S_ISDIR(status.st_mode) or (folder and _is_full(found)):
-            return self._fails(found, LISTED if folder else EXISTS)
+            return self._fails(found, LISTED if folder else FOUND)
         if not _may_change(found):
-            return self._fails(found, EXISTS)
+            return self._fails(found, FOUND)
         refused = self._refuses(found, status)
         context.resolver.forget()
         return refused, self._forgetting(lambda: context.seen.removed(found))
@@ -110,7 +110,7 @@ class WriteCalls:
         full = context.full(thread, arguments, directory, path)
         found, status = context.resolver.find(full, follow=False)
         if status is not None:
-            return 0, lambda: context.seen.saw(found, EXISTS)
+            return 0, lambda: context.seen.saw(found, FOUND)
         refused = self._refuses(found, status)
         context.resolver.forget()
         deed = self._forgetting(lambda: context.seen.wrote(found, was_there=False, fresh=True))
@@ -132,16 +132,16 @@ class WriteCalls:
         source, status = context.resolver.find(source_full, follow=False)
         destination, there = context.resolver.find(target_full, follow=False)
         if status is None:
-            return 0, lambda: context.seen.saw(source, ABSENT)
+            return 0, lambda: context.seen.saw(source, NOT_FOUND)
         given = arguments[flags] if flags >= 0 else 0
         if given & EXCHANGE:
             return 0, lambda: self._exchanged(source, destination)
         if there is not None and not _can_replace(status, there, destination, given):
             return self._fails(
-                source, destination, LISTED if stat.S_ISDIR(there.st_mode) else EXISTS
+                source, destination, LISTED if stat.S_ISDIR(there.st_mode) else FOUND
             )
         if not (_may_change(source) and _may_change(destination)):
-            return self._fails(source, EXISTS)
+            return self._fails(source, FOUND)
         refused = self._refuses(source, status) or self._refuses(destination, there)
         context.resolver.forget()
         is_directory = stat.S_ISDIR(status.st_mode)
@@ -164,7 +164,7 @@ class WriteCalls:
             context.full(thread, arguments, to, target), follow=False
         )
         if there is not None:
-            return 0, lambda: context.seen.saw(destination, EXISTS)
+            return 0, lambda: context.seen.saw(destination, FOUND)
         refused = self._refuses(destination, there)
         if status is None or not context.is_inside(source):
             return refused, lambda: context.seen.wrote(destination, was_there=False, fresh=True)

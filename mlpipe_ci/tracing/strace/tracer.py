@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlpipe_ci.tracing.access_log import (
-    ABSENT,
-    EXISTS,
+    FOUND,
     IMPORTED,
     LISTED,
+    NOT_FOUND,
     OWN,
     READ,
     STATED,
@@ -199,12 +199,12 @@ class _Reader:
         elif failed:
             inside = path.startswith(self._inside)
             if inside and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
-                seen.saw(path, ABSENT if error in MISSING else EXISTS)
+                seen.saw(path, NOT_FOUND if error in MISSING else FOUND)
         elif call in LOOKS:
             if call == "chdir":
                 self._where[process] = path
             if path.startswith(self._inside) or path == self._root:
-                seen.saw(path, EXISTS if "access" in call or call == "chdir" else EXISTS | STATED)
+                seen.saw(path, FOUND if "access" in call or call == "chdir" else FOUND | STATED)
                 self._imports.asked(int(process), path)
         elif call in {"execve", "execveat"}:
             self._ran(process, paths[0], path)
@@ -249,7 +249,7 @@ class _Reader:
         if b"O_TMPFILE" in text:
             return
         if b"O_PATH" in text:
-            self._seen.saw(path, EXISTS if inside else 0)
+            self._seen.saw(path, FOUND if inside else 0)
         elif listing or (os.path.isdir(path) and not writes):
             self._seen.saw(path, LISTED)
             self._imports.listed(process, path, 0)  # which time is not told
@@ -260,7 +260,7 @@ class _Reader:
             fresh = call == "creat" or b"O_TRUNC" in text or b"O_EXCL" in text
             self._seen.wrote(
                 path,
-                was_there=not known & (ABSENT | OWN),
+                was_there=not known & (NOT_FOUND | OWN),
                 fresh=fresh,
                 added=b"O_APPEND" in text and b"O_RDWR" not in text,
                 keeps=not fresh,
