@@ -41,12 +41,12 @@ def size(text: str) -> int:
 
 
 def collect_if_due(cache: Path, env: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Collect garbage if that is due, and nobody else does. A fault is told, and is no failure."""
+    """Collect garbage if that is due, and nobody else does. A fault is only a warning."""
     top = layout.top_of(cache)
     if not _is_due(top):
         return
-    with hold_if_free(layout.gc_lock(top)) as held:
-        if not held or not _is_due(top):
+    with hold_if_free(layout.gc_lock(top)) as is_locked:
+        if not is_locked or not _is_due(top):
             return
         (top / layout.COLLECTED).touch()
         # 20 ms to import, once a day.

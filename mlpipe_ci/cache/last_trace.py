@@ -7,23 +7,26 @@ from mlpipe_ci.core.frozen import frozen
 
 @frozen
 class LastTrace:
-    """`made`: when the result was made (seconds since 1970), 0 if there is none. `wrote`: paths
-    that the step wrote without declaring it, each with its digest. `reads`, `writes`, `variables`:
-    what a proposal would declare. `kept`: what it adds to, from run to run. `looked`: what
-    it looked for or listed, where a step writes that. `shared`: what it used while
-    another step wrote it. `unstored`: why there
-    is no result.
-    """
+    """What was seen of the step when it last succeeded here."""
 
     made: float = 0.0
+    """When the result was made (seconds since 1970); 0 if there is none."""
     wrote: tuple[tuple[str, str], ...] = ()
+    """Paths that the step wrote without declaring it, each with its digest."""
     reads: tuple[str, ...] = ()
+    """Paths that a proposal would declare as inputs."""
     writes: tuple[str, ...] = ()
+    """Paths that a proposal would declare as outputs."""
     variables: tuple[str, ...] = ()
+    """Environment variables that a proposal would declare."""
     kept: tuple[str, ...] = ()
+    """Files that it adds to, from run to run."""
     looked: tuple[str, ...] = ()
+    """Paths that it looked for or listed, where a step writes that."""
     shared: tuple[str, ...] = ()
+    """Paths that it used while another step wrote them."""
     unstored: str = ""
+    """Why there is no result."""
 
 
 NAMES = ("reads", "writes", "variables", "kept", "looked", "shared")

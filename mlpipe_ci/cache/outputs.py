@@ -1,4 +1,4 @@
-"""The outputs of a step in the work tree: are they right, and keep them in the store.
+"""The outputs of a step in the work tree: are they right, and save them in the store.
 
 How they come back: `restore`.
 """
@@ -38,11 +38,11 @@ class MissingOutputError(Exception):
 def save(
     root: Path, step: Step, store: Store | None, more: tuple[str, ...] = ()
 ) -> tuple[Output, ...]:
-    """Describe what a step wrote and, where there is a store, keep it. Raises MissingOutputError.
+    """Describe what a step wrote and, where there is a store, save it. Raises MissingOutputError.
 
     `more`: files that it wrote and did not declare.
 
-    An OSError of the store passes through: the outputs are there, they are just not kept.
+    An OSError of the store passes through: the outputs are there, they are just not saved.
     """
     found: list[Output] = []
     for declared in step.writes:
@@ -51,10 +51,10 @@ def save(
     found += [_described(root, path) for path in more]
     small = [o for o in found if o.kind == "file" and o.size < SMALL]
     packed = _packed(root, small, store) if store and len(small) > MANY else {}
-    return tuple(packed.get(o.path) or _kept(root, o, store) for o in found)
+    return tuple(packed.get(o.path) or _saved(root, o, store) for o in found)
 
 
-def _kept(root: Path, output: Output, store: Store | None) -> Output:
+def _saved(root: Path, output: Output, store: Store | None) -> Output:
     if output.kind != "file":
         return output
     path = f"{root}/{output.path}"

@@ -137,7 +137,7 @@ class LocalState:
         row = self._row("SELECT text FROM listings WHERE digest=?", digest)
         return row[0] if row else None
 
-    def keep_listings(self, texts: Iterable[tuple[str, str]]) -> None:
+    def save_listings(self, texts: Iterable[tuple[str, str]]) -> None:
         """Keep listings, by digest, as long as a step's last success has them."""
         if self._readonly:
             return
@@ -146,11 +146,11 @@ class LocalState:
             self._db.executemany("INSERT OR IGNORE INTO listings VALUES (?,?)", texts)
 
     def source(self, address: str) -> str | None:
-        """What was kept of data outside of git, by its address."""
+        """What was saved of data outside of git, by its address."""
         row = self._row("SELECT text FROM sources WHERE address=?", address)
         return row[0] if row else None
 
-    def keep_source(self, address: str, text: str) -> None:
+    def save_source(self, address: str, text: str) -> None:
         """Keep a text, if it is another one."""
         if self.source(address) != text:
             self._write("INSERT OR REPLACE INTO sources VALUES (?,?)", (address, text))
@@ -213,7 +213,7 @@ class LocalState:
 
 
 class _Rows:
-    """What `Memo` keeps, in the table `memo`."""
+    """The rows of `repo.digest_cache.DigestCache`, in the table `memo`."""
 
     def __init__(self, db: sqlite3.Connection, *, readonly: bool) -> None:
         self._db, self._readonly = db, readonly

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlpipe_ci.ci.github import event as github
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.event import Event, Kind
+from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.repo.git import Git
 
 Env = Mapping[str, str]
@@ -29,7 +29,7 @@ def with_checkout(event: Event, git: Git | None) -> Event:
     """Add what the clone says: the head; at a desk also the branch and the repository."""
     if git is None:
         return event
-    if event.kind is not Kind.DESK:
+    if event.kind is not EventKind.DESK:
         return replace(event, head=git.head())
     now = git.snapshot()
     attributes = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from mlpipe_ci.ci.github import pulls
 from mlpipe_ci.ci.github.client import client_of
 from mlpipe_ci.core.errors import GitHubError
-from mlpipe_ci.core.event import CacheAccess, Event, Kind
+from mlpipe_ci.core.event import CacheAccess, Event, EventKind
 
 MAIN = "main"
 
@@ -19,7 +19,7 @@ def merged_scope(event: Event, env: Mapping[str, str]) -> tuple[str | None, str]
 
     One request to GitHub, with the token; None where it merges none of the same repository.
     """
-    if event.kind is not Kind.PUSH or event.scopes != (MAIN,) or not event.sha:
+    if event.kind is not EventKind.PUSH or event.scopes != (MAIN,) or not event.sha:
         return None, ""
     try:
         number = pulls.merged_pull_request(client_of(env), event.sha)
@@ -32,7 +32,7 @@ def rights(event: Event, *, push: bool, merged: str | None = None) -> CacheAcces
     """`push`: the user at a desk wants results to be shared; `merged`: the scope of the pull
     request that this push to the default branch merges, if its results may be reused.
     """
-    if event.kind is Kind.DESK:
+    if event.kind is EventKind.DESK:
         return CacheAccess(reads=(MAIN,), writes=MAIN if push else None)
     if not event.trusted:
         return CacheAccess(reads=(MAIN,))

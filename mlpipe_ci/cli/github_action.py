@@ -90,35 +90,35 @@ def _pack(env: Mapping[str, str]) -> Path:
 
 def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
     """Give the steps of action.yml that follow, and the user's, what they ask for."""
-    told = {"code": str(code), "result": "error", **_facts(report_file(env))}
+    outputs = {"code": str(code), "result": "error", **_facts(report_file(env))}
     page = _page(words)
     if page and Path(page).exists():
-        told["page"] = page
+        outputs["page"] = page
     pack = _pack(env)
     if pack.with_name(f"{pack.name}.changed").exists():
-        told["pack"] = "changed"
-    set_outputs(env, told)
+        outputs["pack"] = "changed"
+    set_outputs(env, outputs)
 
 
 def _facts(path: Path) -> dict[str, str]:
     """The outputs of action.yml, from a run's report or a plan."""
     try:
-        told = json.loads(path.read_text("utf-8"))
+        report = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    steps: list[dict[str, Any]] = told["steps"]
+    steps: list[dict[str, Any]] = report["steps"]
     facts = {"report": str(path)}
-    if "result" not in told:
+    if "result" not in report:
         work = sum(step["action"] not in {"reuse", "skip"} for step in steps)
         return facts | {"result": "success", "has-work": _word(work > 0), "steps-run": "0"}
     counts = {status: sum(s["status"] == status for s in steps) for status in RAN}
     return facts | {
-        "result": told["result"],
+        "result": report["result"],
         "has-work": _word(sum(counts.values()) > 0),
         "steps-run": str(sum(counts.values())),
         "steps-reused": str(sum(s["status"] == "reused" for s in steps)),
         "steps-failed": str(counts["failed"] + counts["timed-out"]),
-        "comment-url": told.get("comment_url", ""),
+        "comment-url": report.get("comment_url", ""),
     }
 
 
@@ -176,10 +176,10 @@ def draw(env: Mapping[str, str], words: list[str]) -> None:
     """
     page = _page(words)
     try:
-        told = json.loads(report_file(env).read_text("utf-8")) if page else {"steps": []}
+        report = json.loads(report_file(env).read_text("utf-8")) if page else {"steps": []}
     except (OSError, ValueError):
         return
-    if not any(plot["series"] or "spec" in plot for s in told["steps"] for plot in s["plots"]):
+    if not any(plot["series"] or "spec" in plot for s in report["steps"] for plot in s["plots"]):
         return
     install = [sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]
     install += ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]

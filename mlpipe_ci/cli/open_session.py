@@ -17,7 +17,7 @@ from mlpipe_ci.ci.event import read_event, with_checkout
 from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.cli.step_selection import selected_steps
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.event import Event, Kind
+from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.settings import from_env
@@ -71,7 +71,7 @@ def open_session(
     state = LocalState(locations.state, readonly=readonly)
     sources = Sources(env, locations.cache, state, messages.line, messages.progress)
     items = partial(items_of, locations, state, sources)
-    request = load_request(locations, options, event, keep=not readonly, items=items)
+    request = load_request(locations, options, event, remember=not readonly, items=items)
     workflow = load(request)
     remote = remote_for(env, locations.git, options.checkout, fetch=options.fetch)
     history = History(locations.git, remote) if locations.git else None
@@ -179,7 +179,7 @@ def _store(
         workflow=workflow.file,
         run=str(event.run.id or os.urandom(4).hex()),
         warn=lambda text: messages.line(f"warning: {text}"),
-        tell=messages.progress,
+        progress=messages.progress,
         links=links,
     )
     return open_cache(request, decoded, env)
@@ -188,7 +188,7 @@ def _store(
 def _on_demand(options: SessionOptions, event: Event, store: Store) -> bool:
     """On a runner that brings results from elsewhere, nothing comes that no step reads."""
     if options.outputs == "auto":
-        return event.kind is not Kind.DESK and type(store) is not Store
+        return event.kind is not EventKind.DESK and type(store) is not Store
     return options.outputs == "needed"
 
 
@@ -198,20 +198,20 @@ def read_workflow(
     """Only the workflow. Raises an MlpipeError where something of it is wrong."""
     event = with_checkout(read_event(env), locations.git)
     items = partial(on_disk, locations.root)
-    return load(load_request(locations, options, event, keep=False, items=items))
+    return load(load_request(locations, options, event, remember=False, items=items))
 
 
 def load_request(
-    locations: Locations, options: SessionOptions, event: Event, *, keep: bool, items: FindItems
+    locations: Locations, options: SessionOptions, event: Event, *, remember: bool, items: FindItems
 ) -> LoadRequest:
-    """How to read the workflow file that the options mean. `keep`: it may be remembered."""
+    """How to read the workflow file that the options mean. `remember`: it may be remembered."""
     return LoadRequest(
         file=find_workflow_file(locations.start, options.file, locations.root),
         name=default_name(event, locations.root),
         github=dict(event.attributes),
         settings=options.settings,
         memory=locations.private / WORKFLOWS,
-        keep=keep,
+        remember=remember,
         items=items,
     )
 

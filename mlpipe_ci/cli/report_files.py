@@ -57,11 +57,11 @@ def write_reports(
         write(Path(directory, file.name), render(run, file.ending), say)
 
 
-def keep_last(directory: Path, told: dict[str, Any]) -> None:
+def save_last(directory: Path, record: dict[str, Any]) -> None:
     """Keep the report of the last run: whole, or as it was. It is no loss if it cannot be."""
     temporary = directory / f"{LAST_REPORT}.new"
     with suppress(OSError):
-        temporary.write_text(json.dumps(told), "utf-8")
+        temporary.write_text(json.dumps(record), "utf-8")
         temporary.replace(directory / LAST_REPORT)
 
 

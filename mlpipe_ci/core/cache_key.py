@@ -121,8 +121,8 @@ def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[s
         elif path not in after:
             found.append(f"{path} removed")
         elif before[path].digest != after[path].digest:
-            told = (before[path].digest, after[path].digest)
-            outside = all(digest.startswith(OUTSIDE) for digest in told)
+            digests = (before[path].digest, after[path].digest)
+            outside = all(digest.startswith(OUTSIDE) for digest in digests)
             found.append(f"{path} changed at its source" if outside else f"{path} changed")
         elif before[path].executable != after[path].executable:
             found.append(f"{path} {'is' if after[path].executable else 'no longer'} executable")

@@ -6,7 +6,7 @@ MlpipeError               exit code 2 unless a class says otherwise
 ├── PathError             a path of a step cannot be used
 │   └── MissingInputError an input is not there, and no earlier step writes it
 ├── SourceError           data outside of git cannot be had; exit code 1
-│   └── SourceMovedError  it changed between two looks at it
+│   └── SourceChangedError it changed between two looks at it
 ├── BusyError             another run has the work tree, and the user does not want to wait
 ├── GitError              git refused
 │   └── NoGitError        git is not installed
@@ -31,7 +31,7 @@ class UsageError(MlpipeError):
 class Diagnostic:
     """One thing that is wrong in a workflow file. Line and column count from 1.
 
-    `rule` is the kind of fault (see `report.faults.RULES`); `level` is `error` or `warning`;
+    `rule` is the kind of fault (see `report.diagnostics.RULES`); `level` is `error` or `warning`;
     `source` is the line itself.
     """
 

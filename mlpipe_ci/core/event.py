@@ -6,7 +6,7 @@ from typing import Any, Literal
 from mlpipe_ci.core.frozen import frozen
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What started the run, as far as the program cares."""
 
     DESK = "desk"
@@ -67,7 +67,7 @@ class CiRun:
 class Event:
     """What is known about the run from outside, the same for each CI system."""
 
-    kind: Kind = Kind.DESK
+    kind: EventKind = EventKind.DESK
     name: str = "desk"
     """The CI system's own word for the kind."""
     repository: str = ""
@@ -92,7 +92,7 @@ class Event:
     @property
     def is_proposed_change(self) -> bool:
         """True if what runs is only proposed, and must not lower the bar that it has to pass."""
-        return self.kind in {Kind.PROPOSAL, Kind.QUEUE}
+        return self.kind in {EventKind.PROPOSAL, EventKind.QUEUE}
 
 
 @frozen

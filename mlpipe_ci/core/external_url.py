@@ -11,7 +11,7 @@ from mlpipe_ci.core.paths import is_glob, literal_prefix
 from mlpipe_ci.core.workflow import ExternalInput
 
 
-class Layout(StrEnum):
+class UrlLayout(StrEnum):
     """What stands after the scheme of a URL, and whether it may mean many."""
 
     WEB = "web"
@@ -27,15 +27,15 @@ class Scheme:
     """`reader`: the import path of what makes a `sources.base.Reader` from the environment."""
 
     reader: str
-    layout: Layout = Layout.BUCKET
+    layout: UrlLayout = UrlLayout.BUCKET
 
 
 SCHEMES = {
-    "https": Scheme(reader="mlpipe_ci.sources.http:open_http", layout=Layout.WEB),
+    "https": Scheme(reader="mlpipe_ci.sources.http:open_http", layout=UrlLayout.WEB),
     "s3": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
     "gs": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
     "az": Scheme(reader="mlpipe_ci.sources.buckets:Buckets"),
-    "file": Scheme(reader="mlpipe_ci.sources.local:open_local", layout=Layout.DISK),
+    "file": Scheme(reader="mlpipe_ci.sources.local:open_local", layout=UrlLayout.DISK),
 }
 """The kinds of source, by the scheme of their URLs. Named in messages in this order."""
 ALIASES = {"http": "https", "s3a": "s3", "azure": "az"}
@@ -64,7 +64,7 @@ def scheme_of(url: str) -> Scheme | None:
     return SCHEMES.get(ALIASES.get(name, name)) if separator else None
 
 
-def layout_of(url: str) -> Layout | None:
+def layout_of(url: str) -> UrlLayout | None:
     """What stands after the scheme; None for one that mlpipe does not read."""
     scheme = scheme_of(url)
     return scheme.layout if scheme else None
@@ -72,13 +72,13 @@ def layout_of(url: str) -> Layout | None:
 
 def is_many(url: str) -> bool:
     """True if the URL means all objects that match it, or that begin with it."""
-    return layout_of(url) is not Layout.WEB and (url.endswith("/") or is_glob(key_of(url)))
+    return layout_of(url) is not UrlLayout.WEB and (url.endswith("/") or is_glob(key_of(url)))
 
 
 def key_of(url: str) -> str:
     """The path of an object in its bucket, or of a file, as it is written: nothing is decoded."""
     rest = url.partition("://")[2]
-    return rest.partition("/")[2] if layout_of(url) is not Layout.DISK else rest
+    return rest.partition("/")[2] if layout_of(url) is not UrlLayout.DISK else rest
 
 
 def bucket_of(url: str) -> str:
@@ -98,7 +98,7 @@ def address_of(external: ExternalInput, path: str) -> str:
     if not is_many(external.url):
         return external.url
     inner = path.removeprefix(external.path)
-    if layout_of(external.url) is Layout.DISK:
+    if layout_of(external.url) is UrlLayout.DISK:
         return f"file://{prefix_of(external.url)}/{inner}"
     return "/".join(filter(None, (bucket_of(external.url), prefix_of(external.url), inner)))
 
@@ -154,23 +154,23 @@ def problem_with(external: ExternalInput) -> str:
     return _form_fault(external, layout) or _path_fault(external)
 
 
-def _form_fault(external: ExternalInput, layout: Layout) -> str:
+def _form_fault(external: ExternalInput, layout: UrlLayout) -> str:
     from urllib.parse import urlsplit  # noqa: PLC0415 - see above
 
     url, parts = external.url, urlsplit(external.url)
-    if layout is Layout.DISK:
+    if layout is UrlLayout.DISK:
         wrong = parts.netloc or not parts.path.startswith("/")
         return f"'{url:.80}': write file:///absolute/path" if wrong else ""
     if not parts.hostname:
-        what = "host" if layout is Layout.WEB else "bucket"
+        what = "host" if layout is UrlLayout.WEB else "bucket"
         return f"'{url:.80}' names no {what}: {parts.scheme}://{what.upper()}/…"
-    if layout is not Layout.WEB and parts.query:
+    if layout is not UrlLayout.WEB and parts.query:
         return (
             f"'{redacted(url)}': an object store takes no query; for a signed URL write https://…"
         )
-    if layout is Layout.WEB and url.endswith("/"):
+    if layout is UrlLayout.WEB and url.endswith("/"):
         return f"'{redacted(url)}' is a directory; over https name one file"
-    if layout is Layout.WEB and is_glob(parts.path) and external.path.endswith("/"):
+    if layout is UrlLayout.WEB and is_glob(parts.path) and external.path.endswith("/"):
         return f"'{redacted(url)}' is a pattern; over https name one file"
     return ""
 

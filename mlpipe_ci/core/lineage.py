@@ -32,8 +32,8 @@ class LineageNode:
 
 def lineage_of(path: str, digest: str, find: Find) -> LineageNode:
     """Follow a file to its sources. `find` is asked once for each content."""
-    told: set[tuple[str, str]] = set()
-    found = _origin(Input(path=path, digest=digest), find, told)
+    followed: set[tuple[str, str]] = set()
+    found = _origin(Input(path=path, digest=digest), find, followed)
     readers = (one for one in find(digest) if one.metrics and _reads(one, path, digest))
     once = {(one.step, one.metrics): one for one in readers}
     return LineageNode(**(vars(found) | {"measured": tuple(once.values())}))
@@ -51,12 +51,12 @@ def read_by(result: Result) -> tuple[Input, ...]:
     return (*declared, *(item for item in seen if item.path not in known))
 
 
-def _origin(item: Input, find: Find, told: set[tuple[str, str]]) -> LineageNode:
+def _origin(item: Input, find: Find, followed: set[tuple[str, str]]) -> LineageNode:
     made = _maker(item, find)
-    if made is None or (item.path, item.digest) in told or len(told) >= MOST:
+    if made is None or (item.path, item.digest) in followed or len(followed) >= MOST:
         return LineageNode(path=item.path, digest=item.digest, result=made, again=made is not None)
-    told.add((item.path, item.digest))
-    inputs = tuple(_origin(one, find, told) for one in read_by(made))
+    followed.add((item.path, item.digest))
+    inputs = tuple(_origin(one, find, followed) for one in read_by(made))
     return LineageNode(path=item.path, digest=item.digest, result=made, inputs=inputs)
 
 

@@ -73,7 +73,7 @@ class PastMetrics:
 
 @frozen
 class GateResult:
-    """A gate, held against the metrics. `passed` is None where that could not be told, and the
+    """A gate, checked against the metrics. `passed` is None where that could not be told, and the
     gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
     file has it, and this change takes it away; `new`: only this change has it.
     """
@@ -86,7 +86,7 @@ class GateResult:
 
 @frozen
 class GateCheck:
-    """One gate to be held: where it comes from (see `Held`), and the values of its own file."""
+    """One gate to be checked, with the values of its own file. `origin`: see `GateResult`."""
 
     gate: Gate
     step: Step
@@ -96,43 +96,50 @@ class GateCheck:
 
 @frozen
 class StepOutcome:
-    """How one step ended. Times in seconds; `log_tail` the last lines that it printed.
-
-    `strict_gates`: `continue-on-error` forgives no missed gate: the change itself brought it.
-    `notes` are for the reader: outputs put back after a failure, a result that was not stored, …
-    `reads`, `writes`, `variables`: what was seen and is not declared; `tracer`: by which means.
-    `log`: the file with what it printed; of a reused step, the digest of that in the cache.
-    `cached_outputs`: what a reused result holds; `plots`: what is drawn of its plots.
-    `provenance`: how its result came to be; `history`: what it measured before, the newest last.
-    `source_unavailable`: it failed as data from outside of git cannot be had.
-    `samples`: see `Result`; `base`: what it measured for the base commit (None: not asked).
-    """
+    """How one step ended."""
 
     step: Step
     status: Status
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0
+    """How long it took."""
     saved_seconds: float = 0.0
+    """How long the reused result took when it was made."""
     exit_code: int | None = None
     attempts: int = 0
     outputs: tuple[str, ...] = ()
     metrics: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    """For the reader: outputs put back after a failure, a result that was not stored, …"""
     log_tail: tuple[str, ...] = ()
+    """The last lines that it printed."""
     reads: tuple[str, ...] = ()
+    """What it was seen to read and does not declare."""
     writes: tuple[str, ...] = ()
+    """What it was seen to write and does not declare."""
     variables: tuple[str, ...] = ()
+    """Environment variables that it was seen to use and does not declare."""
     tracer: str = ""
+    """What traced it."""
     log: str = ""
+    """The file with what it printed; of a reused step, the digest of that in the cache."""
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Each metric's values, one of each repetition, where the command ran several times."""
     base: BaseMetrics | None = None
+    """What it measured for the base commit; None: not asked."""
     provenance: Provenance | None = None
+    """How its result came to be."""
     history: tuple[PastMetrics, ...] = ()
+    """What it measured before, the newest last."""
     cached_outputs: tuple[Output, ...] = ()
+    """The outputs of a reused result."""
     plots: tuple[PlotData, ...] = ()
+    """What is drawn of its plots."""
     gates: tuple[GateResult, ...] = ()
     strict_gates: bool = False
+    """`continue-on-error` forgives no missed gate: the change itself brought it."""
     source_unavailable: bool = False
+    """It failed as data from outside of git cannot be had."""
 
     @property
     def missed_gates(self) -> tuple[GateResult, ...]:
@@ -187,26 +194,28 @@ class Transfers:
 
 @frozen
 class Run:
-    """One run: the workflow, what was compared, an outcome for each step, seconds in all.
-
-    `transfers`: None where no remote store was asked. `edges`: which step needs which. `url`: the
-    page of the run.
-    `root`: the directory of the repository, if it is on this machine. `removed_gates`: names
-    of steps with gates that the base branch's file has and this one has not. `comment_url`: the
-    comment on the pull request.
-    """
+    """One run of a workflow."""
 
     workflow: Workflow
     comparison: Comparison
+    """What was compared with what."""
     outcomes: tuple[StepOutcome, ...]
+    """One for each step, in the order of the workflow."""
     seconds: float
+    """In all."""
     cancelled: bool = False
     transfers: Transfers | None = None
+    """None where no remote store was asked."""
     edges: tuple[Edge, ...] = ()
+    """Which step needs which."""
     url: str = ""
+    """The page of the run."""
     root: str = ""
+    """The directory of the repository, if it is on this machine."""
     removed_gates: tuple[tuple[str, GateResult], ...] = ()
+    """Names of steps with gates that the base branch's file has and this one has not."""
     comment_url: str = ""
+    """The comment on the pull request."""
 
     @property
     def result(self) -> str:

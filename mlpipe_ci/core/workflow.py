@@ -73,7 +73,7 @@ class ForEach:
 class Plot:
     """A table or a picture that a step writes, and how it is drawn. `y`: names of columns.
 
-    `spec`: path of the user's own Vega-Lite. `kind`: None is told by the file's name.
+    `spec`: path of the user's own Vega-Lite. `kind`: None follows from the file's name.
     """
 
     path: str
@@ -113,16 +113,7 @@ class SecretVariable:
 
 @frozen
 class Step:
-    """One command with its inputs and outputs. Paths are relative to the root, with `/`.
-
-    `params`: dotted path and JSON text of each used part. `env` holds of a secret its name.
-    `external`: data that git does not have; their paths are among the inputs.
-    `each`: patterns of the files for each of which it runs, `!` takes out.
-    `directions`: patterns of names of metrics, and which are better: `higher` or `lower`. `repeat`:
-    how often the command runs, for the spread of its metrics.
-    `shared`: the workflow's inputs. `tracing`: None is the workflow's. `position`: which entry of
-    the file's list it comes from. `names_params`: it has `params` of its own.
-    """
+    """One command with its inputs and outputs. Paths are relative to the root, with `/`."""
 
     id: str
     name: str
@@ -131,30 +122,41 @@ class Step:
     shell: str = DEFAULT_SHELL
     working_directory: str = "."
     env: tuple[tuple[str, str], ...] = ()
+    """Of a variable with a secret, the secret's name."""
     secret_env: tuple[SecretVariable, ...] = ()
     inputs: tuple[str, ...] = ()
     external: tuple[ExternalInput, ...] = ()
+    """Data that git does not have; their paths are among the inputs."""
     shared: tuple[str, ...] = ()
+    """The workflow's inputs."""
     outputs: tuple[str, ...] = ()
     params: tuple[tuple[str, str], ...] = ()
+    """Dotted path and JSON text of each that it uses."""
     needs: tuple[str, ...] = ()
     condition: str | None = None
     strategy: StepInstance | None = None
+    """Which combination or item it is; None without a matrix and `each`."""
     timeout_minutes: float | None = None
     retries: int = 0
     continue_on_error: bool = False
     cache: bool | None = None
     each: tuple[str, ...] = ()
+    """Patterns of the files for each of which it runs; `!` excludes."""
     metrics: tuple[str, ...] = ()
     plots: tuple[Plot, ...] = ()
     directions: tuple[tuple[str, str], ...] = ()
+    """Patterns of names of metrics, and which are better: `higher` or `lower`."""
     gates: tuple[Gate, ...] = ()
     repeat: int = 1
+    """How often the command runs, for the spread of its metrics."""
     resources: Resources | None = None
     tracing: str | None = None
+    """None: as the workflow says."""
     line: int = 1
     position: int = 0
+    """Which entry of the file's list it comes from."""
     names_params: bool = False
+    """It has `params` of its own."""
 
     @cached_property
     def reads(self) -> tuple[str, ...]:

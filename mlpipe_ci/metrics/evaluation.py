@@ -17,7 +17,7 @@ GONE = "the step is gone, and its gates with it; take the gates away in a change
 
 @frozen(kw_only=False)
 class MetricsEvaluator:
-    """Weighs outcomes. `base`: the base branch's workflow where its gates hold, else None;
+    """Evaluates outcomes. `base`: the base branch's workflow where its gates count, else None;
     `measured`: what was measured for the base, by id of the step.
     """
 
@@ -26,7 +26,7 @@ class MetricsEvaluator:
     measured: Mapping[str, BaseMetrics] | None = None
 
     def evaluate(self, outcome: StepOutcome) -> StepOutcome:
-        """The outcome with the base's values, and each gate held against its metrics."""
+        """The outcome with the base's values, and each gate checked against its metrics."""
         step = outcome.step
         base = (self.measured or {}).get(step.id) if step.metrics or step.plots else None
         other = self._other(step)

@@ -11,8 +11,8 @@ from typing import Any
 
 from mlpipe_ci.core.expressions import (
     ExpressionError,
+    ExpressionScope,
     Name,
-    Scope,
     evaluate,
     missing_key,
     names,
@@ -60,7 +60,7 @@ def _check(check: GateCheck, outcome: StepOutcome, base: BaseMetrics) -> tuple[b
     if unknown:
         return (False if check.gate.require_base else None), unknown
     base_values = _values(asked, "base", nested_metrics(dict(base.metrics)))
-    scope = Scope(
+    scope = ExpressionScope(
         contexts={
             "metrics": metrics,
             "base": nested_metrics(dict(base.metrics)),

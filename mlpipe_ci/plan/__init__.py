@@ -1,1 +1,1 @@
-"""Decides each step: gathers the evidence, and says run, reuse, skip or maybe, with reasons."""
+"""Decides each step: collects the evidence, and says run, reuse, skip or maybe, with reasons."""

@@ -67,7 +67,7 @@ def base_commit_of(session: Session) -> BaseCommit | None:
 
 
 def evaluator(session: Session, say: Callable[[str], None], now: float) -> MetricsEvaluator:
-    """What outcomes are weighed by. What is not known of the base is said, and fails nothing."""
+    """What evaluates outcomes. What is not known of the base gives a warning, and fails nothing."""
     workflow, base = session.workflow, base_commit_of(session)
     proposed = session.event.is_proposed_change
     if not proposed and not any(step.metrics or step.plots for step in workflow.steps):
@@ -183,7 +183,7 @@ def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
             name=session.workflow.name,
             github=dict(session.event.attributes),
             memory=session.repo.private / BASE_WORKFLOWS,
-            keep=session.load_request.keep,
+            remember=session.load_request.remember,
             items=partial(_items, session, _tree(session, base, session.workflow)),
         )
         return load(request)
@@ -248,7 +248,7 @@ def _of(decision: Decision, base: BaseCommit) -> BaseMetrics:
 def _why_not(decision: Decision, base: BaseCommit) -> str:
     name = decision.step.name
     if decision.step.cache is False:
-        return f"no base: nothing is kept of {name}, which has cache: false"
+        return f"no base: nothing is saved of {name}, which has cache: false"
     if decision.result is not None:
         return f"no base: {name} wrote no metrics on {base.short}"
     return f"no base: {name} never ran on {base.short}"

@@ -6,8 +6,8 @@ from typing import Any
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.expressions import (
     ExpressionError,
+    ExpressionScope,
     Name,
-    Scope,
     bare,
     calls,
     condition,
@@ -73,7 +73,7 @@ def _waits(step: Step, context: ConditionContext, written: Written) -> tuple[str
     return tuple(found)
 
 
-def _refuse_unknown_metrics(source: str, scope: Scope) -> None:
+def _refuse_unknown_metrics(source: str, scope: ExpressionScope) -> None:
     """A metric that a step which succeeded does not have is a slip, not null."""
     for name in names(parse(bare(source))):
         of = name.keys[:2] if name.root.lower() == "steps" else ()
@@ -91,7 +91,7 @@ def _asked(name: Name, context: ConditionContext) -> list[str]:
     return [s.id for s in known if not name.keys or name.keys[0] in {s.id, s.group}]
 
 
-def _scope(step: Step, context: ConditionContext) -> Scope:
+def _scope(step: Step, context: ConditionContext) -> ExpressionScope:
     contexts = {
         "github": context.github,
         "env": dict(step.env),
@@ -103,7 +103,7 @@ def _scope(step: Step, context: ConditionContext) -> Scope:
     def hash_files(*patterns: Any) -> str:
         return context.hash_files(tuple(text(pattern) for pattern in patterns))
 
-    return Scope(contexts=contexts, functions={"hashfiles": hash_files}, strict=STRICT)
+    return ExpressionScope(contexts=contexts, functions={"hashfiles": hash_files}, strict=STRICT)
 
 
 def _steps(context: ConditionContext) -> dict[str, Any]:

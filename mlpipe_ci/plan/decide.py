@@ -17,46 +17,49 @@ FAILED = {"outcome": "failure", "conclusion": "failure"}
 
 @frozen
 class Evidence:
-    """All that is known about one step at the moment of its decision.
-
-    `condition`: value of its `if`, None if that is not known yet. `waits_for`: reasons why that,
-    or its inputs, are not known yet. `results`: those that fit and can be restored, best first.
-    `unusable`: why a stored result cannot be. `previous`: the parts of its last success here;
-    `opened`: those of now to hold against them, if `parts` leaves out names of files. `changed`:
-    which of its inputs the change under test touches, in words that begin with the path; `commits`:
-    words for the commits that did the first few of them. `discovered`: how what it read without
-    declaring it differs from the newest result. `unwatched`: why nothing tells what it reads;
-    `unstored`: why its last run left no result.
-    `unreachable`: why data from outside of git that it reads cannot be had, so that it will fail.
-    `forced`: the user wants it to run; `left_out`: the user asked for other steps. `blocked_by`:
-    names of steps that did not succeed. `notes`: what the reader should know about its inputs.
-    `now`: seconds since 1970.
-    """
+    """All that is known about one step at the moment of its decision."""
 
     condition: bool | None = True
+    """Value of its `if`; None: not known yet."""
     waits_for: tuple[str, ...] = ()
+    """Why its `if`, or its inputs, are not known yet."""
     parts: KeyParts | None = None
     key: str | None = None
     results: tuple[Result, ...] = ()
+    """Those that fit and can be restored, best first."""
     unusable: tuple[str, ...] = ()
+    """Why a stored result cannot be restored."""
     previous: KeyParts | None = None
+    """The parts of its last success here."""
     opened: KeyParts | None = None
+    """The parts of now to compare with `previous`, where `parts` leaves out names of files."""
     changed: tuple[str, ...] = ()
+    """Which of its inputs the change under test touches, in words that begin with the path."""
     commits: tuple[str, ...] = ()
+    """Words for the commits that did the first few of `changed`."""
     discovered: tuple[str, ...] = ()
+    """How what it read without declaring it differs from the newest result."""
     unwatched: str = ""
+    """Why nothing shows what it reads."""
     unstored: str = ""
+    """Why its last run left no result."""
     unreachable: str = ""
+    """Why data from outside of git that it reads cannot be had, so that it will fail."""
     forced: bool = False
+    """The user wants it to run."""
     failed_before: bool = False
     left_out: bool = False
+    """The user asked for other steps."""
     blocked_by: tuple[str, ...] = ()
+    """Names of steps that did not succeed."""
     notes: tuple[str, ...] = ()
+    """What the reader should know about its inputs."""
     now: float = 0.0
+    """Seconds since 1970."""
 
 
 class EvidenceSource(Protocol):
-    """Gathers the evidence about a step; the only hole through which a plan sees the world."""
+    """Collects the evidence about a step: all that a plan sees of the world."""
 
     def collect(
         self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Gathers what is known about a step: from the work tree, the cache, and the state."""
+"""Collects what is known about a step: from the work tree, the cache, and the state."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from mlpipe_ci.core.changes import Change, affects, describe_change
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
-from mlpipe_ci.core.event import Event, Kind
+from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
@@ -56,19 +56,25 @@ ALL_STEPS = Selection()
 
 @frozen
 class EvidenceCollector:
-    """Collects the evidence for plan and run. `now` in seconds since 1970. `metrics_only`: of
-    results nothing but the metrics is wanted, so that no output need be there.
-    """
+    """Collects the evidence for plan and run."""
 
     event: Event
+    """What started the run; `github` in an `if`."""
     workflow: Workflow
     repo: Repo
+    """The work tree with its digests, and what changed."""
     cache: Cache
+    """Stored results, and what is remembered of earlier runs here."""
     data: ExternalData
+    """Data that git does not have."""
     discovery: Discovery
+    """Compares discovered inputs with what is there now."""
     now: float
+    """Seconds since 1970."""
     selection: Selection = ALL_STEPS
+    """The steps that the user asked for."""
     metrics_only: bool = False
+    """Only the metrics of results are wanted: no output need be there."""
 
     @cached_property
     def declared(self) -> DeclaredOutputs:
@@ -152,7 +158,7 @@ class EvidenceCollector:
     @cached_property
     def _latest(self) -> dict[str, Result]:
         """The newest result of each step of this repository, where nothing is remembered of it."""
-        if not self.event.repository or self.event.kind is Kind.DESK:
+        if not self.event.repository or self.event.kind is EventKind.DESK:
             return {}
         found = self.cache.store.latest(self.cache.scopes)
         return {
@@ -205,7 +211,7 @@ class EvidenceCollector:
     def _matching_results(
         self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]
     ) -> Matches:
-        """The stored results of a key, held against what is there now."""
+        """The stored results of a key, compared with what is there now."""
         nothing = Matches(waits_for=waits_for)
         if step.cache is False or self._unwatched(step):
             return nothing

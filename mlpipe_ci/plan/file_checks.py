@@ -1,4 +1,4 @@
-"""What a workflow file says, held against the files that are there: faults and warnings."""
+"""What a workflow file says, checked against the files that are there: faults and warnings."""
 
 from collections.abc import Iterator, Sequence
 

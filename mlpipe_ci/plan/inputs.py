@@ -42,7 +42,7 @@ class InputResolver:
     def resolve(self, step: Step, written: Written) -> tuple[tuple[Input, ...], tuple[str, ...]]:
         """The step's inputs as far as they are known, and what it waits for to know the rest.
 
-        `written`: what the earlier steps of this run have the word about. Raises MissingInputError,
+        `written`: what the earlier steps of this run wrote or will write. Raises MissingInputError,
         PathError, SourceError.
         """
         found: dict[str, Input] = {}
@@ -62,9 +62,9 @@ class InputResolver:
             linked = [other for other in writers if has_links(written.get(other.id))]
             away = [other for other in linked if not self._is_here(written[other.id])]
             waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
-            told = _without_steps(written, linked) if linked else written
-            present = [] if away else self._present(pattern, step, writers, told)
-            if not present and not waits and not self._is_empty(pattern, writers, told):
+            known = _without_steps(written, linked) if linked else written
+            present = [] if away else self._present(pattern, step, writers, known)
+            if not present and not waits and not self._is_empty(pattern, writers, known):
                 raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)
         return self.tree.grouped(self._without(excludes, found)), tuple(waits)
@@ -114,7 +114,7 @@ class InputResolver:
         return [one for one in kept if one.path not in there] + list(present)
 
     def _is_written(self, path: str, written: Written) -> bool:
-        """True if a step of this run has the word about this path, and not the disk."""
+        """True if this run's results, not the disk, define the path."""
         return any(
             self.workflow.steps[w.step].id in written for w in self.declared.containing(path)
         )

@@ -4,7 +4,7 @@ Each answer says which it was, and why those above it did not hold.
 """
 
 from mlpipe_ci.core.errors import UsageError
-from mlpipe_ci.core.event import Event, IncomingChange, Kind
+from mlpipe_ci.core.event import Event, EventKind, IncomingChange
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import HEX_ID, Common, History, is_null
 
@@ -32,15 +32,15 @@ def base_of(event: Event, history: History) -> Base:
     head = event.head
     if head is None:
         return Base(how="no commit here that can be read")
-    if event.kind is Kind.DESK:
+    if event.kind is EventKind.DESK:
         return Base(commit=head, how="uncommitted changes against HEAD", worktree=True)
-    if event.kind is Kind.PROPOSAL:
+    if event.kind is EventKind.PROPOSAL:
         return _pull_request(event.change, history, head)
-    if event.kind is Kind.TAG:
+    if event.kind is EventKind.TAG:
         return _tag(history, head)
-    if event.kind is Kind.PUSH:
+    if event.kind is EventKind.PUSH:
         return _push(event, history, head)
-    if event.kind is Kind.QUEUE:
+    if event.kind is EventKind.QUEUE:
         return _known(history, event.change.before, "base of the merge group")
     return Base(how=f"'{event.name}' names no commit to compare with")
 
@@ -53,12 +53,12 @@ def base_named(event: Event, history: History, name: str) -> Base:
     if commit and head:
         found = history.merge_base(commit, head)
         found = found if found.tip else Common(problem=found.problem, tip=commit)
-    elif head and event.kind is not Kind.DESK:
+    elif head and event.kind is not EventKind.DESK:
         found = history.common(name.removeprefix("refs/heads/"), head)
     if not found.tip:
         why = f" ({found.problem})" if found.problem else ""
         raise UsageError(f"--base {name}: no such commit here; fetch it first (git fetch){why}")
-    at_once = event.kind is Kind.DESK or name == "HEAD"
+    at_once = event.kind is EventKind.DESK or name == "HEAD"
     if found.tip in found.bases or not found.bases:
         why = f" ({found.problem})" if found.problem else ""
         text = (

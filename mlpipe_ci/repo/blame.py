@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from mlpipe_ci.core.changes import Comparison
-from mlpipe_ci.core.event import Event, Kind
+from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import Git, History
 
@@ -45,7 +45,7 @@ class CommitAttribution:
         return found or self._only()
 
     def _dirty(self) -> frozenset[str]:
-        if self.git is None or self.event.kind is not Kind.DESK:
+        if self.git is None or self.event.kind is not EventKind.DESK:
             return frozenset()
         now = self.git.snapshot()
         return now.modified | now.untracked

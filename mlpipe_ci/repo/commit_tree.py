@@ -22,9 +22,9 @@ MOST_LINKS = 40
 
 
 class CommitTree(WorkTree):
-    """Answers as `Tree` does, for another commit. `then`: its files; `text`: a file's content there
-    by its path, None if it cannot be had (asked of symbolic links alone); `pointed`: data that DVC
-    tracked then.
+    """Answers as `WorkTree` does, for another commit. `then`: its files; `text`: a file's content
+    there by its path, None if it cannot be had (asked of symbolic links alone); `pointed`: data
+    that DVC tracked then.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class CommitTree(WorkTree):
                 yield path
 
     def known(self, path: str) -> Input | None:
-        """As `Tree.known`. Raises PathError."""
+        """As `WorkTree.known`. Raises PathError."""
         if path in self._then:
             return self._read(path, "", follow=False)[0]
         outside = path.startswith("/") or self._is_outside(path)

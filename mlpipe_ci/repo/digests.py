@@ -36,7 +36,7 @@ class Digests:
         self._settled: dict[str, tuple[Signature, Input]] = {}
 
     def add_outputs(self, paths: Iterable[str]) -> None:
-        """More that steps write; what was known of them is not so any more."""
+        """Register more outputs; forget their cached digests."""
         new = {path.rstrip("/") for path in paths} - self.outputs
         if new:
             self.outputs |= new

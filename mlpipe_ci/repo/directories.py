@@ -29,7 +29,7 @@ class Directories:
         self._with_git = with_git
         self._texts: dict[str, str | tuple[str, tuple[str, ...]]] = {}
 
-    def keep(self, texts: dict[str, str]) -> None:
+    def remember(self, texts: dict[str, str]) -> None:
         """Listings that were made elsewhere."""
         self._texts |= texts
 

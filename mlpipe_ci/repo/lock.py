@@ -50,11 +50,11 @@ def hold_if_free(path: Path) -> Iterator[bool]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        held = False
+        is_locked = False
     else:
-        held = True
+        is_locked = True
     try:
-        yield held
+        yield is_locked
     finally:
         os.close(descriptor)
 

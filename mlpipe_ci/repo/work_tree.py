@@ -163,7 +163,7 @@ class WorkTree:
     def grouped(self, inputs: list[Input]) -> tuple[Input, ...]:
         """Inputs as they go into a key: sorted, many files of one directory as a listing."""
         found, texts = grouped(inputs)
-        self._directories.keep(texts)
+        self._directories.remember(texts)
         return found
 
     def listing(self, digest: str) -> str | None:

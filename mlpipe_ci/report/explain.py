@@ -17,7 +17,7 @@ DIGITS = 12
 
 @frozen
 class Explained:
-    """A decision, what it is held against, and what differs since, in words.
+    """A decision, what it is compared with, and what differs since, in words.
 
     `previous`: the parts of the step's last success here, or those of `nearest`, the stored result
     that differs least. `newest`: the newest result of its key, whose discovered inputs are shown.

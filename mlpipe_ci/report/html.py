@@ -102,9 +102,13 @@ def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
 
 
 def _gates(run: Run) -> Iterator[dict[str, str]]:
-    held = [(o.step.name, gate) for o in run.outcomes for gate in o.gates]
-    words = {False: "gate missed", None: "gate passed, but could not be held", True: "gate held"}
-    for name, gate in (*held, *run.removed_gates):
+    gates = [(o.step.name, gate) for o in run.outcomes for gate in o.gates]
+    words = {
+        False: "gate missed",
+        None: "gate passed, but could not be checked",
+        True: "gate passed",
+    }
+    for name, gate in (*gates, *run.removed_gates):
         if not gate.passed or gate.origin == "base":
             yield {
                 "name": escape_controls(name),

@@ -43,14 +43,16 @@ SHOWN_FAILED = 5
 
 
 def metrics(run: Run) -> str:
-    """The numbers that the steps wrote, beside those of the base; how many gates held."""
-    held = sum(bool(gate.passed) for o in run.outcomes for gate in o.gates)
-    passed = f"✅ {held} gate{'' if held == 1 else 's'} passed" if held else ""
-    unheld = [(o.step.name, gate) for o in run.outcomes for gate in o.gates if gate.passed is None]
-    told = {gate.why for _, gate in unheld}
-    why = tuple(text for text in why_no_base(run) if text not in told)
+    """The numbers that the steps wrote, beside those of the base; how many gates passed."""
+    count = sum(bool(gate.passed) for o in run.outcomes for gate in o.gates)
+    passed = f"✅ {count} gate{'' if count == 1 else 's'} passed" if count else ""
+    unchecked = [
+        (o.step.name, gate) for o in run.outcomes for gate in o.gates if gate.passed is None
+    ]
+    known = {gate.why for _, gate in unchecked}
+    why = tuple(text for text in why_no_base(run) if text not in known)
     table = metric_tables.markdown(rows(run), run.comparison.base, why, SHOWN_METRICS)
-    notes = [f"➖ Not checked: {gate_text(gate)}" for _, gate in unheld[:SHOWN_FAILED]]
+    notes = [f"➖ Not checked: {gate_text(gate)}" for _, gate in unchecked[:SHOWN_FAILED]]
     parts = (table, passed, "<br>".join(notes))
     return "\n\n".join(part for part in parts if part)
 
@@ -103,8 +105,8 @@ def _row(outcome: StepOutcome) -> str:
     more = len(outcome.reasons) - SHOWN_REASONS
     why += f" and {more} more" if more > 0 else ""
     seen = undeclared(outcome)
-    told = () if outcome.failed else outcome.notes  # they are in the alert
-    notes = "".join(f"<br>{plain(note)}" for note in (*told, *((seen,) if seen else ())))
+    own = () if outcome.failed else outcome.notes  # they are in the alert
+    notes = "".join(f"<br>{plain(note)}" for note in (*own, *((seen,) if seen else ())))
     time = format_duration(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
     word = "missed a gate" if _above(outcome) else WORDS.get(outcome.status, "")
     mark = "🚫" if _above(outcome) else MARKS[outcome.status]
@@ -192,8 +194,10 @@ def graph(run: Run) -> str:
 def footer(run: Run) -> str:
     """Warnings, what went over the network, and what was compared with what."""
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
-    told = run.comparison.trigger and run.comparison.base is None  # above, as what started it
-    against = "" if told else compared(run.comparison)
+    has_trigger = (
+        run.comparison.trigger and run.comparison.base is None
+    )  # above, as what started it
+    against = "" if has_trigger else compared(run.comparison)
     parts = [
         f"{head}{plain(against)}".removesuffix(", "),
         format_duration(run.seconds),

@@ -51,9 +51,9 @@ def _to_do(run: Run) -> str:
             f"**To do:** make the model better, or, if this is meant, have the gate changed in "
             f"{code(run.workflow.file)}{whose}."
         )
-    unheld = sum(gate.passed is None for outcome in run.outcomes for gate in outcome.gates)
-    if unheld:
-        gates = "1 gate" if unheld == 1 else f"{unheld} gates"
+    unchecked = sum(gate.passed is None for outcome in run.outcomes for gate in outcome.gates)
+    if unchecked:
+        gates = "1 gate" if unchecked == 1 else f"{unchecked} gates"
         return (
             f"**To do:** nothing; {gates} could not be checked, with nothing to compare with yet."
         )
@@ -112,18 +112,18 @@ def next_steps(run: Run) -> str:
 
 
 def _gates(run: Run) -> Iterator[str]:
-    """Gates that were missed; then those that held, and that the change takes away."""
-    held = [(o.step.name, o.tolerated, gate) for o in run.outcomes for gate in o.gates]
-    held += [(name, False, gate) for name, gate in run.removed_gates]
-    missed = [one for one in held if one[2].passed is False]
+    """Gates that were missed; then those that passed, and that the change takes away."""
+    gates = [(o.step.name, o.tolerated, gate) for o in run.outcomes for gate in o.gates]
+    gates += [(name, False, gate) for name, gate in run.removed_gates]
+    missed = [one for one in gates if one[2].passed is False]
     for name, forgiven, gate in missed[:SHOWN_FAILED]:
         alert, allowed = ("NOTE", ", as allowed") if forgiven else ("CAUTION", "")
         yield f"> [!{alert}]\n> **{code(name)}** missed a gate{allowed}: {gate_text(gate)}"
     if len(missed) > SHOWN_FAILED:
         yield f"{len(missed) - SHOWN_FAILED} more gates were missed."
-    taken = [(name, gate) for name, _, gate in held if gate.passed and gate.origin == "base"]
+    taken = [(name, gate) for name, _, gate in gates if gate.passed and gate.origin == "base"]
     for name, gate in taken[:SHOWN_FAILED]:
-        yield f"> [!WARNING]\n> Gate of {code(name)} held: {gate_text(gate)}"
+        yield f"> [!WARNING]\n> Gate of {code(name)} passed: {gate_text(gate)}"
 
 
 def gate_text(gate: GateResult) -> str:

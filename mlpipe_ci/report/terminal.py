@@ -73,7 +73,7 @@ def _folded(decisions: list[Decision]) -> list[Decision]:
 
 
 def _likeness(decision: Decision) -> tuple[str, ...]:
-    """Equal for items that can be told in one line; what is no item is like nothing else."""
+    """Equal for items that fit in one line; a step without items is like no other."""
     name = whole(decision.step)
     if not name or decision.notes:
         return (decision.step.id,)
@@ -108,10 +108,10 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
 
 
 def gate_lines(outcome: StepOutcome) -> tuple[str, ...]:
-    """The gates that were missed, that could not be held, and those that a change takes away."""
-    words = {False: "gate missed", None: "gate not held"}
-    told = [gate for gate in outcome.gates if not gate.passed or gate.origin == "base"]
-    return tuple(f"{words.get(gate.passed, 'gate held')}: {gate_words(gate)}" for gate in told)
+    """The gates that were missed, that could not be checked, and those that a change takes away."""
+    words = {False: "gate missed", None: "gate not checked"}
+    shown = [gate for gate in outcome.gates if not gate.passed or gate.origin == "base"]
+    return tuple(f"{words.get(gate.passed, 'gate passed')}: {gate_words(gate)}" for gate in shown)
 
 
 def log_lines(outcome: StepOutcome) -> list[str]:

@@ -30,13 +30,13 @@ def run_json(run: Run) -> dict[str, Any]:
     """The run as values that `json.dumps` takes."""
     steps = [_outcome(outcome) for outcome in run.outcomes]
     head = _head(run.workflow, run.comparison)
-    told = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
-    told |= {"run_url": run.url} if run.url else {}
+    record = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
+    record |= {"run_url": run.url} if run.url else {}
     lost = [{"step": escape_controls(step), **_held(gate)} for step, gate in run.removed_gates]
-    told |= {"lost_gates": lost} if lost else {}
-    told |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
-    told |= {"transfers": _transfers(run.transfers)} if run.transfers else {}
-    return told | ({"comment_url": run.comment_url} if run.comment_url else {})
+    record |= {"lost_gates": lost} if lost else {}
+    record |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
+    record |= {"transfers": _transfers(run.transfers)} if run.transfers else {}
+    return record | ({"comment_url": run.comment_url} if run.comment_url else {})
 
 
 def _edge(edge: Edge) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def _edge(edge: Edge) -> dict[str, Any]:
 
 
 def _transfers(transfers: Transfers) -> dict[str, Any]:
-    told = {**vars(transfers), "scope": transfers.scope or None}
-    return told | {
+    record = {**vars(transfers), "scope": transfers.scope or None}
+    return record | {
         "remote": escape_controls(transfers.remote),
         "warnings": [escape_controls(text) for text in transfers.warnings],
     }
@@ -73,9 +73,9 @@ def _head(workflow: Workflow, comparison: Comparison) -> dict[str, Any]:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    told: dict[str, Any] = {"path": escape_controls(change.path), "change": change.change}
-    told |= {"from_base": True} if change.from_base else {}
-    return told | ({"pointer": escape_controls(change.pointer)} if change.pointer else {})
+    record: dict[str, Any] = {"path": escape_controls(change.path), "change": change.change}
+    record |= {"from_base": True} if change.from_base else {}
+    return record | ({"pointer": escape_controls(change.pointer)} if change.pointer else {})
 
 
 def _decision(decision: Decision) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _measured(base: BaseMetrics) -> dict[str, Any]:
     }
 
 
-def _making(provenance: Provenance) -> dict[str, Any]:
+def _provenance(provenance: Provenance) -> dict[str, Any]:
     return {
         "command": escape_control_lines(provenance.command),
         "params": {escape_controls(path): text for path, text in provenance.params},
@@ -133,7 +133,7 @@ def _making(provenance: Provenance) -> dict[str, Any]:
 
 def _drawn(plot: PlotData) -> dict[str, Any]:
     texts = ("path", "title", "x_label", "y_label")
-    told: dict[str, Any] = {name: escape_controls(getattr(plot, name)) for name in texts}
+    record: dict[str, Any] = {name: escape_controls(getattr(plot, name)) for name in texts}
     series = [
         {
             "name": escape_controls(one.name),
@@ -142,13 +142,13 @@ def _drawn(plot: PlotData) -> dict[str, Any]:
         }
         for one in plot.series
     ]
-    told |= {
+    record |= {
         "kind": plot.kind,
         "series": series,
         "notes": [escape_controls(note) for note in plot.notes],
     }
     pictures = {"picture": plot.picture, "base_picture": plot.base_picture, "spec": plot.spec}
-    return told | {name: text for name, text in pictures.items() if text}
+    return record | {name: text for name, text in pictures.items() if text}
 
 
 def _held(gate: GateResult) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def _held(gate: GateResult) -> dict[str, Any]:
 
 def _outcome(outcome: StepOutcome) -> dict[str, Any]:
     step = outcome.step
-    told: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
-    told |= {"undeclared": True} if step.declares_nothing else {}
-    told |= {"strict_gates": True} if outcome.strict_gates else {}
-    return told | {
+    record: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
+    record |= {"undeclared": True} if step.declares_nothing else {}
+    record |= {"strict_gates": True} if outcome.strict_gates else {}
+    return record | {
         "id": outcome.step.id,
         "name": escape_controls(outcome.step.name),
         "status": str(outcome.status),
@@ -180,7 +180,7 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
         "metrics": _metrics(outcome.metrics),
         "samples": {escape_controls(name): _numbers(many) for name, many in outcome.samples},
         "base": _measured(outcome.base) if outcome.base else None,
-        "making": _making(outcome.provenance) if outcome.provenance else None,
+        "making": _provenance(outcome.provenance) if outcome.provenance else None,
         "history": [
             {"commit": one.commit, "finished": one.finished, "metrics": _metrics(one.metrics)}
             for one in outcome.history

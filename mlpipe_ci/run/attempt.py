@@ -1,4 +1,4 @@
-"""Carries out one command: its outputs aside, then its result kept, or all put back."""
+"""Carries out one command: its outputs set aside, then its result saved, or all put back."""
 
 import os
 from dataclasses import replace
@@ -40,7 +40,7 @@ TAIL_BYTES = 1 << 16
 @frozen
 class Attempt:
     """A command that was started. `number` counts from 1; `more`: what the step wrote last time
-    without declaring it, and is aside as well; `gpus`: those that it may use.
+    without declaring it, and is set aside as well; `gpus`: those that it may use.
     """
 
     decision: Decision
@@ -59,7 +59,7 @@ class AttemptResult:
 
 
 def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -> Attempt:
-    """Start a step's command, its outputs aside. Raises PathError; then nothing runs."""
+    """Set a step's outputs aside and start its command. Raises PathError; then nothing runs."""
     step = decision.step
     refuse_links(context.repo.root, step, step.writes)
     notes = moved_note(context, step, context.transaction.clear_way(step))
@@ -90,7 +90,7 @@ def _start(context: RunContext, attempt: Attempt) -> None:
 
 
 def finish(context: RunContext, attempt: Attempt, ended: JobResult) -> AttemptResult:
-    """Keep what the command wrote, or put back what was there before."""
+    """Save what the command wrote, or put back what was there before."""
     context.repo.tree.forget()
     access, outcome = _ended(context, attempt, ended)
     notes = outcome.notes + attempt.notes
@@ -142,7 +142,9 @@ def _pointer_fault(context: RunContext, ended: JobResult) -> str:
 
 
 def _outside_fault(context: RunContext, step: Step, ended: JobResult) -> str:
-    """Who reads what a source has without naming it gets what another step had fetched, once."""
+    """A step that reads external data without declaring it would see a stale copy fetched for
+    another step.
+    """
     if not context.workflow.external_inputs:
         return ""
     for path in contents_read(ended.trace, context.repo.root):
@@ -156,7 +158,7 @@ def _outside_fault(context: RunContext, step: Step, ended: JobResult) -> str:
 
 
 def _remedy(context: RunContext, step: Step, lines: tuple[str, ...]) -> tuple[str, ...]:
-    """What a command may have looked for in vain, as nobody has said that it reads it."""
+    """What a command may have looked for in vain, as it does not declare it."""
     text = "\n".join(lines)
     for one in context.workflow.external_inputs:
         plain = one.path.rstrip("/")

@@ -1,6 +1,6 @@
 """Which steps must not run at the same time: from what is declared, and from what was seen. Pure.
 
-What the last traces show may be wrong today. So what each step really touches is held against what
+What the last traces show may be wrong today. So what each step really touches is compared with what
 ran beside it (`conflict`), and whoever read what another wrote is looked at again.
 """
 
@@ -19,7 +19,7 @@ NOTHING: frozenset[str] = frozenset()
 
 @frozen
 class FileAccess:
-    """What a step reads and writes beyond what it declares. A listed directory ends in `/`.
+    """What a step reads and writes without declaring it. A listed directory ends in `/`.
 
     `appends`: files that it only adds to, which several may do at once. `known`: it was watched, so
     there is nothing else.
@@ -45,7 +45,7 @@ def in_listed_order(workflow: Workflow) -> list[set[int]]:
 def dependencies(workflow: Workflow, access: Sequence[FileAccess]) -> list[set[int]]:
     """For each step those before it that have to end first, as nothing proves it independent.
 
-    `touched`: of each step by its last trace. A step whose reads are not known, or that has an
+    `access`: of each step, by its last trace. A step whose reads are not known, or that has an
     `if`, waits for all before it; one whose writes are not known is waited for by all after it.
     """
     more = {n: (*one.writes, *one.appends) for n, one in enumerate(access)}

@@ -11,10 +11,9 @@ from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.plan import StepFacts, Written
 from mlpipe_ci.core.run import StepOutcome
 from mlpipe_ci.core.workflow import Step, Workflow
-from mlpipe_ci.plan.decide import Evidence
+from mlpipe_ci.plan.decide import EvidenceSource
 from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.run.executors.base import Executor
 from mlpipe_ci.run.interrupts import Interrupts
@@ -24,13 +23,8 @@ from mlpipe_ci.tracing.discovery.discovery import Discovery
 NO_INTERRUPTS = Interrupts()
 
 
-class InputSource(Protocol):
+class RunEvidence(EvidenceSource, Protocol):
     """What is known about a step: see `plan.evidence`."""
-
-    def collect(
-        self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
-    ) -> Evidence:
-        """Say all that is known about the step now."""
 
     def inputs(self, step: Step) -> tuple[Input, ...]:
         """The step's inputs as they are now."""
@@ -38,27 +32,28 @@ class InputSource(Protocol):
 
 @frozen
 class RunContext:
-    """What a run works with.
-
-    `evidence`: what is known about a step at the moment of its decision. `transaction`: moves
-    outputs out of the way. `env`: the environment of all steps. `logs`: the directory of this run's
-    logs. `interrupts`: holds a first signal back while a result is saved. `evaluate`: gives an
-    outcome its gates. `sleep`: waits so many seconds before a command is tried again.
-    """
+    """What a run works with."""
 
     workflow: Workflow
-    evidence: InputSource
+    evidence: RunEvidence
+    """What is known about a step at the moment of its decision."""
     repo: Repo
     cache: Cache
     data: ExternalData
     discovery: Discovery
     transaction: OutputTransaction
+    """Sets outputs aside while their step runs."""
     executor: Executor
     env: Mapping[str, str]
+    """The environment of all steps."""
     logs: Path
+    """The directory of this run's logs."""
     interrupts: Interrupts = NO_INTERRUPTS
+    """Defers a first signal while a result is saved."""
     evaluate: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
+    """Gives an outcome the values of the base, and its gates."""
     sleep: Callable[[float], None] = time.sleep
+    """Waits so many seconds before a command is retried."""
 
     @cached_property
     def declared(self) -> DeclaredOutputs:

@@ -31,8 +31,8 @@ class Failures:
                 behind(self._step_order.after, index) if self._keep_going else set()
             )
 
-    def in_the_way(self, step: Step) -> tuple[str, ...]:
-        """Names of steps that failed, and for that this one does not run.
+    def blocking(self, step: Step) -> tuple[str, ...]:
+        """Names of steps that failed, for which this one does not run.
 
         Another combination of the same matrix does not count if `fail-fast` is false.
         """

@@ -16,7 +16,7 @@ from mlpipe_ci.sources.placement import Placement
 def fetch_inputs(context: RunContext, decision: Decision) -> Decision:
     """Put all into its place that the step reads. The decision, with notes for the reader.
 
-    Raises SourceError if it cannot be had, SourceMovedError if it is another one by now, PathError.
+    Raises SourceError if it cannot be had, SourceChangedError if it has changed, PathError.
     """
     if decision.unreachable:
         raise SourceError(decision.reasons[0])

@@ -1,4 +1,4 @@
-"""What a step touches beyond what it declares: now, and by its last trace.
+"""What a step touches without declaring it: now, and by its last trace.
 
 A path that was looked for in vain counts as the file and as the directory that it might become; a
 listed directory ends in `/`. What Python's import lists says nothing about data.

@@ -9,14 +9,14 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is kept.
+    """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is saved.
 
     Without `watch` nothing is changed: Python's own handlers do what they do. `count`: of signals.
     """
 
     def __init__(self) -> None:
         self.count = 0
-        self._holding = self._pending = False
+        self._deferring = self._pending = False
         self._urgent: Callable[[], None] | None = None
 
     @contextmanager
@@ -33,13 +33,13 @@ class Interrupts:
                 signal.signal(number, before[number])
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """What is done here is worth more than a second or two: the first signal waits for it."""
-        self._holding = True
+    def deferred(self) -> Iterator[None]:
+        """Let the first signal wait: what is done here is worth more than a second or two."""
+        self._deferring = True
         try:
             yield
         finally:
-            self._holding = False
+            self._deferring = False
 
     def check(self) -> None:
         """Raise the KeyboardInterrupt that was held back, if there is one."""
@@ -49,7 +49,7 @@ class Interrupts:
 
     def ending(self, urgent: Callable[[], None]) -> None:
         """From now on the run ends anyway: another signal calls `urgent`, and raises only if the
-        result of a step is kept just then.
+        result of a step is saved just then.
         """
         self._pending, self._urgent = False, urgent
 
@@ -57,9 +57,9 @@ class Interrupts:
         self.count += 1
         if self._urgent:
             self._urgent()
-            if self._holding:
+            if self._deferring:
                 raise KeyboardInterrupt
-        elif self._holding and not self._pending:
+        elif self._deferring and not self._pending:
             self._pending = True
         else:
             raise KeyboardInterrupt

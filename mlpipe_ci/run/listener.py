@@ -1,4 +1,4 @@
-"""Who is told how a run goes: a screen, or a program that uses mlpipe as a library."""
+"""Who follows a run: a screen, or a program that uses mlpipe as a library."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from mlpipe_ci.core.workflow import Workflow
 
 
 class Listener(Protocol):
-    """Is told what happens. `output` is called from several threads, the rest from one."""
+    """Gets what happens. `output` is called from several threads, the rest from one."""
 
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
         """The run begins."""
@@ -34,7 +34,7 @@ class Listener(Protocol):
 
 
 class SilentListener:
-    """Does nothing with what it is told."""
+    """Ignores all."""
 
     def head(self, workflow: Workflow, comparison: Comparison) -> None:
         """Do nothing."""

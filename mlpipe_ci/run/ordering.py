@@ -30,7 +30,7 @@ class StepOrder:
 
     @cached_property
     def touched(self) -> list[FileAccess]:
-        """What each step touched beyond what it declares, when it last succeeded."""
+        """What each step touched without declaring it, when it last succeeded."""
         return [
             access_of_last_success(self._context, step) for step in self._context.workflow.steps
         ]

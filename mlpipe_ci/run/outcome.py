@@ -22,11 +22,11 @@ MOST_INPUTS = 50
 
 def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
     """The outcome of a step; `more`: further fields of it."""
-    step, reasons, provenance = decision.step, decision.reasons, _making(decision)
+    step, reasons, provenance = decision.step, decision.reasons, _provenance(decision)
     return StepOutcome(step=step, status=status, reasons=reasons, provenance=provenance, **more)
 
 
-def _making(decision: Decision) -> Provenance | None:
+def _provenance(decision: Decision) -> Provenance | None:
     """How the step's result came to be; who made it is known of a reused one."""
     parts, result = decision.parts, decision.result
     if parts is None:
@@ -58,7 +58,7 @@ def record_success(
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:
         texts = ((digest, context.repo.tree.listing(digest) or "") for digest in listings)
-        context.cache.state.keep_listings(texts)
+        context.cache.state.save_listings(texts)
     context.cache.state.succeeded(file, decision.step.id, parts, seconds, last)
 
 

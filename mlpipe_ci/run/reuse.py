@@ -31,20 +31,24 @@ class OutputReuse:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._held: dict[str, Decision] = {}
+        self._deferred: dict[str, Decision] = {}
         self.wrote = False
 
     @property
     def written(self) -> Written:
         """What reused steps wrote that is not in the work tree."""
-        return {id_: held.result.outputs for id_, held in self._held.items() if held.result}
+        return {
+            id_: decision.result.outputs
+            for id_, decision in self._deferred.items()
+            if decision.result
+        }
 
     def take(self, decision: Decision, result: Result) -> StepOutcome:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         context, step = self._context, decision.step
         restorer = self._restorer(step)
         if context.cache.on_demand and not has_links(result.outputs):
-            self._held[step.id] = decision
+            self._deferred[step.id] = decision
             wanted = () if result.metrics else step.metrics
             metrics = tuple(o for o in result.outputs if o.path in wanted)
             restored, moved = restorer.some(step, metrics), NOTHING
@@ -87,11 +91,11 @@ class OutputReuse:
 
     def deferred(self) -> Iterator[Decision]:
         """Reused steps whose outputs are not in the work tree."""
-        yield from self._held.values()
+        yield from self._deferred.values()
 
     def deferred_for(self, step: Step) -> Iterator[Decision]:
         """Reused steps of which a step that runs may read something that is not there yet."""
-        for decision in tuple(self._held.values()):
+        for decision in tuple(self._deferred.values()):
             other, result = decision.step, decision.result
             named = other.group in step.needs or not step.inputs or other.declares_nothing
             reads = [pattern for pattern in step.reads if not pattern.startswith("!")]
@@ -101,7 +105,7 @@ class OutputReuse:
 
     def restore(self, decision: Decision) -> None:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
-        del self._held[decision.step.id]
+        del self._deferred[decision.step.id]
         if decision.result:
             self._restorer(decision.step).all(decision.step, self._wanted(decision.result))
             self._context.repo.tree.forget()
@@ -140,7 +144,7 @@ class OutputReuse:
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""
-        if result.samples or (result.metrics and step.id in self._held):
+        if result.samples or (result.metrics and step.id in self._deferred):
             return result.metrics  # the files are not brought for it, or one of many
         try:
             return read_all_metrics(self._context, step)

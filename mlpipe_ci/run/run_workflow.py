@@ -32,12 +32,12 @@ IN_A_HURRY = 3.0
 
 
 def run_workflow(session: Session, settings: RunSettings, listener: Listener) -> Run:
-    """Run what the workflow needs. What a killed run left set aside is put back first.
+    """Run what the workflow needs. Outputs that a killed run set aside are put back first.
 
     The caller holds the lock of the work tree. Raises MlpipeError where the run cannot start;
     whatever goes wrong in a step is part of the run.
     """
-    context = ExecutorContext(printed=listener.output, held=settings.locks, jobs=settings.jobs)
+    context = ExecutorContext(printed=listener.output, locks=settings.locks, jobs=settings.jobs)
     with closing(make_executor(settings.executor, context)) as executor:
         if not executor.can_trace:
             why = f"executor {settings.executor} cannot trace"
@@ -74,11 +74,11 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
     )
     outcomes, cancelled = _carry_out(context, plan, settings, listener)
     _finish(session, listener, cancelled=cancelled)
-    told = with_history(outcomes, cache.store, cache.scopes)
+    with_past = with_history(outcomes, cache.store, cache.scopes)
     run = Run(
         workflow=workflow,
         comparison=repo.comparison,
-        outcomes=with_plots(told, repo.root, cache.store, settings.largest_plot),
+        outcomes=with_plots(with_past, repo.root, cache.store, settings.largest_plot),
         seconds=time.monotonic() - started,
         cancelled=cancelled,
         transfers=cache.store.transfers(),
@@ -119,7 +119,7 @@ def _carry_out(
     cancelled = False
     with context.interrupts.watch():
         try:
-            _tell(runner.run(), context, listener)
+            _notify(runner.run(), context, listener)
         except KeyboardInterrupt:
             cancelled = True
             context.interrupts.ending(context.executor.kill)
@@ -129,25 +129,27 @@ def _carry_out(
             listener.close()
             listener.message("interrupted; ending what runs (once more: at once)")
             with suppress(KeyboardInterrupt):
-                _tell(runner.end(), context, listener)
+                _notify(runner.end(), context, listener)
         finally:
             listener.close()
             context.executor.close()
             put_back = context.transaction.roll_back_all()
         if cancelled:
-            _tell(runner.cancelled(put_back), context, listener)
+            _notify(runner.cancelled(put_back), context, listener)
     return runner.outcomes, cancelled
 
 
-def _tell(items: Iterator[Decision | StepOutcome], context: RunContext, listener: Listener) -> None:
+def _notify(
+    updates: Iterator[Decision | StepOutcome], context: RunContext, listener: Listener
+) -> None:
     durations: dict[str, float] | None = None
-    for item in items:
-        if isinstance(item, StepOutcome):
-            listener.end(item)
+    for update in updates:
+        if isinstance(update, StepOutcome):
+            listener.end(update)
             continue
-        if item.action is Action.RUN and durations is None:
+        if update.action is Action.RUN and durations is None:
             durations = context.cache.state.durations(context.workflow.file)
-        listener.start(item, (durations or {}).get(item.step.id))
+        listener.start(update, (durations or {}).get(update.step.id))
 
 
 def _finish(session: Session, listener: Listener, *, cancelled: bool) -> None:

@@ -23,22 +23,17 @@ from mlpipe_ci.run.reuse import OutputReuse
 from mlpipe_ci.run.running import Conflict, RunningSteps
 from mlpipe_ci.run.settings import IN_ORDER, RunSettings
 
-Item = Decision | StepOutcome
-MOST_MOVES = 3
+Update = Decision | StepOutcome
+MOST_SOURCE_CHANGES = 3
 """How often a step is decided again as its source changes meanwhile."""
 INTERRUPTED = ("the run was interrupted",)
-WELL = (Status.SUCCEEDED, Status.REUSED)
+SUCCESSFUL = (Status.SUCCEEDED, Status.REUSED)
 
 
 class Runner:
     """One run. `planned`: what `make_plan` has decided a moment ago. It holds as long as no command
     was run. From then on inputs are looked at on the disk: what an earlier step wrote may have been
     changed by another since.
-
-    `_damaged`: decisions for steps whose stored outputs could not be brought back. `_untold`: what
-    ended, and was not yielded yet. `_begun`: steps whose command was announced, and has no
-    outcome yet. `_ended_with`: the last outcome that was yielded of each step; one that was reused
-    may have to run after all.
     """
 
     def __init__(
@@ -55,18 +50,29 @@ class Runner:
             RunningSteps(context, many=settings.jobs > 1),
             OutputReuse(context),
         )
-        self._facts: dict[str, Mapping[str, Any] | None] = {}
-        self._done: dict[str, StepOutcome] = {}
         self._failures = Failures(context, self._step_order, keep_going=settings.keep_going)
-        self._damaged: dict[str, Decision] = {}
-        self._untold: dict[str, StepOutcome] = {}
-        self._why: dict[str, str] = {}
-        self._begun: set[str] = set()
-        self._ended_with: dict[str, StepOutcome] = {}
-        self._moved: dict[int, int] = {}
-        self._known = {decision.step.id: decision for decision in planned if _is_certain(decision)}
 
-    def run(self) -> Iterator[Item]:
+        # By the id of a step:
+        # What an `if` may ask of a step that is done.
+        self._facts: dict[str, Mapping[str, Any] | None] = {}
+        # How a step ended that is done; it may have to run again.
+        self._done: dict[str, StepOutcome] = {}
+        # The decision to run, as the stored outputs could not be restored.
+        self._damaged: dict[str, Decision] = {}
+        # How a command ended, until that is yielded.
+        self._unreported: dict[str, StepOutcome] = {}
+        # Why a step runs again: it read what another one wrote at the same time.
+        self._rerun_reasons: dict[str, str] = {}
+        # Steps whose decision to run was yielded, and their outcome was not.
+        self._begun: set[str] = set()
+        # The last outcome that was yielded.
+        self._reported: dict[str, StepOutcome] = {}
+        # How often, by index, a source changed between the decision and the fetch.
+        self._source_changes: dict[int, int] = {}
+        # Decisions of the plan; they hold until a command runs.
+        self._planned = {one.step.id: one for one in planned if _is_certain(one)}
+
+    def run(self) -> Iterator[Update]:
         """Yield for each step its decision before, and its outcome after it was carried out.
 
         Where a stored result turns out to be damaged, a second decision follows the first; also
@@ -74,18 +80,18 @@ class Runner:
         has read what another wrote at the same time. What the user can mend (a path, an expression)
         fails the step, not the run.
         """
-        for item in self._items():
-            if isinstance(item, StepOutcome):
-                self._note(item)
-            elif item.action is Action.RUN:
-                self._begun.add(item.step.id)
-            yield item
+        for update in self._updates():
+            if isinstance(update, StepOutcome):
+                self._record(update)
+            elif update.action is Action.RUN:
+                self._begun.add(update.step.id)
+            yield update
 
-    def _note(self, outcome: StepOutcome) -> None:
+    def _record(self, outcome: StepOutcome) -> None:
         self._begun.discard(outcome.step.id)
-        self._ended_with[outcome.step.id] = outcome
+        self._reported[outcome.step.id] = outcome
 
-    def _items(self) -> Iterator[Item]:
+    def _updates(self) -> Iterator[Update]:
         while True:
             while self._has_room() and (index := self._next()) is not None:
                 yield from self._take(index)
@@ -104,19 +110,17 @@ class Runner:
             self._context.executor.cancel(self._steps[index].id)
 
     def end(self) -> Iterator[StepOutcome]:
-        """Wait for running commands after `cancel`; results of those that finished on their own are
-        saved.
-        """
+        """Wait for running commands after `cancel`; what finished on its own is saved."""
         while self._running.busy:
             self._context.executor.wait(None)
-            with self._context.interrupts.held():
+            with self._context.interrupts.deferred():
                 index, attempt_result = self._finish()
                 self._running.remove(index, attempt_result.access)
-        for outcome in self._untold.values():
+        for outcome in self._unreported.values():
             cancelled = outcome.status is Status.CANCELLED
-            told = replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
-            self._note(told)
-            yield told
+            reported = replace(outcome, reasons=INTERRUPTED) if cancelled else outcome
+            self._record(reported)
+            yield reported
 
     def cancelled(self, put_back: Mapping[str, tuple[str, ...]]) -> Iterator[StepOutcome]:
         """After `end`, of the steps without an outcome: those that ran are cancelled, those that
@@ -124,7 +128,7 @@ class Runner:
         """
         for step in self._steps:
             ran = step.id in self._begun
-            if step.id in self._ended_with and not ran:
+            if step.id in self._reported and not ran:
                 continue
             back = put_back.get(step.id)
             outcome = StepOutcome(
@@ -133,18 +137,18 @@ class Runner:
                 reasons=INTERRUPTED,
                 notes=(f"put back from before: {', '.join(back)}",) if back else (),
             )
-            self._note(outcome)
+            self._record(outcome)
             yield outcome
 
     @property
     def outcomes(self) -> tuple[StepOutcome, ...]:
         """Those that were yielded, in the order of the steps."""
-        known = self._ended_with
+        known = self._reported
         return tuple(known[step.id] for step in self._steps if step.id in known)
 
     def _has_room(self) -> bool:
-        """True if another command may be started. One that waits to be tried again keeps its
-        place.
+        """True if another command may be started. One that waits to be retried counts as
+        running.
         """
         if len(self._running) >= self._settings.jobs:
             return False
@@ -155,34 +159,34 @@ class Runner:
 
     # -- a step begins --------------------------------------------------------------------------
 
-    def _take(self, index: int) -> Iterator[Item]:
+    def _take(self, index: int) -> Iterator[Update]:
         """Decide a step; skip it, reuse its result, or start its command."""
         step = self._steps[index]
         self._scheduler.begin(index)
         decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
-        in_the_way = self._failures.in_the_way(step)
+        blocked_by = self._failures.blocking(step)
         try:
             if not self._may_be_hashed(index):
-                return
-            decision = self._decision(step, in_the_way)
+                return  # another step runs first; this one is decided again after it
+            decision = self._decision(step, blocked_by)
             if self._is_written_now(index, decision):
-                return
+                return  # decided again once the step that writes it is done
             if decision.action is not Action.RUN:
-                told = self._is_told(decision)
-                if not told:
+                repeated = self._still_holds(decision)
+                if not repeated:
                     yield decision
-                decision, outcome = self._without_command(decision, in_the_way)
-                if told and outcome:
+                decision, outcome = self._without_command(decision, blocked_by)
+                if repeated and outcome:
                     self._scheduler.end(index)
                     return
             if outcome is None:
-                if self._supply(index, tuple(self._reuse.deferred_for(step))):
+                if self._bring_back(index, tuple(self._reuse.deferred_for(step))):
                     yield decision
                     self._start(index, fetch_inputs(self._context, decision))
-                return
+                return  # its command runs now; or another step first, and this one later
         except MlpipeError as error:
             if self._is_looked_at_again(index, error):
-                return
+                return  # decided again at once
             lacked = isinstance(error, SourceError)
             outcome = make_outcome(
                 decision, Status.FAILED, notes=(str(error),), source_unavailable=lacked
@@ -194,33 +198,35 @@ class Runner:
         condition = self._steps[index].condition
         if not condition or "hashFiles" not in condition:
             return True
-        return self._supply(index, tuple(self._reuse.deferred()))
+        return self._bring_back(index, tuple(self._reuse.deferred()))
 
     def _is_looked_at_again(self, index: int, error: MlpipeError) -> bool:
         """A source has changed since the step was decided, so it is decided anew; not for ever."""
-        moves = self._moved.get(index, 0) + 1
-        if not isinstance(error, SourceChangedError) or moves > MOST_MOVES:
+        changes = self._source_changes.get(index, 0) + 1
+        if not isinstance(error, SourceChangedError) or changes > MOST_SOURCE_CHANGES:
             return False
-        self._known, self._moved[index] = {}, moves
+        self._planned, self._source_changes[index] = {}, changes
         self._scheduler.later(index)
         return True
 
-    def _decision(self, step: Step, in_the_way: tuple[str, ...]) -> Decision:
+    def _decision(self, step: Step, blocked_by: tuple[str, ...]) -> Decision:
         damaged = self._damaged.get(step.id)
-        if decision := damaged or self._known.get(step.id):
+        if decision := damaged or self._planned.get(step.id):
             return decision
         evidence = self._context.evidence.collect(
-            step, self._reuse.written, self._facts, in_the_way
+            step, self._reuse.written, self._facts, blocked_by
         )
-        if why := self._why.get(step.id, ""):  # its result may rest on what was there for a moment
+        if why := self._rerun_reasons.get(
+            step.id, ""
+        ):  # its result may rest on what was there for a moment
             forced = decide(step, replace(evidence, forced=True))
             return replace(forced, reasons=(why,)) if forced.action is Action.RUN else forced
         return decide(step, evidence)
 
-    def _is_told(self, decision: Decision) -> bool:
+    def _still_holds(self, decision: Decision) -> bool:
         """True if the step was looked at again, and what it did a moment ago still holds."""
         first = self._done.get(decision.step.id)
-        return decision.action is Action.REUSE and first is not None and first.status in WELL
+        return decision.action is Action.REUSE and first is not None and first.status in SUCCESSFUL
 
     def _is_written_now(self, index: int, decision: Decision) -> bool:
         """True if a stored result rests on what a step is writing: so it is looked at later."""
@@ -234,7 +240,7 @@ class Runner:
                 return True
         return False
 
-    def _supply(self, index: int, needed: tuple[Decision, ...]) -> bool:
+    def _bring_back(self, index: int, needed: tuple[Decision, ...]) -> bool:
         """Bring back what reused steps wrote; where that is damaged, that step runs first."""
         for decision in needed:
             try:
@@ -248,11 +254,11 @@ class Runner:
         return True
 
     def _without_command(
-        self, decision: Decision, in_the_way: tuple[str, ...]
+        self, decision: Decision, blocked_by: tuple[str, ...]
     ) -> tuple[Decision, StepOutcome | None]:
         """Skip or reuse; no outcome if the command has to run after all. Raises PathError."""
         if decision.action is Action.SKIP:
-            status = Status.BLOCKED if in_the_way else Status.SKIPPED
+            status = Status.BLOCKED if blocked_by else Status.SKIPPED
             return decision, make_outcome(decision, status)
         if decision.result is None:
             return decision, None
@@ -269,10 +275,10 @@ class Runner:
         """Start the command. Raises PathError."""
         step = decision.step
         gpus = self._pool.acquire(step)
-        self._known = {}
-        self._why.pop(step.id, None)
+        self._planned = {}
+        self._rerun_reasons.pop(step.id, None)
         self._damaged.pop(step.id, None)
-        with self._context.interrupts.held():
+        with self._context.interrupts.deferred():
             try:
                 attempt = start(self._context, decision, gpus if self._settings.jobs > 1 else ())
             except BaseException:
@@ -282,8 +288,8 @@ class Runner:
 
     # -- a command ends -------------------------------------------------------------------------
 
-    def _wait(self) -> Iterator[Item]:
-        """Wait for a command; keep what it wrote; try those again that are to be tried again."""
+    def _wait(self) -> Iterator[Update]:
+        """Wait for a command and save what it wrote; retry those that are due."""
         if self._running.wait():
             yield from self._ended()
             return
@@ -292,7 +298,7 @@ class Runner:
             try:
                 if self._failures.ends(index):
                     raise PathError("another combination of its matrix has failed")
-                with self._context.interrupts.held():
+                with self._context.interrupts.deferred():
                     self._running.add(index, retry(self._context, attempt))
             except MlpipeError as error:
                 status = Status.CANCELLED if self._failures.ends(index) else Status.FAILED
@@ -302,22 +308,22 @@ class Runner:
                 yield from self._end(index, attempt.decision, failed)
 
     def _finish(self) -> tuple[int, AttemptResult]:
-        """A command has ended: keep what it wrote, or put back what was there before."""
+        """A command has ended: save what it wrote, or put back what was there before."""
         ended = self._context.executor.result()
         index = self._context.workflow.index_by_id[ended.job.id]
         attempt_result = finish(self._context, self._running.attempt(index), ended)
-        self._untold[ended.job.id] = attempt_result.outcome
+        self._unreported[ended.job.id] = attempt_result.outcome
         return index, attempt_result
 
-    def _ended(self) -> Iterator[Item]:
-        with self._context.interrupts.held():
+    def _ended(self) -> Iterator[Update]:
+        with self._context.interrupts.deferred():
             index, attempt_result = self._finish()
         attempt, outcome = self._running.attempt(index), attempt_result.outcome
         step, decision = attempt.decision.step, attempt.decision
         failed = outcome.exit_code != 0 and outcome.status is not Status.CANCELLED
         if failed and attempt.number <= step.retries and not self._failures.ends(index):
             self._running.delay(index, 2 ** (attempt.number - 1), attempt_result.access)
-            del self._untold[step.id]
+            del self._unreported[step.id]
             return
         self._pool.release(step)
         found = self._running.remove(index, attempt_result.access)
@@ -344,10 +350,10 @@ class Runner:
         reader, writer = self._steps[one.reader], self._steps[one.writer]
         for step in (reader, writer):
             self._context.cache.state.share(self._context.workflow.file, step.id, one.path)
-        self._why[reader.id] = self._because(one)
+        self._rerun_reasons[reader.id] = self._because(one)
         if (ended := self._failures.forget(one.reader)) is not None:
             self._unblock(ended)
-        self._known = {}
+        self._planned = {}
         self._scheduler.keep_apart(one.reader, one.writer)
         self._scheduler.again(one.reader)
         if one.writer in self._running.indexes:
@@ -362,12 +368,12 @@ class Runner:
         for index in ended:  # one may run still, and end soon
             self._scheduler.again(index)
 
-    def _end(self, index: int, decision: Decision, outcome: StepOutcome) -> Iterator[Item]:
+    def _end(self, index: int, decision: Decision, outcome: StepOutcome) -> Iterator[Update]:
         step = decision.step
         outcome = with_notes(decision, self._context.evaluate(outcome), self._pool.shortage(step))
         self._facts[step.id], self._done[step.id] = outcome.facts, outcome
         if outcome.fails_run or outcome.status not in {Status.REUSED, Status.SKIPPED}:
-            self._known = {}
+            self._planned = {}
         self._scheduler.end(index)
         self._failures.add(outcome)
         for sibling in (
@@ -376,7 +382,7 @@ class Runner:
             self._context.executor.cancel(self._steps[sibling].id)
             self._running.retry_now(sibling)
         yield outcome
-        self._untold.pop(step.id, None)
+        self._unreported.pop(step.id, None)
 
 
 def _is_certain(decision: Decision) -> bool:

@@ -130,7 +130,7 @@ class RunningSteps:
         self._done[index] = one
         for other in one.beside:
             if other.access is not None and not any(o.access is None for o in other.beside):
-                other.beside = []  # all is said about it: so that it is not kept for ever
+                other.beside = []  # all is said about it: so that it can be freed
         return tuple(found)
 
     def _too_early(self, one: StepExecution) -> Iterator[StepExecution]:

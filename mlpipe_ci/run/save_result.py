@@ -1,4 +1,4 @@
-"""Keeps the result of a step that has succeeded, if it may be kept."""
+"""Saves the result of a step that has succeeded, if it may be saved."""
 
 import time
 from dataclasses import replace
@@ -45,33 +45,35 @@ def save_result(
     metrics: tuple[tuple[str, float], ...],
     samples: Samples = (),
 ) -> SavedResult:
-    """Keep the outputs and the result of a step that succeeded.
+    """Save the outputs and the result of a step that succeeded.
 
-    A fault of the cache is told in a note, and is no failure. Raises MissingOutputError.
+    A fault of the cache is a note, and no failure. Raises MissingOutputError.
     """
     step, store = decision.step, context.cache.store
     discovered = _find(context, step, ended)
     more = discovered.writes if step.declares_nothing else ()
     _announce(context, step, more)
-    why = why_not_saved(step, ended.trace, discovered) or _why_secret(context, step, ended, more)
-    keep = None if why or step.cache is False else store
+    refusal = why_not_saved(step, ended.trace, discovered)
+    refusal = refusal or _why_secret(context, step, ended, more)
+    target = None if refusal or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, discovered)
     access = access_of_success(discovered, ended.trace, context.repo.root)
-    saved = partial(_kept, _traced(context, step, discovered, access), access)
+    saved = partial(_saved, _traced(context, step, discovered, access), access)
     try:
-        wrote = outputs.save(context.repo.root, step, keep, more)
-        log = keep.save(ended.job.log)[0] if keep else ""
+        wrote = outputs.save(context.repo.root, step, target, more)
+        log = target.save(ended.job.log)[0] if target else ""
     except OSError as error:
         wrote = outputs.save(context.repo.root, step, None, more)
         return saved(wrote, (_not_stored(error),))
-    if why and step.inputs:
-        notes += (f"the result was not stored: {why}",)
-    if not why and keep:
+    if refusal and step.inputs:
+        notes += (f"the result was not stored: {refusal}",)
+    unstored = refusal
+    if target:
         git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
-        why = git or _changed_meanwhile(context, decision, ended, discovered)
-        notes += (f"the result was not stored: {why}",) if why else ()
-    if keep is None or why or decision.parts is None or decision.key is None:
-        return saved(wrote, notes, why)
+        unstored = git or _changed_meanwhile(context, decision, ended, discovered)
+        notes += (f"the result was not stored: {unstored}",) if unstored else ()
+    if target is None or unstored or decision.parts is None or decision.key is None:
+        return saved(wrote, notes, unstored)
     result = Result(
         key=decision.key,
         step=step.name,
@@ -85,12 +87,12 @@ def save_result(
         finished=time.time(),
         producer=context.cache.producer,
     )
-    notes += _add(keep, result, context.cache.scopes[0], forced=decision.forced)
+    notes += _add(target, result, context.cache.scopes[0], forced=decision.forced)
     return saved(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
 
 
 def _why_secret(context: RunContext, step: Step, ended: JobResult, more: tuple[str, ...]) -> str:
-    """Said before anything is stored: what lies in a cache, others may read."""
+    """Checked before anything is stored: others may read what is in a cache."""
     if not ended.job.secrets or step.cache is False:
         return ""
     wrote = outputs.save(context.repo.root, step, None, more)
@@ -190,32 +192,32 @@ def _traced(
         reads=discovered.reads,
         writes=discovered.writes,
         variables=discovered.variables,
-        kept=discovered.keeps,
+        kept=discovered.kept,
         looked=looked_for(context, access, discovered.reads),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )
 
 
-def _kept(
-    known: LastTrace,
+def _saved(
+    seen: LastTrace,
     access: FileAccess,
     wrote: tuple[Output, ...],
     notes: tuple[str, ...],
-    why: str = "",
+    unstored: str = "",
     made: float = 0.0,
 ) -> SavedResult:
-    paths = set(known.writes)
+    paths = set(seen.writes)
     last = replace(
-        known,
+        seen,
         made=made,
         wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
-        unstored=why,
+        unstored=unstored,
     )
     return SavedResult(outputs=wrote, notes=notes, last=last, access=access)
 
 
 def last_trace_of(step: Step, result: Result) -> LastTrace:
-    """What a stored result tells of the step that made it."""
+    """What a stored result says about the step that made it."""
     if not _is_watched(step, result):
         return LastTrace()
     files = [one for one in result.discovered if one.digest.startswith(CONTENTS)]
@@ -271,9 +273,9 @@ def _not_stored(error: OSError) -> str:
 def _changed_meanwhile(
     context: RunContext, decision: Decision, ended: JobResult, discovered: Discovered
 ) -> str:
-    """An input that is another now, or was written meanwhile and has its old content again.
+    """The input that changed while the step ran, or was changed and reverted.
 
-    As when a branch is checked out for a moment while a step runs: who knows what it has read.
+    As when a branch is checked out for a moment: what the step has read is not known.
     """
     before = decision.parts.inputs if decision.parts else ()
     try:

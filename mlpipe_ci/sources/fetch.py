@@ -1,4 +1,4 @@
-"""Fetches an item of a source: gone on with where it broke off, held against what was promised."""
+"""Fetches an item of a source: continued where it broke off, and verified."""
 
 import fcntl
 import os
@@ -27,11 +27,11 @@ NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def fetch(
-    reader: Reader, item: SourceItem, contents: FetchedFiles, shown: str, tell: Progress
+    reader: Reader, item: SourceItem, contents: FetchedFiles, shown: str, progress: Progress
 ) -> Output:
     """Bring the content of an item into the cache. Raises ReaderError, SourceMovedError, PathError.
 
-    What has come is kept if the connection breaks, and if mlpipe is killed, where the source can
+    What has come is saved if the connection breaks, and if mlpipe is killed, where the source can
     be asked for the rest of the same version.
     """
     try:
@@ -42,8 +42,8 @@ def fetch(
                 os.close(index)
                 path += f".{os.urandom(4).hex()}"
                 index = os.open(path, NEW, 0o600)
-            _Fetch(reader, item, index, tell, shown).whole()
-            return contents.keep(item, path, shown)
+            _Fetch(reader, item, index, progress, shown).whole()
+            return contents.save(item, path, shown)
         except (SourceChangedError, PathError):
             _forget(path)
             raise
@@ -51,7 +51,7 @@ def fetch(
             with suppress(OSError):
                 os.close(index)
     except OSError as error:
-        raise PathError(f"{shown} cannot be kept in the cache: {error.strerror}") from error
+        raise PathError(f"{shown} cannot be saved in the cache: {error.strerror}") from error
 
 
 def _own(index: int) -> bool:
@@ -66,10 +66,10 @@ class _Fetch:
     """One item on its way into an open file."""
 
     def __init__(
-        self, reader: Reader, item: SourceItem, index: int, tell: Progress, shown: str
+        self, reader: Reader, item: SourceItem, index: int, progress: Progress, shown: str
     ) -> None:
         self._reader, self._item, self._index = reader, item, index
-        self._tell, self._shown = tell, shown
+        self._progress, self._shown = progress, shown
         self._at = os.fstat(index).st_size if item.tag else 0
         self._said = 0.0
 
@@ -82,12 +82,12 @@ class _Fetch:
                 stream = self._reader.stream(self._item, self._at if self._item.tag else 0)
                 self._refuse_another(stream)
                 self._take(stream)
-                self._tell("")
+                self._progress("")
                 return
             except ReaderError as fault:
                 tries = 1 if self._at > began else tries + 1
                 if fault.failure is not Failure.BROKEN or tries == TRIES:
-                    self._tell("")
+                    self._progress("")
                     raise
                 time.sleep(PAUSE * tries)
 
@@ -124,7 +124,7 @@ class _Fetch:
             self._said = time.monotonic()
             size = self._item.size
             of = f" of {size / 1e6:.0f}" if size else ""
-            self._tell(f"{self._shown}: {self._at / 1e6:.0f}{of} MB")
+            self._progress(f"{self._shown}: {self._at / 1e6:.0f}{of} MB")
 
     def _verify(self, stream: SourceStream) -> None:
         """Against what the source says of the bytes, where it says it."""

@@ -1,6 +1,6 @@
 """Contents of sources in the local cache: each as the result of having been fetched.
 
-So they are kept, verified and collected as all else; `mlpipe show` finds where data came from.
+So they are saved, verified and collected as all else; `mlpipe show` finds where data came from.
 """
 
 import time
@@ -33,7 +33,7 @@ class FetchedFiles:
                     return output
         return None
 
-    def keep(self, item: SourceItem, file: str, shown: str) -> Output:
+    def save(self, item: SourceItem, file: str, shown: str) -> Output:
         """Take a whole file into the cache. Raises OSError."""
         digest, size = self._store.adopt(file)
         output = Output(path=item.path, kind="file", digest=digest, size=size)

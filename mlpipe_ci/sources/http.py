@@ -52,7 +52,7 @@ class Http:
                 found = _item(external, answer, before)
             finally:
                 answer.close()  # its content is not read
-        return (found or _untold(external, answer),)
+        return (found or _unversioned(external, answer),)
 
     def stream(self, item: SourceItem, start: int) -> SourceStream:
         """As `Reader.stream`."""
@@ -120,8 +120,8 @@ def _wait(answer: requests.Response, attempt: int) -> float | None:
     passing = answer.status_code == requests.codes.too_many_requests or answer.status_code >= 500  # noqa: PLR2004
     if attempt == TRIES or not passing or answer.status_code == requests.codes.not_implemented:
         return None
-    told = answer.headers.get("Retry-After", "")
-    return min(float(told), LONGEST_PAUSE) if told.isdecimal() else PAUSE * attempt
+    retry_after = answer.headers.get("Retry-After", "")
+    return min(float(retry_after), LONGEST_PAUSE) if retry_after.isdecimal() else PAUSE * attempt
 
 
 def _accepted(method: str, answer: requests.Response) -> requests.Response:
@@ -151,10 +151,10 @@ def _item(
     """Which version an answer is of; None if it does not tell."""
     if answer.status_code == requests.codes.not_modified:
         return last
-    told = _told(answer)
-    if told is None:
+    version = _version(answer)
+    if version is None:
         return None
-    kind, value = told
+    kind, value = version
     return SourceItem(
         path=external.path,
         owner=identity(external.url),
@@ -170,8 +170,8 @@ def _item(
     )
 
 
-def _told(answer: requests.Response) -> tuple[SourceKind, str] | None:
-    """The best that the headers tell. What is weak (section 8.8.1) needs a second witness."""
+def _version(answer: requests.Response) -> tuple[SourceKind, str] | None:
+    """The best validator of the headers. A weak one (section 8.8.1) needs a second beside it."""
     headers = answer.headers
     for name in VERSIONS:
         if headers.get(name, "null") != "null":
@@ -180,12 +180,12 @@ def _told(answer: requests.Response) -> tuple[SourceKind, str] | None:
         return SourceKind.ETAG, headers["ETag"]
     weak = [headers.get("ETag", ""), headers.get("Last-Modified", "")]
     size = _size(answer)
-    witnesses = [*weak, "" if size is None else str(size)]
-    if sum(map(bool, witnesses)) < 2:  # noqa: PLR2004
+    validators = [*weak, "" if size is None else str(size)]
+    if sum(map(bool, validators)) < 2:  # noqa: PLR2004
         return None
     if weak[0]:
-        return SourceKind.WEAK, f"{weak[0]} {'|'.join(witnesses[1:])}"
-    return SourceKind.MODIFIED, "|".join(witnesses[1:])
+        return SourceKind.WEAK, f"{weak[0]} {'|'.join(validators[1:])}"
+    return SourceKind.MODIFIED, "|".join(validators[1:])
 
 
 def _strong(answer: requests.Response) -> bool:
@@ -193,7 +193,7 @@ def _strong(answer: requests.Response) -> bool:
     return bool(tag) and not tag.startswith("W/")
 
 
-def _untold(external: ExternalInput, answer: requests.Response) -> SourceItem:
+def _unversioned(external: ExternalInput, answer: requests.Response) -> SourceItem:
     return SourceItem(
         path=external.path,
         owner=identity(external.url),

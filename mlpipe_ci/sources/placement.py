@@ -69,7 +69,7 @@ class Placement:
 
     def save(self) -> None:
         """Remember what was put where. If that is lost, what is ours counts as the user's."""
-        self._state.keep_source(self._address, json.dumps(self._placed, sort_keys=True))
+        self._state.save_source(self._address, json.dumps(self._placed, sort_keys=True))
 
     def _clear(self, path: str) -> list[str]:
         """Take away what lies at a path: what came from a source goes, all else is moved."""

@@ -32,14 +32,14 @@ class Memory(Protocol):
     """What is remembered of sources from run to run."""
 
     def source(self, address: str) -> str | None:
-        """The text that was kept for an address."""
+        """The text that was saved for an address."""
 
-    def keep_source(self, address: str, text: str) -> None:
-        """Keep a text."""
+    def save_source(self, address: str, text: str) -> None:
+        """Save a text."""
 
 
 class Sources:
-    """The sources of one run. `say` is told warnings, `tell` how far a transfer is.
+    """The sources of one run. `say` gets warnings, `progress` how far a transfer is.
 
     `recall`: what the cache knows of the version of a source that was used last.
     """
@@ -50,9 +50,9 @@ class Sources:
         cache: Path,
         memory: Memory,
         say: Callable[[str], None],
-        tell: Callable[[str], None] = lambda _text: None,
+        progress: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        self._env, self._memory, self._say, self._tell = env, memory, say, tell
+        self._env, self._memory, self._say, self._progress = env, memory, say, progress
         self.contents = FetchedFiles(cache)
         self.recall: Callable[[ExternalInput], tuple[Input, ...]] = lambda _external: ()
         self._wanted: dict[SourceKey, ExternalInput] = {}
@@ -107,7 +107,7 @@ class Sources:
             raise SourceError(f"{why}, and what it had last is not in this cache")
         name = redacted(external.url)
         try:
-            output = fetch(self._reader(external), item, self.contents, name, self._tell)
+            output = fetch(self._reader(external), item, self.contents, name, self._progress)
         except ReaderError as fault:
             raise SourceError(f"{name} cannot be fetched: {fault}") from None
         except SourceChangedError:
@@ -157,7 +157,7 @@ class Sources:
         except PathError as error:
             return SourceError(f"{name} cannot be used: {error}")
         except OSError as error:
-            return SourceError(f"{name} cannot be kept in the cache: {error.strerror}")
+            return SourceError(f"{name} cannot be saved in the cache: {error.strerror}")
         if not found:
             return SourceError(f"{name}: nothing matches")
         paths = [item.path for item in found]
@@ -177,7 +177,7 @@ class Sources:
             "as a whole in each run"
         )
         reader = self._reader(external)
-        output = fetch(reader, item, self.contents, name, self._tell)
+        output = fetch(reader, item, self.contents, name, self._progress)
         known = found_content(item, output)
         self.contents.note(known, output, name)
         return known
@@ -207,8 +207,10 @@ class Sources:
 
     def _last(self, external: ExternalInput) -> tuple[SourceItem, ...]:
         try:
-            told: list[dict[str, Any]] = json.loads(self._memory.source(_address(external)) or "[]")
-            items = [SourceItem(**(one | {"kind": SourceKind(one["kind"])})) for one in told]
+            records: list[dict[str, Any]] = json.loads(
+                self._memory.source(_address(external)) or "[]"
+            )
+            items = [SourceItem(**(one | {"kind": SourceKind(one["kind"])})) for one in records]
         except (ValueError, TypeError, KeyError, AttributeError):
             return ()
         return tuple(replace(i, key=external.url) if i.key == "" else i for i in items)
@@ -217,7 +219,7 @@ class Sources:
         """All but the URL itself, which may be signed."""
         plain = [vars(i) | {"key": "" if i.key == external.url else i.key} for i in found]
         if len(plain) <= MOST_REMEMBERED:
-            self._memory.keep_source(_address(external), json.dumps(plain))
+            self._memory.save_source(_address(external), json.dumps(plain))
 
 
 MOST_REMEMBERED = 10_000
@@ -233,8 +235,8 @@ def _address(external: ExternalInput) -> str:
 
 
 def _as_item(known: Input) -> SourceItem:
-    told, _, owner = known.digest.removeprefix(MARK).rpartition(":")
-    kind, _, value = told.partition(":")
+    version, _, owner = known.digest.removeprefix(MARK).rpartition(":")
+    kind, _, value = version.partition(":")
     return SourceItem(path=known.path, owner=owner, key="", kind=SourceKind(kind), value=value)
 
 

@@ -52,7 +52,7 @@ class DeclaredOnly(AccessRules):
         self._known: dict[str, bool] = {}
 
     def refuses(self, path: str, *, is_directory: bool, is_there: bool, write: bool) -> int:
-        """See `Rules`. Directories may be looked at: what is in them is asked about one by one."""
+        """See `AccessRules`. Directories may be looked at: their files are checked one by one."""
         if path in self._writes or path.startswith(self._inside) or self._is_free(path):
             return 0
         if write:

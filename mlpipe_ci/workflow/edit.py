@@ -1,7 +1,7 @@
 """Adds entries to lists of a workflow file, and leaves every other byte as it is.
 
 ruamel.yaml says where each value begins and ends; the text is changed there. What comes out is read
-again and held against what should be in it, before anything is written.
+again and compared with what should be in it, before anything is written.
 """
 
 import copy

@@ -6,8 +6,8 @@ from typing import Any
 
 from mlpipe_ci.core.expressions import (
     ExpressionError,
+    ExpressionScope,
     Piece,
-    Scope,
     evaluate,
     names,
     parse,
@@ -34,7 +34,7 @@ class ExpandError(Exception):
 
 
 @frozen
-class Variable:
+class EnvVariable:
     """An environment variable of the file: its value, with `${{ secrets.NAME }}` left in.
 
     `source` is `github` or `secrets` if that is where its value comes from, else empty.
@@ -54,7 +54,7 @@ class WorkflowContext:
 
     params: Mapping[str, Any]
     github: Mapping[str, Any] | None
-    env: Mapping[str, Variable]
+    env: Mapping[str, EnvVariable]
     defaults: Mapping[str, Any]
     shared: tuple[str, ...] = ()
     params_files: tuple[str, ...] = ()
@@ -66,14 +66,14 @@ class WorkflowContext:
         return None if "params" in self.broken else self.params
 
     @property
-    def known_env(self) -> Mapping[str, Variable] | None:
+    def known_env(self) -> Mapping[str, EnvVariable] | None:
         """The variables of all steps, None if they are not known."""
         return None if "env" in self.broken else self.env
 
 
 def variables(
     raw: Mapping[str, Any], outer: WorkflowContext, own: Mapping[str, Any], path: Path
-) -> tuple[dict[str, Variable], Used]:
+) -> tuple[dict[str, EnvVariable], Used]:
     """The variables of an `env`, and which params they use. Raises ExpandError.
 
     `own`: the contexts `matrix` and `each` of the step.
@@ -84,16 +84,18 @@ def variables(
         "env": {name: v.value for name, v in outer.env.items() if v.source != "secrets"},
         "github": outer.github or {},
     }
-    scope = Scope(contexts=contexts, strict=STRICT)
+    scope = ExpressionScope(contexts=contexts, strict=STRICT)
     found = {}
     for name, value in raw.items():
         found[name] = _variable(value, scope, outer, (*path, name))
     return found, scope.used
 
 
-def _variable(value: Any, scope: Scope, outer: WorkflowContext, path: Path) -> Variable:
+def _variable(
+    value: Any, scope: ExpressionScope, outer: WorkflowContext, path: Path
+) -> EnvVariable:
     if not isinstance(value, str):
-        return Variable(value=text(value))
+        return EnvVariable(value=text(value))
     parts: list[tuple[bool, str]] = []
     source = ""
     for piece in pieces(value):
@@ -106,7 +108,9 @@ def _variable(value: Any, scope: Scope, outer: WorkflowContext, path: Path) -> V
         else:
             parts.append((False, piece_text(piece, scope, path)))
     shown = "".join(f"${{{{ secrets.{part} }}}}" if secret else part for secret, part in parts)
-    return Variable(value=shown, source=source, parts=tuple(parts) if source == "secrets" else ())
+    return EnvVariable(
+        value=shown, source=source, parts=tuple(parts) if source == "secrets" else ()
+    )
 
 
 def _roots(piece: Piece) -> set[str]:
@@ -135,7 +139,7 @@ def _secret(piece: Piece, path: Path) -> str:
     return name.keys[0]
 
 
-def piece_text(piece: Piece, scope: Scope, path: Path) -> str:
+def piece_text(piece: Piece, scope: ExpressionScope, path: Path) -> str:
     """A part of a text, evaluated if it is an expression. Raises ExpandError."""
     if not piece.expression:
         return piece.text

@@ -7,8 +7,8 @@ from typing import Any
 from mlpipe_ci.core.cache_key import json_text
 from mlpipe_ci.core.expressions import (
     ExpressionError,
+    ExpressionScope,
     Piece,
-    Scope,
     bare,
     evaluate,
     has_expression,
@@ -57,7 +57,7 @@ class Expander:
     def value(self, key: str, default: Any = None) -> Any:
         """The value of a key. One that is an expression and nothing else keeps its type."""
         raw = self.raw.get(key, self.outer.defaults.get(key, default))
-        scope = Scope(contexts=self._contexts, strict=STRICT)
+        scope = ExpressionScope(contexts=self._contexts, strict=STRICT)
         filled = self._fill(raw, scope, (key,))
         if key in COUNTED:
             self.used.update(scope.used)
@@ -68,7 +68,7 @@ class Expander:
         value = self.value(key, default)
         return value if isinstance(value, str) else text(value)
 
-    def _fill(self, raw: Any, scope: Scope, path: Path) -> Any:
+    def _fill(self, raw: Any, scope: ExpressionScope, path: Path) -> Any:
         if isinstance(raw, dict):
             return {name: self._fill(item, scope, (*path, name)) for name, item in raw.items()}
         if isinstance(raw, list):
@@ -96,7 +96,7 @@ class Expander:
             if fault:
                 raise ExpandError(fault, ("run",), piece.text)
 
-    def _typed(self, piece: Piece, scope: Scope, path: Path) -> Any:
+    def _typed(self, piece: Piece, scope: ExpressionScope, path: Path) -> Any:
         try:
             value = evaluate(piece.text, scope)
         except ExpressionError as error:
@@ -192,7 +192,9 @@ def make_step(
 
 def step_name(raw: Mapping[str, Any], outer: WorkflowContext, instance: StepInstance | None) -> str:
     """The name of a step with its expressions filled in. Raises ExpandError."""
-    scope = Scope(contexts={"params": outer.params, **own_contexts(instance)}, strict=STRICT)
+    scope = ExpressionScope(
+        contexts={"params": outer.params, **own_contexts(instance)}, strict=STRICT
+    )
     try:
         parts = pieces(raw["name"])
     except ExpressionError as error:

@@ -5,15 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.core.expressions import Scope, has_expression, pieces
+from mlpipe_ci.core.expressions import ExpressionScope, has_expression, pieces
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import normal, normal_pattern
 from mlpipe_ci.core.yaml.parse import Document, Problem
 from mlpipe_ci.workflow.contexts import KnownNames
 from mlpipe_ci.workflow.env import (
     STRICT,
+    EnvVariable,
     ExpandError,
-    Variable,
     WorkflowContext,
     piece_text,
     variables,
@@ -67,7 +67,7 @@ class HeaderReader:
         problems += found
         env = {name: v.value for name, v in outer.env.items() if not v.source}
         contexts = {"params": outer.params, "env": env, "matrix": {}}
-        scope = Scope(contexts=contexts, strict=STRICT)
+        scope = ExpressionScope(contexts=contexts, strict=STRICT)
         try:
             return () if found else tuple(normal_pattern(self._filled(p, scope)) for p in raw)
         except ExpandError as error:
@@ -75,7 +75,7 @@ class HeaderReader:
             problems.append(Problem(*line_column, f"inputs: {error}", "expression"))
             return ()
 
-    def _filled(self, pattern: str, scope: Scope) -> str:
+    def _filled(self, pattern: str, scope: ExpressionScope) -> str:
         return "".join(piece_text(piece, scope, ("inputs",)) for piece in pieces(pattern))
 
     def _sources(self) -> list[tuple[tuple[str | int, ...], Any]]:
@@ -112,7 +112,7 @@ class HeaderReader:
             for key, item in pairs:
                 yield from self._unfilled(item, (*path, key))
 
-    def _env(self, params: Params, problems: list[Problem]) -> dict[str, Variable] | None:
+    def _env(self, params: Params, problems: list[Problem]) -> dict[str, EnvVariable] | None:
         raw = self.document.value.get("env", {})
         outer = WorkflowContext(params=params, github=self.github, env={}, defaults={})
         found = list(

@@ -43,7 +43,7 @@ def load(request: LoadRequest) -> Workflow:
     from mlpipe_ci.workflow.reader import read_workflow_file  # noqa: PLC0415 - see above
 
     workflow = read_workflow_file(request)
-    if digest and request.keep:
+    if digest and request.remember:
         _remember(request, digest, workflow)
     return workflow
 

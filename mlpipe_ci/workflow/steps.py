@@ -6,7 +6,7 @@ from typing import Any
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.expressions import (
     ExpressionError,
-    Scope,
+    ExpressionScope,
     bare,
     evaluate,
     has_expression,
@@ -221,7 +221,7 @@ class StepReader:
     def _items(self, index: int, raw: Raw) -> Iterator[tuple[str, StepInstance]]:
         """An instance for each file. Raises ExpandError."""
         given = raw["each"]
-        scope = Scope(contexts={"params": self._outer.params}, strict=STRICT)
+        scope = ExpressionScope(contexts={"params": self._outer.params}, strict=STRICT)
         patterns: list[str] = []
         for number, text in enumerate([given] if isinstance(given, str) else given):
             path = ("each", number) if isinstance(given, list) else ("each",)
@@ -236,8 +236,8 @@ class StepReader:
             patterns=tuple(patterns),
             external=external_of(raw, self._outer),
         )
-        told = raw.get("strategy", {})
-        strategy = Strategy(told.get("fail-fast", False), told.get("max-parallel"))
+        raw_strategy = raw.get("strategy", {})
+        strategy = Strategy(raw_strategy.get("fail-fast", False), raw_strategy.get("max-parallel"))
         try:
             self.items.append(each)
             paths = self._files(each)
@@ -298,6 +298,8 @@ def _filled(value: Any, outer: WorkflowContext, path: Path) -> Any:
     if len(parts) != 1:
         raise ExpandError("an expression stands alone here: ${{ … }}", path)
     try:
-        return evaluate(parts[0].text, Scope(contexts={"params": outer.params}, strict=STRICT))
+        return evaluate(
+            parts[0].text, ExpressionScope(contexts={"params": outer.params}, strict=STRICT)
+        )
     except ExpressionError as error:
         raise ExpandError(str(error), path, parts[0].text) from error

@@ -48,8 +48,8 @@ class LoadRequest:
 
     `name`: the workflow's if the file says none. `items`: what finds the files of `each`. `github`:
     the context of that name; None where no event is known. `settings`: what `--set` was given.
-    `memory`: the directory in which the workflow is remembered (None: it is not); `keep`: it may be
-    written.
+    `memory`: the directory in which the workflow is remembered (None: it is not); `remember`: this
+    directory may be written.
     """
 
     file: WorkflowFile
@@ -58,7 +58,7 @@ class LoadRequest:
     github: Mapping[str, Any] | None = field(default_factory=dict)
     settings: tuple[str, ...] = ()
     memory: Path | None = None
-    keep: bool = False
+    remember: bool = False
 
 
 def find_workflow_file(start: Path, named: str | None, root: Path) -> WorkflowFile:

@@ -23,7 +23,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
 
 from mlpipe_ci.core.errors import MlpipeError
-from mlpipe_ci.core.expressions import ExpressionError, Scope, bare, condition, evaluate
+from mlpipe_ci.core.expressions import ExpressionError, ExpressionScope, bare, condition, evaluate
 from mlpipe_ci.core.yaml.parse import ONLY_SLOWLY, compose_by
 from mlpipe_ci.repo.each_files import on_disk
 from mlpipe_ci.report.diagnostics import CheckedFile, diagnostic_lines, diagnostics_json, sarif
@@ -130,8 +130,8 @@ def expression(data: bytes, _directory: Path) -> bool:
     known = KnownNames(params=CONTEXTS["params"], matrix=CONTEXTS["matrix"], env=CONTEXTS["env"])
     said = problem_with_expression(bare(source), "if", known)
     try:
-        condition(source, Scope(contexts=CONTEXTS, functions=FUNCTIONS), succeeded=True)
-        evaluate(bare(source), Scope(contexts=CONTEXTS, strict=frozenset({"params"})))
+        condition(source, ExpressionScope(contexts=CONTEXTS, functions=FUNCTIONS), succeeded=True)
+        evaluate(bare(source), ExpressionScope(contexts=CONTEXTS, strict=frozenset({"params"})))
     except ExpressionError:
         return False
     return said is None

@@ -141,7 +141,7 @@ class ToyExecutor(LocalExecutor):
 
 
 def make(context: ExecutorContext) -> ToyExecutor:
-    return ToyExecutor(context.printed, context.held, 1)
+    return ToyExecutor(context.printed, context.locks, 1)
 '''
 EXECUTOR_LINE = '"toy": "mlpipe_ci.run.executors.toy:make",'
 DECLARED = """

@@ -36,7 +36,7 @@ class ObjectStream:
 
 
 class Counts:
-    """What went over the wire: requests, bytes of contents each way, and writes that failed."""
+    """What was transferred: requests, bytes of contents each way, and writes that failed."""
 
     def __init__(self) -> None:
         self.requests = self.received = self.sent = 0
@@ -47,7 +47,7 @@ class RemoteClient:
     """An object store. Safe to use from several threads.
 
     `open_store`: gives obstore's store when it is needed first; `shown`: its address for people;
-    `warn` is told of each fault once. Each method raises RemoteError and nothing else.
+    `warn` gets each fault once. Each method raises RemoteError and nothing else.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class RemoteClient:
         return error
 
     def _store(self) -> Any:
-        """Raises RemoteError; why it cannot be opened is told once."""
+        """Raises RemoteError; a warning says once why it cannot be opened."""
         with self._lock:
             if self._opened is None and not self._closed:
                 try:

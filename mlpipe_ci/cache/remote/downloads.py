@@ -24,7 +24,7 @@ everything twice costs more than to fetch a smaller one anew."""
 MARK = 300
 """Bytes that the first line of a partial file has at most."""
 Progress = Callable[[int], None]
-"""Is told how many bytes have come since it was told last."""
+"""Gets how many bytes have come since its last call."""
 
 
 def bring(
@@ -32,7 +32,7 @@ def bring(
     path: str,
     digest: str,
     objects: Objects,
-    told: Progress = lambda _count: None,
+    progress: Progress = lambda _count: None,
 ) -> None:
     """Put the content at `path` into the local store. Raises RemoteError, DamagedError, OSError.
 
@@ -42,7 +42,7 @@ def bring(
     partial = str(unfinished(objects.directory) / name)
     for attempt in range(1, TRIES + 1):
         try:
-            objects.receive(digest, compression.unpack(_parts(client, path, partial, told)))
+            objects.receive(digest, compression.unpack(_parts(client, path, partial, progress)))
         except (compression.FrameError, DamagedError) as error:
             _forget(partial)
             if attempt == TRIES:
@@ -53,7 +53,7 @@ def bring(
             return
 
 
-def _parts(client: RemoteClient, path: str, partial: str, told: Progress) -> Iterator[bytes]:
+def _parts(client: RemoteClient, path: str, partial: str, progress: Progress) -> Iterator[bytes]:
     """All bytes of an object, in order; those of a very large one are also kept in a file.
 
     A stream that broke off is gone on with as long as each brings a part, and once more after that.
@@ -67,7 +67,7 @@ def _parts(client: RemoteClient, path: str, partial: str, told: Progress) -> Ite
             began = at
             try:
                 for data in _stream(client, path, at, kept):
-                    told(len(data))
+                    progress(len(data))
                     at += len(data)
                     yield data
             except RemoteError as error:

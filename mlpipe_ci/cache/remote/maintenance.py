@@ -27,7 +27,7 @@ BATCH = 1000
 """Objects that one request removes."""
 
 
-class CareError(MlpipeError):
+class MaintenanceError(MlpipeError):
     """The store cannot be looked after; nothing was removed since."""
 
     exit_code = 1
@@ -75,7 +75,7 @@ class Garbage:
 
 
 def status(client: RemoteClient) -> tuple[ScopeSize, ...]:
-    """What each scope holds. Raises CareError."""
+    """What each scope holds. Raises MaintenanceError."""
     found: dict[str, ScopeSize] = {}
     for entry in _everything(client):
         name = layout.scope_of(entry.path)
@@ -94,7 +94,7 @@ def status(client: RemoteClient) -> tuple[ScopeSize, ...]:
 
 
 def results(client: RemoteClient, most: int) -> tuple[StoredResult, ...]:
-    """The newest results, newest first. Raises CareError."""
+    """The newest results, newest first. Raises MaintenanceError."""
     entries = list(_everything(client))
     sizes = {entry.path: entry.size for entry in entries}
     wanted = sorted(_of_kind(entries, RESULTS), key=lambda e: -e.changed)[:most]
@@ -110,7 +110,7 @@ def results(client: RemoteClient, most: int) -> tuple[StoredResult, ...]:
 
 
 def garbage(client: RemoteClient, now: float, *, max_bytes: float, max_age: float) -> Garbage:
-    """What may go so that both limits hold; `now` and `max_age` in seconds. Raises CareError."""
+    """What may go so that both limits hold; times in seconds. Raises MaintenanceError."""
     entries = list(_everything(client))
     runs = sorted(_of_kind(entries, layout.RUNS), key=lambda entry: entry.path, reverse=True)
     last = [e for e in runs if layout.scope_of(e.path) == MAIN][:RUNS]
@@ -141,20 +141,20 @@ def garbage(client: RemoteClient, now: float, *, max_bytes: float, max_age: floa
 
 
 def remove(client: RemoteClient, found: Garbage) -> None:
-    """Remove it. Raises CareError; what was removed until then is gone, and nothing is broken."""
+    """Remove it. Raises MaintenanceError; what was removed until then is gone."""
     paths = [entry.path for entry in found.all]
     for start in range(0, len(paths), BATCH):
         try:
             client.delete(paths[start : start + BATCH])
         except RemoteError as error:
-            raise CareError(f"{client.shown}: cannot remove anything: {error}") from error
+            raise MaintenanceError(f"{client.shown}: cannot remove anything: {error}") from error
 
 
 def _everything(client: RemoteClient) -> Iterator[ListedObject]:
     try:
         yield from client.entries(layout.TOP)
     except RemoteError as error:
-        raise CareError(f"{client.shown} cannot be listed: {error}") from error
+        raise MaintenanceError(f"{client.shown} cannot be listed: {error}") from error
 
 
 def _of_kind(entries: Iterable[ListedObject], kind: str) -> Iterator[ListedObject]:
@@ -197,7 +197,7 @@ def _recent(client: RemoteClient, entries: list[ListedObject]) -> set[str]:
 
 
 def _content(client: RemoteClient, path: str, most: int) -> bytes:
-    """Empty if it is damaged or gone. Raises CareError if that cannot be told."""
+    """Empty if it is damaged or gone. Raises MaintenanceError if that is not known."""
     try:
         return compression.unpacked(client.get(path), most)
     except compression.FrameError:
@@ -205,4 +205,6 @@ def _content(client: RemoteClient, path: str, most: int) -> bytes:
     except RemoteError as error:
         if error.kind is ErrorKind.MISSING:
             return b""
-        raise CareError(f"{client.shown} cannot be read, so nothing is removed: {error}") from error
+        raise MaintenanceError(
+            f"{client.shown} cannot be read, so nothing is removed: {error}"
+        ) from error

@@ -17,7 +17,7 @@ from mlpipe_ci.core.frozen import frozen
 class CacheRequest:
     """What is asked for. `url`: of the remote store, None where there is none or it is not wanted;
     `pack`: the directory that GitHub's cache carries; `scopes`: the local ones; `run`: an id of the
-    run; `warn` is told of faults, `tell` of progress.
+    run; `warn` gets faults, `progress` how far a transfer is.
     """
 
     directory: Path
@@ -28,7 +28,7 @@ class CacheRequest:
     workflow: str
     run: str
     warn: Callable[[str], None]
-    tell: Callable[[str], None]
+    progress: Callable[[str], None]
     links: bool = False
 
 
@@ -55,5 +55,5 @@ def _remote_cache(
         access=rights,
         workflow=request.workflow,
         run=request.run,
-        tell=request.tell,
+        progress=request.progress,
     )

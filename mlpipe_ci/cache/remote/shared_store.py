@@ -30,14 +30,14 @@ MOST_RECENT = 5000
 @frozen
 class RemoteCache:
     """A remote store as a run uses it. `workflow`: path of its file; `run`: an id of this run;
-    `warn` is told what went wrong, `tell` how far it is.
+    `warn` gets what went wrong, `progress` how far a transfer is.
     """
 
     client: RemoteClient
     access: CacheAccess
     workflow: str
     run: str
-    tell: Callable[[str], None] = lambda _text: None
+    progress: Callable[[str], None] = lambda _text: None
 
 
 class SharedStore(Store):
@@ -106,16 +106,16 @@ class SharedStore(Store):
             # 10 ms to import, where something is brought at all.
             from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
-            progress = _Progress(self.remote.tell, len(wanted))
+            progress = _Progress(self.remote.progress, len(wanted))
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 tasks = [pool.submit(self._bring, name, progress) for name in wanted]
                 errors = [task.exception() for task in tasks]
-            self.remote.tell("")
+            self.remote.progress("")
             for error in filter(None, errors):
                 raise error
         elif wanted:
-            self._bring(wanted[0], _Progress(self.remote.tell, 1))
-            self.remote.tell("")
+            self._bring(wanted[0], _Progress(self.remote.progress, 1))
+            self.remote.progress("")
 
     def _bring(self, name: str, progress: "_Progress") -> None:
         """From the first scope that has it. Raises DamagedError, OSError."""
@@ -136,7 +136,7 @@ class SharedStore(Store):
         raise DamagedError(reason)
 
     def used(self, result: Result) -> None:
-        """A result is reused: it is kept here, and, if it is not there, sent."""
+        """A result is reused: it is saved here, and, if it is not there, sent."""
         super().used(result)
         name = name_of(result)
         found = self._found.get((result.key, name))
@@ -171,8 +171,8 @@ class SharedStore(Store):
         """As a local store does; then it is sent, while the run goes on."""
         earlier = super().add(result, scope, instead=instead)
         name = name_of(result)
-        kept = earlier if earlier is not None and not instead else result
-        here = self._here(kept, name) if self.remote.access.writes else None
+        saved = earlier if earlier is not None and not instead else result
+        here = self._here(saved, name) if self.remote.access.writes else None
         if here is not None:
             self._used[result.key, name] = here
             self._send(here, instead=instead or (result.key, name) in self._found)
@@ -216,9 +216,11 @@ class SharedStore(Store):
             self._record(scope)
 
     def _wait(self, seconds: float | None) -> bool:
-        client, tell = self.remote.client, self.remote.tell
-        whole = self._uploads.wait(seconds, lambda left: tell(f"sending {left} to {client.shown}"))
-        tell("")
+        client, progress = self.remote.client, self.remote.progress
+        whole = self._uploads.wait(
+            seconds, lambda left: progress(f"sending {left} to {client.shown}")
+        )
+        progress("")
         if not whole:
             for _ in range(self._uploads.left):
                 client.lost()
@@ -255,7 +257,7 @@ class SharedStore(Store):
         return self._used[pair].scope == "" and self._index.has(scope, *pair)
 
     def transfers(self) -> Transfers:
-        """What went over the wire."""
+        """What was transferred."""
         counts, rights = self.remote.client.counts, self.remote.access
         return Transfers(
             remote=self.remote.client.shown,
@@ -273,12 +275,12 @@ class SharedStore(Store):
 class _Progress:
     """Says how much has come; safe from several threads, as a line too much does no harm."""
 
-    def __init__(self, tell: Callable[[str], None], files: int) -> None:
-        self._tell, self._files, self._done, self._bytes = tell, files, 0, 0
+    def __init__(self, show: Callable[[str], None], files: int) -> None:
+        self._show, self._files, self._done, self._bytes = show, files, 0, 0
 
     def came(self, count: int) -> None:
         self._bytes += count
-        self._tell(f"fetching {self._done} of {self._files} · {self._bytes / 1e6:,.1f} MB")
+        self._show(f"fetching {self._done} of {self._files} · {self._bytes / 1e6:,.1f} MB")
 
     def done(self) -> None:
         self._done += 1

@@ -39,7 +39,7 @@ class Upload:
 
 
 class Uploads:
-    """Threads that send parcels. `over`: contents that were damaged there, to be written anew."""
+    """Threads that send results. `over`: contents that were damaged there, to be written anew."""
 
     def __init__(
         self, client: RemoteClient, over: Callable[[str], bool] = lambda _digest: False
@@ -79,12 +79,12 @@ class Uploads:
         """How much is still to be sent."""
         return self._left
 
-    def wait(self, seconds: float | None, told: Callable[[int], None]) -> bool:
-        """Wait until all is sent, or the time is over. `told`: how much is left, now and then."""
+    def wait(self, seconds: float | None, progress: Callable[[int], None]) -> bool:
+        """Wait until all is sent, or the time is over. `progress` gets how much is left."""
         end = None if seconds is None else time.monotonic() + seconds
         with self._idle:
             while self._left:
-                told(self._left)
+                progress(self._left)
                 if end is not None and time.monotonic() > end:
                     return False
                 self._idle.wait(0.2)
@@ -180,17 +180,17 @@ class Uploads:
 
 def _chunks(path: str, digest: str) -> Iterator[bytes]:
     """The bytes of a local content; the last of them only if all are what the name says."""
-    hasher, held = blake3(), b""
+    hasher, pending = blake3(), b""
     with open(path, "rb", buffering=0) as file:
         with suppress(OSError, AttributeError):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
         while data := file.read(1 << 20):
             hasher.update(data)
-            if held:
-                yield held
-            held = data
+            if pending:
+                yield pending
+            pending = data
     _check(digest, hasher.hexdigest())
-    yield held
+    yield pending
 
 
 def _check(digest: str, found: str) -> None:

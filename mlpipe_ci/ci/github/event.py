@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from blake3 import blake3
 
-from mlpipe_ci.core.event import CiRun, Event, FinishedRun, IncomingChange, Kind
+from mlpipe_ci.core.event import CiRun, Event, EventKind, FinishedRun, IncomingChange
 from mlpipe_ci.core.workflow import GITHUB
 from mlpipe_ci.repo.git import is_null
 
@@ -18,11 +18,11 @@ MAX_PAYLOAD = 300
 """Characters of a dispatch's payload that are shown."""
 UNTRUSTED = ("pull_request_target", "issue_comment", "workflow_run")
 """Events that run with the base repository's rights on behalf of anybody."""
-KINDS = {"release": Kind.TAG, "push": Kind.PUSH, "merge_group": Kind.QUEUE}
+KINDS = {"release": EventKind.TAG, "push": EventKind.PUSH, "merge_group": EventKind.QUEUE}
 BEFORE = {
-    Kind.PROPOSAL: ("pull_request", "base", "sha"),
-    Kind.QUEUE: ("merge_group", "base_sha"),
-    Kind.PUSH: ("before",),
+    EventKind.PROPOSAL: ("pull_request", "base", "sha"),
+    EventKind.QUEUE: ("merge_group", "base_sha"),
+    EventKind.PUSH: ("before",),
 }
 Payload = Mapping[str, Any]
 
@@ -83,19 +83,19 @@ def _default_branch(payload: Payload) -> str:
     return _text(payload, "repository", "default_branch") or "main"
 
 
-def _kind(name: str, ref: str) -> Kind:
+def _kind(name: str, ref: str) -> EventKind:
     if name.startswith("pull_request"):
-        return Kind.PROPOSAL
+        return EventKind.PROPOSAL
     if ref.startswith("refs/tags/"):
-        return Kind.TAG
-    return KINDS.get(name, Kind.OTHER)
+        return EventKind.TAG
+    return KINDS.get(name, EventKind.OTHER)
 
 
 def _change(name: str, ref: str, sha: str, payload: Payload) -> IncomingChange:
     kind = _kind(name, ref)
     head, run_head = ("pull_request", "head", "sha"), ("workflow_run", "head_sha")
     # With `pull_request_target` the commit is one of the target branch.
-    merged_for_us = kind is Kind.PROPOSAL and name != "pull_request_target"
+    merged_for_us = kind is EventKind.PROPOSAL and name != "pull_request_target"
     return IncomingChange(
         target_branch=_target_branch(kind, ref, payload),
         before=_text(payload, *BEFORE[kind]) if kind in BEFORE else "",
@@ -108,15 +108,15 @@ def _change(name: str, ref: str, sha: str, payload: Payload) -> IncomingChange:
     )
 
 
-def _target_branch(kind: Kind, ref: str, payload: Payload) -> str:
-    if kind is Kind.PROPOSAL:
+def _target_branch(kind: EventKind, ref: str, payload: Payload) -> str:
+    if kind is EventKind.PROPOSAL:
         return _text(payload, "pull_request", "base", "ref")
     default = _default_branch(payload)
-    return default if kind is Kind.PUSH and ref != f"refs/heads/{default}" else ""
+    return default if kind is EventKind.PUSH and ref != f"refs/heads/{default}" else ""
 
 
-def _state(kind: Kind, payload: Payload) -> Literal["open", "merged", "closed"]:
-    if kind is not Kind.PROPOSAL or payload.get("action") != "closed":
+def _state(kind: EventKind, payload: Payload) -> Literal["open", "merged", "closed"]:
+    if kind is not EventKind.PROPOSAL or payload.get("action") != "closed":
         return "open"
     return "merged" if _get(payload, "pull_request", "merged") is True else "closed"
 
@@ -142,17 +142,17 @@ def _run(env: Mapping[str, str], payload: Payload) -> CiRun:
 
 def _finished(run: CiRun, repository: str, payload: Payload) -> FinishedRun | None:
     """The run that `on: workflow_run` is about; what is not said of it is taken from this run."""
-    told = payload.get("workflow_run")
-    if not isinstance(told, Mapping):
+    finished = payload.get("workflow_run")
+    if not isinstance(finished, Mapping):
         return None
-    number, attempt = _int(told, "id"), _int(told, "run_attempt")
-    source = _text(told, "head_repository", "full_name")
+    number, attempt = _int(finished, "id"), _int(finished, "run_attempt")
+    source = _text(finished, "head_repository", "full_name")
     return FinishedRun(
         id=run.id if number is None else number,
         attempt=run.attempt if attempt is None else attempt,
-        url=_text(told, "html_url") or run.url,
-        owner=_text(told, "head_repository", "owner", "login"),
-        branch=_text(told, "head_branch"),
+        url=_text(finished, "html_url") or run.url,
+        owner=_text(finished, "head_repository", "owner", "login"),
+        branch=_text(finished, "head_branch"),
         is_fork=bool(source) and source.lower() != repository.lower(),
     )
 
@@ -163,9 +163,9 @@ def _trigger(name: str, payload: Payload) -> str:
         return f"schedule {_text(payload, 'schedule')}".strip()
     if name != "repository_dispatch":
         return ""
-    told = json.dumps(payload.get("client_payload") or {}, sort_keys=True)
-    told = told if len(told) <= MAX_PAYLOAD else f"{told[:MAX_PAYLOAD]}…"
-    return f"repository_dispatch {json.dumps(_text(payload, 'action'))[1:-1]} {told}"
+    text = json.dumps(payload.get("client_payload") or {}, sort_keys=True)
+    text = text if len(text) <= MAX_PAYLOAD else f"{text[:MAX_PAYLOAD]}…"
+    return f"repository_dispatch {json.dumps(_text(payload, 'action'))[1:-1]} {text}"
 
 
 def _nothing_to_run(name: str, ref: str, payload: Payload) -> str:

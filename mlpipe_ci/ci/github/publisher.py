@@ -17,7 +17,7 @@ from mlpipe_ci.ci.github.event import in_actions
 from mlpipe_ci.ci.github.runner import temporary_directory
 from mlpipe_ci.ci.github.statuses import Check, state_of
 from mlpipe_ci.core.errors import GitHubError, MlpipeError
-from mlpipe_ci.core.event import Event, Kind
+from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.core.settings import from_env
@@ -132,7 +132,7 @@ class Publisher:
         """The status to set, if one is to be set and can be."""
         event = self._event
         # The merge commit of a pull request has no page of its own.
-        sha = "" if event.kind is Kind.PROPOSAL else event.sha
+        sha = "" if event.kind is EventKind.PROPOSAL else event.sha
         commit = event.change.commit or head or sha
         if not (self._status and commit and from_env(self._env).token):
             return None
@@ -210,7 +210,7 @@ class Publisher:
         event, change, finished = self._event, self._event.change, self._event.run.finished
         if change.pull_request is not None:
             return change.pull_request
-        if event.kind is Kind.PUSH:
+        if event.kind is EventKind.PUSH:
             return pulls.open_at(self._client, event.sha) if change.target_branch else None
         if finished is None or not change.commit:
             return None
@@ -231,12 +231,12 @@ def close_open(env: Mapping[str, str]) -> str:
     """Close a status that a process left open which was killed. Returns what happened, in words."""
     path = (temporary_directory(env) or Path()) / OPEN
     try:
-        told = json.loads(path.read_text("utf-8"))
+        record = json.loads(path.read_text("utf-8"))
         path.unlink()
     except (OSError, ValueError):
         return ""
     try:
-        check = statuses.Check(**told)
+        check = statuses.Check(**record)
         statuses.post(client_of(env, HASTE), check, "error", "cancelled, or ended from outside")
     except (GitHubError, TypeError) as error:
         return f"the commit status stays open: {error}"

@@ -58,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0; 1 if `verify` found damage, or a transfer failed. Raises UsageError."""
     if options.there or options.action in {"push", "pull"}:
-        told, lines, code = _remote(options, env, err)
+        record, lines, code = _remote(options, env, err)
         if options.json:
-            lines = [json.dumps({"version": 1} | told, indent=2)]
+            lines = [json.dumps({"version": 1} | record, indent=2)]
         print(*lines, sep="\n", file=out)
         return code
     if options.dry_run:
@@ -68,20 +68,20 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     top = layout.top_of(cache_directory(env))
     asked = limits(env, options.max_size, options.max_age)
     if options.action == "gc":
-        told, code = _gc(asked, top, err)
+        record, code = _gc(asked, top, err)
     elif options.action == "verify":
-        told, code = _verify(options, top, err)
+        record, code = _verify(options, top, err)
     elif options.action == "ls":
-        told, code = {"results": _listed(top)}, 0
+        record, code = {"results": _listed(top)}, 0
     else:
-        told, code = vars(maintenance.measure(top)), 0
+        record, code = vars(maintenance.measure(top)), 0
     if options.json:
         json.dump(
-            {"version": 1, "directory": escape_controls(str(top.parent))} | told, out, indent=2
+            {"version": 1, "directory": escape_controls(str(top.parent))} | record, out, indent=2
         )
         print(file=out)
     else:
-        for line in _lines(told):
+        for line in _lines(record):
             print(line, file=out)
         print(escape_controls(str(top.parent)), file=out)
     return code
@@ -137,23 +137,25 @@ def _gc(asked: Limits, top: Path, err: TextIO) -> tuple[dict[str, Any], int]:
         removed, freed = maintenance.collect(
             top, time.time(), max_bytes=asked.max_bytes, max_age=asked.max_age
         )
-    told = {"removed": removed, "removed_bytes": freed}
-    return {**vars(maintenance.measure(top)), **told}, 0
+    record = {"removed": removed, "removed_bytes": freed}
+    return {**vars(maintenance.measure(top)), **record}, 0
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
-    if "results" in told and isinstance(told["results"], list):
-        return [_line(one) for one in told["results"]] or ["it is empty"]
+def _lines(record: dict[str, Any]) -> list[str]:
+    if "results" in record and isinstance(record["results"], list):
+        return [_line(one) for one in record["results"]] or ["it is empty"]
     lines = [
-        f"{told['results']:,} results, {size_words(told['result_bytes'])}",
-        f"{told['objects']:,} contents, {size_words(told['object_bytes'])}",
+        f"{record['results']:,} results, {size_words(record['result_bytes'])}",
+        f"{record['objects']:,} contents, {size_words(record['object_bytes'])}",
     ]
-    if told["unfinished"]:
-        lines.append(f"{told['unfinished']:,} files that are being written, or were left")
-    if "damaged" in told:
-        lines.append(f"{told['damaged']:,} damaged" if told["damaged"] else "nothing is damaged")
-    if "removed" in told:
-        lines.append(f"{told['removed']:,} files removed, {size_words(told['removed_bytes'])}")
+    if record["unfinished"]:
+        lines.append(f"{record['unfinished']:,} files that are being written, or were left")
+    if "damaged" in record:
+        lines.append(
+            f"{record['damaged']:,} damaged" if record["damaged"] else "nothing is damaged"
+        )
+    if "removed" in record:
+        lines.append(f"{record['removed']:,} files removed, {size_words(record['removed_bytes'])}")
     return lines
 
 

@@ -57,8 +57,8 @@ def status(client: RemoteClient) -> Told:
         f"{size_words(one.size)}, last written {_ago(one.changed)}"
         for one in found
     ] or ["it is empty"]
-    told = {"remote": client.shown, "scopes": [vars(one) for one in found]}
-    return told, [*lines, client.shown], 0
+    record = {"remote": client.shown, "scopes": [vars(one) for one in found]}
+    return record, [*lines, client.shown], 0
 
 
 def ls(client: RemoteClient) -> Told:
@@ -77,7 +77,7 @@ def ls(client: RemoteClient) -> Told:
         )
         for row in rows
     ] or ["it is empty"]
-    told = [
+    records = [
         {
             "key": row.result.key,
             "scope": row.scope,
@@ -91,7 +91,7 @@ def ls(client: RemoteClient) -> Told:
         }
         for row in rows
     ]
-    return {"remote": client.shown, "results": told}, lines, 0
+    return {"remote": client.shown, "results": records}, lines, 0
 
 
 def _ago(moment: float) -> str:
@@ -112,7 +112,7 @@ def gc(client: RemoteClient, max_size: str | None, max_age: float | None, *, dry
     found = maintenance.garbage(client, time.time(), max_bytes=most, max_age=age)
     if not dry_run:
         maintenance.remove(client, found)
-    told = {
+    record = {
         "remote": client.shown,
         "dry_run": dry_run,
         "removed": len(found.all),
@@ -125,7 +125,7 @@ def gc(client: RemoteClient, max_size: str | None, max_age: float | None, *, dry
     lines = lines if dry_run else []
     lines.append(f"{len(found.all):,} objects {verb}, {size_words(found.size)}")
     lines.append(f"{found.kept:,} results stay, {size_words(found.kept_bytes)}")
-    return told, [*lines, client.shown], 0
+    return record, [*lines, client.shown], 0
 
 
 def transfer(
@@ -182,7 +182,7 @@ def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> To
     )
     if done.failed:
         lines.append(f"{done.failed} writes failed")
-    told = {
+    record = {
         "remote": done.remote,
         "results": [
             {"step": escape_controls(r.step), "key": r.key, "name": name_of(r)} for r in found
@@ -190,7 +190,7 @@ def _transferred(store: SharedStore, found: list[Result], lost: list[str]) -> To
         "transfers": {**vars(done), "warnings": list(done.warnings)},
         "lost": lost,
     }
-    return told, [*lines, done.remote], int(bool(done.failed or lost))
+    return record, [*lines, done.remote], int(bool(done.failed or lost))
 
 
 def try_it(url: str, env: Mapping[str, str]) -> list[tuple[str, bool, str]]:

@@ -49,8 +49,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, _err: TextIO) ->
     """Exit code 0; 1 if something is missing that a run needs."""
     rows = [_versions(), _git(), _cache(env), *_remote(options.directory, env), *_tracers(env)]
     if options.json:
-        told = [{"name": name, "works": good, "note": note} for name, good, note in rows]
-        json.dump({"version": 1, "checks": told}, out, indent=2)
+        checks = [{"name": name, "works": good, "note": note} for name, good, note in rows]
+        json.dump({"version": 1, "checks": checks}, out, indent=2)
         print(file=out)
     else:
         for name, good, note in rows:
@@ -81,7 +81,7 @@ def _cache(env: Mapping[str, str]) -> Row:
             free = shutil.disk_usage(directory).free
         shares = "shares" if _can_clone(directory) else "cannot share"
     except (OSError, MlpipeError) as error:
-        return "cache", False, f"cannot be written, so nothing is kept: {error}"
+        return "cache", False, f"cannot be written, so nothing is saved: {error}"
     note = f"{directory}, {free / 2**30:.1f} GiB free, {shares} blocks between files (reflink)"
     return "cache", True, note
 

@@ -58,8 +58,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     chosen = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
     session.cache.state.close()
     if options.json:
-        told = [explain_json(one) for one in chosen]
-        json.dump({"version": 1, "workflow": plan.workflow.name, "steps": told}, out, indent=2)
+        records = [explain_json(one) for one in chosen]
+        json.dump({"version": 1, "workflow": plan.workflow.name, "steps": records}, out, indent=2)
         print(file=out)
         return 0
     for one in chosen:
@@ -68,7 +68,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
 
 
 def _explained(decision: Decision, collector: EvidenceCollector) -> Explained:
-    """Held against the last success here; where there is none, against the nearest result."""
+    """Compared with the last success here; where there is none, with the nearest result."""
     previous, now = collector.compared(decision.step, decision.parts)
     nearest = None if previous else collector.nearest(decision.step, decision.parts)
     if nearest:

@@ -128,12 +128,14 @@ def _of_step(run_log: RunLog, record: RunRecord, name: str, *, earlier: bool) ->
         words = "" if number == numbers[-1] else f"in run {number}"
         if run_log.log(number, step).is_file():
             return StepLog(step=step, file=run_log.log(number, step), words=words)
-        for told in one.steps:
-            if told.id == step and told.log:
+        for step_record in one.steps:
+            if step_record.id == step and step_record.log:
                 words = f"reused in run {number}; printed when its result was made"
-                return StepLog(step=step, digest=told.log, words=words)
-            if told.id == step and not earlier:
-                return StepLog(step=step, words=f"{told.status} in run {number}, printed nothing")
+                return StepLog(step=step, digest=step_record.log, words=words)
+            if step_record.id == step and not earlier:
+                return StepLog(
+                    step=step, words=f"{step_record.status} in run {number}, printed nothing"
+                )
     if name not in known:
         some = ", ".join(sorted(known)) or "none"
         raise UsageError(

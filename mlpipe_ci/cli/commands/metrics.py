@@ -70,9 +70,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     session.cache.state.close()
     outcomes, notes = [], [*session.repo.comparison.warnings, *([why] if why else [])]
     for decision in (one for one in decisions if one.step.metrics):
-        outcome, told = _now(session, decision)
+        outcome, more_notes = _now(session, decision)
         outcomes.append(replace(outcome, base=measured.get(decision.step.id)))
-        notes += told
+        notes += more_notes
     run = Run(
         workflow=session.workflow,
         comparison=session.repo.comparison,

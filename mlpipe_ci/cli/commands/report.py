@@ -101,9 +101,9 @@ def _read(path: Path) -> dict[str, Any]:
     if len(data) > MOST:
         raise UsageError(f"{path} has more than {MOST:,} bytes: that is no report of mlpipe")
     try:
-        told = json.loads(data)
+        record = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}") from error
-    if fault := report_fault(told):
+    if fault := report_fault(record):
         raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
-    return dict(told)
+    return dict(record)

@@ -23,7 +23,7 @@ from mlpipe_ci.cli.options import (
     add_targets,
     add_workflow,
 )
-from mlpipe_ci.cli.report_files import ReportFile, add_reports, keep_last, write_reports
+from mlpipe_ci.cli.report_files import ReportFile, add_reports, save_last, write_reports
 from mlpipe_ci.cli.run_listener import RunListener
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError, UsageError
@@ -120,7 +120,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     publisher.finished(run)
     run = replace(run, comment_url=publisher.comment_url)
     _write(run, options, screen, out)
-    keep_last(locations.private, run_json(run))
+    save_last(locations.private, run_json(run))
     collect_if_due(locations.cache, env, screen.message)
     return exit_code(run)
 

@@ -60,8 +60,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     unseen = [s for s in found if not session.cache.state.last_trace(workflow.file, s.id).made]
     session.cache.state.close()
     if options.json:
-        told = [proposal_json(step, one) for step, one in found.items()]
-        json.dump({"version": 1, "workflow": workflow.name, "steps": told}, out, indent=2)
+        steps = [proposal_json(step, one) for step, one in found.items()]
+        json.dump({"version": 1, "workflow": workflow.name, "steps": steps}, out, indent=2)
         print(file=out)
     else:
         names = [step.name for step in unseen]

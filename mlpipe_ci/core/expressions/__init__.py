@@ -5,7 +5,13 @@ Grammar, coercions and functions are those of GitHub's own implementation (npm
 said in docs/decisions/0007.
 """
 
-from mlpipe_ci.core.expressions.evaluate import Scope, condition, evaluate, missing_key, nearest
+from mlpipe_ci.core.expressions.evaluate import (
+    ExpressionScope,
+    condition,
+    evaluate,
+    missing_key,
+    nearest,
+)
 from mlpipe_ci.core.expressions.functions import STATUS_FUNCTIONS, call_fault
 from mlpipe_ci.core.expressions.syntax import Call, ExpressionError, Name, bare, calls, names, parse
 from mlpipe_ci.core.expressions.template import Piece, has_expression, pieces
@@ -15,9 +21,9 @@ __all__ = [
     "STATUS_FUNCTIONS",
     "Call",
     "ExpressionError",
+    "ExpressionScope",
     "Name",
     "Piece",
-    "Scope",
     "Value",
     "bare",
     "call_fault",

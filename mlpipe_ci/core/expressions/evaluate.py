@@ -57,7 +57,7 @@ MOST_NAMED = 10
 
 
 @frozen
-class Scope:
+class ExpressionScope:
     """What an expression may see. A key that is missing in a context of `strict` is an error.
 
     `used` collects what was found in the strict contexts: `("params", "train", "rate")`: 0.1.
@@ -69,21 +69,21 @@ class Scope:
     used: dict[tuple[str, ...], Value] = field(default_factory=dict)
 
 
-def evaluate(source: str, scope: Scope) -> Value:
+def evaluate(source: str, scope: ExpressionScope) -> Value:
     """The value of an expression. Raises ExpressionError."""
     return _value(_checked(source, scope), scope)
 
 
-def condition(source: str, scope: Scope, *, succeeded: bool) -> bool:
+def condition(source: str, scope: ExpressionScope, *, succeeded: bool) -> bool:
     """Evaluate an `if`. Without a status function in it, `success() &&` is meant before it."""
     tree = _checked(bare(source), scope)
     functions = {**scope.functions, **_status(succeeded=succeeded)}
-    inner = Scope(contexts=scope.contexts, functions=functions, strict=scope.strict)
+    inner = ExpressionScope(contexts=scope.contexts, functions=functions, strict=scope.strict)
     value = truth(_value(tree, inner))
     return value and (succeeded or any(c.name.lower() in STATUS_FUNCTIONS for c in calls(tree)))
 
 
-def _checked(source: str, scope: Scope) -> Any:
+def _checked(source: str, scope: ExpressionScope) -> Any:
     tree = parse(source)
     faults = [call_fault(call) for call in calls(tree)]
     faults += [
@@ -105,7 +105,7 @@ def _status(*, succeeded: bool) -> dict[str, Function]:
     }
 
 
-def _value(node: Any, scope: Scope) -> Value:
+def _value(node: Any, scope: ExpressionScope) -> Value:
     kind, parts = node.data, node.children
     if kind in {"name", "member", "item", "star"}:
         return _chain(node, scope)
@@ -149,14 +149,14 @@ def _operand(value: Value) -> float:
     return found
 
 
-def _call(name: str, given: list[Value], scope: Scope) -> Value:
+def _call(name: str, given: list[Value], scope: ExpressionScope) -> Value:
     function = scope.functions.get(name.lower()) or FUNCTIONS.get(name.lower())
     if function is None:
         raise ExpressionError(f"{name}() cannot be used here")
     return function(*given)
 
 
-def _chain(node: Any, scope: Scope) -> Value:
+def _chain(node: Any, scope: ExpressionScope) -> Value:
     """The value of `name`, `.key`, `[index]` and `.*` in a row."""
     chain = [node]
     while chain[-1].data in {"member", "item", "star"}:
@@ -178,12 +178,12 @@ def _chain(node: Any, scope: Scope) -> Value:
     return value
 
 
-def _record(scope: Scope, path: list[str], value: Value, *, strict: bool) -> None:
+def _record(scope: ExpressionScope, path: list[str], value: Value, *, strict: bool) -> None:
     if strict:
         scope.used[tuple(path)] = value
 
 
-def _key(part: Any, scope: Scope) -> Value:
+def _key(part: Any, scope: ExpressionScope) -> Value:
     return str(part.children[1]) if part.data == "member" else _value(part.children[1], scope)
 
 

@@ -44,7 +44,7 @@ class Problem:
 
 
 class YamlError(Exception):
-    """The text cannot be read; `spots` says where and why."""
+    """The text cannot be read; `problems` says where and why."""
 
     def __init__(self, *problems: Problem) -> None:
         self.problems = problems

@@ -50,12 +50,12 @@ class JobResult:
 
 @frozen
 class ExecutorContext:
-    """What an executor is made with. `printed`: gets what jobs print; `held`: file descriptors to
+    """What an executor is made with. `printed`: gets what jobs print; `locks`: file descriptors to
     keep open until all processes of a job are gone (the lock); `jobs`: most jobs at once.
     """
 
     printed: Printed
-    held: tuple[int, ...] = ()
+    locks: tuple[int, ...] = ()
     jobs: int = 1
 
 

@@ -15,15 +15,15 @@ GRACE_SECONDS = 5.0
 
 
 class LocalExecutor:
-    """Runs up to `slots` jobs at once. `printed` gets what they print; `held`: file descriptors
+    """Runs up to `slots` jobs at once. `printed` gets what they print; `locks`: file descriptors
     that stay open until a job's processes are gone, even if mlpipe is killed (the lock).
     """
 
     shares_disk = True
     can_trace = True
 
-    def __init__(self, printed: Printed, held: tuple[int, ...] = (), slots: int = 1) -> None:
-        self._printed, self._held, self._slots = printed, held, slots
+    def __init__(self, printed: Printed, locks: tuple[int, ...] = (), slots: int = 1) -> None:
+        self._printed, self._locks, self._slots = printed, locks, slots
         self._running: dict[str, Process] = {}
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
 
@@ -35,7 +35,7 @@ class LocalExecutor:
         """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
         job.log.parent.mkdir(parents=True, exist_ok=True)
         _refuse_unknown(job)
-        process = Process(job, self._printed, self._held, self._ended.put)
+        process = Process(job, self._printed, self._locks, self._ended.put)
         self._running[job.id] = process
         if job.timeout is not None:
             process.limit(job.timeout, GRACE_SECONDS)
@@ -89,7 +89,7 @@ class LocalExecutor:
 
 def open_local(context: ExecutorContext) -> LocalExecutor:
     """For the table of executors."""
-    return LocalExecutor(context.printed, context.held, context.jobs)
+    return LocalExecutor(context.printed, context.locks, context.jobs)
 
 
 def _refuse_unknown(job: Job) -> None:

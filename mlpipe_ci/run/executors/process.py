@@ -21,18 +21,18 @@ CHUNK = 1 << 16
 
 
 class Process:
-    """A job that was started. `tell` gets its id once all is over, from another thread.
+    """A job that was started. `ended` gets its id once all is over, from another thread.
 
     `over`: all of it has ended. Raises OSError or ValueError if it cannot be started; then nothing
     of it runs.
     """
 
     def __init__(
-        self, job: Job, printed: Printed, held: tuple[int, ...], tell: Callable[[str], None]
+        self, job: Job, printed: Printed, locks: tuple[int, ...], ended: Callable[[str], None]
     ) -> None:
         self._cancelled = self._timed_out = self._ended = self._reaped = False
         self.over = False
-        self._job, self._printed, self._tell = job, printed, tell
+        self._job, self._printed, self._notify = job, printed, ended
         self._lock = threading.RLock()  # the second signal may come while it is held
         self._code, self._seconds = 0, 0.0
         self._watchman: subprocess.Popen[bytes] | None = None
@@ -41,7 +41,7 @@ class Process:
         try:
             self._tracer = tracer_for(job.watch)
             self._began, self._since = time.monotonic(), time.time()
-            self._process = self._start(held)
+            self._process = self._start(locks)
         except BaseException:
             log.close()
             raise
@@ -49,7 +49,7 @@ class Process:
         self._reader.start()
         threading.Thread(target=self._accompany, daemon=True).start()
 
-    def _start(self, held: tuple[int, ...]) -> subprocess.Popen[bytes]:
+    def _start(self, locks: tuple[int, ...]) -> subprocess.Popen[bytes]:
         job, tracer, process = self._job, self._tracer, None
         try:
             adopt()
@@ -61,10 +61,10 @@ class Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                pass_fds=tracer.fds + (held if tracer.guards else ()),
+                pass_fds=tracer.fds + (locks if tracer.guards else ()),
             )
             if not tracer.guards:
-                self._watchman = _post_watchman(process.pid, job, held)
+                self._watchman = _post_watchman(process.pid, job, locks)
         except BaseException:
             if process:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ class Process:
         self._timers.append(timer)
 
     def outcome(self) -> JobResult:
-        """How it ended; to be asked once, after `tell`."""
+        """How it ended; to be asked once, after `ended`."""
         trace = self._tracer.trace()
         self._dismiss()
         return JobResult(
@@ -140,7 +140,7 @@ class Process:
             self.over = True
             for timer in self._timers:
                 timer.cancel()
-            self._tell(self._job.id)
+            self._notify(self._job.id)
 
     def _signal(self, number: int) -> None:
         with self._lock:
@@ -178,14 +178,14 @@ class Process:
             self._printed(self._job.id, data)
 
 
-def _post_watchman(process: int, job: Job, held: tuple[int, ...]) -> subprocess.Popen[bytes]:
+def _post_watchman(process: int, job: Job, locks: tuple[int, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
         ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(process), *marks(job)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         process_group=0,
-        pass_fds=held,
+        pass_fds=locks,
     )
 
 

@@ -39,26 +39,30 @@ SLACK = 0.1
 
 @frozen
 class Discovered:
-    """What a command did, in the words of the workflow file; paths are relative to the root.
-
-    `inputs`: as they are now. `reads`: files of them that it read. `writes`: files that it wrote
-    and did not declare. `rewrites`: files that it read and then changed; `removes`: that it removed
-    and had not written; `appends`: that it added to. `keeps`: files of `writes` or `appends` that
-    stay where they are from run to run. `outside`: what it wrote outside of the repository.
-    `meanwhile`: what somebody else changed while it ran.
-    """
+    """What a command did, in the words of the workflow file; paths are relative to the root."""
 
     inputs: tuple[Input, ...] = ()
+    """As they are now."""
     reads: tuple[str, ...] = ()
+    """Files of the inputs that it read."""
     writes: tuple[str, ...] = ()
+    """Files that it wrote and did not declare."""
     rewrites: tuple[str, ...] = ()
+    """Files that it read and then changed."""
     removes: tuple[str, ...] = ()
+    """Files that it removed and had not written."""
     appends: tuple[str, ...] = ()
-    keeps: tuple[str, ...] = ()
+    """Files that it added to."""
+    kept: tuple[str, ...] = ()
+    """Files of `writes` or `appends` that stay where they are from run to run."""
     outside: tuple[str, ...] = ()
+    """What it wrote outside of the repository."""
     environments: tuple[str, ...] = ()
+    """Python environments that it made."""
     meanwhile: str = ""
+    """A file that somebody else changed while it ran."""
     variables: tuple[str, ...] = ()
+    """Environment variables that it used."""
 
 
 class InputDiscovery:
@@ -83,7 +87,7 @@ class InputDiscovery:
 
     def discover(self, trace: Trace, params: tuple[str, ...]) -> Discovered:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
-        self._beyond = beyond = OutsideAccess(self._root, self._env, trace)
+        self._outside = accesses = OutsideAccess(self._root, self._env, trace)
         flags = self._inside(trace)
         writes = tuple(sorted(self._written(flags)))
         rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_new(p)))
@@ -92,7 +96,7 @@ class InputDiscovery:
         )
         appends = tuple(sorted(p for p, f in flags.items() if f & APPENDED and not f & CHANGED))
         added = {p for p in writes if flags.get(p, 0) & ADDED and self._is_filled(p)}
-        keeps = tuple(sorted({*added, *appends}))
+        kept = tuple(sorted({*added, *appends}))
         known = params if self._step.names_params else ()
         covered = {*writes, *rewrites, *removes, *appends, *known}
         reads = sorted(
@@ -102,11 +106,11 @@ class InputDiscovery:
         )
         modules = self._modules(flags, trace)
         found = [self._checker.content(path) for path in (*reads, *self._links(trace))]
-        outside = [*beyond.outside(READ), *beyond.programs()]
+        outside = [*accesses.outside(READ), *accesses.programs()]
         found += [self._checker.content(path) for path in outside]
-        found += [Input(path=path, digest=KEPT) for path in keeps]
-        found += self._lookups(flags, {*covered, *reads}, writes, modules)
-        for path in beyond.outside(LISTED):
+        found += [Input(path=path, digest=KEPT) for path in kept]
+        found += self._looked_up(flags, {*covered, *reads}, writes, modules)
+        for path in accesses.outside(LISTED):
             if path in TEMPORARY:
                 continue
             imported = modules if trace.paths[path] & IMPORTED else None
@@ -115,7 +119,7 @@ class InputDiscovery:
         named = self._variables(flags)
         found += [
             Input(path=VARIABLE + name, digest=self._checker.variable(name))
-            for name in named | (beyond.of_python() - self._declared)
+            for name in named | (accesses.of_python() - self._declared)
         ]
         unique = {item.path: item for item in found}
         return Discovered(
@@ -125,9 +129,9 @@ class InputDiscovery:
             rewrites=rewrites,
             removes=removes,
             appends=appends,
-            keeps=keeps,
-            outside=tuple(beyond.outside(OURS | CHANGED | APPENDED)),
-            environments=beyond.made(),
+            kept=kept,
+            outside=tuple(accesses.outside(OURS | CHANGED | APPENDED)),
+            environments=accesses.made(),
             meanwhile=self._meanwhile(trace, outside),
             variables=tuple(sorted(name for name in named if name in self._env)),
         )
@@ -143,11 +147,11 @@ class InputDiscovery:
             source = source_of(path)
             if source and flag & READ and os.path.lexists(self._at(source)):
                 found[source] = found.get(source, 0) | READ
-            elif any(is_under(whole, other) for other in self._beyond.beside):
+            elif any(is_under(whole, other) for other in self._outside.beside):
                 continue
             elif is_noise(path):
                 cache = CACHE.match(path)
-                if cache and flag & READ and not self._beyond.fills(cache[0]):
+                if cache and flag & READ and not self._outside.fills(cache[0]):
                     found[path] = flag
             elif path.endswith(".py") and flag & FOUND and not flag & (GONE | OURS):
                 found[path] = found.get(path, 0) | flag | READ  # byte code may lie elsewhere
@@ -188,7 +192,7 @@ class InputDiscovery:
             elif flag & MADE and os.path.isdir(self._at(path)) and not os.listdir(self._at(path)):
                 yield path
 
-    def _lookups(
+    def _looked_up(
         self,
         flags: Mapping[str, int],
         covered: set[str],
@@ -223,7 +227,7 @@ class InputDiscovery:
             path = whole.removeprefix(prefix)
             flag = trace.paths.get(whole, 0)
             if path.startswith("/"):
-                if self._beyond.is_data(path):
+                if self._outside.is_data(path):
                     yield path
             elif not is_noise(path) and not self._is_output(path) and not flag & OURS:
                 yield path

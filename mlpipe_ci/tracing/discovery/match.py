@@ -71,11 +71,11 @@ class ResultMatcher:
         if fitting or waits:
             return Matches(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
         pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
-        told = [
+        differing = [
             describe_difference(*pair) + (self._by(pair[0]) if number < NAMED else "")
             for number, pair in enumerate(sorted(pairs, key=_telling)[:MOST_TOLD])
         ]
-        return Matches(unusable=tuple(unusable), differing=tuple(told))
+        return Matches(unusable=tuple(unusable), differing=tuple(differing))
 
     def _by(self, item: Input) -> str:
         plain = not item.path.startswith((VARIABLE, PREFIX, "/")) and not item.path.endswith("/")

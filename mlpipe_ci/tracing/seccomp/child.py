@@ -8,10 +8,10 @@ import signal
 from mlpipe_ci.tracing.seccomp import kernel, syscalls
 
 STANDARD_ERROR = 2
-TOLD, SPARE, FREE = 8, 9, 20
+SETUP, SPARE, FREE = 8, 9, 20
 """Descriptors that `/bin/sh` can name, and the first that is in nobody's way."""
 WORDS = 12
-"""Bytes that the child tells of itself: the listener's number, an error, if it gave up rights."""
+"""Bytes that the child sends: the listener's number, an error, whether it gave up rights."""
 
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -37,14 +37,14 @@ def become(
     watched: bool,
     by_strace: list[bytes] | None,
 ) -> None:
-    """In the child: install the filter, wait for the word, become the command. Never returns.
+    """In the child: install the filter, wait for permission, become the command. Never returns.
 
-    `ends`: of the pipes where it tells of itself, and hears the word.
+    `ends`: of the pipes on which it sends how that went, and waits for permission.
     """
-    tell, heard = ends
-    tell, heard = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, FREE) for one in (tell, heard))
+    setup, go = ends
+    setup, go = (fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, FREE) for one in (setup, go))
     if by_strace:
-        argv = _below(by_strace, argv, tell)
+        argv = _below(by_strace, argv, setup)
     machine = os.uname().machine
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
@@ -56,8 +56,8 @@ def become(
         except (OSError, KeyError) as error:
             fault = getattr(error, "errno", 0) or errno.ENOSYS
     words = (listener, fault, int(bound))
-    os.write(tell, b"".join(word.to_bytes(4, "little", signed=True) for word in words))
-    if os.read(heard, 1) != b"!":
+    os.write(setup, b"".join(word.to_bytes(4, "little", signed=True) for word in words))
+    if os.read(go, 1) != b"!":
         os._exit(0)
     try:
         os.execvpe(argv[0], argv, env)  # noqa: S606 - the user's command
@@ -67,13 +67,13 @@ def become(
         os._exit(126 if error.errno == errno.EACCES else 127)
 
 
-def _below(strace: list[bytes], argv: list[bytes], tell: int) -> list[bytes]:
-    """The command below strace, whose own words go nowhere; it tells its number first."""
+def _below(strace: list[bytes], argv: list[bytes], setup: int) -> list[bytes]:
+    """The command below strace, whose own output goes nowhere; it sends its process id first."""
     os.dup2(STANDARD_ERROR, SPARE)
-    os.dup2(tell, TOLD)
+    os.dup2(setup, SETUP)
     index = os.open(os.devnull, os.O_WRONLY)
     os.dup2(index, STANDARD_ERROR)
-    script = b'echo $$ >&%d; exec "$@" 2>&%d %d>&- %d>&-' % (TOLD, SPARE, SPARE, TOLD)
+    script = b'echo $$ >&%d; exec "$@" 2>&%d %d>&- %d>&-' % (SETUP, SPARE, SPARE, SETUP)
     return [*strace, b"/bin/sh", b"-c", script, b"sh", *argv]
 
 

@@ -29,9 +29,9 @@ class SyscallDispatcher:
         self, root: bytes, machine: str, rules: AccessRules | None = None, *, bound: bool = False
     ) -> None:
         self._context, self._imports = CallContext(root, rules), PythonImports()
-        self._lookups = OpenCalls(self._context, self._imports)
-        self._programs = ExecCalls(self._context, self._imports, bound=bound)
-        self._peers = NetworkCalls()
+        self._opens = OpenCalls(self._context, self._imports)
+        self._execs = ExecCalls(self._context, self._imports, bound=bound)
+        self._network = NetworkCalls()
         self._known: set[int] = set()
         self._namespace = _namespace("self")
         self._calls = self._table(machine)
@@ -39,7 +39,7 @@ class SyscallDispatcher:
 
     def _table(self, machine: str) -> dict[int, Call]:
         numbers = NUMBERS[machine]
-        named = self._lookups.calls() | self._programs.calls() | self._peers.calls()
+        named = self._opens.calls() | self._execs.calls() | self._network.calls()
         named |= WriteCalls(self._context).calls()
         others: dict[str, Call] = {name: (self._move, ()) for name in numbers if name not in named}
         named |= others
@@ -82,11 +82,11 @@ class SyscallDispatcher:
                 for path, flags in context.seen.paths.items()
             },
             "links": [p for p in context.resolver.links if not of_system(p)],
-            "programs": list(self._programs.ran),
-            "packages": list(self._lookups.packages),
-            "library": list(self._lookups.library),
-            "network": list(self._peers.network),
-            "faults": [*context.faults, *self._peers.faults],
+            "programs": list(self._execs.ran),
+            "packages": list(self._opens.packages),
+            "library": list(self._opens.library),
+            "network": list(self._network.network),
+            "faults": [*context.faults, *self._network.faults],
             "refused": list(context.refused),
         }
 

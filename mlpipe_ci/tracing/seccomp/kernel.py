@@ -99,9 +99,9 @@ def install(program: bytes, machine: str) -> tuple[int, bool]:
     And whether programs can gain no rights from here on (`sudo`): that is the price of a filter for
     all but the administrator.
     """
-    held = _Program(len(program) // 8, program)
+    instructions = _Program(len(program) // 8, program)
     wanted = NEW_LISTENER | WAIT_KILLABLE
-    arguments = (SECCOMP[machine], SET_MODE_FILTER, wanted, ctypes.addressof(held))
+    arguments = (SECCOMP[machine], SET_MODE_FILTER, wanted, ctypes.addressof(instructions))
     try:
         return _call("syscall", *arguments), False
     except OSError as error:

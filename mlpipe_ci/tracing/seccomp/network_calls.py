@@ -129,8 +129,8 @@ def _holders(sockets: set[str]) -> Iterator[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             with suppress(OSError):
-                held = (f"/proc/{name}/fd/{fd}" for fd in os.listdir(f"/proc/{name}/fd"))
-                if any(_link(path) in sockets for path in held):
+                descriptors = (f"/proc/{name}/fd/{fd}" for fd in os.listdir(f"/proc/{name}/fd"))
+                if any(_link(path) in sockets for path in descriptors):
                     yield int(name)
 
 

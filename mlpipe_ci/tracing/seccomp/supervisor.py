@@ -85,20 +85,22 @@ class Supervisor:
         self, argv: list[bytes], *, watched: bool, by_strace: list[bytes] | None = None
     ) -> None:
         """Fork and execute the command; where it cannot be watched, nothing was executed."""
-        told, tell = os.pipe()
-        heard, say = os.pipe()
+        setup_read, setup_write = os.pipe()
+        go_read, go_write = os.pipe()
         process = os.fork()
         if process == 0:
             try:
-                os.close(told)
-                os.close(say)
+                os.close(setup_read)
+                os.close(go_write)
                 child.restore_signals(self._mask)
-                child.become(argv, self._env, (tell, heard), watched=watched, by_strace=by_strace)
+                child.become(
+                    argv, self._env, (setup_write, go_read), watched=watched, by_strace=by_strace
+                )
             finally:
                 os._exit(127)
-        os.close(tell)
-        os.close(heard)
-        message = os.read(told, child.WORDS)
+        os.close(setup_write)
+        os.close(go_read)
+        message = os.read(setup_read, child.WORDS)
         number, fault, bound = (
             int.from_bytes(message[n : n + 4], "little", signed=True) for n in (0, 4, 8)
         )
@@ -111,18 +113,18 @@ class Supervisor:
                 self._dispatcher = SyscallDispatcher(
                     self._root, self._machine, self._rules, bound=bool(bound)
                 )
-            os.write(say, b"!")
+            os.write(go_write, b"!")
             self._child = self._command = process
             if by_strace:
-                self._command = int(os.read(told, PAGE) or process)
+                self._command = int(os.read(setup_read, PAGE) or process)
         except OSError as error:
             self._why = f"this system refuses to let commands be watched ({error.strerror})"
-            os.close(say)  # the child ends without having executed anything
+            os.close(go_write)  # the child ends without having executed anything
             os.waitpid(process, 0)
         else:
-            os.close(say)
+            os.close(go_write)
         finally:
-            os.close(told)
+            os.close(setup_read)
 
     def forward(self, number: int, _frame: object) -> None:
         """The command and what it has started get the signal, and decide what follows."""

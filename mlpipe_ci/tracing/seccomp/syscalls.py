@@ -107,7 +107,7 @@ NUMBER_AT, ARCH_AT, ARGUMENTS_AT = 0, 4, 16
 def program(machine: str) -> bytes:
     """The filter, `struct sock_filter` one after the other (Documentation/userspace-api/seccomp).
 
-    What opens, looks up or changes paths, starts programs or talks to others is stopped and told;
+    What opens, looks up or changes paths, starts programs or talks to others is stopped;
     io_uring, through which files could be opened unseen, does not exist; all else goes on.
     """
     numbers = NUMBERS[machine]

