@@ -138,7 +138,7 @@ def _finished(result: Result) -> float:
 
 
 def name_of(result: Result) -> str:
-    """What tells the results of one key apart: 16 hexadecimal digits for the discovered inputs."""
+    """The name of a result among those of its key: 16 hexadecimal digits for discovered inputs."""
     text = repr(result.discovered).encode("utf-8", "surrogateescape")
     return blake3(text).hexdigest()[:16]
 

@@ -12,7 +12,7 @@ Env = Mapping[str, str]
 SYSTEMS: tuple[tuple[Callable[[Env], bool], Callable[[Env], Event]], ...] = (
     (github.in_actions, github.read),
 )
-"""For each CI system: whether it runs us, and the event as it tells it."""
+"""For each CI system: whether it runs us, and how to read its event."""
 
 
 def in_ci(env: Env) -> bool:

@@ -86,7 +86,7 @@ def run_workflow(  # noqa: PLR0913 - each is an option of `mlpipe run`, given by
     """Run what is needed. A step that fails is part of the answer: see `run.result`.
 
     `force`: steps that run whatever is known. `jobs`: commands at once. `keep_going`: a failure
-    stops only what needs the step that failed. `listener`: is told what happens. The rest is as for
+    stops only what needs the step that failed. `listener`: follows the run. The rest is as for
     `plan_workflow`. Waits for another run in the same work tree. Nothing is posted, and no report
     is written. Raises MlpipeError where the run cannot start.
     """

@@ -31,7 +31,7 @@ class Input:
 
 @frozen
 class KeyParts:
-    """What goes into a key, kept with each result so that two keys can be told apart in words.
+    """What goes into a key, saved with each result so that two keys can be compared in words.
 
     `params`: dotted path and canonical JSON text (see `json_text`) of each that the step uses.
     """
@@ -85,7 +85,7 @@ def step_key(parts: KeyParts) -> str:
 
 
 def differences(old: KeyParts, new: KeyParts) -> tuple[str, ...]:
-    """What changed between two keys, in words, most telling first."""
+    """What changed between two keys, in words, the most important first."""
     found = [*_input_differences(old.inputs, new.inputs)]
     values = _param_differences(dict(old.params), dict(new.params))
     found += [f"params.{path} {_value(a)} → {_value(b)}" for path, a, b in values]

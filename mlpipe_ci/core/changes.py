@@ -1,4 +1,4 @@
-"""What differs between two commits: changed paths, and how a reason tells one. Pure."""
+"""What differs between two commits: changed paths, and how a reason names one. Pure."""
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under, literal_prefix
@@ -48,7 +48,7 @@ def affects(pattern: str, change: Change) -> bool:
 
 
 def describe_change(change: Change) -> str:
-    """A change as a reason tells it: `data/a.csv removed`."""
+    """A change as a reason names it: `data/a.csv removed`."""
     text = f"{change.path} {CHANGE_WORDS.get(change.change, 'changed')}"
     text += f" (says {change.pointer})" if change.pointer else ""
     return f"{text} (from the default branch)" if change.from_base else text

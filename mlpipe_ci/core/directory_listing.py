@@ -78,7 +78,7 @@ def _line(item: Input) -> str:
 def opened(
     old: tuple[Input, ...], new: tuple[Input, ...], old_text: Text, new_text: Text
 ) -> tuple[tuple[Input, ...], tuple[Input, ...]]:
-    """Both with the files of each listing that only one of them has, to tell what differs.
+    """Both with the files of each listing that only one of them has, to show what differs.
 
     A directory whose files are not known for both stays as it is.
     """

@@ -41,7 +41,7 @@ class Direction:
         return {HIGHER: "↑", LOWER: "↓"}.get(self.better, "")
 
     def judge(self, change: float) -> bool | None:
-        """True if a change is for the better, None if there is none or it cannot be told."""
+        """True if a change is for the better, None if there is none or it is not known."""
         if not self.better or not change:
             return None
         return (change > 0) is (self.better == HIGHER)

@@ -39,7 +39,7 @@ def sample_stddev(values: Sequence[float]) -> float | None:
 
 
 def standard_error(head: Sequence[float], base: Sequence[float]) -> float | None:
-    """Of the difference of two means, in the metric's unit; None if no side tells the scatter.
+    """Of the difference of two means, in the metric's unit; None if no side's scatter is known.
 
     A side with one value is taken to scatter as the other one does.
     """

@@ -1,4 +1,4 @@
-"""What a step left behind for one key: the value that the cache keeps."""
+"""What a step left behind for one key: the value that the cache saves."""
 
 import math
 

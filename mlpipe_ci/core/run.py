@@ -73,7 +73,7 @@ class PastMetrics:
 
 @frozen
 class GateResult:
-    """A gate, checked against the metrics. `passed` is None where that could not be told, and the
+    """A gate, checked against the metrics. `passed` is None where that is not known, and the
     gate passes. `why`: the values, or what is missing. `origin`: `here`; `base`: the base branch's
     file has it, and this change takes it away; `new`: only this change has it.
     """

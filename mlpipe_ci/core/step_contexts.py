@@ -6,7 +6,7 @@ from typing import Any
 from mlpipe_ci.core.workflow import StepInstance
 
 FACTS = ("path", "name", "stem", "dir")
-"""What `each` tells of an item: `data/a.csv`, `a.csv`, `a`, `data`."""
+"""What `each` says of an item: `data/a.csv`, `a.csv`, `a`, `data`."""
 
 
 def facts(path: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ MULTIPLES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def format_duration(seconds: float) -> str:
-    """A duration in its most telling unit: `0.04 s`, `4.2 s`, `41 min`, `3.2 h`, `5 days`."""
+    """A duration in the unit that suits it: `0.04 s`, `4.2 s`, `41 min`, `3.2 h`, `5 days`."""
     minute, hour, day = 60, 3600, 86400
     if seconds < 10:  # noqa: PLR2004 - below ten seconds a tenth matters
         return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2f} s"

@@ -45,7 +45,7 @@ class ExternalInput:
     """Data that git does not have: its `url`, and the `path` to which it comes for a step.
 
     The URL may name many, by a pattern or a `/` at its end; then `path` is a directory and ends in
-    `/`. `use_last`: where the source cannot be reached, what it held last is taken. `entry`: which
+    `/`. `use_last`: where the source cannot be reached, what it had last is taken. `entry`: which
     entry of the step's inputs it is.
     """
 

@@ -51,7 +51,7 @@ class BaseCommit:
         return self.history.text(self.commit, path)
 
     def link(self, path: str) -> str | None:
-        """Where a symbolic link leads, None if that cannot be told."""
+        """Where a symbolic link leads, None if that is not known."""
         try:
             return self.text(path)
         except GitError:

@@ -199,7 +199,7 @@ class EvidenceCollector:
         return max(known, key=lambda one: one.finished, default=None)
 
     def _unwatched(self, step: Step) -> str:
-        """Why nothing tells what a step reads that does not declare it."""
+        """Why nothing shows what a step reads that does not declare it."""
         if step.inputs:
             return ""
         if self.workflow.tracing_of(step) == "off":

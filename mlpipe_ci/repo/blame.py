@@ -1,4 +1,4 @@
-"""Names the commit that gave a path its present content, where history can tell."""
+"""Names the commit that gave a path its present content, where history shows it."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,7 +18,7 @@ SUBJECT = 50
 
 @frozen(kw_only=False)
 class CommitAttribution:
-    """Names the commit that gave a path its present content, where history can tell."""
+    """Names the commit that gave a path its present content, where history shows it."""
 
     event: Event
     comparison: Comparison

@@ -16,7 +16,7 @@ POINTERS = (".dvc", "dvc.lock")
 def compare(
     event: Event, git: Git | None, history: History | None, asked: str | None
 ) -> Comparison:
-    """Compare. What cannot be told is said, and never "nothing changed". Raises UsageError."""
+    """Compare. What is not known is a warning, never "nothing changed". Raises UsageError."""
     if git is None or history is None:
         return Comparison(how="not a git repository")
     found = (

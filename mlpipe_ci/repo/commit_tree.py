@@ -111,7 +111,7 @@ class CommitTree(WorkTree):
         return ""
 
     def left_out(self, pattern: str) -> tuple[str, ...]:
-        """What is ignored is told of the present."""
+        """What is ignored is asked of the present."""
         del pattern
         return ()
 
@@ -151,7 +151,7 @@ class CommitTree(WorkTree):
     def _target(self, path: str) -> str:
         target = self._text(path)
         if target is None:
-            raise PathError(f"where the link '{path}' led to cannot be told")
+            raise PathError(f"where the link '{path}' led to is not known")
         return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
 
     def _is_outside(self, path: str) -> bool:

@@ -204,7 +204,7 @@ def _parsed(text: str | None) -> dict[str, Any]:
 
 
 def signature(status: os.stat_result) -> Signature:
-    """What tells one content of a file from another, short of reading it."""
+    """What distinguishes one content of a file from another, short of reading it."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev)
 
 

@@ -28,7 +28,7 @@ def hold(path: Path, say: Callable[[str], None], *, wait: bool = True) -> Iterat
         return
     try:
         _acquire(descriptor, path, say, wait=wait)
-        with suppress(OSError):  # a full disk: then nobody is told who has it
+        with suppress(OSError):  # a full disk: then nobody learns who has it
             os.ftruncate(descriptor, 0)
             os.pwrite(
                 descriptor, json.dumps({"pid": os.getpid(), "since": time.time()}).encode(), 0

@@ -173,7 +173,7 @@ class WorkTree:
     def hash_files(self, patterns: tuple[str, ...]) -> str:
         """SHA-256 over the SHA-256 of each file that patterns mean, in order; '' if there is none.
 
-        What `hashFiles()` gives on GitHub, but for the order of the files, which is not told there.
+        What `hashFiles()` gives on GitHub, but for the order of files, which GitHub does not say.
         """
         import hashlib  # noqa: PLC0415 - 5 ms, for a rare question
 
@@ -219,7 +219,7 @@ class WorkTree:
     def kind(self, path: str) -> str:
         """What a path leads to, which may be absolute: `file`, `directory`, `other`, or nothing.
 
-        Raises PathError if that cannot be told.
+        Raises PathError if that is not known.
         """
         full_path = self._full_path(path)
         try:
@@ -292,7 +292,7 @@ class WorkTree:
 
 
 def digest_of(tree: WorkTree, path: str) -> str:
-    """The digest of what is at a path now, as an output has it; empty if that cannot be told."""
+    """The digest of what is at a path now, as an output has it; empty if that is not known."""
     tree.add_outputs([path])
     try:
         found = tree.known(path)

@@ -38,7 +38,7 @@ class MetricRow:
 
     @property
     def change(self) -> float | None:
-        """The difference from the base, None if there is none to be told."""
+        """The difference from the base, None if there is none to be shown."""
         if self.value is None or self.base is None:
             return None
         change = self.value - self.base
@@ -54,7 +54,7 @@ class MetricRow:
 
     @property
     def better(self) -> bool | None:
-        """True for a change for the better; None if there is none, or it cannot be told."""
+        """True for a change for the better; None if there is none, or it is not known."""
         change = self.change
         return None if change is None or self.is_noise else self.direction.judge(change)
 

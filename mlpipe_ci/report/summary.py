@@ -8,7 +8,7 @@ from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED
 from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
 from mlpipe_ci.report.escape import code, fence, plain
 from mlpipe_ci.report.metric_rows import gate_words, verdict
-from mlpipe_ci.report.tracebacks import frame, telling
+from mlpipe_ci.report.tracebacks import frame, shown_tail
 from mlpipe_ci.report.wording import FOLDED, RAN, SYMBOLS, family, many
 
 SHOWN_FAILED = 5
@@ -143,7 +143,7 @@ def _failure(run: Run, alike: list[StepOutcome]) -> str:
     alert, allowed = ("NOTE", ", as allowed") if outcome.tolerated else ("CAUTION", "")
     parts = [f"> [!{alert}]\n> **{code(outcome.step.name)}** failed{allowed}: {why}{where}{also}"]
     if outcome.log_tail:
-        parts.append(fence(telling(outcome.log_tail, run.root, LAST_LINES)))
+        parts.append(fence(shown_tail(outcome.log_tail, run.root, LAST_LINES)))
     words = ["mlpipe", "run", outcome.step.id]
     if run.workflow.file != "mlpipe.yml":
         words += ["--file", run.workflow.file]

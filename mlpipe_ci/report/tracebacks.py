@@ -52,7 +52,7 @@ def frame(lines: tuple[str, ...], root: str) -> tuple[str, int] | None:
     return None
 
 
-def telling(lines: tuple[str, ...], root: str, most: int) -> tuple[str, ...]:
+def shown_tail(lines: tuple[str, ...], root: str, most: int) -> tuple[str, ...]:
     """The last lines of a log; of a traceback, those at the repository's own frame, and the end."""
     at = [n for n, text in enumerate(lines) if (m := FRAME.match(text)) and _inside(m[1], root)]
     short = tuple(line.replace(f"{root}/", "") if root else line for line in lines)

@@ -118,7 +118,7 @@ def names_of(steps: list[Step]) -> list[str]:
 
 
 def watched(run: Run) -> str:
-    """By which means the steps that ran were watched; told once."""
+    """By which means the steps that ran were watched; said once."""
     names = sorted({outcome.tracer for outcome in run.outcomes if outcome.tracer})
     return f"watched by {', '.join(names)}" if names else ""
 

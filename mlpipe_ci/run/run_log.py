@@ -81,17 +81,17 @@ class RunLog:
             )
             for outcome in run.outcomes
         )
-        told = vars(record) | {
+        fields = vars(record) | {
             "seconds": round(run.seconds, 3),
             "result": run.result,
             "head": run.comparison.head or "",
             "steps": steps,
         }
         with suppress(OSError):
-            self._write(RunRecord(**told))
+            self._write(RunRecord(**fields))
 
     def numbers(self) -> list[int]:
-        """Of all runs that are kept, the newest last."""
+        """Of all runs that are recorded, the newest last."""
         try:
             return sorted(
                 int(one.name) for one in self._directory.iterdir() if one.name.isdecimal()

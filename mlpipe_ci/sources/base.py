@@ -19,7 +19,7 @@ MOST = 100_000
 
 
 class SourceKind(StrEnum):
-    """By what a source tells its versions apart; `content`: by nothing, so that it was read."""
+    """By what a source distinguishes its versions; `content`: by nothing, so that it was read."""
 
     VERSION = "version"
     ETAG = "etag"
@@ -33,7 +33,7 @@ class SourceItem:
     """One file or object of a source: where it goes in the work tree, and which version it is.
 
     `owner`: the identity of its own URL, also of one of many; `key`: the URL of a file on the web,
-    the path of an object in its bucket, or of a file. `size` in bytes, None if that is not told.
+    the path of an object in its bucket, or of a file. `size` in bytes, None if that is not known.
     `tag`: its ETag as a request can name it, if it vouches for each byte.
     """
 
@@ -61,7 +61,7 @@ class SourceItem:
 @frozen
 class SourceStream:
     """An item on its way, from byte `start` on. `item`: which version it is, as the answer says;
-    `size`: bytes of all of it, None if that is not told. `checks`: what the answer says of all its
+    `size`: bytes of all of it, None if that is not known. `checks`: what the answer says of all its
     bytes, by the name of the algorithm, in hexadecimal digits.
     """
 

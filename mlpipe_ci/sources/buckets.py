@@ -95,7 +95,7 @@ def _without_folders(items: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
 def _item(
     external: ExternalInput, meta: Mapping[str, Any], key: str, path: str, *, listed: bool = False
 ) -> SourceItem:
-    """What the store says of an object. A listing does not tell versions."""
+    """What the store says of an object. A listing has no versions."""
     version, tag = meta.get("version"), str(meta.get("e_tag") or "")
     if version and version != "null" and not listed:
         kind, value = SourceKind.VERSION, str(version)

@@ -141,7 +141,7 @@ class _Fetch:
 
 
 def found_content(item: SourceItem, output: Output) -> SourceItem:
-    """An item that tells no version, by its content."""
+    """An item without a version, by its content."""
     return SourceItem(
         **(vars(item) | {"kind": SourceKind.CONTENT, "value": output.digest, "size": output.size})
     )

@@ -46,7 +46,7 @@ class Http:
         answer = self._ask("HEAD", url, conditions)
         found = None if answer.status_code in NO_HEAD else _item(external, answer, before)
         answer.close()
-        if found is None:  # no HEAD here, or one that does not tell
+        if found is None:  # no HEAD here, or one without a version
             answer = self._ask("GET", url, conditions)
             try:
                 found = _item(external, answer, before)
@@ -148,7 +148,7 @@ def _accepted(method: str, answer: requests.Response) -> requests.Response:
 def _item(
     external: ExternalInput, answer: requests.Response, last: SourceItem | None
 ) -> SourceItem | None:
-    """Which version an answer is of; None if it does not tell."""
+    """Which version an answer is of; None if it does not say."""
     if answer.status_code == requests.codes.not_modified:
         return last
     version = _version(answer)
@@ -205,7 +205,7 @@ def _unversioned(external: ExternalInput, answer: requests.Response) -> SourceIt
 
 
 def _size(answer: requests.Response) -> int | None:
-    """Bytes of the whole content; None if that is not told, or if it comes compressed."""
+    """Bytes of the whole content; None if that is not known, or if it comes compressed."""
     if answer.headers.get("Content-Encoding", "identity") != "identity":
         return None
     total = answer.headers.get("Content-Range", "").rpartition("/")[2]

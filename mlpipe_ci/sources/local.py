@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 
 
 class Local:
-    """Reads files. What tells their versions apart is when they were changed, and their size."""
+    """Reads files. Their version is when they were changed, and their size."""
 
     def look(self, external: ExternalInput, last: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
         """As `Reader.look`."""

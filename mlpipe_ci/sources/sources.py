@@ -129,7 +129,7 @@ class Sources:
             with slots:
                 try:
                     answers[_key(one)] = self._reader(one).look(one, last[_key(one)])
-                except Exception as error:  # noqa: BLE001 - told below, by who asked
+                except Exception as error:  # noqa: BLE001 - raised below, for who asked
                     answers[_key(one)] = error
 
         threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in asked]
@@ -168,7 +168,7 @@ class Sources:
         return found
 
     def _known(self, external: ExternalInput, item: SourceItem) -> SourceItem:
-        """The item; where its source tells no version, it is read, and its content tells."""
+        """The item; where its source has no versions, it is read, and its content counts."""
         if item.kind is not SourceKind.CONTENT or item.value:
             return item
         name = redacted(external.url)

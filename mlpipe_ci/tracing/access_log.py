@@ -13,7 +13,7 @@ DROPPED = 512
 IMPORTED = 1024
 """Listed by Python's import alone: see `imports`."""
 STATED = 2048
-"""Size, times or mode of a file were asked for: all that `stat` tells."""
+"""Size, times or mode of a file were asked for: all that `stat` reports."""
 ADDED, APPENDED = 4096, 8192
 """Made by opening it in a way that keeps what is there, as logs and databases are; added to, where
 there was one, without being read."""

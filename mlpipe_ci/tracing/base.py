@@ -1,4 +1,4 @@
-"""What a tracer is, and what it tells."""
+"""What a tracer is, and what it reports."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -16,7 +16,7 @@ class Trace:
     flags of `access_log` for each. `links`: symbolic links that were followed. `programs`: each as
     it was named, and the file that was run. `packages`: a `site-packages` directory, and what was
     loaded from it. `library`: files of Python's own library that were opened. `network`: addresses
-    beyond this machine. `refused`: what strict tracing did not let through, and whether that was a
+    of other machines. `refused`: what strict tracing did not let through, and whether that was a
     write. `complete` is False if something may
     have been missed; then the rest decides nothing.
     """

@@ -54,7 +54,7 @@ class KnownNames:
 
 
 def problem_with_expression(source: str, key: str, known: KnownNames) -> str | None:
-    """What is wrong with an expression as far as its text tells, or None."""
+    """What is wrong with an expression as far as its text shows, or None."""
     return next(_faults(source, key, known), None)
 
 

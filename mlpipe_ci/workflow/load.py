@@ -49,7 +49,7 @@ def load(request: LoadRequest) -> Workflow:
 
 
 def _digest(request: LoadRequest) -> str | None:
-    """Of all that decides what is read, but for the params files; None if it cannot be told."""
+    """Of all that decides what is read, but for the params files; None if it is not known."""
     around = [
         *(__version__, request.file.shown, request.name),
         *(request.github, request.settings),

@@ -34,7 +34,7 @@ NOT_FILLED = ("id", "description", "needs", "cache", PLAIN)
 def expression_problems(
     document: Document, path: Path, value: Any, key: str, known: KnownNames
 ) -> Iterator[Problem]:
-    """What is wrong with the expressions in a value of the file, as far as their text tells."""
+    """What is wrong with the expressions in a value of the file, as far as their text shows."""
     if isinstance(value, dict | list):
         pairs: Any = value.items() if isinstance(value, dict) else enumerate(value)
         for part, item in pairs:
@@ -112,7 +112,7 @@ class StepReader:
         return []
 
     def _matrix(self, index: int, raw: Raw) -> list[Combination] | None:
-        """The combinations; None if the step has no matrix, none if what is wrong was told."""
+        """The combinations; None if the step has no matrix, none if what is wrong was reported."""
         try:
             return self._combinations(index, raw)
         except ExpandError as error:
@@ -179,7 +179,7 @@ class StepReader:
         path = ("steps", index, "env")
         problems = expression_problems(self._document, path, raw.get("env", {}), "env", known)
         if matrix == [] or list(problems):
-            return known  # told by _matrix, or by _check
+            return known  # reported by _matrix, or by _check
         example = {"matrix": _first(matrix), "each": facts("item") if known.each else {}}
         own, _ = variables(raw.get("env", {}), self._outer, example, ("env",))
         env = {**self._outer.env, **own}

@@ -31,7 +31,7 @@ class WorkflowFile:
     root: Path
 
     def stated_name(self) -> str:
-        """The workflow's name as far as it can be told without reading the file as YAML, which may
+        """The workflow's name as far as it is known without reading the file as YAML, which may
         be broken; empty if the file has none or cannot be read.
         """
         try:

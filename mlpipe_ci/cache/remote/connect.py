@@ -24,7 +24,7 @@ OWN_SOURCES = (
 )
 """Where obstore finds credentials by itself; all else (profiles, SSO, instances) boto3 finds."""
 GOOGLE_STORAGE = "STORAGE_EMULATOR_HOST"
-"""How Google's own clients are told of an emulator."""
+"""The variable by which Google's own clients find an emulator."""
 
 
 def check(url: str) -> str:

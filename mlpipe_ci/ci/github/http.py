@@ -41,7 +41,7 @@ class Exchange:
         def exchange() -> None:
             try:
                 done.put(_answer(session, method, url, body, left))
-            except Exception as error:  # noqa: BLE001 - it is told in the thread that asked
+            except Exception as error:  # noqa: BLE001 - the thread that asked raises it
                 done.put(error)
 
         threading.Thread(target=exchange, daemon=True).start()

@@ -17,7 +17,7 @@ STATUS_FUNCTIONS = ("success", "failure", "always", "cancelled")
 
 
 def call_fault(call: Call) -> str | None:
-    """What is wrong with a call as far as the text tells, or None."""
+    """What is wrong with a call as far as the text shows, or None."""
     takes = ARITY.get(call.name.lower())
     if takes is None:
         near = get_close_matches(call.name.lower(), ARITY, n=1)

@@ -81,7 +81,7 @@ class Document:
 
 
 def parse(text: str) -> Document:
-    """Parse one YAML document. Dates stay text. Raises YamlError with all that can be told."""
+    """Parse one YAML document. Dates stay text. Raises YamlError with all that is known."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         size = len(text) / 1e6
         raise YamlError(Problem(1, 1, f"the file has {size:.1f} MB; a workflow has at most 4 MiB"))
@@ -111,7 +111,7 @@ def _compose(text: str) -> Node | None:
     """The tree of nodes. libyaml makes it five times as fast, but knows YAML 1.1 only.
 
     So whatever it refuses, or might take for something else, is left to the parser in Python. That
-    one also tells what is wrong. A line bounds how deep a text can nest: libyaml has no bound.
+    one also says what is wrong. A line bounds how deep a text can nest: libyaml has no bound.
     """
     if not ONLY_SLOWLY.search(text):
         with suppress(YAMLError, ValueError):

@@ -152,7 +152,7 @@ def empty(directory: Path) -> None:
 def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) -> None:
     """Put the content of Git LFS files in the place of their pointers. Raises GitError.
 
-    Where git does not know Git LFS yet it is told of it, so that a content counts as its pointer:
+    Where git does not know Git LFS yet it is configured, so that a content counts as its pointer:
     for this clone alone, and so that a checkout goes on leaving pointers.
     """
     deadline = remote.deadline()

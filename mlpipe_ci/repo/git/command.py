@@ -166,7 +166,7 @@ class Command:
 
 
 def _library() -> Any:
-    """GitPython, imported now; a missing git is told by our own error, not by an ImportError."""
+    """GitPython, imported now; a missing git is our own error, not by an ImportError."""
     loud = "GIT_PYTHON_REFRESH" not in os.environ
     if loud:
         os.environ["GIT_PYTHON_REFRESH"] = "quiet"
@@ -242,8 +242,8 @@ def _end(process: Any) -> None:
 def _complaint(name: str, complaint: bytes, code: int) -> str:
     """The line of git's that says most."""
     lines = [line.strip() for line in complaint.decode("utf-8", "replace").splitlines()]
-    telling = [line for line in lines if line and not line.lower().startswith(NOISE)]
-    said = next(iter(telling), "") or next(iter(reversed(lines)), "") or f"exit {code}"
+    relevant = [line for line in lines if line and not line.lower().startswith(NOISE)]
+    said = next(iter(relevant), "") or next(iter(reversed(lines)), "") or f"exit {code}"
     return f"git {name}: {without_user(said.removeprefix('fatal: ').removeprefix('error: '))}"
 
 

@@ -169,7 +169,7 @@ class History:
     def text(self, commit: str, path: str) -> str | None:
         """A file's content in a commit, None if it has no such file; fetched if need be.
 
-        Raises GitError if it cannot be told.
+        Raises GitError if that is not known.
         """
         oid = self.commits.blob(commit, path)
         if oid is None:

@@ -87,7 +87,7 @@ class Git:
     def changed(self, base: str, env: Mapping[str, str] | None = None) -> tuple[Difference, ...]:
         """Paths of which the work tree differs from a commit, untracked ones not counted.
 
-        `env` tells where else git may find the commit.
+        `env` says where else git may find the commit.
         """
         words = ("diff", *RAW, *NO_PROGRAMS, valid(base), "--")
         command = Command(self.root, self.command.env | dict(env or {}))

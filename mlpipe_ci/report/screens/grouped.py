@@ -11,7 +11,7 @@ from mlpipe_ci.report.wording import FOLDED, whole
 
 
 class GroupedScreen:
-    """Passes all on to another screen, but for what is waiting to be told with what follows it."""
+    """Passes all on to another screen, but for what waits to be shown with what follows it."""
 
     def __init__(self, inner: Screen) -> None:
         self._inner = inner

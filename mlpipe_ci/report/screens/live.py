@@ -1,6 +1,6 @@
 """A live view on a terminal: what runs, how far it is, its last line; above it what has ended.
 
-States are told apart by symbols and words; colour only repeats them.
+Symbols and words distinguish states; colour only repeats them.
 """
 
 import re

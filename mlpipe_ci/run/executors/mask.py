@@ -16,20 +16,20 @@ class Mask:
         words = {word for word in whole if word.strip()}
         words |= {line for line in lines if len(line) >= LEAST}
         self._words = sorted(words, key=len, reverse=True)
-        self._held = b""
+        self._pending = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The data as far as it can be shown, with what was held back before."""
+        """The data as far as it can be shown, with what was withheld before."""
         if not self._words:
             return data
-        data = self._masked(self._held + data)
+        data = self._masked(self._pending + data)
         keep = max((_overlap(data, word) for word in self._words), default=0)
-        self._held = data[len(data) - keep :]
+        self._pending = data[len(data) - keep :]
         return data[: len(data) - keep]
 
     def flush(self) -> bytes:
         """What is left at the end."""
-        rest, self._held = self._held, b""
+        rest, self._pending = self._pending, b""
         return rest
 
     def _masked(self, data: bytes) -> bytes:

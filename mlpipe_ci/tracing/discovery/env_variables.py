@@ -64,7 +64,7 @@ def variables_in(path: str, text: str) -> set[str]:
     """
     suffix = path[path.rfind(".") :] if "." in path.rpartition("/")[2] else ""
     if MAKEFILE.search(path):
-        return _telling([*MAKE.findall(text), *named_in_command("", text)])
+        return _relevant([*MAKE.findall(text), *named_in_command("", text)])
     first = text.partition("\n")[0]
     if suffix in PYTHON_SUFFIXES or (not suffix and first.startswith("#!") and "python" in first):
         found = PYTHON.findall(text)
@@ -74,15 +74,15 @@ def variables_in(path: str, text: str) -> set[str]:
         found = OTHER.findall(text)
     else:
         found = []
-    return _telling(found)
+    return _relevant(found)
 
 
 def named_in_command(shell: str, run: str) -> set[str]:
     """Names of the variables that a step's own command asks for, and programs in it (`-c`)."""
     found = [name for pattern in (PYTHON, OTHER, PRINTED) for name in pattern.findall(run)]
     found += [] if shell.startswith("python") else SHELL.findall(run)
-    return _telling(found)
+    return _relevant(found)
 
 
-def _telling(names: Iterable[str]) -> set[str]:
+def _relevant(names: Iterable[str]) -> set[str]:
     return {name for name in names if name not in LOCAL and not CREDENTIAL.search(name)}

@@ -22,7 +22,7 @@ from mlpipe_ci.tracing.discovery.check import (
 )
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
-MOST_TOLD = 20
+MOST_NAMED = 20
 NAMED = 3
 
 
@@ -73,7 +73,7 @@ class ResultMatcher:
         pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
         differing = [
             describe_difference(*pair) + (self._by(pair[0]) if number < NAMED else "")
-            for number, pair in enumerate(sorted(pairs, key=_telling)[:MOST_TOLD])
+            for number, pair in enumerate(sorted(pairs, key=_importance)[:MOST_NAMED])
         ]
         return Matches(unusable=tuple(unusable), differing=tuple(differing))
 
@@ -95,7 +95,7 @@ class ResultMatcher:
                 yield item, now
 
     def _unknown(self, result: Result, written: Written) -> tuple[str, ...]:
-        """Reasons why it cannot be told yet: an earlier step will write what was read."""
+        """Reasons why that is not known yet: an earlier step will write what was read."""
         if not result.discovered or not self.checker.waits:
             return ()
         found: dict[str, None] = {}
@@ -108,7 +108,7 @@ class ResultMatcher:
         return tuple(found)
 
 
-def _telling(pair: tuple[Input, Input]) -> int:
+def _importance(pair: tuple[Input, Input]) -> int:
     """Contents first, then what came or went, then installed versions."""
     before = pair[0]
     if before.path.startswith(PREFIX):

@@ -31,7 +31,7 @@ PREFIXES = (
     "conda-meta",
 )
 """What belongs to a program beside it, where `PREFIX/bin` is where it lies."""
-TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - listing these tells nothing
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - listing these means nothing
 CACHE = re.compile(r"(?:.*/)?\.cache(?=/)")
 LIBRARY = re.compile(r"\.(so|dylib)(\.\d+)*$|/lib(64)?/python\d\.\d+/")
 

@@ -1,4 +1,4 @@
-"""What a trace tells of things outside of the repository: data there, programs, environments."""
+"""What a trace shows of things outside of the repository: data there, programs, environments."""
 
 import os
 from collections.abc import Iterator, Mapping

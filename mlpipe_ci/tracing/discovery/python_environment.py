@@ -1,6 +1,6 @@
 """The interpreter and the installed distributions that a step loaded: names and versions.
 
-A distribution is told as `dist:PYTHON:NAME`. PYTHON says how the step found its interpreter: a bare
+A distribution is named `dist:PYTHON:NAME`. PYTHON says how the step found its interpreter: a bare
 name from the PATH, a path of the repository, or an absolute one; so that the same can be looked for
 on another machine. Metadata: https://packaging.python.org/en/latest/specifications/
 """

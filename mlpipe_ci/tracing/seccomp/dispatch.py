@@ -1,4 +1,4 @@
-"""Looks at the calls of the watched processes: what each tells, and how it is answered."""
+"""Looks at the calls of the watched processes: what each shows, and how it is answered."""
 
 import os
 

@@ -19,7 +19,7 @@ HARMLESS = (
 
 
 class NetworkCalls:
-    """`network`: addresses beyond this machine that were talked to. `faults`: why something may be
+    """`network`: addresses of other machines that were talked to. `faults`: why something may be
     missed: another process may have opened files for the step.
     """
 

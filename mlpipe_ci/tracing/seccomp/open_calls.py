@@ -143,7 +143,7 @@ class OpenCalls:
 
 
 def _sort(status: os.stat_result, flags: int) -> int:
-    """What opening something that is there tells, if it is not for writing; else 0."""
+    """What opening something that is there shows, if it is not for writing; else 0."""
     if flags & os.O_PATH:
         return FOUND
     if stat.S_ISDIR(status.st_mode):

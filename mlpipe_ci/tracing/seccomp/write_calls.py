@@ -76,7 +76,7 @@ class WriteCalls:
         return refused, self._forgetting(lambda: context.seen.removed(found))
 
     def _fails(self, *seen: bytes | int) -> Verdict:
-        """The kernel will refuse it (unlink(2), rmdir(2), rename(2)): what that tells is noted."""
+        """The kernel will refuse it (unlink(2), rmdir(2), rename(2)): what that shows is noted."""
         context = self._context
         *paths, flag = seen
 

@@ -17,7 +17,7 @@ PLAIN = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": 
 
 
 class Calls:
-    """Joins what strace tells in two lines, as another call came between.
+    """Joins what strace reports in two lines, as another call came between.
 
     `begun`: the name and first arguments of the call that each process is in.
     """
@@ -26,7 +26,7 @@ class Calls:
         self.begun: dict[bytes, tuple[bytes, bytes]] = {}
 
     def read(self, line: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes] | None:
-        """Process, call, arguments, result, path of the result, error; None if it tells no call."""
+        """Process, call, arguments, result, path of the result, error; None if it is no call."""
         found = LINE.fullmatch(line.rstrip(b"\n"))
         if not found or OF_DESCRIPTOR in line:
             return None

@@ -1,6 +1,6 @@
 """The second tracer: `strace --seccomp-bpf` (5.3 and later), and how its lines are read.
 
-It tells what became of each call, but only afterwards: whether a file was there before it was
+It reports what became of each call, but only afterwards: whether a file was there before it was
 opened for writing is not known then, and so is taken for a yes unless the file was begun anew.
 """
 
@@ -66,7 +66,7 @@ def command(log: Path) -> tuple[str, ...]:
 
 
 def read(log: Path, root: str, directory: str) -> Trace:
-    """What a log tells. `root`: the repository; `directory`: where the command began."""
+    """What a log shows. `root`: the repository; `directory`: where the command began."""
     reader = _Reader(os.fsencode(root), os.fsencode(directory))
     try:
         with log.open("rb") as lines:
@@ -252,7 +252,7 @@ class _Reader:
             self._seen.saw(path, FOUND if inside else 0)
         elif listing or (os.path.isdir(path) and not writes):
             self._seen.saw(path, LISTED)
-            self._imports.listed(process, path, 0)  # which time is not told
+            self._imports.listed(process, path, 0)  # the time is not known
         elif not writes:
             self._seen.saw(path, READ)
         else:
