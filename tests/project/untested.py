@@ -12,16 +12,22 @@ UNTESTED = {
     "warnings of tests/cli/commands/test_validate.py and of tests/scenarios/test_pipeline.py": (
         "plan.file_checks",
     ),
-    "values, used by the tests of every room": ("core.errors", "core.event"),
+    "values, used by the tests of every room": ("core.event",),
     "long listings, in tests/repo/test_work_tree.py": (
         *("core.directory_listing", "repo.directories", "repo.digests", "repo.disk"),
     ),
     "a command, run as a program by the test of its name in tests/cli/commands": (
         *("cli.commands.cache", "cli.commands.logs", "cli.commands.metrics"),
-        *("cli.commands.report", "cli.commands.watch"),
+        *("cli.commands.report", "cli.commands.show", "cli.commands.validate"),
+        *("cli.commands.watch",),
     ),
     "a command, run as a program by tests/cli/commands/test_logs.py": ("cli.commands.runs",),
-    "a command, run as a program by tests/scenarios/test_pipeline.py": ("cli.commands.run",),
+    "commands, run as programs by tests/scenarios/test_pipeline.py": (
+        *("cli.commands.run", "cli.commands.plan"),
+    ),
+    "a command, run as a program by tests/scenarios/test_tracing.py": ("cli.commands.trace",),
+    "options of all commands, by tests/cli/test_main.py through their parsers": ("cli.options",),
+    "contents of sources, in tests/scenarios/test_sources.py": ("sources.fetched",),
     "commands, run as programs by tests/scenarios/test_remote.py": (
         *("cli.commands.cache_remote", "cli.commands.doctor"),
     ),
@@ -55,7 +61,7 @@ UNTESTED = {
     "printed by tests/cli/commands/test_show.py": ("report.lineage",),
     "printed by tests/cli/commands/test_metrics.py": ("report.metric_tables",),
     "whole runs against runs from scratch, in tests/models/test_model.py": (
-        *("plan.evidence", "plan.inputs", "plan.session", "run.reuse", "run.save_result"),
+        *("plan.evidence", "plan.inputs", "run.reuse", "run.save_result"),
     ),
     "steps of a fake executor, in tests/run/test_runner.py": (
         *("run.attempt", "run.job", "run.outcome"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mlpipe_ci.ci.event import read_event
+from mlpipe_ci.ci.github.event import read as read_github
 from mlpipe_ci.core.event import CiRun, Event, EventKind, FinishedRun, IncomingChange
 from tests.support.github_runner import examples
 
@@ -29,7 +30,7 @@ def read(tmp_path: Path, name: str, payload: object, ref: str = "refs/heads/trun
         "GITHUB_SERVER_URL": "https://github.example",
         "GITHUB_SHA": SHA,
     }
-    return read_event(env)
+    return read_github(env)
 
 
 def request(source: str | None = "o/r", **more: Any) -> dict[str, Any]:
