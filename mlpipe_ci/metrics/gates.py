@@ -6,7 +6,6 @@ not have, or for which it has no number: the same. Anything but true and false: 
 """
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from mlpipe_ci.core.expressions import (
@@ -21,7 +20,7 @@ from mlpipe_ci.core.expressions import (
 from mlpipe_ci.core.expressions.values import Value, number_text
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_direction import LOWER, direction
-from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, sample_stddev, standard_error
+from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, standard_error
 from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, StepOutcome
 from mlpipe_ci.core.step_contexts import own_contexts
 from mlpipe_ci.metrics.files import nested_metrics
@@ -147,8 +146,3 @@ class _Comparing:
             )
         worse = dict(self.base.metrics)[name] - float(metric)
         return (-worse if better == LOWER else worse) > float(errors) * error
-
-
-def spread_of(samples: Mapping[str, tuple[float, ...]], name: str) -> float | None:
-    """The standard deviation of a metric, None if it was measured once."""
-    return sample_stddev(samples.get(name, ()))

@@ -124,10 +124,6 @@ def _drawn(record: Mapping[str, Any]) -> PlotData:
     return PlotData(**{**record, "series": series, "notes": tuple(record["notes"])})
 
 
-def _coordinate(x: float | str) -> float | str:
-    return x if isinstance(x, str) else float(x)
-
-
 def _earlier(record: Mapping[str, Any]) -> PastMetrics:
     metrics = _metrics(record["metrics"])
     return PastMetrics(commit=record["commit"], finished=float(record["finished"]), metrics=metrics)
