@@ -75,14 +75,16 @@ def plan_checkout(
 
 def expected_root(start: Path, env: Mapping[str, str]) -> Path:
     """The root of the repository around a directory, also before it is checked out: the next
-    directory above with `.git`, else the workspace of the job if it is above, else `start` itself.
+    directory above with `.git`, or the workspace of the job if nothing is there yet; else `start`.
     """
+    job = job_checkout(env)
+    workspace = job.workspace.resolve() if job else None
     for directory in (start, *start.parents):
         if (directory / ".git").exists():
             return directory
-    job = job_checkout(env)
-    workspace = job.workspace.resolve() if job else start
-    return workspace if start.is_relative_to(workspace) else start
+        if directory == workspace and is_unstarted(directory):
+            return directory
+    return start
 
 
 def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from mlpipe_ci.ci.checkout import (
 from mlpipe_ci.ci.event import in_ci
 from mlpipe_ci.cli.options import HERE
 from mlpipe_ci.core.errors import NoGitError, UsageError
-from mlpipe_ci.core.settings import Settings, from_env
+from mlpipe_ci.core.settings import ROOT, STEP, Settings, from_env
 from mlpipe_ci.repo.git import Git, open_git
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.lock import hold
@@ -68,6 +68,15 @@ def find_locations(directory: str, env: Mapping[str, str]) -> Locations:
         state=(git.common / DIRECTORY if git else outside) / STATE,
         cache=cache,
     )
+
+
+def refuse_nested(locations: Locations, env: Mapping[str, str]) -> None:
+    """Raise UsageError where a step of a run starts another run in the same work tree."""
+    if STEP in env and env.get(ROOT) == str(locations.root):
+        raise UsageError(
+            f"step '{env[STEP]}' runs mlpipe in its own work tree, which would wait for "
+            "itself; put those steps into this file, or run the other file on its own"
+        )
 
 
 def find_git(start: Path, env: Mapping[str, str]) -> tuple[Git | None, str]:

@@ -17,7 +17,7 @@ from mlpipe_ci.ci.github.event import in_actions
 from mlpipe_ci.ci.github.runner import temporary_directory
 from mlpipe_ci.ci.github.statuses import Check, state_of
 from mlpipe_ci.core.errors import GitHubError, MlpipeError
-from mlpipe_ci.core.event import Event, EventKind
+from mlpipe_ci.core.event import Event, EventKind, FinishedRun
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.core.settings import from_env
@@ -74,7 +74,7 @@ class Publisher:
 
     def finished(self, run: Run) -> None:
         """Post how the run of this job ended: summary, statuses, comment."""
-        texts = self._texts(run)
+        texts = _texts(run)
         self._summary(texts[0])
         check = self._opened or self._check(_context(run.workflow.name), run.comparison.head)
         self._close(check, run.result, verdict(run).partition(": ")[2])
@@ -88,18 +88,31 @@ class Publisher:
             self._comment(texts, create=not quiet.get(self._wants.comment, False))
 
     def post(self, run: Run) -> None:
-        """Post only the comment: of the run that this event is about, in whatever job it ran."""
-        if self._comment(self._texts(run), create=True) is None:
+        """Post only the comment: of the run that this event is about, in whatever job it ran.
+
+        What the report says of its own page is not believed: it may come from a fork.
+        """
+        about = self._event.run.finished
+        texts = _texts(replace(run, url=(about or self._event.run).url))
+        if about and about.is_fork:
+            texts = tuple(markdown.of_fork(text) for text in texts)
+        if self._comment(texts, create=True, about=about) is None:
             self._say(
                 "no open pull request belongs to this event, so nothing is posted; run this on: "
                 "pull_request, or on: workflow_run"
             )
 
-    def could_not_start(self, name: str, error: MlpipeError) -> None:
-        """Post that there was no run, and why."""
+    def could_not_start(
+        self, name: str, error: MlpipeError, head: str | None = None, *, named: bool = True
+    ) -> None:
+        """Post that there was no run, and why. `head`: the commit that is checked out, if one is.
+
+        `named`: False if the workflow may be called otherwise. Then no status is set: that of a
+        later run would have another name, and leave it as it is.
+        """
         text = markdown.broken(name, error)
         self._summary(text)
-        check = self._opened or self._check(_context(name), None)
+        check = self._opened or (self._check(_context(name), head) if named else None)
         self._close(check, "error", escape_controls(str(error).split("\n", 1)[0]))
         if self._wants.comment != "never" and from_env(self._env).token:
             self._comment((text,), create=True)
@@ -167,24 +180,20 @@ class Publisher:
 
     # -- comment -------------------------------------------------------------------------------
 
-    def _texts(self, run: Run) -> tuple[str, str]:
-        """The report, and one for a server that takes no more; a fork's say that they are one's."""
-        finished = self._event.run.finished
-        run = replace(run, url=finished.url) if finished else run
-        texts = markdown.report(run), markdown.short(run)
-        if finished and finished.is_fork:
-            return markdown.of_fork(texts[0]), markdown.of_fork(texts[1])
-        return texts
+    def _comment(
+        self, texts: tuple[str, ...], *, create: bool, about: FinishedRun | None = None
+    ) -> int | None:
+        """Write or update the comment. Returns the number of the pull request, None without one.
 
-    def _comment(self, texts: tuple[str, ...], *, create: bool) -> int | None:
-        """Write or update the comment. Returns the number of the pull request, None without one."""
-        maker = self._event.run.finished or self._event.run
+        `about`: the run that made the report, if it is not this one.
+        """
+        maker = about or self._event.run
         number: int | None = 0  # not known yet
         bodies = tuple(
             markdown.comment(self._file, text, maker.id, maker.attempt) for text in texts
         )
         try:
-            number = self._pull_request()
+            number = self._pull_request(about)
             if number is None:
                 return None
             marker = markdown.marker(self._file)
@@ -202,21 +211,21 @@ class Publisher:
             self._say(f"{'report' if posted.ours else newer}: {posted.url}")
         return number
 
-    def _pull_request(self) -> int | None:
+    def _pull_request(self, about: FinishedRun | None) -> int | None:
         """The event's; that of the commit on a branch that was pushed, or of a run that has ended.
 
         Which one that is, GitHub says: a report could name any. Raises GitHubError.
         """
-        event, change, finished = self._event, self._event.change, self._event.run.finished
+        event, change = self._event, self._event.change
         if change.pull_request is not None:
             return change.pull_request
         if event.kind is EventKind.PUSH:
             return pulls.open_at(self._client, event.sha) if change.target_branch else None
-        if finished is None or not change.commit:
+        if about is None or not change.commit:
             return None
         found = pulls.open_at(self._client, change.commit)
-        if found is None and finished.owner and finished.branch:
-            return pulls.open_from(self._client, finished.owner, finished.branch, change.commit)
+        if found is None and about.owner and about.branch:
+            return pulls.open_from(self._client, about.owner, about.branch, change.commit)
         return found
 
     @cached_property
@@ -241,6 +250,11 @@ def close_open(env: Mapping[str, str]) -> str:
     except (GitHubError, TypeError) as error:
         return f"the commit status stays open: {error}"
     return "the run did not end by itself; its commit status is closed"
+
+
+def _texts(run: Run) -> tuple[str, ...]:
+    """The report, and one for a server that takes no more."""
+    return markdown.report(run), markdown.short(run)
 
 
 def _context(name: str) -> str:

@@ -9,7 +9,7 @@ from mlpipe_ci.cache.auto_gc import collect_if_due
 from mlpipe_ci.ci.event import read_event, refuse_untrusted
 from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
-from mlpipe_ci.cli.locate import check_out_and_locate, expected_workflow_file
+from mlpipe_ci.cli.locate import check_out_and_locate, expected_workflow_file, refuse_nested
 from mlpipe_ci.cli.open_session import Messages, default_name, open_session
 from mlpipe_ci.cli.options import (
     DEFAULTS,
@@ -26,11 +26,10 @@ from mlpipe_ci.cli.options import (
 from mlpipe_ci.cli.report_files import ReportFile, add_reports, save_last, write_reports
 from mlpipe_ci.cli.run_listener import RunListener
 from mlpipe_ci.core.changes import Comparison
-from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError, UsageError
+from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, PathError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
-from mlpipe_ci.core.settings import ROOT, STEP
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.plots.build import LARGE, SMALL
 from mlpipe_ci.repo.location import Locations
@@ -103,18 +102,18 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     screen = open_screen(stream, env, progress=options.progress, quiet=options.quiet, many=jobs > 1)
     event = read_event(env)
     file = expected_workflow_file(options.directory, options.session.file, env)
-    name = file.stated_name() or default_name(event, file.root)
     if event.nothing_to_run:
-        return _nothing_to_run(event, file, name, options, screen, out)
+        return _nothing_to_run(event, file, options, screen, out)
     wants = PublishOptions(comment=options.comment, status=options.status)
     publisher = Publisher(event, env, file.shown, wants, screen.message)
+    locations = None
     try:
         locations = check_out_and_locate(
             options.directory, options.session.checkout, env, screen.message
         )
         run = _run_locked(locations, options, env, screen, publisher, event)
     except MlpipeError as error:
-        publisher.could_not_start(file.stated_name() or name, error)
+        _post_failure(publisher, event, file, locations, error)
         raise
     screen.final(run)
     publisher.finished(run)
@@ -149,11 +148,7 @@ def _run_locked(
     event: Event,
 ) -> Run:
     """Run while no other run has the work tree."""
-    if STEP in env and env.get(ROOT) == str(locations.root):
-        raise UsageError(
-            f"step '{env[STEP]}' runs mlpipe in its own work tree, which would wait for "
-            "itself; put those steps into this file, or run the other file on its own"
-        )
+    refuse_nested(locations, env)
     # The lock comes first: while we wait, the branch, the workflow file and all else may change.
     with hold(locations.private / LOCK, screen.message, wait=options.wait) as lock:
         messages = Messages(line=screen.message, progress=screen.progress)
@@ -172,11 +167,30 @@ def _run_locked(
         return run_workflow(session, settings, RunListener(screen, publisher, session.event.head))
 
 
+def _post_failure(
+    publisher: Publisher,
+    event: Event,
+    file: WorkflowFile,
+    locations: Locations | None,
+    error: MlpipeError,
+) -> None:
+    """Post why the run could not start, so that a later one finds its comment and its status."""
+    stated = file.stated_name()
+    git = locations.git if locations else None
+    publisher.could_not_start(
+        stated or default_name(event, file.root),
+        error,
+        git.head() if git else None,
+        named=locations is not None or stated is not None,
+    )
+
+
 def _nothing_to_run(
-    event: Event, file: WorkflowFile, name: str, options: Options, screen: Screen, out: TextIO
+    event: Event, file: WorkflowFile, options: Options, screen: Screen, out: TextIO
 ) -> int:
     """A branch was deleted, or a pull request is closed: nothing to run, nothing to post."""
     screen.message(event.nothing_to_run)
+    name = file.stated_name() or default_name(event, file.root)
     workflow = Workflow(name=name, file=file.shown, steps=())
     comparison = Comparison(head=event.sha or None, how=event.nothing_to_run)
     run = Run(workflow=workflow, comparison=comparison, outcomes=(), seconds=0.0)

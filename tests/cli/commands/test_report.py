@@ -119,6 +119,19 @@ def test_the_report_of_a_fork_is_posted_on_its_pull_request(
     assert server.statuses == [], "a fork does not say that its own commit is good"
 
 
+def test_the_page_that_a_report_names_is_not_believed_on_a_pull_request_either(
+    repo: Repo, told: dict[str, Any], server: Server, tmp_path: Path
+) -> None:
+    repo.write({"report.json": json.dumps(told | {"run_url": "https://evil.example/phish"})})
+    request = {"number": 9, "head": {"sha": SHA}, "base": {"ref": "main"}}
+    env = workflow_run(server, tmp_path, workflow_run=None, pull_request=request)
+    env |= {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_SERVER_URL": "https://github.com"}
+    repo.mlpipe("report", "report.json", "--post", code=0, **env)
+    (comment,) = server.comments.values()
+    assert "[log of the run](https://github.com/o/r/actions/runs/99)" in comment["body"]
+    assert "evil.example" not in comment["body"]
+
+
 def test_a_commit_that_is_no_ones_head_is_not_posted(
     repo: Repo, told: dict[str, Any], server: Server, tmp_path: Path
 ) -> None:
