@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlpipe_ci.ci.event import refuse_untrusted
-from mlpipe_ci.cli.locate import find_locations
+from mlpipe_ci.cli.locate import find_locations, refuse_nested
 from mlpipe_ci.cli.open_session import Messages, open_session, read_workflow
 from mlpipe_ci.cli.options import SessionOptions
 from mlpipe_ci.core.plan import Plan
@@ -19,7 +19,7 @@ from mlpipe_ci.repo.private_directory import LOCK
 from mlpipe_ci.run import run_workflow as carry_out
 from mlpipe_ci.run.listener import Listener, SilentListener
 from mlpipe_ci.run.machine import capacity
-from mlpipe_ci.run.settings import RunSettings
+from mlpipe_ci.run.settings import RunSettings, jobs_of
 
 SILENT = SilentListener()
 
@@ -98,12 +98,13 @@ def run_workflow(  # noqa: PLR0913 - each is an option of `mlpipe run`, given by
     )
     env = _environment(env)
     locations = find_locations(str(directory), env)
+    refuse_nested(locations, env)
     with hold(locations.private / LOCK, listener.message) as lock:
         messages = Messages(line=listener.message)
         session = open_session(locations, options, env, messages, readonly=False)
         refuse_untrusted(session.event, allowed=False)
         run_settings = RunSettings(
-            jobs=jobs,
+            jobs=jobs_of(str(jobs)),
             keep_going=keep_going,
             capacity=capacity(env),
             largest_plot=LARGE,

@@ -1,6 +1,7 @@
 """SIGINT, SIGTERM and SIGHUP in a run: the first ends it in order, the second at once."""
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,7 +22,13 @@ class Interrupts:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Take the signals, but those that are ignored (`nohup`); give them back at the end."""
+        """Take the signals, but those that are ignored (`nohup`); give them back at the end.
+
+        In a thread of a program that uses mlpipe as a library they stay the program's.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.getsignal(number) for number in NUMBERS}
         taken = [number for number, old in before.items() if old is not signal.SIG_IGN]
         for number in taken:

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
 import mlpipe_ci
-from mlpipe_ci.core.run import StepOutcome
+from mlpipe_ci.cli import api
+from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.run.listener import SilentListener
 from tests.support.repository import ROOT, Repo
 
@@ -81,9 +83,34 @@ def test_a_failed_step_is_an_answer_and_a_wrong_file_an_error(project: Repo) -> 
         mlpipe_ci.load_workflow(project.root)
 
 
+def test_a_step_does_not_wait_for_the_run_that_it_is_part_of(project: Repo) -> None:
+    code = "import mlpipe_ci; mlpipe_ci.run_workflow()"
+    step = f"name: a, timeout-minutes: 0.5, run: '{sys.executable} -c \"{code}\"'"
+    project.write({"mlpipe.yml": f"steps: [{{{step}}}]"})
+    run = api.run_workflow(project.root)
+    (outcome,) = run.outcomes
+    assert outcome.exit_code == 1
+    assert "step 'a' runs mlpipe in its own work tree" in "\n".join(outcome.log_tail)
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_a_run_has_at_least_one_job(project: Repo, jobs: int) -> None:
+    with pytest.raises(mlpipe_ci.MlpipeError, match="must be a number above 0"):
+        api.run_workflow(project.root, jobs=jobs)
+
+
+def test_a_program_may_run_a_workflow_in_a_thread_of_its_own(project: Repo) -> None:
+    runs: list[Run] = []
+    thread = threading.Thread(target=lambda: runs.append(api.run_workflow(project.root)))
+    thread.start()
+    thread.join()
+    assert [run.result for run in runs] == ["success"]
+
+
 def test_the_names_are_there_and_cost_nothing_until_used() -> None:
     for name in mlpipe_ci.__all__:
         assert getattr(mlpipe_ci, name), name
+    assert mlpipe_ci.run_workflow is api.run_workflow
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         getattr(mlpipe_ci, "nothing")  # noqa: B009 - mypy knows that it is not there
     code = "import sys, mlpipe_ci; print([m for m in sys.modules if m.startswith('mlpipe_ci.')])"
