@@ -238,7 +238,7 @@ class Spy(LocalExecutor):
 
 
 def open_spy(context: ExecutorContext) -> Spy:
-    return Spy(context.printed, context.held, context.jobs)
+    return Spy(context.printed, context.locks, context.jobs)
 
 
 def test_the_executor_is_closed_where_planning_fails(
