@@ -448,7 +448,7 @@ def test_interrupted_while_it_is_fetched_it_is_gone_on_with(desk: Desk, tmp_path
 def test_a_cache_that_cannot_be_written(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     assert desk.run(code=2, MLPIPE_CACHE_DIR=str(tmp_path / "file" / "x")) == ["other"]
-    assert "cannot be kept in the cache: Not a directory" in desk.steps["clean"]["notes"][0]
+    assert "cannot be saved in the cache: Not a directory" in desk.steps["clean"]["notes"][0]
 
 
 def test_objects_of_one_url_are_told_apart_whatever_their_times(repo: Repo, tmp_path: Path) -> None:
