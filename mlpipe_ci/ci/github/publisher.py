@@ -96,10 +96,14 @@ class Publisher:
         texts = _texts(replace(run, url=(about or self._event.run).url))
         if about and about.is_fork:
             texts = tuple(markdown.of_fork(text) for text in texts)
-        if self._comment(texts, create=True, about=about) is None:
+        if self._comment(texts, create=True, about=about) is not None:
+            return
+        if about:
+            self._say("no open pull request has this commit as its head: nothing is posted")
+        else:
             self._say(
-                "no open pull request belongs to this event, so nothing is posted; run this on: "
-                "pull_request, or on: workflow_run"
+                "warning: the pull request comment was not posted: this event names no pull "
+                "request; run this on: workflow_run, or on: pull_request"
             )
 
     def could_not_start(
@@ -202,7 +206,7 @@ class Publisher:
             )
         except GitHubError as error:
             self._say(f"warning: the pull request comment was not posted: {error}")
-            if not self._event.trusted:
+            if not (self._event.trusted or about):
                 self._say("a fork's token may only read; see 'Forks' in the README")
             return number
         self.comment_url = posted.url

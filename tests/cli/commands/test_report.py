@@ -139,8 +139,19 @@ def test_a_commit_that_is_no_ones_head_is_not_posted(
     env = workflow_run(server, tmp_path)
     server.open_pulls.pop()
     said = repo.mlpipe("report", "report.json", "--post", code=0, **env).stderr
-    assert "no open pull request" in said
+    assert "no open pull request has this commit as its head" in said
     assert server.comments == {}
+
+
+def test_an_event_without_a_pull_request_is_a_warning(
+    repo: Repo, told: dict[str, Any], server: Server, tmp_path: Path
+) -> None:
+    assert told["steps"]
+    env = workflow_run(server, tmp_path, workflow_run=None) | {"GITHUB_EVENT_NAME": "schedule"}
+    said = repo.mlpipe("report", "report.json", "--post", code=0, **env).stderr
+    assert "::warning" in said
+    assert "this event names no pull request; run this on: workflow_run" in said
+    assert server.requests == []
 
 
 def test_a_comment_that_cannot_be_posted_is_a_warning(
@@ -151,6 +162,7 @@ def test_a_comment_that_cannot_be_posted_is_a_warning(
     said = repo.mlpipe("report", "report.json", "--post", code=0, **env).stderr
     assert "not posted" in said
     assert "401" in said
+    assert "fork" not in said, "the token is not a fork's here"
 
 
 @pytest.mark.parametrize(
