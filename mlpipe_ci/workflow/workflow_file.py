@@ -1,5 +1,6 @@
 """Where a workflow comes from: its file, and what is known around it."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -73,5 +74,6 @@ class LoadRequest:
 def find_workflow_file(start: Path, named: str | None, root: Path) -> WorkflowFile:
     """The file that is named, from the directory `start`; if none is, the usual one at the root."""
     path = start / named if named else root / DEFAULT_FILE
+    path = Path(os.path.realpath(path.parent), path.name)  # `../x.yml` is called as from the root
     shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
     return WorkflowFile(path=path, shown=shown, root=root)
