@@ -114,11 +114,11 @@ def _tracer(name: str, entry: TracerEntry, env: Mapping[str, str]) -> Row:
 
 
 def _used(env: Mapping[str, str], working: list[str]) -> Row:
-    """Which tracer a run uses: the one that the user names, else the first that works."""
+    """Which tracer a run uses: the one that the user names, else the one that `auto` comes to."""
     chosen = chosen_tracer(env)
-    used = working[:1] if chosen == AUTO else [name for name in working if name == chosen]
-    if used:
-        return "tracing", True, f"{used[0]} is used"
+    used = _tried(AUTO, env).tracer if chosen == AUTO and working else chosen
+    if used in working:
+        return "tracing", True, f"{used} is used"
     why = why_untraced(env) or ("" if chosen == AUTO else f"{VARIABLE} is {chosen}")
     because = f" ({why})" if why else ""
     return "tracing", False, f"nothing is watched: only declared inputs count{because}"
