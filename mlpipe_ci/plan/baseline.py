@@ -4,7 +4,6 @@ Nothing of the base is checked out or run: its workflow file and params are read
 follow from the ids of its files, and under these keys lie its results, whoever made them.
 """
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -171,6 +170,8 @@ def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
         return None
     if _is_the_same(session, base, text):
         return session.workflow
+    import tempfile  # noqa: PLC0415 - 4 ms, which most runs need not pay
+
     with tempfile.TemporaryDirectory(prefix="mlpipe-base-") as directory:
         root = Path(directory)
         _write(root, name, text)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
-from difflib import get_close_matches
 from math import inf, nan
 from typing import Any
 
@@ -219,6 +218,8 @@ def nearest(value: Value, key: str) -> str:
         return f"it is a list of {len(value)} items"
     if not isinstance(value, dict):
         return "it is one value"
+    from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
     near = get_close_matches(key, list(value), n=1, cutoff=0.5)
     if near:
         return f"did you mean '{near[0]}'?"

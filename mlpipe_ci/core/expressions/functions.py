@@ -4,7 +4,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from mlpipe_ci.core.expressions.syntax import Call, ExpressionError
@@ -20,6 +19,8 @@ def call_fault(call: Call) -> str | None:
     """What is wrong with a call as far as the text shows, or None."""
     takes = ARITY.get(call.name.lower())
     if takes is None:
+        from difflib import get_close_matches  # noqa: PLC0415 - only for an error
+
         near = get_close_matches(call.name.lower(), ARITY, n=1)
         spelled = [name for name in SPELLED if name.lower() in near]
         hint = f"did you mean '{spelled[0]}'?" if spelled else f"known are {', '.join(SPELLED)}"
