@@ -29,6 +29,7 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "site")
         entry = next(name for name in archive.namelist() if name.endswith("entry_points.txt"))
         programs = archive.read(entry).decode()
+        assert {"mlpipe_ci/py.typed", "mlpipe_ci/__init__.pyi"} <= set(archive.namelist())
     assert "mlpipe = mlpipe_ci.cli.main:main" in programs
     assert "ml_pipeline = mlpipe_ci.cli.main:main" in programs
     code = (
