@@ -88,8 +88,8 @@ def _listed(store: Any, external: ExternalInput) -> Iterator[SourceItem]:
 
 def _without_folders(items: tuple[SourceItem, ...]) -> tuple[SourceItem, ...]:
     """Some programs make an empty object for each directory; obstore takes the `/` off its name."""
-    above = {path for item in items if "/" in item.path for path in above(item.path)}
-    return tuple(item for item in items if item.size or item.path not in above)
+    folders = {path for item in items if "/" in item.path for path in above(item.path)}
+    return tuple(item for item in items if item.size or item.path not in folders)
 
 
 def _item(
