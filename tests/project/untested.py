@@ -19,7 +19,6 @@ UNTESTED = {
     "a command, run as a program by the test of its name in tests/cli/commands": (
         *("cli.commands.cache", "cli.commands.logs", "cli.commands.metrics"),
         *("cli.commands.report", "cli.commands.show", "cli.commands.validate"),
-        *("cli.commands.watch",),
     ),
     "a command, run as a program by tests/cli/commands/test_logs.py": ("cli.commands.runs",),
     "commands, run as programs by tests/scenarios/test_pipeline.py": (

@@ -27,7 +27,7 @@ from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, UsageError, 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.plan import Action, Decision
+from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
@@ -71,6 +71,7 @@ class WatchedPaths:
     """What a run would execute: id, key and reasons of each step. `fault`: why it is not known.
 
     `reused`: id and key of each result whose outputs it would bring back.
+    `inputs`: what is read by steps that are reused.
     `always`: what is read by steps that run each time, and are no reason for a run by themselves.
     `outside`: a step reads data that git does not have.
     """
@@ -78,6 +79,7 @@ class WatchedPaths:
     steps: frozenset[tuple[str, str | None, tuple[str, ...]]] = frozenset()
     reused: frozenset[tuple[str, str | None]] = frozenset()
     always: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     outside: bool = False
     fault: str = ""
@@ -138,15 +140,19 @@ def _wait(
     locations: Locations,
     say: Callable[[str], None],
 ) -> None:
-    """Wait for a change that a run has to answer. `ask`: what a run would execute now."""
-    before = ask()
+    """Wait for a change that a run has to answer. `ask`: what a run would execute now.
+
+    What changed before the first answer of `ask` may be in it already, and be unknown to the run
+    that has just ended: so the first change of an input always has a run.
+    """
+    before, is_first = ask(), True
     while True:
         paths = frozenset(path for path in next(changes) if not _is_written(path, before))
         if not paths and not before.outside:
             continue
         _let_git_finish(locations)
         now = ask()
-        if _is_news(before, now, paths):
+        if _is_news(before, now, paths) or (is_first and _are_read(before, paths)):
             names = sorted(paths)[:SHOWN]
             more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
             what = (
@@ -156,7 +162,11 @@ def _wait(
             )
             say(f"\n{what}")
             return
-        before = now
+        before, is_first = now, False
+
+
+def _are_read(known: WatchedPaths, paths: Changes) -> bool:
+    return any(matches(pattern, path) for pattern in known.inputs for path in paths)
 
 
 def _is_news(before: WatchedPaths, now: WatchedPaths, paths: Changes) -> bool:
@@ -191,9 +201,17 @@ def _wanted(options: Options, env: Mapping[str, str]) -> WatchedPaths:
         ),
         reused=frozenset((one.step.id, one.key) for one in plan.decisions if one.result),
         always=tuple(p for one in runs if one.step.id in always for p in _reads(session, one)),
+        inputs=_inputs(session, plan),
         outputs=_outputs(session),
         outside=any(step.external for step in session.workflow.steps),
     )
+
+
+def _inputs(session: Session, plan: Plan) -> tuple[str, ...]:
+    """Patterns of what steps read whose results are reused, but for what mlpipe fetches itself."""
+    fetched = tuple(one.path for step in session.workflow.steps for one in step.external)
+    read = (p for one in plan.decisions if one.result for p in _reads(session, one))
+    return tuple(p for p in read if not any(is_under(p, path) for path in fetched))
 
 
 def _always(session: Session, decision: Decision) -> bool:

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mlpipe_ci.cli.commands.watch import WatchedPaths, _wait
+from mlpipe_ci.repo.location import Locations
 from tests.support.repository import Repo
 
 STEPS: list[dict[str, Any]] = [
@@ -80,10 +83,10 @@ def repo_of_steps(repo: Repo) -> Repo:
 
 @pytest.fixture
 def watching(repo_of_steps: Repo) -> Iterator[Watching]:
-    watch = Watching(repo_of_steps)
-    yield watch
-    watch.process.kill()
-    watch.process.wait()
+    watching = Watching(repo_of_steps)
+    yield watching
+    watching.process.kill()
+    watching.process.wait()
 
 
 def test_only_what_changed_runs_and_a_signal_ends_it(watching: Watching) -> None:
@@ -206,3 +209,25 @@ def test_in_github_actions_it_is_refused(repo: Repo) -> None:
     repo.commit({"mlpipe.yml": json.dumps({"steps": STEPS})})
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push"}
     assert "is for a desk" in repo.mlpipe("watch", code=2, **env).stderr
+
+
+def test_a_change_between_the_run_and_the_first_look_has_a_run(tmp_path: Path) -> None:
+    """The first look sees it already: nothing differs after that, and yet no run knew of it."""
+    known = WatchedPaths(reused=frozenset({("a", "key")}), inputs=("in",), outputs=("a.txt",))
+    locations = Locations(
+        start=tmp_path, root=tmp_path, git=None, private=tmp_path, state=tmp_path, cache=tmp_path
+    )
+
+    def waited(*changes: str) -> list[str]:
+        said: list[str] = []
+        batches = iter([frozenset({path}) for path in changes])
+        try:
+            _wait(batches, lambda: known, locations, said.append)
+        except StopIteration:
+            return []
+        return said
+
+    assert waited("in") == ["\nin changed"]
+    assert waited("a.txt", "in") == ["\nin changed"]
+    assert waited("README.md", "a.txt") == []
+    assert waited("README.md", "in") == [], "touched later: what it holds is what the run saw"
