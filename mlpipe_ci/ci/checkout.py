@@ -87,8 +87,12 @@ def expected_root(start: Path, env: Mapping[str, str]) -> Path:
     return start
 
 
-def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:
-    """Check out. Raises GitError, UsageError; a directory that was empty is empty then."""
+def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None], lock: int | None = None) -> None:
+    """Check out. Raises GitError, UsageError; a directory that was empty is empty then.
+
+    `lock`: the file descriptor of a lock, held for as long as a git of this checkout runs.
+    """
+    inherited = () if lock is None else (lock,)
     wanted, path = plan.wanted, plan.directory
     name = wanted.ref or "the default branch"
     at = f"{wanted.commit[:7]} ({name})" if wanted.commit and wanted.ref else wanted.commit or name
@@ -97,9 +101,9 @@ def check_out_plan(plan: CheckoutPlan, say: Callable[[str], None]) -> None:
         if plan.clean and not is_unstarted(path):
             give_up(path)
         if is_unstarted(path):
-            check_out(path, plan.remote, wanted)
+            check_out(path, plan.remote, wanted, inherited)
         else:
-            _move(plan)
+            _move(plan, inherited)
     except OSError as error:
         raise GitError(f"the checkout into {path} failed: {error.strerror}") from error
 
@@ -182,7 +186,7 @@ def _when(path: Path) -> int:
         return 0
 
 
-def _move(plan: CheckoutPlan) -> None:
+def _move(plan: CheckoutPlan, inherited: tuple[int, ...]) -> None:
     """Take a checkout of ours at a desk to another commit. Nothing of the user's is lost by it."""
     path = plan.directory
     git = open_git(path)
@@ -193,6 +197,7 @@ def _move(plan: CheckoutPlan) -> None:
     if ours.removesuffix(".git") != theirs.removesuffix(".git"):
         raise UsageError(f"{path} is a checkout of {ours}, not of {theirs}; name another with -C")
     _refuse_work(git)
+    git.command.inherited = inherited
     found = move_to(git.command, plan.remote, plan.wanted)
     (path / OURS).write_text(found, "ascii")
 

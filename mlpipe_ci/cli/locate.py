@@ -38,10 +38,10 @@ def check_out_and_locate(
     needed = plan_checkout(checkout, env, start)
     if needed:
         outside = layout.tree(cache_directory(env), needed.directory)
-        with hold(outside / CHECKOUT_LOCK, say):
+        with hold(outside / CHECKOUT_LOCK, say) as lock:
             needed = plan_checkout(checkout, env, start)  # another one may have done it meanwhile
             if needed:
-                check_out_plan(needed, say)
+                check_out_plan(needed, say, lock)
     return find_locations(str(start), env)
 
 

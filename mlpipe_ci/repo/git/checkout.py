@@ -37,8 +37,12 @@ class CheckoutTarget:
 
 def is_unstarted(directory: Path) -> bool:
     """True if nothing was checked out here, or a checkout of ours did not come to its end."""
+    git = directory / ".git"
     try:
-        return not any(directory.iterdir()) or (directory / ".git" / MARK).exists()
+        entries = list(directory.iterdir())
+        if entries == [git] and git.is_dir():  # killed before it had put its mark there
+            return not any(git.iterdir()) or (git / MARK).exists()
+        return not entries or (git / MARK).exists()
     except FileNotFoundError:
         return True
     except PermissionError:
@@ -47,14 +51,16 @@ def is_unstarted(directory: Path) -> bool:
         raise UsageError(f"{directory} is a file, not a directory") from error
 
 
-def check_out(directory: Path, remote: Remote, wanted: CheckoutTarget) -> str:
+def check_out(
+    directory: Path, remote: Remote, wanted: CheckoutTarget, inherited: tuple[int, ...] = ()
+) -> str:
     """Make a shallow clone in an unstarted directory. Returns the commit's id. Raises GitError.
 
-    If it fails, the directory is empty again.
+    If it fails, the directory is empty again. `inherited`: see `Command`.
     """
     empty(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    command = Command(directory, NO_LFS)
+    command = Command(directory, NO_LFS, inherited)
     try:
         ref, commit = _resolved(command, remote, remote.deadline(), wanted)
         form = "sha256" if len(commit) > 40 else "sha1"  # noqa: PLR2004 - digits of a SHA-1
@@ -140,13 +146,26 @@ def give_up(directory: Path) -> None:
 
 
 def empty(directory: Path) -> None:
-    """Remove what an unfinished checkout left; never what is somebody else's."""
-    if directory.exists() and is_unstarted(directory):
-        for entry in directory.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            else:
-                entry.unlink()
+    """Remove what an unfinished checkout left; never what is somebody else's.
+
+    The mark goes last: whoever is killed in between, the next one may go on.
+    """
+    if not directory.exists() or not is_unstarted(directory):
+        return
+    git = directory / ".git"
+    for entry in [path for path in directory.iterdir() if path != git]:
+        _remove(entry)
+    if git.exists():
+        for entry in [path for path in git.iterdir() if path.name != MARK]:
+            _remove(entry)
+        _remove(git)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def fetch_large_files(command: Command, remote: Remote, paths: tuple[str, ...]) -> None:

@@ -46,10 +46,19 @@ def clear_local_environment(env: MutableMapping[str, str]) -> None:
 
 
 class Command:
-    """git, called in one directory. `env` is added to the environment of each call."""
+    """git, called in one directory. `env` is added to the environment of each call.
 
-    def __init__(self, directory: Path, env: Mapping[str, str] | None = None) -> None:
-        self.directory = directory
+    `inherited`: file descriptors that each git keeps open. With a lock among them nobody else gets
+    it before a git has ended whose mlpipe was killed.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        env: Mapping[str, str] | None = None,
+        inherited: tuple[int, ...] = (),
+    ) -> None:
+        self.directory, self.inherited = directory, inherited
         self.env = dict(env or {})
         self._trust: Path | None = None
         self._keeper: Command | None = None
@@ -67,6 +76,7 @@ class Command:
                 env=os.environ | PLAIN | OFFLINE | self.env,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                pass_fds=self.inherited,
                 check=False,
             )
         except FileNotFoundError as error:
@@ -118,6 +128,7 @@ class Command:
                 as_process=True,
                 env=PLAIN | self.env | _in_environment(settings) | env,
                 start_new_session=True,
+                pass_fds=self.inherited,
             )
         except library.GitCommandNotFound as error:
             raise _not_found(self.directory, error) from error
@@ -160,7 +171,7 @@ class Command:
 
     def at(self, directory: Path) -> "Command":
         """The same in another directory; it trusts what this one trusts."""
-        other = Command(directory, self.env)
+        other = Command(directory, self.env, self.inherited)
         other._keeper = self
         return other
 
