@@ -19,8 +19,8 @@ class LastTrace:
     """Paths that a proposal would declare as outputs."""
     variables: tuple[str, ...] = ()
     """Environment variables that a proposal would declare."""
-    kept: tuple[str, ...] = ()
-    """Files that it adds to, from run to run."""
+    logs: tuple[str, ...] = ()
+    """Files that it only adds to, from run to run."""
     looked: tuple[str, ...] = ()
     """Paths that it looked for or listed, where a step writes that."""
     shared: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class LastTrace:
     """Why there is no result."""
 
 
-NAMES = ("reads", "writes", "variables", "kept", "looked", "shared")
+NAMES = ("reads", "writes", "variables", "logs", "looked", "shared")
 
 
 def encode_last_trace(last: LastTrace) -> str | None:

@@ -248,7 +248,7 @@ class EvidenceCollector:
         if not known.declares_nothing:
             return known.writes, ()
         last = self.cache.state.last_trace(self.workflow.file, step)
-        return (), (path for path, _ in last.wrote if path not in last.kept)
+        return (), (path for path, _ in last.wrote)
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

@@ -26,7 +26,7 @@ from mlpipe_ci.tracing.access_log import (
     TREE,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, MODULES, VARIABLE
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, MODULES, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered
 from mlpipe_ci.tracing.discovery.noise import is_noise
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
@@ -37,7 +37,7 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     reads: set[str] = set()
     for item in discovered:
         elsewhere = item.path.startswith(("/", VARIABLE, PREFIX))
-        if not elsewhere and item.digest != KEPT and not item.digest.startswith(MODULES):
+        if not elsewhere and item.digest != LOG and not item.digest.startswith(MODULES):
             reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
     return frozenset(reads)
 
@@ -67,9 +67,11 @@ def _written(trace: Trace, root: Path) -> FileAccess:
     """All that was written, files that are gone again as well: another may have used the name."""
     found = dict(_inside(trace, root))
     writes = {
-        path for path, flag in found.items() if flag & (OURS | CHANGED | GONE | DROPPED | TREE)
+        path
+        for path, flag in found.items()
+        if flag & (OURS | CHANGED | GONE | DROPPED | TREE) and not flag & APPENDED
     }
-    appends = {path for path, flag in found.items() if flag & APPENDED} - writes
+    appends = {path for path, flag in found.items() if flag & APPENDED}
     return FileAccess(writes=frozenset(writes), appends=frozenset(appends), known=trace.complete)
 
 
@@ -94,6 +96,6 @@ def access_of_last_success(context: RunContext, step: Step) -> FileAccess:
     return FileAccess(
         reads=frozenset((*last.reads, *last.looked)),
         writes=frozenset((*last.writes, *(path for path, _ in last.wrote), *last.shared)),
-        appends=frozenset(last.kept),
+        appends=frozenset(last.logs),
         known=bool(last.made),
     )

@@ -1,6 +1,5 @@
 """Reuses a step's result: its outputs come back now, or once a step that runs needs them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -10,14 +9,13 @@ from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
-from mlpipe_ci.core.result import Output, Result
+from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.outcome import make_outcome, moved_note, read_all_metrics, record_success
 from mlpipe_ci.run.save_result import last_trace_of, written_before
-from mlpipe_ci.tracing.discovery.check import KEPT
 
 NOTHING: tuple[str, ...] = ()
 
@@ -53,7 +51,7 @@ class OutputReuse:
             metrics = tuple(o for o in result.outputs if o.path in wanted)
             restored, moved = restorer.some(step, metrics), NOTHING
         else:
-            restored, moved = restorer.all(step, self._wanted(result))
+            restored, moved = restorer.all(step, result.outputs)
             moved += self._retire(step, result)
             self._bring_log(result)
         self.wrote = bool(restored or moved)
@@ -107,7 +105,7 @@ class OutputReuse:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
         del self._deferred[decision.step.id]
         if decision.result:
-            self._restorer(decision.step).all(decision.step, self._wanted(decision.result))
+            self._restorer(decision.step).all(decision.step, decision.result.outputs)
             self._context.repo.tree.forget()
 
     def _restorer(self, step: Step) -> Restorer:
@@ -127,12 +125,6 @@ class OutputReuse:
         steps = (step for step in context.workflow.steps if step.declares_nothing)
         traces = (context.cache.state.last_trace(context.workflow.file, step.id) for step in steps)
         return frozenset(path for last in traces for path, _ in last.wrote)
-
-    def _wanted(self, result: Result) -> tuple[Output, ...]:
-        """The outputs, but for those that the step adds to: what is there of them stays."""
-        kept = {one.path for one in result.discovered if one.digest == KEPT}
-        here = {path for path in kept if os.path.lexists(self._context.repo.root / path)}
-        return tuple(output for output in result.outputs if output.path not in here)
 
     def _retire(self, step: Step, result: Result) -> tuple[str, ...]:
         """Move away what another run of the step wrote without declaring it, and this one not."""

@@ -20,7 +20,7 @@ from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_success, looked_for
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
 
 SHOWN = 3
@@ -154,8 +154,8 @@ def _why_undeclared(step: Step, trace: Trace, discovered: Discovered) -> str:
         return f"it writes {_some(discovered.outside)}, outside of the repository"
     if trace.network:
         return f"it talks to the network ({_some(trace.network)}), and does not say cache: true"
-    if not step.writes and not discovered.writes and discovered.appends:
-        return f"it writes nothing but what it adds to {_some(discovered.appends)}"
+    if not step.writes and not discovered.writes and discovered.logs:
+        return f"it writes nothing but what it adds to {_some(discovered.logs)}"
     if not step.writes and not discovered.writes:
         return "it writes nothing in the repository, so it runs each time (cache: true reuses it)"
     return ""
@@ -171,8 +171,8 @@ def _tracing_notes(step: Step, trace: Trace, discovered: Discovered) -> tuple[st
         notes += (
             f"it reads {some} and changes it, so that is not counted; declare it as an output",
         )
-    if discovered.appends:
-        notes += (f"it adds to {_some(discovered.appends)}: reuse does not bring that back",)
+    if discovered.logs:
+        notes += (f"it adds to {_some(discovered.logs)}: reuse does not bring that back",)
     return notes
 
 
@@ -192,7 +192,7 @@ def _traced(
         reads=discovered.reads,
         writes=discovered.writes,
         variables=discovered.variables,
-        kept=discovered.kept,
+        logs=discovered.logs,
         looked=looked_for(context, access, discovered.reads),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )
@@ -227,7 +227,7 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
         wrote=tuple(wrote),
         reads=tuple(one.path for one in files if not one.path.startswith("/")),
         writes=tuple(path for path, _ in wrote),
-        kept=tuple(one.path for one in result.discovered if one.digest == KEPT),
+        logs=tuple(one.path for one in result.discovered if one.digest == LOG),
         variables=tuple(
             one.path.removeprefix(VARIABLE)
             for one in result.discovered
@@ -239,15 +239,14 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
 def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
     """What the step wrote last time without declaring it, where that is still as it wrote it.
 
-    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays; and
-    what the step itself adds to, as to a log or a database.
+    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays.
     """
     if not step.declares_nothing:
         return ()
     found = []
     last = context.cache.state.last_trace(context.workflow.file, step.id)
     for path, digest in last.wrote:
-        if path not in last.kept and not path_fault(path) and not context.repo.tree.tracked(path):
+        if not path_fault(path) and not context.repo.tree.tracked(path):
             now = context.repo.tree.known(path)
             if now is not None and now.digest == digest:
                 found.append(path)

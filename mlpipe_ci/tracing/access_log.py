@@ -14,9 +14,8 @@ IMPORTED = 1024
 """Listed by Python's import alone: see `imports`."""
 STATED = 2048
 """Size, times or mode of a file were asked for: all that `stat` reports."""
-ADDED, APPENDED = 4096, 8192
-"""Made by opening it in a way that keeps what is there, as logs and databases are; added to, where
-there was one, without being read."""
+APPENDED = 8192
+"""Only added to, as a log is: opened for nothing but that (`O_WRONLY | O_APPEND`), and not read."""
 OWN = OURS | GONE | MADE | TREE | DROPPED
 """Whoever looks at such a path sees the step's own doing."""
 
@@ -32,28 +31,30 @@ class AccessLog:
         before = self.paths.get(path, 0)
         if before & OWN == MADE and flag == LISTED:
             self.paths[path] = before | flag  # others may put something there as well
-        elif not before & OWN:
+        elif before & OWN:
+            if flag & READ and before & APPENDED:
+                self.paths[path] = before & ~APPENDED  # its own notes, which it reads: no log
+        else:
             both = flag & READ and before & APPENDED
-            self.paths[path] = before | flag | (CHANGED if both else 0)
+            self.paths[path] = (before | flag | CHANGED) & ~APPENDED if both else before | flag
 
-    def wrote(
-        self, path: bytes, *, was_there: bool, fresh: bool, added: bool = False, keeps: bool = False
-    ) -> None:
-        """Opened for writing. `fresh`: nothing is left of what was in it; `keeps`: something would
-        be, if it had been there; `added`: it can only be added to, and not be read.
+    def wrote(self, path: bytes, *, was_there: bool, fresh: bool, added: bool = False) -> None:
+        """Opened for writing. `fresh`: nothing is left of what was in it; `added`: it can only be
+        added to, and not be read.
         """
         before = self.paths.get(path, 0)
         if before & (OURS | TREE):
-            return
-        if before & READ and not before & OWN:
+            self.paths[path] = before if added else before & ~APPENDED
+        elif before & READ and not before & OWN:
             self.paths[path] = before | CHANGED
-        elif fresh or not was_there:
-            flag = OURS | ADDED if keeps and not was_there else OURS
-            self.paths[path] = before & ~(DROPPED | GONE) | flag
+        elif not was_there:
+            self.paths[path] = before & ~(DROPPED | GONE) | OURS | (APPENDED if added else 0)
+        elif fresh:
+            self.paths[path] = before & ~(DROPPED | GONE | APPENDED) | OURS
         elif added:
             self.paths[path] = before | APPENDED
         else:
-            self.paths[path] = before | READ | CHANGED
+            self.paths[path] = (before | READ | CHANGED) & ~APPENDED
 
     def made(self, path: bytes) -> None:
         """A directory that was not there."""
@@ -80,11 +81,12 @@ class AccessLog:
         if not before & OURS:
             self.saw(source, READ)
         self.removed(source)
+        self.paths[source] &= ~APPENDED
         there = self.paths.get(target, 0)
         if there & READ and not there & OWN:
             self.paths[target] = there | CHANGED
         else:
-            self.paths[target] = there & ~(DROPPED | GONE) | OURS
+            self.paths[target] = there & ~(DROPPED | GONE | APPENDED) | OURS
 
     def linked(self, source: bytes, target: bytes) -> None:
         """A second name for a file."""

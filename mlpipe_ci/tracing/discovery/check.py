@@ -5,8 +5,7 @@ Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`,
 asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
 import has listed: what in it could be one of the modules that the step asks for, and which these
 are; `value:…` of an environment variable, whose path is `env:NAME`; `version:…` of a distribution
-(see `environment`); `kept` for a file that the step adds to, and that stays as it is: a log, a
-database.
+(see `environment`); `log` for a file that the step only adds to, and that stays as it is.
 """
 
 import os
@@ -26,7 +25,7 @@ from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnviron
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
-KEPT = "kept"
+LOG = "log"
 LISTINGS = (NAMES, MODULES)
 VARIABLE = "env:"
 Left = tuple[Iterable[str], Iterable[str]]
@@ -109,7 +108,7 @@ class InputChecker:
         `index`: the step's in the workflow; `ours`: what it writes.
         """
         path, digest = item.path, item.digest
-        if digest == KEPT:
+        if digest == LOG:
             return item
         if path.startswith(VARIABLE):
             return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))

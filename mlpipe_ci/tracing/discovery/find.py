@@ -10,7 +10,6 @@ from mlpipe_ci.core.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.access_log import (
-    ADDED,
     APPENDED,
     CHANGED,
     DROPPED,
@@ -28,7 +27,7 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, KEPT, VARIABLE, InputChecker
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE, InputChecker
 from mlpipe_ci.tracing.discovery.noise import CACHE, TEMPORARY, is_noise, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess, changed
 
@@ -51,10 +50,8 @@ class Discovered:
     """Files that it read and then changed."""
     removes: tuple[str, ...] = ()
     """Files that it removed and had not written."""
-    appends: tuple[str, ...] = ()
-    """Files that it added to."""
-    kept: tuple[str, ...] = ()
-    """Files of `writes` or `appends` that stay where they are from run to run."""
+    logs: tuple[str, ...] = ()
+    """Files that it only added to: they stay where they are from run to run."""
     outside: tuple[str, ...] = ()
     """What it wrote outside of the repository."""
     environments: tuple[str, ...] = ()
@@ -89,16 +86,14 @@ class InputDiscovery:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
         self._outside = accesses = OutsideAccess(self._root, self._env, trace)
         flags = self._inside(trace)
-        writes = tuple(sorted(self._written(flags)))
+        logs = tuple(sorted(path for path, flag in flags.items() if self._is_log(path, flag)))
+        writes = tuple(sorted(set(self._written(flags)).difference(logs)))
         rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_new(p)))
         removes = tuple(
             sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
         )
-        appends = tuple(sorted(p for p, f in flags.items() if f & APPENDED and not f & CHANGED))
-        added = {p for p in writes if flags.get(p, 0) & ADDED and self._is_filled(p)}
-        kept = tuple(sorted({*added, *appends}))
         known = params if self._step.names_params else ()
-        covered = {*writes, *rewrites, *removes, *appends, *known}
+        covered = {*writes, *rewrites, *removes, *logs, *known}
         reads = sorted(
             path
             for path, flag in flags.items()
@@ -108,8 +103,8 @@ class InputDiscovery:
         found = [self._checker.content(path) for path in (*reads, *self._links(trace))]
         outside = [*accesses.outside(READ), *accesses.programs()]
         found += [self._checker.content(path) for path in outside]
-        found += [Input(path=path, digest=KEPT) for path in kept]
-        found += self._looked_up(flags, {*covered, *reads}, writes, modules)
+        found += [Input(path=path, digest=LOG) for path in logs]
+        found += self._looked_up(flags, {*covered, *reads}, (*writes, *logs), modules)
         for path in accesses.outside(LISTED):
             if path in TEMPORARY:
                 continue
@@ -128,8 +123,7 @@ class InputDiscovery:
             writes=writes,
             rewrites=rewrites,
             removes=removes,
-            appends=appends,
-            kept=kept,
+            logs=logs,
             outside=tuple(accesses.outside(OURS | CHANGED | APPENDED)),
             environments=accesses.made(),
             meanwhile=self._meanwhile(trace, outside),
@@ -174,6 +168,15 @@ class InputDiscovery:
             if counts and changed(path, started):
                 return name
         return ""
+
+    def _is_log(self, path: str, flag: int) -> bool:
+        """True for a file that was only added to. `touch` adds nothing: it makes a file."""
+        if not flag & APPENDED or self._is_output(path) or self._is_declared(path):
+            return False
+        try:
+            return not flag & OURS or os.lstat(self._at(path)).st_size > 0
+        except OSError:
+            return False
 
     def _written(self, flags: Mapping[str, int]) -> Iterator[str]:
         """Files and links that the step wrote, is not declared to write, and left there."""
@@ -287,13 +290,6 @@ class InputDiscovery:
             return False
         regular = stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)
         return regular and now.st_ctime >= self._started
-
-    def _is_filled(self, path: str) -> bool:
-        """True if there is something to lose in a file: `touch` leaves nothing."""
-        try:
-            return os.lstat(self._at(path)).st_size > 0
-        except OSError:
-            return False
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -13,8 +13,8 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import (
     ABSENT,
     EXISTS,
-    KEPT,
     LISTINGS,
+    LOG,
     VARIABLE,
     InputChecker,
     Left,
@@ -85,7 +85,7 @@ class ResultMatcher:
         """Each discovered input that is another now, with what it is."""
         index = self.workflow.index_by_id[step.id]
         ours = tuple(output.path for output in result.outputs)
-        ours += tuple(one.path for one in result.discovered if one.digest == KEPT)
+        ours += tuple(one.path for one in result.discovered if one.digest == LOG)
         for item in result.discovered:
             try:
                 now = self.checker.current(item, index, ours)

@@ -114,9 +114,8 @@ class OpenCalls:
         refused = context.refuses(found, status, write=writes)
         if status is None:
             if flags & os.O_CREAT:
-                keeps = not flags & (os.O_TRUNC | os.O_EXCL)
                 return refused, lambda: context.seen.wrote(
-                    found, was_there=False, fresh=True, keeps=keeps
+                    found, was_there=False, fresh=True, added=_adds(flags)
                 )
             return refused, (lambda: context.seen.saw(found, NOT_FOUND)) if inside else None
         flag = _sort(status, flags)
@@ -127,8 +126,9 @@ class OpenCalls:
         if not stat.S_ISREG(status.st_mode):
             return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
         fresh = bool(flags & os.O_TRUNC)
-        added = bool(flags & os.O_APPEND) and not flags & os.O_RDWR
-        return refused, lambda: context.seen.wrote(found, was_there=True, fresh=fresh, added=added)
+        return refused, lambda: context.seen.wrote(
+            found, was_there=True, fresh=fresh, added=_adds(flags)
+        )
 
     def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
         """What to note of a file that Python or an installed distribution brought."""
@@ -140,6 +140,11 @@ class OpenCalls:
         if LIBRARY in path and status is not None:
             self.library[path] = None
         return None
+
+
+def _adds(flags: int) -> bool:
+    """True if a file is opened so that it can only be added to: a log."""
+    return bool(flags & os.O_APPEND) and not flags & (os.O_RDWR | os.O_TRUNC)
 
 
 def _sort(status: os.stat_result, flags: int) -> int:

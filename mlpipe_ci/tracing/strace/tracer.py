@@ -262,8 +262,7 @@ class _Reader:
                 path,
                 was_there=not known & (NOT_FOUND | OWN),
                 fresh=fresh,
-                added=b"O_APPEND" in text and b"O_RDWR" not in text,
-                keeps=not fresh,
+                added=b"O_APPEND" in text and b"O_RDWR" not in text and b"O_TRUNC" not in text,
             )
 
     def _ran(self, process: bytes, name: bytes, path: bytes) -> None:
