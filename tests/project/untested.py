@@ -43,7 +43,6 @@ UNTESTED = {
     ),
     "questions to git, in tests/repo/git/test_repository.py": ("repo.git.index",),
     "checkouts, in tests/scenarios/test_checkout.py": ("ci.checkout",),
-    "runs beside one another, in tests/scenarios/test_runs_at_once.py": ("repo.lock",),
     "metrics of the base, in tests/scenarios/test_base_metrics.py": (
         *("plan.baseline", "repo.commit_tree"),
     ),
