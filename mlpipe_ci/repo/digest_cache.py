@@ -92,6 +92,14 @@ class DigestCache:
         directory, _, name = path.rpartition("/")
         return self._digest(directory, name, signature(status or os.lstat(path)))
 
+    def recall(self, path: str, then: Signature) -> str:
+        """The digest that a file had when `stat` said that of it; empty if it is not known."""
+        directory, _, name = path.rpartition("/")
+        found = self._directory(directory).get(name)
+        if isinstance(found, list | tuple) and tuple(found[:-1]) == then:
+            return str(found[-1])
+        return ""
+
     def _digest(self, directory: str, name: str, before: Signature) -> str:
         known = self._directory(directory)
         found = known.get(name)

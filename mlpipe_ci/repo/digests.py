@@ -94,6 +94,10 @@ class Digests:
         """True if a step declares to write the path, or a directory that it lies in."""
         return path in self.outputs or any(parent in self.outputs for parent in above(path))
 
+    def is_gits(self, path: str) -> bool:
+        """True for a path of which git's blob id counts."""
+        return (path in self.index or path in self.untracked) and not self.is_output(path)
+
     def _find(self, paths: list[tuple[str, os.stat_result]]) -> None:
         """Fill in the digests of paths, those that git must hash in one go."""
         for_git: list[tuple[str, os.stat_result]] = []
@@ -127,8 +131,7 @@ class Digests:
         return entry.plain and regular and path not in self.unstaged and not self.is_output(path)
 
     def _hashed_by_git(self, path: str, status: os.stat_result) -> bool:
-        of_git = path in self.index or path in self.untracked
-        return of_git and not self.is_output(path) and stat.S_ISREG(status.st_mode)
+        return self.is_gits(path) and stat.S_ISREG(status.st_mode)
 
     def _read(self, path: str, status: os.stat_result) -> Input:
         full_path = self._disk.at(path)

@@ -13,7 +13,7 @@ from mlpipe_ci.core.directory_listing import files, grouped, is_listing
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above, is_glob, is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.repo.digest_cache import DigestCache
+from mlpipe_ci.repo.digest_cache import DigestCache, Signature
 from mlpipe_ci.repo.digests import Digests
 from mlpipe_ci.repo.directories import Directories
 from mlpipe_ci.repo.disk import Disk
@@ -140,6 +140,19 @@ class WorkTree:
             return Input(path=path, digest=f"link:{target}")
         return found
 
+    def recall(self, path: str, then: Signature) -> str:
+        """The digest that a file had when `stat` said that of it; empty if it is not known.
+
+        Only of paths whose digest is BLAKE3: outside of the repository, outputs, and what git
+        ignores.
+        """
+        if path.startswith("/"):
+            return self._digest_cache.recall(path, then)
+        self._digests.look()
+        if self._digests.is_gits(path):
+            return ""
+        return self._digest_cache.recall(self._disk.at(path), then)
+
     def add_outputs(self, paths: Iterable[str]) -> None:
         """Steps write these as well, which did not declare it."""
         self._digests.add_outputs(paths)
@@ -235,9 +248,13 @@ class WorkTree:
         return "file" if stat.S_ISREG(mode) else "other"
 
     def names(self, folder: str) -> list[str] | None:
-        """Names in a directory, which may be absolute; None if there is none. Raises PathError."""
+        """Names in a directory, which may be absolute; None if there is none. Raises PathError.
+
+        Without sockets and pipes, in which nothing lies.
+        """
         try:
-            return os.listdir(self._full_path(folder))
+            with os.scandir(self._full_path(folder)) as entries:
+                return [one.name for one in entries if is_data(one)]
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -289,6 +306,11 @@ class WorkTree:
         for path in self._digests.index.submodules:
             if matches(pattern, path) and not self._disk.has_files(path):
                 yield path
+
+
+def is_data(entry: "os.DirEntry[str]") -> bool:
+    """True for a file, a directory or a link."""
+    return entry.is_symlink() or entry.is_file() or entry.is_dir()
 
 
 def digest_of(tree: WorkTree, path: str) -> str:

@@ -26,9 +26,9 @@ from mlpipe_ci.tracing.access_log import (
     TREE,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, MODULES, VARIABLE
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, MODULES, PROGRAM, VARIABLE
+from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.find import Discovered
-from mlpipe_ci.tracing.discovery.noise import is_noise
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 
@@ -36,7 +36,7 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     """Paths of the repository that discovered inputs rest on."""
     reads: set[str] = set()
     for item in discovered:
-        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX))
+        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM))
         if not elsewhere and item.digest != LOG and not item.digest.startswith(MODULES):
             reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
     return frozenset(reads)
@@ -80,7 +80,7 @@ def _inside(trace: Trace, root: Path) -> Iterator[tuple[str, int]]:
     prefix = f"{os.path.realpath(root)}/"
     for whole, flag in trace.paths.items() if trace.complete else ():
         path = whole.removeprefix(prefix)
-        if path != whole and not is_noise(path):
+        if path != whole and not is_exempt(path):
             yield path, flag
 
 

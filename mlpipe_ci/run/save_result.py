@@ -3,7 +3,6 @@
 import time
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.last_trace import LastTrace
@@ -53,7 +52,7 @@ def save_result(
     discovered = _find(context, step, ended)
     more = discovered.writes if step.declares_nothing else ()
     _announce(context, step, more)
-    refusal = why_not_saved(step, ended.trace, discovered)
+    refusal = _why_tracked(context, step, more) or why_not_saved(step, ended.trace, discovered)
     refusal = refusal or _why_secret(context, step, ended, more)
     target = None if refusal or step.cache is False else store
     notes = _tracing_notes(step, ended.trace, discovered)
@@ -91,6 +90,14 @@ def save_result(
     return saved(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
 
 
+def _why_tracked(context: RunContext, step: Step, more: tuple[str, ...]) -> str:
+    """What git tracks is a source, unless the step says that it makes it."""
+    tracked = tuple(path for path in more if context.repo.tree.tracked(path))
+    if not tracked or step.cache is False:
+        return ""
+    return f"it writes {_some(tracked)}, which git tracks; name it in outputs"
+
+
 def _why_secret(context: RunContext, step: Step, ended: JobResult, more: tuple[str, ...]) -> str:
     """Checked before anything is stored: others may read what is in a cache."""
     if not ended.job.secrets or step.cache is False:
@@ -122,6 +129,8 @@ def why_not_saved(step: Step, trace: Trace, discovered: Discovered) -> str:
     """Why a step's result must not be reused, if it does not declare what it reads; else empty."""
     if step.cache is False:
         return ""
+    if discovered.unstorable:
+        return discovered.unstorable
     if step.inputs:
         return _why_without_outputs(step, discovered)
     if not trace.complete:
@@ -140,8 +149,6 @@ def _why_without_outputs(step: Step, discovered: Discovered) -> str:
 
 
 def _why_undeclared(step: Step, trace: Trace, discovered: Discovered) -> str:
-    if discovered.rewrites:
-        return f"it changes {_some(discovered.rewrites)}, which it also reads"
     if discovered.removes:
         return f"it removes {_some(discovered.removes)}"
     if discovered.environments:
@@ -166,11 +173,10 @@ def _tracing_notes(step: Step, trace: Trace, discovered: Discovered) -> tuple[st
     notes: tuple[str, ...] = ()
     if trace.why and step.inputs and trace.tracer:
         notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
-    if step.inputs and discovered.rewrites:
+    if discovered.rewrites:
         some = _some(discovered.rewrites)
-        notes += (
-            f"it reads {some} and changes it, so that is not counted; declare it as an output",
-        )
+        way_out = "it is reused only where both are the same; make it from scratch"
+        notes += (f"it changes {some}, which it also reads: {way_out}",)
     if discovered.logs:
         notes += (f"it adds to {_some(discovered.logs)}: reuse does not bring that back",)
     return notes
@@ -281,13 +287,15 @@ def _changed_meanwhile(
         now = context.evidence.inputs(decision.step)
     except PathError:
         return "an input went away while the step ran"
-    differing = sorted({item.path for item in set(before) ^ set(now)})
+    differing = sorted(
+        {item.path for item in set(before) ^ set(now)}.difference(discovered.rewrites)
+    )
     if differing:
         return f"{differing[0]} changed while the step ran"
-    files = chain(
-        (one.path for item in now for one in context.repo.tree.opened(item)), discovered.reads
-    )
+    files = (one.path for item in now for one in context.repo.tree.opened(item))
+    others = (path for path in files if path not in discovered.rewrites)
     written = (
-        context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
+        context.repo.tree.written_between(others, ended.started, time.time())
+        or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.tracing.access_log import Signature
 
 
 @frozen
@@ -13,7 +14,8 @@ class Trace:
     """What a command did, as far as it was seen. Paths are absolute, without links.
 
     `tracer`: its name, empty for none. `why`: what was not seen, or why nothing was. `paths`: the
-    flags of `access_log` for each. `links`: symbolic links that were followed. `programs`: each as
+    flags of `access_log` for each; `first`, `names`, `before`: as there, empty where the tracer
+    cannot tell. `links`: symbolic links that were followed, and where each led. `programs`: each as
     it was named, and the file that was run. `packages`: a `site-packages` directory, and what was
     loaded from it. `library`: files of Python's own library that were opened. `network`: addresses
     of other machines. `refused`: what strict tracing did not let through, and whether that was a
@@ -25,7 +27,10 @@ class Trace:
     complete: bool = False
     why: tuple[str, ...] = ()
     paths: Mapping[str, int] = field(default_factory=dict)
-    links: tuple[str, ...] = ()
+    first: Mapping[str, Signature] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     programs: tuple[tuple[str, str], ...] = ()
     packages: tuple[tuple[str, str], ...] = ()
     library: tuple[str, ...] = ()

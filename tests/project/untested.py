@@ -78,13 +78,13 @@ UNTESTED = {
     "data of DVC, in tests/scenarios/test_dvc.py": ("sources.dvc",),
     "steps that declare nothing, in tests/scenarios/test_tracing.py and test_tracing_traps.py": (
         *("tracing.discovery.check", "tracing.discovery.env_variables", "tracing.discovery.find"),
-        *("tracing.discovery.match", "tracing.discovery.outside"),
+        *("tracing.discovery.match",),
         "tracing.discovery.python_environment",
     ),
     "traced commands, in tests/tracing/test_tracers.py: it runs in a process of its own": (
         *("tracing.seccomp.child", "tracing.seccomp.dispatch", "tracing.seccomp.exec_calls"),
         *("tracing.seccomp.kernel", "tracing.seccomp.network_calls", "tracing.seccomp.open_calls"),
-        *("tracing.seccomp.path_resolver", "tracing.seccomp.python_imports"),
+        *("tracing.seccomp.path_resolver",),
         *("tracing.seccomp.supervisor", "tracing.seccomp.syscalls", "tracing.seccomp.write_calls"),
     ),
     "traced commands, in tests/tracing/test_tracers.py": (

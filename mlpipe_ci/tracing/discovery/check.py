@@ -3,13 +3,16 @@
 Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`, `link:…`, `commit:…`);
 `absent` for a path that was looked for in vain; `exists:file|directory|other` for one that was only
 asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
-import has listed: what in it could be one of the modules that the step asks for, and which these
-are; `value:…` of an environment variable, whose path is `env:NAME`; `version:…` of a distribution
-(see `environment`); `log` for a file that the step only adds to, and that stays as it is.
+search for modules has listed: what in it could be one that the step asks for, and which these are;
+`system` or a digest for a program that PATH finds, whose path is `program:NAME`; `value:…` of an
+environment variable, whose path is `env:NAME`; `version:…` of a distribution (see `environment`);
+`log` for a file that the step only adds to, and that stays as it is.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from blake3 import blake3
@@ -18,16 +21,23 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.result import Output
+from mlpipe_ci.tracing.access_log import Signature
+from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
-from mlpipe_ci.tracing.discovery.noise import is_noise
+from mlpipe_ci.tracing.discovery.outside import Anchors, Environments, is_system
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnvironment
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
 LOG = "log"
 LISTINGS = (NAMES, MODULES)
-VARIABLE = "env:"
+VARIABLE, PROGRAM = "env:", "program:"
+OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
+"""Programs that count by no bytes of theirs: the system's, and scripts of installed packages."""
+SCRIPT = b"#!"
+INFO = (".dist-info", ".egg-info", ".egg-link")
+"""Endings of what says that a distribution is installed."""
 Left = tuple[Iterable[str], Iterable[str]]
 MOST_NAMES = 1000
 """Characters of names that are kept as they are, so that a reason can say which is new."""
@@ -51,6 +61,12 @@ class TreeView(Protocol):
     def is_directory(self, path: str) -> bool:
         """True if there is a directory at this path, or a link to one."""
 
+    def tracked(self, path: str) -> tuple[str, ...]:
+        """Files that git tracks at a path, or inside of one that ends in `/`."""
+
+    def recall(self, path: str, signature: Signature) -> str:
+        """The digest that a file had when `stat` said that of it; empty if it is not known."""
+
 
 class InputChecker:
     """Looks discovered inputs up. `env`: the environment of all steps. `waits`: what an earlier
@@ -61,6 +77,8 @@ class InputChecker:
         self, root: str, tree: TreeView, env: Mapping[str, str], later_writes: LaterWrites
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
+        self._root, self.anchors, self._environments = root, Anchors(env), Environments()
+        self._programs: dict[str, str] = {}
         self.environment = PythonEnvironment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
@@ -110,6 +128,8 @@ class InputChecker:
         path, digest = item.path, item.digest
         if digest == LOG:
             return item
+        if path.startswith(PROGRAM):
+            return Input(path=path, digest=self.program(path.removeprefix(PROGRAM)))
         if path.startswith(VARIABLE):
             return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
         if path.startswith(PREFIX):
@@ -120,10 +140,13 @@ class InputChecker:
             modules = digest.rpartition("|")[2] if digest.startswith(MODULES) else None
             return self.listing(path, index, ours, modules)
         if digest.startswith(EXISTS):
-            return Input(path=path, digest=self.kind(path))
+            return Input(path=path, digest=self.kind(path, index))
         if digest == ABSENT:
-            return item if self.kind(path) == ABSENT else Input(path=path, digest=EXISTS)
-        return self.content(path)
+            own = any(path == one or one.startswith(path + "/") for one in ours)
+            if own and not self._stays(path):
+                return item  # what the step leaves itself goes before it runs again
+            return item if self.kind(path, index) == ABSENT else Input(path=path, digest=EXISTS)
+        return self.content(path, index)
 
     def _goes(self, path: str) -> bool:
         """True for what an earlier step will move away, as it is not part of its result."""
@@ -132,6 +155,36 @@ class InputChecker:
         left = path in self._leftovers or not self._expected.isdisjoint((path, *above(path)))
         return left or self._tree.is_hidden(path)
 
+    def is_hidden(self, path: str, index: int) -> bool:
+        """True for what only later steps write: it is out of sight while this one runs."""
+        return self._later_writes.hides(path, index) and not self._stays(path)
+
+    def _stays(self, path: str) -> bool:
+        """True for what is there in any clone: git tracks it, or an earlier step writes it."""
+        if path in self._outputs or path in self._folders:
+            return True
+        return bool(self._tree.tracked(path) or self._tree.tracked(f"{path}/"))
+
+    def recall(self, path: str, signature: Signature) -> str:
+        """The digest that a file had when `stat` said that of it; empty if it is not known."""
+        return self._tree.recall(self.anchors.located(path), signature)
+
+    def program(self, name: str) -> str:
+        """What decides which program PATH finds under a name, and what is in it."""
+        if name not in self._programs:
+            where = shutil.which(name, path=self._env.get("PATH", os.defpath))
+            self._programs[name] = self.of_program(os.path.realpath(where)) if where else ABSENT
+        return self._programs[name]
+
+    def of_program(self, file: str) -> str:
+        """The same of a file, which is an absolute path without links."""
+        if is_system(file):
+            return OF_SYSTEM
+        if self._environments.holds(file) and _is_script(file):
+            return OF_ENVIRONMENT
+        known = self._tree.known(file)
+        return known.digest if known else ABSENT
+
     def variable(self, name: str) -> str:
         """The digest of an environment variable's value."""
         value = self._env.get(name)
@@ -139,61 +192,88 @@ class InputChecker:
             return ABSENT
         return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def content(self, path: str) -> Input:
-        """A file or a link with its digest; `absent` if there is none."""
+    def content(self, path: str, index: int) -> Input:
+        """A file or a link with its digest; `absent` if there is none.
+
+        `index`: of the step that looks, in the workflow.
+        """
         output = self._outputs.get(path)
         if output is not None and output.digest:
             return Input(path=path, digest=output.digest, executable=output.executable)
-        if self._goes(path):
+        if self._goes(path) or self.is_hidden(path, index):
             return Input(path=path, digest=ABSENT)
+        if path.startswith("/"):
+            known = self._tree.known(self.anchors.located(path))
+            return replace(known, path=path) if known else Input(path=path, digest=ABSENT)
         return self._tree.known(path) or Input(path=path, digest=ABSENT)
 
-    def kind(self, path: str) -> str:
-        """What is at a path."""
+    def kind(self, path: str, index: int) -> str:
+        """What is at a path. `index`: see `content`."""
         output = self._outputs.get(path)
         if output is not None:
             return EXISTS + ("directory" if output.kind == "directory" else "file")
         if path in self._folders:
             return EXISTS + "directory"
-        if self._goes(path):
+        if self._goes(path) or self.is_hidden(path, index):
             return ABSENT
-        kind = self._tree.kind(path)
+        kind = self._tree.kind(self.anchors.located(path))
         return EXISTS + kind if kind else ABSENT
 
     def listing(
-        self, path: str, index: int, ours: Iterable[str] = (), modules: str | None = None
+        self,
+        path: str,
+        index: int,
+        ours: Iterable[str] = (),
+        modules: str | None = None,
+        seen: Iterable[str] | None = None,
     ) -> Input:
-        """The names in a directory, but for noise and what the step itself or a later one writes.
+        """The names in a directory, but for what the step itself or a later one writes.
 
-        `modules`: the only ones that count, as words; `*` for all.
-        A directory's `path` ends in `/`; of one outside of the repository it is absolute.
+        `modules`: the only ones that count, as words; `*` for all. `seen`: what was there when the
+        step looked; None: what is there now. A directory's `path` ends in `/`; of one outside of
+        the repository it is absolute.
         """
-        folder = path.removeprefix("./").rstrip("/")
-        prefix = f"{folder}/" if folder else ""
-        there = self._tree.names(folder)
+        folder = path.removeprefix("./").rstrip("/") or path[:1].removeprefix(".")
+        prefix = f"{folder.rstrip('/')}/" if folder else ""
+        there = self._tree.names(self.anchors.located(folder)) if seen is None else seen
         if there is None:
             makes = any(one.startswith(prefix) for one in ours)  # it finds none, and makes it
             if folder not in self._folders and not makes:
                 return Input(path=path, digest=ABSENT)
         names = set(there or ())
-        if self._later_writes.owns(folder, index):
+        if self._later_writes.owns(folder, index) and not self._tree.tracked(prefix):
             return Input(path=path, digest=_listing((), modules))
         if self._expected or self._leftovers or self._tree.is_hidden(""):
             names = {name for name in names if not self._goes(prefix + name)}
-        names |= self._folders.get(folder, set())
-        names -= self._later_writes.names(folder, index)
         inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))
-        names -= {one.partition("/")[0] for one in inside}
+        mine = {one.partition("/")[0] for one in inside}
+        mine |= self._later_writes.names(folder, index)
+        names -= {name for name in names & mine if not self._stays(prefix + name)}
+        names |= self._folders.get(folder, set())
         if modules is not None:
             wanted = frozenset(modules.split())
-            names = {name for name in names if "*" in wanted or could_be(name, wanted)}
-            names = {name for name in names if self._is_module(prefix + name)}
-        kept = sorted(name for name in names if not is_noise(prefix + name))
+            names = {name for name in names if self._is_module(prefix, name, wanted)}
+        kept = sorted(name for name in names if not is_exempt(prefix + name))
         return Input(path=path, digest=_listing(kept, modules))
 
-    def _is_module(self, path: str) -> bool:
+    def _is_module(self, prefix: str, name: str, wanted: frozenset[str]) -> bool:
+        """True for what could be one of the wanted modules, or says what is installed."""
+        if name.endswith(INFO):
+            return True
+        if "*" not in wanted and not could_be(name, wanted):
+            return False
+        path = self.anchors.located(prefix + name)
         inner = path in self._folders or self._tree.is_directory(path)
         return path.endswith(SUFFIXES) or inner
+
+
+def _is_script(path: str) -> bool:
+    """True for a text that names its interpreter."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(SCRIPT)) == SCRIPT
+    except OSError:
+        return False
 
 
 def _listing(names: Iterable[str], modules: str | None) -> str:
@@ -207,7 +287,9 @@ def _listing(names: Iterable[str], modules: str | None) -> str:
 
 def describe_difference(before: Input, now: Input) -> str:
     """How a discovered input differs from what it was."""
-    path = before.path
+    path = before.path.replace("/~", "~", 1) if before.path.startswith("/~") else before.path
+    if path.startswith(PROGRAM):
+        return f"the program {path.removeprefix(PROGRAM)} is another one now (discovered)"
     if path.startswith(VARIABLE):
         return f"${path.removeprefix(VARIABLE)} {_change(before, now)} (discovered)"
     if path.startswith(PREFIX):

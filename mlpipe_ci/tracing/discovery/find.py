@@ -1,6 +1,10 @@
-"""From a trace to discovered inputs and outputs: what the command read that nobody declared."""
+"""From a trace to discovered inputs and outputs: what the command saw, and what it left.
+
+An input is what was there at the first look, before the step's own first write to it.
+"""
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator, Mapping
 
@@ -12,7 +16,6 @@ from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
     CHANGED,
-    DROPPED,
     FOUND,
     GONE,
     IMPORTED,
@@ -24,16 +27,21 @@ from mlpipe_ci.tracing.access_log import (
     READ,
     STATED,
     TREE,
+    Signature,
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE, InputChecker
-from mlpipe_ci.tracing.discovery.noise import CACHE, TEMPORARY, is_noise, source_of
-from mlpipe_ci.tracing.discovery.outside import OutsideAccess, changed
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, PROGRAM, VARIABLE, InputChecker
+from mlpipe_ci.tracing.discovery.exceptions import is_exempt, source_of
+from mlpipe_ci.tracing.discovery.outside import OutsideAccess
+from mlpipe_ci.tracing.file_identity import content_digest, signature_of
 
 MOST_SOURCE = 1 << 20
 SLACK = 0.1
 """Seconds by which the clock that stamps files may be behind."""
+OWN_NAMES = frozenset({"sitecustomize", "usercustomize"})
+"""Modules that Python looks for although nobody names them."""
+IN_PLACE = "it changes {} in place, and what was there before is not known: make it from scratch"
 
 
 @frozen
@@ -41,11 +49,11 @@ class Discovered:
     """What a command did, in the words of the workflow file; paths are relative to the root."""
 
     inputs: tuple[Input, ...] = ()
-    """As they are now."""
+    """As they were when the step looked first."""
     reads: tuple[str, ...] = ()
     """Files of the inputs that it read."""
     writes: tuple[str, ...] = ()
-    """Files that it wrote and did not declare."""
+    """Files that it wrote and did not declare; also those that it changed in place."""
     rewrites: tuple[str, ...] = ()
     """Files that it read and then changed."""
     removes: tuple[str, ...] = ()
@@ -58,6 +66,8 @@ class Discovered:
     """Python environments that it made."""
     meanwhile: str = ""
     """A file that somebody else changed while it ran."""
+    unstorable: str = ""
+    """Why it is not known what it saw."""
     variables: tuple[str, ...] = ()
     """Environment variables that it used."""
 
@@ -84,37 +94,40 @@ class InputDiscovery:
 
     def discover(self, trace: Trace, params: tuple[str, ...]) -> Discovered:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
-        self._outside = accesses = OutsideAccess(self._root, self._env, trace)
-        flags = self._inside(trace)
+        self._trace = trace
+        self._outside = OutsideAccess(self._root, self._env, trace)
+        self._meanwhile = self._unstorable = ""
+        flags = self._inside()
+        self._own = tuple(path for path, flag in flags.items() if flag & OWN)
         logs = tuple(sorted(path for path, flag in flags.items() if self._is_log(path, flag)))
-        writes = tuple(sorted(set(self._written(flags)).difference(logs)))
-        rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_new(p)))
+        rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_changed(p)))
+        written = {*self._written(flags), *(p for p in rewrites if not self._is_told(p))}
+        writes = tuple(sorted(written.difference(logs)))
         removes = tuple(
             sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
         )
         known = params if self._step.names_params else ()
-        covered = {*writes, *rewrites, *removes, *logs, *known}
+        covered = {*writes, *removes, *logs, *known}
         reads = sorted(
             path
             for path, flag in flags.items()
-            if flag & READ and path not in covered and not self._is_declared(path)
+            if flag & READ
+            and (path not in covered or path in rewrites)
+            and not self._is_declared(path)
+            and not self._is_output(path)
         )
-        modules = self._modules(flags, trace)
-        found = [self._checker.content(path) for path in (*reads, *self._links(trace))]
-        outside = [*accesses.outside(READ), *accesses.programs()]
-        found += [self._checker.content(path) for path in outside]
+        modules = self._modules(flags)
+        found = [self._content(path, changed=path in rewrites) for path in reads]
         found += [Input(path=path, digest=LOG) for path in logs]
+        found += self._links()
         found += self._looked_up(flags, {*covered, *reads}, (*writes, *logs), modules)
-        for path in accesses.outside(LISTED):
-            if path in TEMPORARY:
-                continue
-            imported = modules if trace.paths[path] & IMPORTED else None
-            found.append(self._checker.listing(f"{path}/", self._index, (), imported))
+        found += self._found_outside(modules)
+        found += self._programs()
         found += self._checker.environment.loaded(trace.programs, trace.packages)
         named = self._variables(flags)
         found += [
             Input(path=VARIABLE + name, digest=self._checker.variable(name))
-            for name in named | (accesses.of_python() - self._declared)
+            for name in named | (self._outside.of_python() - self._declared)
         ]
         unique = {item.path: item for item in found}
         return Discovered(
@@ -124,64 +137,100 @@ class InputDiscovery:
             rewrites=rewrites,
             removes=removes,
             logs=logs,
-            outside=tuple(accesses.outside(OURS | CHANGED | APPENDED)),
-            environments=accesses.made(),
-            meanwhile=self._meanwhile(trace, outside),
+            outside=tuple(self._outside.written()),
+            environments=self._outside.made(),
+            meanwhile=self._meanwhile,
+            unstorable=self._unstorable,
             variables=tuple(sorted(name for name in named if name in self._env)),
         )
 
-    def _inside(self, trace: Trace) -> dict[str, int]:
+    def _inside(self) -> dict[str, int]:
         """Flags of paths in the repository that count, by their relative path."""
         found: dict[str, int] = {}
         prefix = f"{self._root}/"
-        for whole, flag in trace.paths.items():
+        for whole, flag in self._trace.paths.items():
             if whole != self._root and not whole.startswith(prefix):
                 continue
             path = whole[len(prefix) :]
             source = source_of(path)
-            if source and flag & READ and os.path.lexists(self._at(source)):
-                found[source] = found.get(source, 0) | READ
-            elif any(is_under(whole, other) for other in self._outside.beside):
+            if source and (flag & OWN or os.path.lexists(self._at(source))):
+                if flag & READ and not flag & OWN:
+                    found[source] = found.get(source, 0) | READ
+            elif (is_exempt(path) and not source) or self._is_of_environment(whole):
                 continue
-            elif is_noise(path):
-                cache = CACHE.match(path)
-                if cache and flag & READ and not self._outside.fills(cache[0]):
-                    found[path] = flag
             elif path.endswith(".py") and flag & FOUND and not flag & (GONE | OURS):
                 found[path] = found.get(path, 0) | flag | READ  # byte code may lie elsewhere
             else:
                 found[path] = found.get(path, 0) | flag
         return found
 
-    def _meanwhile(self, trace: Trace, outside: list[str]) -> str:
-        """What it read outside, or a directory that it listed, which somebody changed meanwhile."""
-        started = self._started + SLACK
-        for path in outside:
-            if changed(path, started) and not trace.paths.get(path, 0) & (OWN | CHANGED):
-                return path
-        own = {os.path.dirname(path) for path, flag in trace.paths.items() if flag & OWN}
-        for path, flag in trace.paths.items():
-            listed = flag & LISTED and not flag & (IMPORTED | MADE | TREE)
-            inside = path.startswith(f"{self._root}/")
-            name = path[len(self._root) + 1 :]
-            counts = listed and inside and path not in own and not is_noise(name)
-            if counts and changed(path, started):
-                return name
-        return ""
+    def _is_of_environment(self, whole: str) -> bool:
+        """True for what lies in an environment of Python in the repository."""
+        return whole != self._root and self._outside.environments.holds(whole)
+
+    # -- what was there at the first look -------------------------------------------------------
+
+    def _content(self, path: str, *, changed: bool = False) -> Input:
+        """A file as it was when the step looked at it first. `path` as an input has it."""
+        whole = self._whole(path)
+        if self._checker.is_hidden(path, self._index):
+            self._cannot(f"it read {path}, which a later step writes")
+        before = self._trace.before.get(whole)
+        if changed and before:
+            return Input(path=path, digest=before, executable=_is_executable(whole))
+        if changed:
+            self._cannot(IN_PLACE.format(path))
+        first, now = self._trace.first.get(whole), _signature(whole)
+        if first is None or now is None:
+            if now is not None and max(now[1], now[2]) > self._started * 1e9 and not changed:
+                self._meanwhile = self._meanwhile or path
+        elif first != now and not changed and not before:  # with it: the same bytes again
+            known = self._checker.recall(path, first)
+            if known:
+                return Input(path=path, digest=known, executable=_is_executable(whole))
+            self._meanwhile = self._meanwhile or path
+        return self._checker.content(path, self._index)
+
+    def _cannot(self, why: str) -> None:
+        self._unstorable = self._unstorable or why
+
+    def _whole(self, path: str) -> str:
+        """The absolute path of an input here."""
+        return self._checker.anchors.located(path) if path.startswith("/") else self._at(path)
+
+    def _listing(self, path: str, ours: tuple[str, ...], modules: str | None) -> Input:
+        """The names in a directory when the step listed it first."""
+        seen = self._trace.names.get(self._whole(path))
+        name = path if path.endswith("/") else f"{path or '.'}/"
+        return self._checker.listing(name, self._index, ours, modules, seen)
+
+    # -- what the step left ---------------------------------------------------------------------
 
     def _is_log(self, path: str, flag: int) -> bool:
         """True for a file that was only added to. `touch` adds nothing: it makes a file."""
-        if not flag & APPENDED or self._is_output(path) or self._is_declared(path):
+        if not flag & APPENDED or self._is_told(path):
             return False
         try:
             return not flag & OURS or os.lstat(self._at(path)).st_size > 0
         except OSError:
             return False
 
+    def _is_changed(self, path: str) -> bool:
+        """True for a file that was there and has other bytes now: a call may have failed, and who
+        opens a database to read it opens it for writing.
+        """
+        whole = self._at(path)
+        first, now = self._trace.first.get(whole), _signature(whole)
+        if now is None:
+            return False
+        if before := self._trace.before.get(whole):
+            return before != content_digest(whole)
+        return first != now if first else now[2] >= self._started * 1e9
+
     def _written(self, flags: Mapping[str, int]) -> Iterator[str]:
-        """Files and links that the step wrote, is not declared to write, and left there."""
+        """Files and links that the step made, is not declared to write, and left there."""
         for path, flag in flags.items():
-            if self._is_output(path) or self._is_declared(path):
+            if self._is_told(path):
                 continue
             if flag & OURS and self._is_new(path):
                 yield path
@@ -191,49 +240,90 @@ class InputDiscovery:
                     whole = [f"{directory}/{name}" for name in names]
                     whole += [f"{directory}/{n}" for n in folders if os.path.islink(f"{top}/{n}")]
                     whole += [] if names or folders else [directory]
-                    yield from (one for one in whole if not is_noise(one))
+                    yield from (one for one in whole if not is_exempt(one))
             elif flag & MADE and os.path.isdir(self._at(path)) and not os.listdir(self._at(path)):
                 yield path
+
+    def _is_new(self, path: str) -> bool:
+        """True if there is a file or a link that was really written: a call may have failed."""
+        try:
+            now = os.lstat(self._at(path))
+        except OSError:
+            return False
+        regular = stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)
+        return regular and now.st_ctime >= self._started
+
+    # -- what it looked up ----------------------------------------------------------------------
 
     def _looked_up(
         self,
         flags: Mapping[str, int],
         covered: set[str],
-        writes: tuple[str, ...],
+        ours: tuple[str, ...],
         modules: str,
     ) -> Iterator[Input]:
         """What was listed, found and missed, where nothing else says it already."""
-        below = (*covered, *writes, *(path.rstrip("/") for path in self._step.writes))
+        below = (*covered, *ours, *(path.rstrip("/") for path in self._step.writes))
         inner = {folder for path in below for folder in above(path)} | {""}
         for path, flag in sorted(flags.items()):
             if flag & LISTED and not flag & (TREE | OURS) and not self._is_described(path):
                 imported = modules if flag & IMPORTED else None
-                yield self._checker.listing(f"{path or '.'}/", self._index, writes, imported)
-            elif (
-                path in covered
-                or path in inner
-                or self._is_output(path)
-                or flag & (MADE | OURS | TREE | DROPPED | GONE | APPENDED)
-                or self._is_declared(path)
-            ):
+                yield self._listing(path, (*ours, *self._own), imported)
+            elif self._is_output(path) or self._is_declared(path):
                 continue
-            elif flag & NOT_FOUND and not flag & (FOUND | READ):
-                yield Input(path=path, digest=ABSENT)
+            elif flag & NOT_FOUND and not flag & (FOUND | READ | GONE | LISTED):
+                if path not in inner or not flag & MADE:
+                    yield Input(path=path, digest=ABSENT)
+            elif path in covered or path in inner or flag & (OWN | APPENDED):
+                continue
             elif flag & STATED and os.path.isfile(self._at(path)):
-                yield self._checker.content(path)
+                yield self._content(path)
             elif flag & FOUND:
-                yield Input(path=path, digest=self._checker.kind(path))
+                yield Input(path=path, digest=self._checker.kind(path, self._index))
 
-    def _links(self, trace: Trace) -> Iterator[str]:
+    def _links(self) -> Iterator[Input]:
+        """Links that were followed, and where they led."""
         prefix = f"{self._root}/"
-        for whole in trace.links:
+        for whole, target in self._trace.links.items():
             path = whole.removeprefix(prefix)
-            flag = trace.paths.get(whole, 0)
+            flag = self._trace.paths.get(whole, 0)
             if path.startswith("/"):
                 if self._outside.is_data(path):
-                    yield path
-            elif not is_noise(path) and not self._is_output(path) and not flag & OURS:
-                yield path
+                    spelled = self._checker.anchors.spelled(path)
+                    yield Input(path=spelled, digest=f"link:{target}")
+            elif not (is_exempt(path) or self._is_of_environment(whole)) and not (
+                self._is_output(path) or flag & OWN
+            ):
+                yield Input(path=path, digest=f"link:{target}")
+
+    def _found_outside(self, modules: str) -> Iterator[Input]:
+        """What was read, listed, found and missed outside of the repository."""
+        for whole, flag in self._outside.seen():
+            path = self._checker.anchors.spelled(whole)
+            if flag & (READ | STATED) and os.path.isfile(whole):
+                yield self._content(path, changed=bool(flag & CHANGED))
+            elif flag & LISTED:
+                imported = modules if flag & IMPORTED else None
+                yield self._listing(f"{path.rstrip('/')}/", (), imported)
+            elif flag & NOT_FOUND and not flag & (FOUND | READ):
+                yield Input(path=path, digest=ABSENT)
+            elif flag & (FOUND | READ):
+                yield Input(path=path, digest=self._checker.kind(path, self._index))
+
+    def _programs(self) -> Iterator[Input]:
+        """Programs that ran: by their name where PATH finds them, else by what is in them."""
+        path = self._env.get("PATH", os.defpath)
+        for named, file in self._outside.programs():
+            name = os.path.basename(named)
+            if shutil.which(name, path=path) == named or "/" not in named:
+                yield Input(path=PROGRAM + name, digest=self._checker.program(name))
+            elif not file.startswith(f"{self._root}/"):
+                digest = self._checker.of_program(file)
+                if digest.startswith("blake3:"):
+                    spelled = self._checker.anchors.spelled(file)
+                    yield self._checker.content(spelled, self._index)
+
+    # -- what its sources name ------------------------------------------------------------------
 
     def _variables(self, flags: Mapping[str, int]) -> set[str]:
         """Environment variables that the step's command and its sources name."""
@@ -245,10 +335,10 @@ class InputDiscovery:
                 found |= env_variables.variables_in(path, self._text(path))
         return found - self._declared
 
-    def _modules(self, flags: Mapping[str, int], trace: Trace) -> str:
+    def _modules(self, flags: Mapping[str, int]) -> str:
         """Modules that the step's sources, or what they import, may ask for; `*` for any."""
-        found = module_names.standard(trace.library)
-        found |= {top.partition(".")[0] for _, top in trace.packages}
+        found = module_names.standard(self._trace.library) | OWN_NAMES
+        found |= {top.partition("/")[0].partition(".")[0] for _, top in self._trace.packages}
         sources = [path for path, flag in flags.items() if flag & READ and _is_python(path)]
         for text in (self._step.run, *map(self._text, sources)):
             names = module_names.modules_in(text)
@@ -282,14 +372,9 @@ class InputDiscovery:
     def _is_output(self, path: str) -> bool:
         return any(is_under(path, declared) for declared in self._step.writes)
 
-    def _is_new(self, path: str) -> bool:
-        """True if it was really written: a call may have failed."""
-        try:
-            now = os.lstat(self._at(path))
-        except OSError:
-            return False
-        regular = stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)
-        return regular and now.st_ctime >= self._started
+    def _is_told(self, path: str) -> bool:
+        """True if the step declares to read or to write it, or says that it does not count."""
+        return self._is_output(path) or self._is_declared(path)
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
@@ -297,3 +382,18 @@ class InputDiscovery:
 
 def _is_python(path: str) -> bool:
     return path.endswith(env_variables.PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]
+
+
+def _signature(path: str) -> Signature | None:
+    """What `stat` says of a regular file; None for all else."""
+    try:
+        return signature_of(os.lstat(path))
+    except OSError:
+        return None
+
+
+def _is_executable(path: str) -> bool:
+    try:
+        return bool(os.lstat(path).st_mode & stat.S_IXUSR)
+    except OSError:
+        return False

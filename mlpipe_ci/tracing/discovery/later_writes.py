@@ -1,40 +1,56 @@
-"""What a step and those after it write: names that its look at a directory must not count. Pure.
+"""What a step and those after it write: out of sight for the step when it runs. Pure.
 
-A step that lists a directory in which it, or a later step, writes has not seen those names when it
-ran for the first time; they say nothing about what it would do.
+In a fresh clone a step does not see what it will write itself, nor what later steps will. So that
+says nothing about what the step would do, unless git tracks it, or an earlier step writes it too.
 """
 
 from collections.abc import Iterable
 
 from mlpipe_ci.core.paths import above
 
+Range = tuple[int, int]
+"""The first and the last step that write a path (their places in the workflow)."""
+
 
 class LaterWrites:
-    """For each directory the names in it that are written, and by which step last (its place)."""
+    """Which steps write what, by path and by the directories above it."""
 
     def __init__(self) -> None:
-        self._names: dict[str, dict[str, int]] = {}
-        self._whole: dict[str, int] = {}
+        self._names: dict[str, dict[str, Range]] = {}
+        self._whole: dict[str, Range] = {}
 
     def add(self, index: int, paths: Iterable[str]) -> None:
         """The step number `index` of the workflow writes these; a directory's path ends in `/`."""
         for path in paths:
             inner = path.rstrip("/")
             if path.endswith("/"):
-                self._whole[inner] = max(index, self._whole.get(inner, 0))
+                self._whole[inner] = _with(index, self._whole.get(inner))
             for folder in (*above(inner), ""):
                 name = inner[len(folder) + 1 :] if folder else inner
                 names = self._names.setdefault(folder, {})
-                names[name] = max(index, names.get(name, 0))
+                names[name] = _with(index, names.get(name))
                 inner = folder
 
     def names(self, folder: str, index: int) -> set[str]:
-        """Names in a directory that this step or a later one writes."""
+        """Names in a directory that nobody writes but this step and later ones."""
         known = self._names.get(folder)
-        return {name for name, last in known.items() if last >= index} if known else set()
+        return {name for name, (first, _) in known.items() if first >= index} if known else set()
 
     def owns(self, folder: str, index: int) -> bool:
-        """True if all of a directory is written by this step or a later one."""
+        """True if all of a directory is written by this step or later ones, and by no other."""
         if not self._whole:
             return False
-        return any(self._whole.get(one, -1) >= index for one in (folder, *above(folder)))
+        ranges = (self._whole.get(one) for one in (folder, *above(folder)))
+        return any(found is not None and found[0] >= index for found in ranges)
+
+    def hides(self, path: str, index: int) -> bool:
+        """True for a file or directory that later steps write, and no other."""
+        folder, _, name = path.rpartition("/")
+        ranges = [self._whole.get(one) for one in (path, *above(path))] if self._whole else []
+        ranges.append(self._names.get(folder, {}).get(name))
+        known = [first for first, _ in filter(None, ranges)]
+        return bool(known) and min(known) > index
+
+
+def _with(index: int, known: Range | None) -> Range:
+    return (index, index) if known is None else (min(index, known[0]), max(index, known[1]))

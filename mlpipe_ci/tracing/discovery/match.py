@@ -15,6 +15,7 @@ from mlpipe_ci.tracing.discovery.check import (
     EXISTS,
     LISTINGS,
     LOG,
+    PROGRAM,
     VARIABLE,
     InputChecker,
     Left,
@@ -78,7 +79,9 @@ class ResultMatcher:
         return Matches(unusable=tuple(unusable), differing=tuple(differing))
 
     def _by(self, item: Input) -> str:
-        plain = not item.path.startswith((VARIABLE, PREFIX, "/")) and not item.path.endswith("/")
+        plain = not item.path.startswith(
+            (VARIABLE, PREFIX, PROGRAM, "/")
+        ) and not item.path.endswith("/")
         return self.author(item.path) if plain else ""
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:

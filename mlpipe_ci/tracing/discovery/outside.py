@@ -1,72 +1,129 @@
-"""What a trace shows of things outside of the repository: data there, programs, environments."""
+"""What a step sees outside of the repository: spelled so that it fits on another machine, too.
+
+Content counts there as it does inside, but for what `exceptions` names, for what belongs to an
+environment or an interpreter (its packages count by their files), and for what the step made.
+"""
 
 import os
 from collections.abc import Iterator, Mapping
 
 from mlpipe_ci.core.paths import is_under
-from mlpipe_ci.tracing.access_log import CHANGED, OURS, OWN, READ
+from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, OURS, OWN
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables
-from mlpipe_ci.tracing.discovery.noise import TEMPORARY, is_data, parts_of, prefixes
+from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, why_outside
 
-MARKS = ("pyvenv.cfg", "conda-meta")
-"""In a directory that is a Python environment."""
-OF_SYSTEM = tuple(f"/{name}/" for name in ("usr", "bin", "sbin", "lib", "lib64", "snap", "nix"))
+HOME, TEMPORARY = "/~", "/~tmp"
+"""What stands for the directories of `$HOME` and `$TMPDIR` in the path of an input."""
+SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is written there is nobody's
+SYSTEM = tuple(f"/{name}/" for name in ("usr", "bin", "sbin", "lib", "lib64", "snap", "nix"))
+LOCAL = "/usr/local/"
+SHARED = ("/", "/usr", "/usr/local", "/opt")
+"""Not only an interpreter lies in these."""
+OF_INTERPRETER = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
+
+
+class Anchors:
+    """Spells absolute paths from `$HOME` and `$TMPDIR` of an environment, and back."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        names = (("TMPDIR", TEMPORARY), ("HOME", HOME))
+        found = ((os.path.realpath(env[name]), mark) for name, mark in names if env.get(name))
+        self._known = [(path, mark) for path, mark in found if path != "/"]
+        self.home = next((path for path, mark in self._known if mark == HOME), "")
+
+    def spelled(self, path: str) -> str:
+        """How an absolute path is written down."""
+        for where, mark in self._known:
+            if is_under(path, where):
+                return mark + path[len(where) :]
+        return path
+
+    def located(self, path: str) -> str:
+        """Where that is here; all other paths stay as they are."""
+        for where, mark in self._known:
+            if path == mark or path.startswith(mark + "/"):
+                return where + path[len(mark) :]
+        return path
+
+
+class Environments:
+    """Knows which paths lie in an environment of Python, by the marks that it leaves."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, bool] = {"": False, "/": False}
+
+    def holds(self, path: str) -> bool:
+        """True for what is in an environment, or is one. `path` is absolute."""
+        known = self._known.get(path)
+        if known is None:
+            marked = any(os.path.lexists(f"{path}/{mark}") for mark in ENVIRONMENT_MARKS)
+            known = self._known[path] = marked or self.holds(path.rpartition("/")[0])
+        return known
 
 
 class OutsideAccess:
-    """Reads one trace. `env`: the environment that the command had. `beside`: what belongs to the
-    programs that ran.
-    """
+    """Reads one trace. `env`: the environment that the command had."""
 
     def __init__(self, root: str, env: Mapping[str, str], trace: Trace) -> None:
         self._root, self._trace = root, trace
-        self._home = os.path.realpath(env["HOME"]) if env.get("HOME") else ""
+        self.anchors, self.environments = Anchors(env), Environments()
         own = os.path.realpath(env["TMPDIR"]) if env.get("TMPDIR") else ""
-        self._scratch = (*TEMPORARY, *((own,) if own else ()))
-        self.beside = self._environments()
-
-    def outside(self, flag: int) -> Iterator[str]:
-        """Absolute paths of data that was read, listed or written; in a place for scratch: read."""
-        for path, flags in sorted(self._trace.paths.items()):
-            inside = path == self._root or path.startswith(f"{self._root}/")
-            scratch = not flag & READ and any(is_under(path, one) for one in self._scratch)
-            if flags & flag and not inside and not scratch and self.is_data(path):
-                yield path
+        self._scratch = (*SCRATCH, *((own,) if own else ()))
+        self._interpreters = tuple(self._trees())
 
     def is_data(self, path: str) -> bool:
-        """True if a path outside is not a program's, nor a setting of the user."""
-        return is_data(path, self._root, self.beside, self._home)
+        """True if a path outside counts."""
+        if any(is_under(path, tree) for tree in self._interpreters):
+            return False
+        around = is_under(self._root, path)  # a directory that is only passed through
+        return not around and not (
+            self.environments.holds(path) or why_outside(path, self.anchors.home)
+        )
 
-    def programs(self) -> Iterator[str]:
-        """Programs of the user's own; those of the system and of an environment have versions."""
-        for _, path in self._trace.programs:
-            own = not path.startswith((*OF_SYSTEM, f"{self._root}/")) and "/python" not in path
-            if own and self.is_data(path):
+    def seen(self) -> Iterator[tuple[str, int]]:
+        """Absolute paths that count, with their flags, but for what the step itself made there."""
+        for path, flags in sorted(self._trace.paths.items()):
+            if self._is_outside(path) and not flags & OWN and self.is_data(path):
+                yield path, flags
+
+    def written(self) -> Iterator[str]:
+        """What it wrote outside and left, but in a place for scratch."""
+        for path, flags in sorted(self._trace.paths.items()):
+            wrote = flags & (OURS | CHANGED | APPENDED) and self._is_outside(path)
+            scratch = any(is_under(path, one) for one in self._scratch)
+            if wrote and not scratch and self.is_data(path):
                 yield path
 
-    def _environments(self) -> tuple[str, ...]:
-        """What belongs to the programs that ran, and is not data.
+    def _is_outside(self, path: str) -> bool:
+        return path != self._root and not path.startswith(f"{self._root}/")
 
-        Around and in the repository only a Python environment does: its `bin` may be the user's.
-        """
-        found: list[str] = []
-        for prefix in prefixes(tuple(path for pair in self._trace.programs for path in pair)):
-            near = is_under(self._root, prefix) or is_under(prefix, self._root)
-            if not near or any(os.path.lexists(f"{prefix}/{mark}") for mark in MARKS):
-                found += parts_of(prefix)
-        return tuple(found)
-
-    def fills(self, cache: str) -> bool:
-        """True if the step itself writes into a directory of caches."""
-        prefix, paths = f"{self._root}/{cache}/", self._trace.paths.items()
-        return any(f & (OWN | CHANGED) and p.startswith(prefix) for p, f in paths)
+    def _trees(self) -> Iterator[str]:
+        """What belongs to the interpreters that ran, and is neither data nor a package."""
+        for named, file in self._trace.programs:
+            if not os.path.basename(file).startswith(("python", "pypy")):
+                continue
+            for path in {named, file}:
+                prefix = path.rpartition("/bin/")[0]
+                mixed = prefix in SHARED or is_under(self.anchors.home or "/", prefix)
+                if not prefix or is_under(self._root, prefix):
+                    continue
+                if mixed or prefix == f"{self.anchors.home}/.local":
+                    yield from (f"{prefix}/{name}" for name in ("bin/python3", "include"))
+                else:
+                    yield from (f"{prefix}/{name}" for name in OF_INTERPRETER)
 
     def made(self) -> tuple[str, ...]:
         """Python environments that the step made in the repository."""
         prefix = f"{self._root}/"
         marks = (p for p, f in self._trace.paths.items() if f & OURS and p.endswith("/pyvenv.cfg"))
         return tuple(p[len(prefix) :].rpartition("/")[0] for p in marks if p.startswith(prefix))
+
+    def programs(self) -> Iterator[tuple[str, str]]:
+        """Programs as they were named, and their files; without the interpreters of Python."""
+        for named, file in self._trace.programs:
+            if not os.path.basename(file).startswith(("python", "pypy")):
+                yield named, file
 
     def of_python(self) -> set[str]:
         """Environment variables that count because Python ran."""
@@ -75,9 +132,6 @@ class OutsideAccess:
         return set(env_variables.OF_PYTHON) if ours else set()
 
 
-def changed(path: str, since: float) -> bool:
-    """True if a path was written since then (seconds since 1970)."""
-    try:
-        return os.lstat(path).st_mtime > since
-    except OSError:
-        return False
+def is_system(path: str) -> bool:
+    """True for a program that a package of the system brought."""
+    return path.startswith(SYSTEM) and not path.startswith(LOCAL)

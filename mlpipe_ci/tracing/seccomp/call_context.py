@@ -4,7 +4,8 @@ import os
 import stat
 from collections.abc import Callable
 
-from mlpipe_ci.tracing.access_log import OURS, AccessLog
+from mlpipe_ci.tracing.access_log import OURS, OWN, READ, AccessLog
+from mlpipe_ci.tracing.file_identity import content_digest
 from mlpipe_ci.tracing.seccomp.kernel import text
 from mlpipe_ci.tracing.seccomp.path_resolver import AT_FDCWD, PathResolver
 from mlpipe_ci.tracing.strict import AccessRules
@@ -18,17 +19,28 @@ Call = tuple[Callable[..., Verdict], Arguments]
 """What looks at a call, and where its arguments are; HERE for a path without a directory's."""
 HERE = AT_FDCWD
 GO_ON: Verdict = (0, None)
-SYSTEM = tuple(
-    os.fsencode(f"/{name}/")
-    for name in ("usr", "lib", "lib32", "lib64", "bin", "sbin", "etc", "proc", "sys", "dev", "run")
+KERNEL = (b"/proc/", b"/sys/", b"/dev/", b"/run/", b"/var/run/")
+"""What the kernel and the services of the machine show: never data."""
+SYSTEM = (
+    *KERNEL,
+    *(b"/usr/", b"/lib/", b"/lib32/", b"/lib64/", b"/bin/", b"/sbin/", b"/etc/", b"/snap/"),
 )
+"""What the packages of the system own."""
+LOCAL = b"/usr/local/"
+"""No package of the system owns what is here."""
+LIBRARIES = (b"/lib/python3.", b"/lib64/python3.")
+"""In the path of all files of Python's own library."""
+PACKAGES = (b"/site-packages/", b"/dist-packages/")
+MOST_BEFORE = 256 << 20
+"""Bytes of a file of which the content is kept in mind before the step changes it."""
 
 
 class CallContext:
     """`root`: the repository, without links. `rules`: what strict tracing allows, None for all.
 
     `faults`: why something may have been missed. `refused`: what was not let through, and whether
-    that was a write. `elsewhere`: paths that were asked about and lie outside, and what they mean.
+    that was a write. `elsewhere`: paths that were asked about and count for nothing, and what they
+    mean (empty where there is no directory).
     """
 
     def __init__(self, root: bytes, rules: AccessRules | None) -> None:
@@ -37,6 +49,25 @@ class CallContext:
         self.faults: dict[str, None] = {}
         self.refused: dict[tuple[bytes, bool], None] = {}
         self.elsewhere: dict[bytes, bytes] = {}
+
+    def counts(self, path: bytes) -> bool:
+        """False for what belongs to the kernel, the system, or Python and its packages."""
+        if self.is_inside(path):
+            return not of_python(path)
+        return not of_system(path) and not of_python(path)
+
+    def will_change(self, path: bytes, status: os.stat_result | None, *, fresh: bool) -> None:
+        """The step is about to change a file: keep in mind what is in it, if it matters.
+
+        `fresh`: nothing is left of it, so that it matters only if the step has read it.
+        """
+        flags = self.seen.paths.get(path, 0)
+        if status is None or not stat.S_ISREG(status.st_mode) or path in self.seen.before:
+            return
+        if flags & OWN or (fresh and not flags & READ) or status.st_size > MOST_BEFORE:
+            return
+        if self.counts(path) and (digest := content_digest(path)):
+            self.seen.before[path] = digest
 
     def is_inside(self, path: bytes) -> bool:
         """True for the repository and all in it."""
@@ -68,8 +99,27 @@ class CallContext:
 
 
 def of_system(path: bytes) -> bool:
-    """True for a link that belongs to the system: `/lib`, `/usr/bin/python3`, `/var/run`."""
-    return (path + b"/").startswith((*SYSTEM, b"/var/run/"))
+    """True for what belongs to the system: `/lib`, `/usr/bin/python3`, `/var/run`, `/proc`."""
+    return (path + b"/").startswith(SYSTEM) and not path.startswith(LOCAL)
+
+
+def of_python(path: bytes) -> bool:
+    """True for a file of Python's own library, or of a directory of installed packages."""
+    whole = path + b"/"
+    return any(mark in whole for mark in (*LIBRARIES, *PACKAGES))
+
+
+def names_in(path: bytes) -> tuple[bytes, ...] | None:
+    """Names of what lies in a directory, but for sockets and pipes; None if it cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            return tuple(sorted(entry.name for entry in entries if _is_data(entry)))
+    except OSError:
+        return None
+
+
+def _is_data(entry: "os.DirEntry[bytes]") -> bool:
+    return entry.is_symlink() or entry.is_file() or entry.is_dir()
 
 
 def signed(number: int) -> int:

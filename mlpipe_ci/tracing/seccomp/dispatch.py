@@ -1,5 +1,6 @@
 """Looks at the calls of the watched processes: what each shows, and how it is answered."""
 
+import errno
 import os
 
 from mlpipe_ci.tracing.access_log import IMPORTED, LISTED
@@ -18,6 +19,9 @@ from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.seccomp.syscalls import NUMBERS
 from mlpipe_ci.tracing.seccomp.write_calls import WriteCalls
 from mlpipe_ci.tracing.strict import AccessRules
+
+REFUSED = (errno.EFAULT, errno.EBADF, errno.EINVAL)
+"""The kernel itself will refuse such a call: it shows nothing to whoever makes it."""
 
 
 class SyscallDispatcher:
@@ -57,6 +61,8 @@ class SyscallDispatcher:
         except (ProcessLookupError, FileNotFoundError):
             return GO_ON  # it, or the directory that it means, is no more
         except OSError as error:
+            if error.errno in REFUSED:
+                return GO_ON
             self.fault(f"what a process asked for is not known ({os.strerror(error.errno or 0)})")
             return GO_ON
 
@@ -81,7 +87,10 @@ class SyscallDispatcher:
                 path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
                 for path, flags in context.seen.paths.items()
             },
-            "links": [p for p in context.resolver.links if not of_system(p)],
+            "links": [pair for pair in context.resolver.links.items() if not of_system(pair[0])],
+            "first": context.seen.first,
+            "names": context.seen.names,
+            "before": context.seen.before,
             "programs": list(self._execs.ran),
             "packages": list(self._opens.packages),
             "library": list(self._opens.library),

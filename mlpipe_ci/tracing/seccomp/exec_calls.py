@@ -3,6 +3,7 @@
 import os
 
 from mlpipe_ci.tracing.access_log import NOT_FOUND, READ
+from mlpipe_ci.tracing.file_identity import signature_of
 from mlpipe_ci.tracing.seccomp.call_context import (
     HERE,
     Arguments,
@@ -52,20 +53,20 @@ class ExecCalls:
                 "set tracing: off for this step"
             ] = None
         beneath = interpreter(found)
-        process = context.resolver.find(beneath)[0] if beneath else found
-        self._imports.started(thread, process)
+        process, other = context.resolver.find(beneath) if beneath else (found, status)
+        self._imports.started(thread, process, os.readlink(b"/proc/%d/cwd" % thread))
 
         def ran() -> None:
-            self._ran(name, found)
+            self._ran(name, found, status)
             if beneath:  # the kernel opens it by itself
-                self._ran(beneath, process)
+                self._ran(beneath, process, other)
 
         return context.refuses(found, status), ran
 
-    def _ran(self, name: bytes, found: bytes) -> None:
+    def _ran(self, name: bytes, found: bytes, status: os.stat_result | None) -> None:
         self.ran[name, found] = None
         if self._context.is_inside(found):
-            self._context.seen.saw(found, READ)
+            self._context.seen.saw(found, READ, signature_of(status))
 
 
 def is_32_bit(path: bytes) -> bool:

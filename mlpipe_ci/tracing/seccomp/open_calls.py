@@ -4,24 +4,25 @@ import os
 import stat
 
 from mlpipe_ci.tracing.access_log import FOUND, LISTED, NOT_FOUND, READ, STATED
+from mlpipe_ci.tracing.file_identity import signature_of
 from mlpipe_ci.tracing.seccomp.call_context import (
     GO_ON,
     HERE,
-    SYSTEM,
+    LIBRARIES,
+    PACKAGES,
     Arguments,
     Call,
     CallContext,
     Deed,
     Verdict,
+    names_in,
+    signed,
 )
 from mlpipe_ci.tracing.seccomp.kernel import memory
 from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 
 WRITING = os.O_WRONLY | os.O_RDWR
 SYMLINK_NOFOLLOW = 0x100
-LIBRARY = b"/python3."
-"""In the path of all files of Python's own library."""
-PACKAGES = (b"/site-packages/", b"/dist-packages/")
 
 
 class OpenCalls:
@@ -41,6 +42,7 @@ class OpenCalls:
             "openat": (self._open, (0, 1, 2)),
             "openat2": (self._openat2, ()),
             "creat": (self._creat, ()),
+            "getdents64": (self._list, ()),
             "stat": (self._stat, (HERE, 0, -1)),
             "lstat": (self._lstat, (HERE, 0)),
             "newfstatat": (self._stat, (0, 1, 3)),
@@ -76,16 +78,19 @@ class OpenCalls:
         context = self._context
         outside = context.elsewhere.get(full)
         if outside is not None:
-            self._imports.asked(thread, outside)
+            if outside:
+                self._imports.asked(thread, outside)
             return GO_ON
         found, status = context.resolver.find(full, follow=follow)
-        if status is not None and stat.S_ISDIR(status.st_mode):
+        is_directory = status is not None and stat.S_ISDIR(status.st_mode)
+        if is_directory:
             self._imports.asked(thread, found)
-        if not context.is_inside(found):
-            context.elsewhere[full] = found
+        if not context.counts(found):
+            context.elsewhere[full] = found if is_directory else b""
             return GO_ON
         flag = NOT_FOUND if status is None else there
-        return context.refuses(found, status), lambda: context.seen.saw(found, flag)
+        signature = signature_of(status)
+        return context.refuses(found, status), lambda: context.seen.saw(found, flag, signature)
 
     def _open(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
@@ -104,11 +109,12 @@ class OpenCalls:
     def _opened(self, thread: int, full: bytes, flags: int) -> Verdict:
         context = self._context
         found, status = context.resolver.find(full, follow=not flags & os.O_NOFOLLOW)
-        if status is not None and not stat.S_ISDIR(status.st_mode):
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            self._imports.listing_begins(thread, found)
+        elif status is not None or flags & os.O_CREAT:
             self._imports.opened(thread, found)
-        inside = context.is_inside(found)
         elsewhere = self._of_environment(found, status)
-        if elsewhere or (not inside and found.startswith(SYSTEM)):
+        if elsewhere or not context.counts(found):
             return 0, elsewhere
         writes = bool(flags & WRITING or flags & os.O_TRUNC)
         refused = context.refuses(found, status, write=writes)
@@ -117,18 +123,31 @@ class OpenCalls:
                 return refused, lambda: context.seen.wrote(
                     found, was_there=False, fresh=True, added=_adds(flags)
                 )
-            return refused, (lambda: context.seen.saw(found, NOT_FOUND)) if inside else None
-        flag = _sort(status, flags)
-        if flag == LISTED:
-            self._imports.listed(thread, found, status.st_mtime_ns)
+            return refused, lambda: context.seen.saw(found, NOT_FOUND)
+        flag, signature = _sort(status, flags), signature_of(status)
         if flag:
-            return refused, lambda: context.seen.saw(found, flag)
+            return refused, lambda: context.seen.saw(found, flag, signature)
         if not stat.S_ISREG(status.st_mode):
             return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
-        fresh = bool(flags & os.O_TRUNC)
+        fresh, added = bool(flags & os.O_TRUNC), _adds(flags)
+        if not added:
+            context.will_change(found, status, fresh=fresh)
         return refused, lambda: context.seen.wrote(
-            found, was_there=True, fresh=fresh, added=_adds(flags)
+            found, was_there=True, fresh=fresh, added=added, signature=signature
         )
+
+    def _list(self, thread: int, arguments: Arguments) -> Verdict:
+        """Read names of a directory: to open it alone shows nothing of what is in it."""
+        context = self._context
+        found = os.readlink(b"/proc/%d/fd/%d" % (thread, signed(arguments[0])))
+        self._imports.listed(thread, found)
+        if not context.counts(found):
+            return GO_ON
+        if found not in context.seen.names and not context.seen.is_own(found):
+            names = names_in(found)
+            if names is not None:
+                context.seen.names[found] = names
+        return 0, lambda: context.seen.saw(found, LISTED)
 
     def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
         """What to note of a file that Python or an installed distribution brought."""
@@ -137,7 +156,7 @@ class OpenCalls:
                 directory, _, rest = path.partition(mark)
                 one = directory + mark[:-1], rest.partition(b"/")[0]
                 return lambda: self.packages.update({one: None})
-        if LIBRARY in path and status is not None:
+        if any(mark in path for mark in LIBRARIES) and status is not None:
             self.library[path] = None
         return None
 
@@ -152,7 +171,7 @@ def _sort(status: os.stat_result, flags: int) -> int:
     if flags & os.O_PATH:
         return FOUND
     if stat.S_ISDIR(status.st_mode):
-        return 0 if flags & WRITING else LISTED
+        return 0 if flags & WRITING else FOUND
     if stat.S_ISLNK(status.st_mode) or (flags & os.O_CREAT and flags & os.O_EXCL):
         return FOUND
     if stat.S_ISREG(status.st_mode) and not flags & (WRITING | os.O_TRUNC):

@@ -13,12 +13,12 @@ Found = tuple[bytes, os.stat_result | None]
 class PathResolver:
     """Resolves paths. Directories are resolved once: `forget` when one may mean another now.
 
-    `links`: symbolic links that were followed.
+    `links`: symbolic links that were followed, and where each led at first.
     """
 
     def __init__(self) -> None:
         self._directories: dict[bytes, bytes] = {}
-        self.links: dict[bytes, None] = {}
+        self.links: dict[bytes, bytes] = {}
 
     def forget(self) -> None:
         """A directory was moved or a link changed."""
@@ -55,7 +55,7 @@ class PathResolver:
             target = os.readlink(path)
         except OSError:
             return path, None
-        self.links[path] = None
+        self.links.setdefault(path, target)
         whole = target if target[:1] == b"/" else head + b"/" + target
         return self.find(whole, depth=depth + 1)
 

@@ -1,92 +1,175 @@
-"""Tells the look that Python's import takes at a directory from one that a program takes. Pure.
+"""Tells Python's search for modules from a program's own look at a directory. Pure but for .pth.
 
-`FileFinder` (Lib/importlib/_bootstrap_external.py) asks twice what a directory is when it meets it
-first, asks for its time before each import, and lists it when that time is another than when it
-listed it last. So a list was the import's where a process that was started as Python
+`FileFinder` (Lib/importlib/_bootstrap_external.py) lists a directory of the import path once for
+each time that it changes, and so does `FastPath` (Lib/importlib/metadata). Their calls are those of
+any program; what gives them away is what the same process does next:
 
-* had asked about the directory twice or more before, and listed it only once for each time,
-* and searches there: it is the directory of its script; a package, whose `__init__` it had opened;
-  or one that it asked about again later, and then opened a module.
+* it goes on in the next directory of its import path: it asks what that is, or lists it; or
+* it opens a module of the directory that it has listed.
 
-Of all else it is assumed that the program itself looked.
+A new search begins with the first directory of the path, or with that of a package. So a program
+that lists a directory and then imports something is not taken for a search: it asks about that
+first directory, or about the one that it has just listed. Of all else it is assumed that the
+program itself looked.
 """
+
+import os
+import re
+from collections.abc import Callable
 
 MODULES = (b".py", b".pyc", b".so")
 PYTHON = (b"python", b"pypy")
-BEFORE = 2
-"""So often a directory is asked about before it is listed."""
-LISTED, ASKED, SEARCHED = 0, 1, 2
-"""What is known of a list: it was taken; asked about since; and a module was opened then."""
+LIBRARY = re.compile(rb"/(?:python3\.\d+t?|lib-dynload|site-packages|dist-packages)$")
+"""Directories of the import path that belong to the interpreter or to an environment."""
+PTH = b".pth"
+METADATA = re.compile(rb"\.(?:dist|egg)-info/")
+MOST_PTH = 1 << 16
+Entry = tuple[int, int]
+"""Where a directory stands in an import path: before, in or after the library; and there."""
+BEFORE, LIBRARIES, AFTER = 0, 1, 2
+NOWHERE = (-1, -1)
+
+
+def variable(process: int, name: bytes) -> bytes:
+    """An environment variable of a process, as it was started. Empty if it is not known."""
+    try:
+        with open(f"/proc/{process}/environ", "rb") as file:
+            pairs = file.read().split(b"\0")
+    except OSError:
+        return b""
+    return next((pair[len(name) + 1 :] for pair in pairs if pair.startswith(name + b"=")), b"")
+
+
+class _Process:
+    """One process that runs Python. `entries`: its import path, as far as it is known."""
+
+    def __init__(self, directory: bytes) -> None:
+        self.entries: dict[bytes, Entry] = {directory: (BEFORE, 0)} if directory else {}
+        self.has_script = self.has_path = False
+        self.pending = b""
+        self.after_metadata = False
 
 
 class PythonImports:
-    """Follows all processes of one step."""
+    """Follows all processes of one step. `variable`: see the function of that name."""
 
-    def __init__(self) -> None:
-        self._pythons: set[int] = set()
-        self._scripts: dict[int, bytes] = {}
-        self._asked: dict[int, tuple[bytes, int]] = {}
-        self._packages: set[tuple[int, bytes]] = set()
-        self._lists: dict[bytes, dict[int, dict[int, int]]] = {}
+    def __init__(self, variable: Callable[[int, bytes], bytes] = variable) -> None:
+        self._variable = variable
+        self._pythons: dict[int, _Process] = {}
+        self._roots: list[bytes] = []
+        self._unread: set[tuple[int, bytes]] = set()
+        self._searched: set[bytes] = set()
         self._others: set[bytes] = set()
 
-    def started(self, process: int, program: bytes) -> None:
-        """A process has become a program."""
-        self._forget(process)
+    def started(self, process: int, program: bytes, directory: bytes = b"") -> None:
+        """A process has become a program; `directory`: where it is."""
+        self.ended(process)
         if program.rpartition(b"/")[2].startswith(PYTHON):
-            self._pythons.add(process)
+            self._pythons[process] = _Process(directory)
 
     def ended(self, process: int) -> None:
         """A process is no more; its number may be given out again."""
-        self._forget(process)
-
-    def _forget(self, process: int) -> None:
-        """What this process has listed is judged by what was seen so far."""
-        self._pythons.discard(process)
-        self._scripts.pop(process, None)
-        for path, lists in self._lists.items():
-            if not _are_searched(lists.pop(process, {})):
-                self._others.add(path)
+        python = self._pythons.pop(process, None)
+        if python:
+            self._judge(python, searched=False)
 
     def asked(self, process: int, path: bytes) -> None:
         """A process asked what a directory is."""
-        before, count = self._asked.get(process, (b"", 0))
-        self._asked[process] = path, count + 1 if before == path else 1
-        times = self._lists.get(path, {}).get(process)
-        if times:
-            times.update({time: ASKED for time, known in times.items() if known == LISTED})
+        if python := self._pythons.get(process):
+            self._goes_on(python, path)
 
-    def listed(self, process: int, path: bytes, time: int) -> None:
-        """A process listed a directory, which was changed last at this time."""
-        lists = self._lists.setdefault(path, {}).setdefault(process, {})
-        before, count = self._asked.pop(process, (b"", 0))
-        enough = before == path and (count >= BEFORE or bool(lists))
-        if process not in self._pythons or not enough or time in lists:
+    def listing_begins(self, process: int, path: bytes) -> None:
+        """A process opened a directory, and may read its names."""
+        self._unread.add((process, path))
+
+    def listed(self, process: int, path: bytes) -> None:
+        """A process read names of a directory; the first such call counts."""
+        if (process, path) not in self._unread:
+            return
+        self._unread.discard((process, path))
+        python = self._pythons.get(process)
+        if python is None:
             self._others.add(path)
-        ours = self._scripts.get(process) == path or (process, path) in self._packages
-        lists[time] = SEARCHED if ours else LISTED
+            return
+        self._goes_on(python, path)
+        self._read_path(process, python)
+        python.pending = path
+        if python.after_metadata and self._entry(python, path)[0] == AFTER:
+            self._judge(python, searched=True)
+        python.after_metadata = bool(LIBRARY.search(path))
 
     def opened(self, process: int, path: bytes) -> None:
-        """A process opened a file."""
-        self._asked.pop(process, None)
-        if process not in self._pythons or not path.endswith(MODULES):
+        """A process opened a file that is there, or made one."""
+        python = self._pythons.get(process)
+        if python is None:
             return
-        directory, _, name = path.rpartition(b"/")
-        if name.startswith(b"__init__."):
-            self._packages.add((process, directory.removesuffix(b"/__pycache__")))
-        if path.endswith(b".py") and b"/lib/python" not in path:
-            self._scripts.setdefault(process, directory)
-        for lists in self._lists.values():
-            times = lists.get(process, {})
-            times.update({time: SEARCHED for time, known in times.items() if known == ASKED})
+        name = path.rpartition(b"/")[2]
+        if python.pending:
+            self._judge(python, searched=_is_module_of(python.pending, path))
+        python.after_metadata = bool(METADATA.search(path))
+        if name.endswith(PTH):
+            self._read_roots(path)
+        if name.endswith(b".py") and not python.has_script and b"/lib/python" not in path:
+            python.has_script = True
+            python.entries.setdefault(path.rpartition(b"/")[0], (BEFORE, 0))
 
     def alone(self, path: bytes) -> bool:
-        """True if nothing but imports has listed a directory."""
-        lists = self._lists.get(path)
-        if lists is None or path in self._others:
-            return False
-        return all(_are_searched(times) for times in lists.values())
+        """True if nothing but Python's search for modules has listed a directory."""
+        pending = any(python.pending == path for python in self._pythons.values())
+        return path in self._searched and path not in self._others and not pending
+
+    def _goes_on(self, python: _Process, path: bytes) -> None:
+        """The next that a process does with a directory, after it has listed one."""
+        before = python.pending
+        if not before:
+            return
+        if path != before and path.startswith(before + b"/"):
+            return  # is it a package there?
+        first, then = self._entry(python, before), self._entry(python, path)
+        self._judge(python, searched=NOWHERE != first < then)
+
+    def _judge(self, python: _Process, *, searched: bool) -> None:
+        if python.pending:
+            (self._searched if searched else self._others).add(python.pending)
+            python.pending = b""
+
+    def _entry(self, python: _Process, path: bytes) -> Entry:
+        """Where a directory stands in the import path; NOWHERE if it is not in it.
+
+        The order among directories of the library is not known, and of no use.
+        """
+        if path in python.entries:
+            return python.entries[path]
+        if LIBRARY.search(path):
+            return LIBRARIES, 0
+        return (AFTER, self._roots.index(path)) if path in self._roots else NOWHERE
+
+    def _read_path(self, process: int, python: _Process) -> None:
+        if not python.has_path:
+            python.has_path = True
+            words = self._variable(process, b"PYTHONPATH").split(b":")
+            for number, word in enumerate(words, 1):
+                if word:
+                    python.entries.setdefault(os.path.realpath(word), (BEFORE, number))
+
+    def _read_roots(self, path: bytes) -> None:
+        """Directories that a `.pth` file puts on the import path (docs of `site`)."""
+        try:
+            with open(path, "rb") as file:
+                lines = file.read(MOST_PTH).splitlines()
+        except OSError:
+            return
+        for line in lines:
+            if line.strip() and not line.startswith((b"#", b"import ", b"import\t")):
+                found = os.path.realpath(os.path.join(os.path.dirname(path), line.strip()))
+                if found not in self._roots:
+                    self._roots.append(found)
 
 
-def _are_searched(times: dict[int, int]) -> bool:
-    return all(known == SEARCHED for known in times.values())
+def _is_module_of(directory: bytes, path: bytes) -> bool:
+    """True for a module in a directory, its byte code, or the `__init__` of a package there."""
+    if not path.endswith(MODULES) or not path.startswith(directory + b"/"):
+        return False
+    parts = path[len(directory) + 1 :].split(b"/")
+    parts = [part for part in parts if part != b"__pycache__"]
+    return len(parts) == 1 or (len(parts) == 2 and parts[1].startswith(b"__init__."))  # noqa: PLR2004

@@ -269,8 +269,9 @@ def environment(index: int) -> dict[bytes, bytes]:
 
 
 def main(argv: list[str]) -> None:
-    """`supervisor.py CONTROL OUT ENV ROOT PREFERRED RULES STRACE… -- COMMAND…`."""
-    control, out, env, root, preferred, rules, *words = map(os.fsencode, argv)
+    """`supervisor.py CONTROL OUT ENV ROOT PREFERRED RULES LIBRARIES STRACE… -- COMMAND…`."""
+    control, out, env, root, preferred, rules, libraries, *words = map(os.fsencode, argv)
+    sys.path.append(os.fsdecode(libraries))  # for digests, if any has to be taken
     split = words.index(b"--")
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, child.SIGNALS)  # until there is a command
     watched = Supervisor(

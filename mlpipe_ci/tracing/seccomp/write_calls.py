@@ -4,6 +4,7 @@ import os
 import stat
 
 from mlpipe_ci.tracing.access_log import FOUND, LISTED, NOT_FOUND
+from mlpipe_ci.tracing.file_identity import signature_of
 from mlpipe_ci.tracing.seccomp.call_context import (
     GO_ON,
     HERE,
@@ -53,9 +54,12 @@ class WriteCalls:
         found, status = context.resolver.find(context.full(thread, arguments, HERE, 0))
         if status is None:
             return 0, lambda: context.seen.saw(found, NOT_FOUND)
-        fresh = arguments[1] == 0
+        fresh, signature = arguments[1] == 0, signature_of(status)
         refused = self._refuses(found, status)
-        return refused, lambda: context.seen.wrote(found, was_there=True, fresh=fresh)
+        context.will_change(found, status, fresh=fresh)
+        return refused, lambda: context.seen.wrote(
+            found, was_there=True, fresh=fresh, signature=signature
+        )
 
     def _remove(
         self, thread: int, arguments: Arguments, directory: int, path: int, flags: int
@@ -72,6 +76,7 @@ class WriteCalls:
         if not _may_change(found):
             return self._fails(found, FOUND)
         refused = self._refuses(found, status)
+        context.will_change(found, status, fresh=True)
         context.resolver.forget()
         return refused, self._forgetting(lambda: context.seen.removed(found))
 
@@ -143,10 +148,13 @@ class WriteCalls:
         if not (_may_change(source) and _may_change(destination)):
             return self._fails(source, FOUND)
         refused = self._refuses(source, status) or self._refuses(destination, there)
+        context.will_change(destination, there, fresh=True)
         context.resolver.forget()
-        is_directory = stat.S_ISDIR(status.st_mode)
+        is_directory, signature = stat.S_ISDIR(status.st_mode), signature_of(status)
         return refused, self._forgetting(
-            lambda: context.seen.moved(source, destination, is_directory=is_directory)
+            lambda: context.seen.moved(
+                source, destination, is_directory=is_directory, signature=signature
+            )
         )
 
     def _exchanged(self, *paths: bytes) -> None:
@@ -168,7 +176,8 @@ class WriteCalls:
         refused = self._refuses(destination, there)
         if status is None or not context.is_inside(source):
             return refused, lambda: context.seen.wrote(destination, was_there=False, fresh=True)
-        return refused, lambda: context.seen.linked(source, destination)
+        signature = signature_of(status)
+        return refused, lambda: context.seen.linked(source, destination, signature)
 
 
 def _is_full(path: bytes) -> bool:

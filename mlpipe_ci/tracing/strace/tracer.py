@@ -21,14 +21,14 @@ from mlpipe_ci.tracing.access_log import (
     AccessLog,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.seccomp.call_context import SYSTEM, of_system
+from mlpipe_ci.tracing.seccomp.call_context import LIBRARIES, PACKAGES, of_python, of_system
 from mlpipe_ci.tracing.seccomp.exec_calls import interpreter, is_32_bit
 from mlpipe_ci.tracing.seccomp.network_calls import HARMLESS
-from mlpipe_ci.tracing.seccomp.open_calls import LIBRARY, PACKAGES
 from mlpipe_ci.tracing.seccomp.path_resolver import PathResolver
 from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.strace.parse import HANDLE, STRING, Calls, plain
 
+LISTS = frozenset({"getdents", "getdents64"})
 LOOKS = frozenset(
     {
         *("stat", "lstat", "newfstatat", "statx", "access", "faccessat", "faccessat2"),
@@ -49,7 +49,7 @@ OTHERS = frozenset(
         *("symlinkat", "link", "linkat", "bind", "fchdir"),
     }
 )
-CALLS = LOOKS | OPENS | REMOVES | MOVES | TALKS | STRANGE | BIRTHS | OTHERS
+CALLS = LOOKS | LISTS | OPENS | REMOVES | MOVES | TALKS | STRANGE | BIRTHS | OTHERS
 INET = re.compile(rb'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )"([^"]+)"', re.DOTALL)
 UNIX = re.compile(rb'sun_path=(@?"(?:[^"\\]|\\.)*")')
 LOCAL = (b"127.", b"0.0.0.0", b"::1", b"::ffff:127.", b"::")
@@ -65,9 +65,11 @@ def command(log: Path) -> tuple[str, ...]:
     return (program, *arguments, "-e", f"trace=?{',?'.join(sorted(CALLS))}", "-o", str(log))
 
 
-def read(log: Path, root: str, directory: str) -> Trace:
-    """What a log shows. `root`: the repository; `directory`: where the command began."""
-    reader = _Reader(os.fsencode(root), os.fsencode(directory))
+def read(log: Path, root: str, directory: str, python_path: str = "") -> Trace:
+    """What a log shows. `root`: the repository; `directory`: where the command began;
+    `python_path`: its PYTHONPATH.
+    """
+    reader = _Reader(os.fsencode(root), os.fsencode(directory), os.fsencode(python_path))
     try:
         with log.open("rb") as lines:
             for line in lines:
@@ -80,14 +82,14 @@ def read(log: Path, root: str, directory: str) -> Trace:
 class _Reader:
     """Reads one log. `where`: each process's directory, as far as it is known."""
 
-    def __init__(self, root: bytes, directory: bytes) -> None:
+    def __init__(self, root: bytes, directory: bytes, path_of_python: bytes) -> None:
         self._root, self._inside = root, root.rstrip(b"/") + b"/"
         self._first = directory
         self._where: dict[bytes, bytes] = {}
         self._calls = Calls()
         self._bound: set[bytes] = set()
         self._resolver, self._seen = PathResolver(), AccessLog()
-        self._imports = PythonImports()
+        self._imports = PythonImports(lambda _process, _name: path_of_python)
         self._faults: dict[str, None] = {}
         self._programs: dict[tuple[str, str], None] = {}
         self._packages: dict[tuple[str, str], None] = {}
@@ -96,13 +98,13 @@ class _Reader:
 
     def trace(self) -> Trace:
         """All that was read."""
-        links = (p for p in self._resolver.links if not of_system(p))
+        links = {p: target for p, target in self._resolver.links.items() if not of_system(p)}
         return Trace(
             tracer="strace",
             complete=not self._faults,
             why=tuple(self._faults),
             paths={os.fsdecode(path): self._flags(path) for path in self._seen.paths},
-            links=tuple(map(os.fsdecode, links)),
+            links={os.fsdecode(path): os.fsdecode(target) for path, target in links.items()},
             programs=tuple(self._programs),
             packages=tuple(self._packages),
             library=tuple(self._library),
@@ -134,13 +136,23 @@ class _Reader:
                 self._faults["a process changed what paths mean, or used io_uring"] = None
         elif call in TALKS or call == "bind":
             self._talks(call, text, failed=failed and error != b"EINPROGRESS")
-        elif call == "fchdir":
+        elif call in LISTS or call == "fchdir":
             if not failed:
-                self._where[process] = next((plain(p) for _, p in HANDLE.findall(text)), b"")
+                path = next((plain(path) for _, path in HANDLE.findall(text)), b"")
+                self._of_directory(process, call, path)
         else:
             paths = list(self._paths(process, text, call))
             if paths:
                 self._path(process, call, text, paths, (failed, error, opened))
+
+    def _of_directory(self, process: bytes, call: str, path: bytes) -> None:
+        """A process goes to a directory that it has opened, or reads names of it."""
+        if call == "fchdir":
+            self._where[process] = path
+            return
+        self._imports.listed(int(process), path)
+        if self._counts(path):
+            self._seen.saw(path, LISTED)
 
     def _born(self, process: bytes, text: bytes, child: bytes) -> None:
         if b"CLONE_NEWNS" in text or b"CLONE_NEWUSER" in text:
@@ -197,15 +209,16 @@ class _Reader:
         if call in OPENS and not failed:
             self._opened(int(process), plain(opened) if opened else path, text, call)
         elif failed:
-            inside = path.startswith(self._inside)
-            if inside and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
+            counts = self._counts(path) and call not in {"execve", "execveat"}
+            if counts and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
                 seen.saw(path, NOT_FOUND if error in MISSING else FOUND)
         elif call in LOOKS:
             if call == "chdir":
                 self._where[process] = path
-            if path.startswith(self._inside) or path == self._root:
-                seen.saw(path, FOUND if "access" in call or call == "chdir" else FOUND | STATED)
+            if os.path.isdir(path):
                 self._imports.asked(int(process), path)
+            if self._counts(path):
+                seen.saw(path, FOUND if "access" in call or call == "chdir" else FOUND | STATED)
         elif call in {"execve", "execveat"}:
             self._ran(process, paths[0], path)
         else:
@@ -230,29 +243,31 @@ class _Reader:
         else:
             seen.wrote(path, was_there=False, fresh=True)
 
+    def _counts(self, path: bytes) -> bool:
+        inside = path.startswith(self._inside) or path == self._root
+        return not of_python(path) and (inside or not of_system(path))
+
     def _opened(self, process: int, path: bytes, text: bytes, call: str) -> None:
-        listing = b"O_DIRECTORY" in text
-        if not listing:
+        directory = b"O_DIRECTORY" in text or os.path.isdir(path)
+        if directory:
+            self._imports.listing_begins(process, path)
+        else:
             self._imports.opened(process, path)
         for mark in PACKAGES:
             if mark in path:
-                directory, _, rest = path.partition(mark)
+                site, _, rest = path.partition(mark)
                 top = rest.partition(b"/")[0]
-                self._packages[os.fsdecode(directory + mark[:-1]), os.fsdecode(top)] = None
+                self._packages[os.fsdecode(site + mark[:-1]), os.fsdecode(top)] = None
                 return
-        if LIBRARY in path:
+        if any(mark in path for mark in LIBRARIES):
             self._library[os.fsdecode(path)] = None
-        inside = path.startswith(self._inside) or path == self._root
-        if path.startswith(SYSTEM) and not inside:
+        if not self._counts(path):
             return
         writes = call == "creat" or b"O_WRONLY" in text or b"O_RDWR" in text or b"O_TRUNC" in text
         if b"O_TMPFILE" in text:
             return
-        if b"O_PATH" in text:
-            self._seen.saw(path, FOUND if inside else 0)
-        elif listing or (os.path.isdir(path) and not writes):
-            self._seen.saw(path, LISTED)
-            self._imports.listed(process, path, 0)  # the time is not known
+        if b"O_PATH" in text or directory:
+            self._seen.saw(path, FOUND)
         elif not writes:
             self._seen.saw(path, READ)
         else:
@@ -272,10 +287,11 @@ class _Reader:
         if is_32_bit(path):
             self._faults["a 32-bit program ran, of which not all is seen"] = None
         beneath = interpreter(path)
-        self._imports.started(int(process), path)
+        directory = self._where.get(process, self._first)
+        self._imports.started(int(process), path, directory)
         if beneath:
             file = self._resolver.find(beneath)[0]
-            self._imports.started(int(process), file)
+            self._imports.started(int(process), file, directory)
             self._programs[os.fsdecode(beneath), os.fsdecode(file)] = None
             if file.startswith(self._inside):
                 self._seen.saw(file, READ)

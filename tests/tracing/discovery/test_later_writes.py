@@ -1,0 +1,53 @@
+"""What only a step itself and later ones write is out of its sight."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpipe_ci.core.paths import above
+from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+
+PATHS = ["a", "b/", "b/c", "b/d/", "b/d/e", "f/g/h", "f/g/"]
+
+
+def writes(*pairs: tuple[int, str]) -> LaterWrites:
+    found = LaterWrites()
+    for index, path in pairs:
+        found.add(index, [path])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"), [("out/a", True), ("out", True), ("out/b", False), ("other", False)]
+)
+def test_a_file_of_a_later_step(path: str, hidden: bool) -> None:
+    assert writes((2, "out/a")).hides(path, 1) == hidden
+
+
+def test_what_an_earlier_step_writes_too_is_seen() -> None:
+    assert not writes((0, "out/"), (2, "out/a")).hides("out/a", 1)
+    assert not writes((0, "out/b"), (2, "out/a")).hides("out", 1)
+    assert writes((0, "out/b"), (2, "out/a")).names("out", 1) == {"a"}
+
+
+def test_its_own_is_not_hidden_but_no_news() -> None:
+    found = writes((1, "out/a"))
+    assert not found.hides("out/a", 1)
+    assert found.names("out", 1) == {"a"}
+    assert found.names("", 1) == {"out"}
+    assert found.names("", 2) == set()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(PATHS)), max_size=5))
+def test_against_the_plain_rule(pairs: list[tuple[int, str]]) -> None:
+    found = writes(*pairs)
+    for path in ("a", "b", "b/c", "b/d", "b/d/e", "b/x", "f", "f/g", "f/g/h", "f/g/x", "z"):
+        for index in range(4):
+            writers = [
+                number
+                for number, one in pairs
+                if path == one.rstrip("/")
+                or path in above(one.rstrip("/"))
+                or (one.endswith("/") and path.startswith(one))
+            ]
+            assert found.hides(path, index) == (bool(writers) and min(writers) > index)
