@@ -232,7 +232,7 @@ class WorkTree:
     def kind(self, path: str) -> str:
         """What a path leads to, which may be absolute: `file`, `directory`, `other`, or nothing.
 
-        Raises PathError if that is not known.
+        A socket or a pipe is nothing: there is nothing in it. Raises PathError if it is not known.
         """
         full_path = self._full_path(path)
         try:
@@ -245,6 +245,8 @@ class WorkTree:
             raise PathError(f"'{path}' cannot be read: {error.strerror}") from error
         if stat.S_ISDIR(mode):
             return "directory"
+        if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+            return ""
         return "file" if stat.S_ISREG(mode) else "other"
 
     def names(self, folder: str) -> list[str] | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 
+from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import sweep
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.plan import Action, Decision, Plan
@@ -94,6 +95,7 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
 def _clean_up(session: Session, listener: Listener) -> None:
     """Put back, move away and remove what earlier runs have left."""
     transaction = session.transaction
+    HiddenOutputs(session.repo.root, transaction).bring_back_all()
     for step in transaction.roll_back_all():
         listener.message(f"step '{step}' was interrupted last time; its old outputs were put back")
     for group, paths in session.stale_outputs.paths().items():
@@ -134,6 +136,7 @@ def _carry_out(
             listener.close()
             context.executor.close()
             put_back = context.transaction.roll_back_all()
+            HiddenOutputs(context.repo.root, context.transaction).bring_back_all()
         if cancelled:
             _notify(runner.cancelled(put_back), context, listener)
     return runner.outcomes, cancelled

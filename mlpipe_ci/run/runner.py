@@ -1,6 +1,6 @@
 """Carries a plan out: the same fold of `decide`, with the commands executed in between."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.failures import Failures
 from mlpipe_ci.run.fetch_inputs import fetch_inputs
 from mlpipe_ci.run.file_access import read_paths
+from mlpipe_ci.run.later_outputs import LaterOutputs
 from mlpipe_ci.run.ordering import StepOrder
 from mlpipe_ci.run.outcome import make_outcome, rerun_damaged, with_notes
 from mlpipe_ci.run.resources import ResourcePool
@@ -51,6 +52,7 @@ class Runner:
             OutputReuse(context),
         )
         self._failures = Failures(context, self._step_order, keep_going=settings.keep_going)
+        self._later = LaterOutputs(context)
 
         # By the id of a step:
         # What an `if` may ask of a step that is done.
@@ -166,6 +168,7 @@ class Runner:
         decision, outcome = Decision(step=step, action=Action.RUN, reasons=()), None
         blocked_by = self._failures.blocking(step)
         try:
+            self._bring_in_sight([index])
             if not self._may_be_hashed(index):
                 return  # another step runs first; this one is decided again after it
             decision = self._decision(step, blocked_by)
@@ -280,11 +283,33 @@ class Runner:
         self._damaged.pop(step.id, None)
         with self._context.interrupts.deferred():
             try:
+                self._hide_later(index)
                 attempt = start(self._context, decision, gpus if self._settings.jobs > 1 else ())
             except BaseException:
                 self._pool.release(step)
                 raise
             self._running.add(index, attempt)
+
+    def _hide_later(self, index: int) -> None:
+        """What later steps have left is not there for a step that runs: as in a fresh clone.
+
+        But for what runs now, and for what that may need of a step that is done. Raises PathError.
+        """
+        in_use = {*self._running.indexes, *(self._places_of_done() if self._running else ())}
+        try:
+            self._later.hide(index, in_use)
+        except OSError as error:
+            raise PathError(f"'{error.filename}' cannot be moved: {error.strerror}") from error
+
+    def _bring_in_sight(self, indexes: Iterable[int]) -> None:
+        """Raises PathError."""
+        try:
+            self._later.show(indexes)
+        except OSError as error:
+            raise PathError(f"'{error.filename}' cannot be moved: {error.strerror}") from error
+
+    def _places_of_done(self) -> list[int]:
+        return [self._context.workflow.index_by_id[step] for step in self._done]
 
     # -- a command ends -------------------------------------------------------------------------
 
@@ -327,6 +352,8 @@ class Runner:
             return
         self._pool.release(step)
         found = self._running.remove(index, attempt_result.access)
+        if not self._running:
+            self._bring_in_sight(self._places_of_done())
         mine = next((one for one in found if one.reader == index), None)
         if outcome.status is Status.CANCELLED and not self._failures.ends(index):
             self._scheduler.end(index)  # what it was ended for was no failure

@@ -1,0 +1,340 @@
+"""What a step saw decides whether it runs: through a clone without a cache as the yardstick."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.repository import Repo
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+IGNORED = "o*\n*.db\n*.out\n"
+
+
+@pytest.fixture(autouse=True)
+def watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def plant(repo: Repo, *commands: str, **files: str) -> None:
+    """Commit steps that declare nothing, and files (`__` is a dot, `_in_` a slash)."""
+    steps = [
+        f"  - {{name: s{n}, run: {json.dumps(command)}}}" for n, command in enumerate(commands)
+    ]
+    named = {name.replace("_in_", "/").replace("__", "."): text for name, text in files.items()}
+    text = "\n".join(["steps:", *steps]) + "\n"
+    repo.commit({"mlpipe.yml": text, ".gitignore": IGNORED, **named})
+
+
+def ran(repo: Repo, *options: str, **env: str) -> list[str]:
+    """Names of the steps whose command ran."""
+    done = repo.mlpipe("run", *options, code=0, **env)
+    return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("▶")]
+
+
+def from_scratch(repo: Repo, name: str, *options: str) -> Repo:
+    """A clone, after a run with an empty cache."""
+    clone = Repo(repo.root.parent / name)
+    repo.git("clone", "-q", str(repo.root), str(clone.root))
+    clone.mlpipe("run", *options, MLPIPE_CACHE_DIR=str(clone.root.parent / f"{name}-cache"))
+    return clone
+
+
+def with_the_cache(repo: Repo, name: str) -> tuple[Repo, list[str]]:
+    """A clone, after a run with the cache of the desk, and what ran there."""
+    clone = Repo(repo.root.parent / name)
+    repo.git("clone", "-q", str(repo.root), str(clone.root))
+    return clone, ran(clone)
+
+
+PROBE = "import ctypes; ctypes.CDLL(None).{}; import helper; print(helper.V)"
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["statx(0, None, 0, 0xFFF, None)", "open(None, 0)", "stat(1, None)", "openat(77, b'x', 0)"],
+)
+def test_a_call_that_the_kernel_refuses_blinds_nobody(repo: Repo, call: str) -> None:
+    plant(repo, "python a.py > a.out", a__py=PROBE.format(call), helper__py="V = 1")
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    repo.commit({"helper.py": "V = 22"})
+    assert ran(repo) == ["s0"]
+    assert repo.read("a.out") == "22\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ls /proc | wc -l > /dev/null; echo 1 > a.out",
+        "ls / > /dev/null; echo 1 > a.out",
+        "ls /proc/self/fd > /dev/null; cat /proc/loadavg > /dev/null; echo 1 > a.out",
+        "python -c 'import socket; s = socket.socket(1); s.bind(\"o.sock\")'; echo 1 > a.out",
+        "python -c 'import os; os.mkfifo(\"o.fifo\")' || true; ls > a.out; rm o.fifo",
+        (
+            "python -c 'import socket as s; x = s.socket(s.AF_INET, s.SOCK_DGRAM); "
+            'x.connect(("192.0.2.1", 53))\'; echo 1 > a.out'
+        ),
+        "test -x /bin/sh && mkdir -p /tmp && echo 1 > a.out",
+    ],
+    ids=["processes", "root", "own process", "socket", "pipe", "name server", "scratch"],
+)
+def test_an_unchanged_step_settles_in_its_second_run(repo: Repo, command: str) -> None:
+    plant(repo, command)
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+
+
+def test_a_step_that_lists_a_directory_with_a_socket_in_it(repo: Repo) -> None:
+    bind = "import socket; socket.socket(1).bind('o.sock')"
+    plant(repo, "ls > a.out; rm -f o.sock; python b.py", b__py=bind)
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+
+
+LOOKS = {
+    "python -m": ("python -m pkg.a > a.out", []),
+    "versions": ("python v.py > a.out", []),
+    "find elsewhere": ("find pkg -name '*.py' > a.out", []),
+    "glob": ("python g.py > a.out", ["s0"]),
+    "exists, then glob": ("python e.py > a.out", ["s0"]),
+    "ls": ("ls > a.out", ["s0"]),
+}
+
+
+@pytest.mark.parametrize(("command", "expected"), LOOKS.values(), ids=list(LOOKS))
+def test_a_new_file_at_the_root(repo: Repo, command: str, expected: list[str]) -> None:
+    (repo.root / "pkg").mkdir()
+    (repo.root / "pkg/__init__.py").touch()
+    plant(
+        repo,
+        command,
+        pkg_in_a__py="print(1)",
+        v__py="import importlib.metadata as m; print(m.version('pip'))",
+        g__py="import glob; print(len(glob.glob('*.md')))",
+        e__py=(
+            "from pathlib import Path\nroot = Path(__file__).parent\n"
+            "print(root.exists(), sorted(p.name for p in root.glob('*.md')))\nimport csv\n"
+        ),
+    )
+    assert ran(repo) == ["s0"]
+    repo.commit({"NOTES.md": "new"})
+    assert ran(repo) == expected
+    assert repo.read("a.out") == from_scratch(repo, "fresh").read("a.out")
+
+
+def test_names_that_a_later_step_leaves_are_out_of_sight(repo: Repo) -> None:
+    count = "import glob; print(len(glob.glob('*.out')), len(glob.glob('deep/*')))"
+    later = "mkdir -p deep; cat in > deep/x; cat in > x.out"
+    plant(repo, "python count.py > n.out", later, count__py=count, **{"in": "1"})
+    repo.write({".git/info/exclude": "deep\n"})
+    assert ran(repo) == ["s0", "s1"]
+    first = repo.read("n.out")
+    assert ran(repo) == []
+    repo.commit({"count.py": f"{count}  # edited"})
+    assert ran(repo) == ["s0"]
+    clone, _ = with_the_cache(repo, "warm")
+    cold = from_scratch(repo, "cold")
+    assert first == repo.read("n.out") == clone.read("n.out") == cold.read("n.out") == "1 0\n"
+    assert repo.read("deep/x") == "1"
+
+
+def test_a_file_that_a_later_step_leaves_is_not_there(repo: Repo) -> None:
+    plant(repo, "cat in > a.out; cat b.out >> a.out || true", "cat a.out > b.out", **{"in": "1\n"})
+    assert ran(repo) == ["s0", "s1"]
+    assert ran(repo) == []
+    repo.commit({"in": "2\n"})
+    assert ran(repo) == ["s0", "s1"]
+    assert repo.read("a.out") == from_scratch(repo, "cold").read("a.out") == "2\n"
+
+
+def test_a_directory_of_git_stays_though_a_later_step_writes_into_it(repo: Repo) -> None:
+    plant(repo, "ls > a.out", "cat a.out > data/b.out", data_in_a__csv="1")
+    assert ran(repo) == ["s0", "s1"]
+    assert ran(repo) == []
+    repo.git("rm", "-q", "-r", "data")
+    repo.commit({"mlpipe.yml": repo.read("mlpipe.yml").replace("data/b", "b")})
+    assert "s0" in ran(repo)
+    assert repo.read("a.out") == from_scratch(repo, "cold").read("a.out")
+
+
+def test_what_was_hidden_is_there_again_after_a_failure(repo: Repo) -> None:
+    plant(repo, "cat in > a.out; test $(cat in) != 3", "cat a.out > b.out", **{"in": "1"})
+    ran(repo)
+    repo.write({"in": "3"})
+    repo.mlpipe("run", code=1)
+    assert repo.read("b.out") == "1"
+    assert repo.read("a.out") == "1"
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_file_that_was_replaced_while_the_step_ran(repo: Repo, tracked: bool) -> None:
+    """With an old time, as `cp -p` and `mv` leave it: the time of a content proves nothing."""
+    plant(repo, "cat data > a.out; sleep 1; cat in >> a.out", **{"in": "1"})
+    repo.write({"data": "old"})
+    repo.write({".git/info/exclude": "" if tracked else "data\n"})
+    repo.commit()
+    words = [sys.executable, "-m", "mlpipe_ci", "run"]
+    with subprocess.Popen(words, cwd=repo.root, stdout=subprocess.DEVNULL) as running:
+        while not (repo.root / "a.out").exists() or repo.read("a.out") != "old":
+            time.sleep(0.01)
+        (repo.root / "other").write_text("new")
+        os.utime(repo.root / "other", (1_000_000_000, 1_000_000_000))
+        (repo.root / "other").rename(repo.root / "data")
+    assert running.returncode == 0
+    assert ran(repo) == ["s0"]
+    assert repo.read("a.out") == "new1"
+    (repo.root / "data").write_text("old")
+    ran(repo)
+    assert repo.read("a.out") == "old1"
+
+
+OUTSIDE = {
+    "read": ("cat {d}/x > a.out", "x", "22"),
+    "size": ("stat -c %s {d}/x > a.out", "x", "22"),
+    "through a link": ("cat {d}/link > a.out", "x", "22"),
+    "new": ("cat {d}/y > a.out 2> /dev/null || echo none > a.out", "y", "22"),
+    "listed": ("ls {d} > a.out", "y", "22"),
+}
+
+
+@pytest.mark.parametrize(("command", "name", "text"), OUTSIDE.values(), ids=list(OUTSIDE))
+@pytest.mark.parametrize("place", ["elsewhere", "home", "scratch"])
+def test_outside_of_the_repository(
+    repo: Repo, command: str, name: str, text: str, place: str, tmp_path: Path
+) -> None:
+    directory = tmp_path / place
+    (directory / "data").mkdir(parents=True)
+    (directory / "data/x").write_text("1")
+    (directory / "data/link").symlink_to("x")
+    variable = {"home": "HOME", "scratch": "TMPDIR", "elsewhere": "UNUSED"}[place]
+    env = {variable: str(directory)}
+    plant(repo, command.format(d=f"{directory}/data"))
+    assert ran(repo, **env) == ["s0"]
+    assert ran(repo, **env) == []
+    (directory / "data" / name).write_text(text)
+    assert ran(repo, **env) == ["s0"]
+
+
+def test_a_program_that_comes_earlier_on_path(repo: Repo, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    path = f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}"
+    plant(repo, "tr a b < in > a.out", **{"in": "a"})
+    assert ran(repo, PATH=path) == ["s0"]
+    assert ran(repo, PATH=path) == []
+    (tmp_path / "bin/tr").write_text("#!/bin/sh\necho mine\n")
+    (tmp_path / "bin/tr").chmod(0o755)
+    assert ran(repo, PATH=path) == ["s0"]
+    assert repo.read("a.out") == "mine\n"
+    (tmp_path / "bin/tr").write_text("#!/bin/sh\necho other\n")
+    assert ran(repo, PATH=path) == ["s0"]
+    assert repo.read("a.out") == "other\n"
+
+
+def test_two_homes_share_a_result(repo: Repo, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings").write_text("same")
+    plant(repo, "cat ~/settings > a.out")
+    assert ran(repo, HOME=str(tmp_path / "one")) == ["s0"]
+    assert ran(repo, HOME=str(tmp_path / "two")) == []
+    (tmp_path / "two/settings").write_text("other")
+    assert ran(repo, HOME=str(tmp_path / "two")) == ["s0"]
+
+
+def test_a_link_that_leads_elsewhere(repo: Repo) -> None:
+    plant(repo, "readlink link > a.out; cat link >> a.out || true", x="1\n", y="1\n")
+    (repo.root / "link").symlink_to("x")
+    repo.commit()
+    assert ran(repo) == ["s0"]
+    for target in ("y", "nothing", "x"):
+        (repo.root / "link").unlink()
+        (repo.root / "link").symlink_to(target)
+        repo.commit()
+        ran(repo)
+        assert repo.read("a.out").startswith(f"{target}\n")
+
+
+LOAD = """
+import sqlite3
+db = sqlite3.connect("a.db")
+db.execute("drop table if exists t")
+db.execute("create table t (x)")
+db.executemany("insert into t values (?)", [(line,) for line in open("in")])
+db.commit()
+"""
+ADD = """
+import sqlite3
+db = sqlite3.connect("a.db")
+db.execute("create table if not exists u (n)")
+db.execute("delete from u")
+db.execute("insert into u select count(*) from t")
+db.commit()
+"""
+SHOW = """
+import sqlite3
+print(sqlite3.connect("a.db").execute("select n from u").fetchone()[0])
+"""
+
+
+def test_a_database_that_two_steps_write_and_a_third_reads(repo: Repo) -> None:
+    steps = ("python load.py", "python add.py", "python show.py > a.out")
+    plant(repo, *steps, load__py=LOAD, add__py=ADD, show__py=SHOW, **{"in": "1\n"})
+    assert ran(repo) == ["s0", "s1", "s2"]
+    assert ran(repo) == [], "who opens a database to read it opens it for writing"
+    repo.git("checkout", "-q", "-b", "two")
+    repo.commit({"in": "1\n2\n"})
+    assert ran(repo) == ["s0", "s1", "s2"]
+    repo.git("checkout", "-q", "main")
+    repo.commit({"show.py": f"{SHOW}# edited"})
+    assert ran(repo) == ["s2"]
+    assert repo.read("a.out") == "1\n"
+    clone, run = with_the_cache(repo, "warm")
+    assert (clone.read("a.out"), run) == ("1\n", [])
+    with sqlite3.connect(clone.root / "a.db") as db:
+        assert db.execute("select count(*) from t").fetchone() == (1,)
+
+
+def test_names_that_tools_use_are_no_exception(repo: Repo) -> None:
+    plant(
+        repo,
+        "cat in > .coverage; mkdir -p .cache; cat in > .cache/x",
+        "cat .coverage > a.out",
+        "cat .cache/x > b.out",
+        **{"in": "1"},
+    )
+    repo.write({".git/info/exclude": ".coverage\n.cache\n"})
+    ran(repo)
+    repo.commit({"in": "2"})
+    assert ran(repo) == ["s0", "s1", "s2"]
+    assert (repo.read("a.out"), repo.read("b.out")) == ("2", "2")
+    clone, run = with_the_cache(repo, "warm")
+    assert run == []
+    assert (clone.read(".coverage"), clone.read(".cache/x")) == ("2", "2")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_two_steps_at_once_that_search_the_root(repo: Repo, jobs: str) -> None:
+    slow = "import time, importlib.metadata as m; m.version('pip'); time.sleep(.3); print(1)"
+    fast = "import os; os.makedirs('o1', exist_ok=True); open('o1/x', 'w').write('1')"
+    plant(repo, "python slow.py > a.out", "python fast.py", slow__py=slow, fast__py=fast)
+    assert sorted(ran(repo, "--jobs", jobs)) == ["s0", "s1"]
+    assert ran(repo, "--jobs", jobs) == []
+
+
+def test_make_settles_and_sees_a_new_source(repo: Repo) -> None:
+    if subprocess.run(["make", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("make is not installed")
+    rule = "a.out: $(wildcard *.csv)\n\tcat $^ > a.out\n"
+    plant(repo, "make -s a.out", Makefile=rule, x__csv="1\n")
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    repo.commit({"y.csv": "2\n"})
+    assert ran(repo) == ["s0"]
+    assert repo.read("a.out") == "1\n2\n"
