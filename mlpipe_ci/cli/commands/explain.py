@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from mlpipe_ci.ci.screen import open_screen
@@ -18,11 +19,17 @@ from mlpipe_ci.cli.options import (
     add_workflow,
 )
 from mlpipe_ci.cli.step_selection import named_steps
+from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.evidence import EvidenceCollector
+from mlpipe_ci.plan.file_effect import Effect, FileEffect
+from mlpipe_ci.plan.session import Session
+from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
+from mlpipe_ci.report.wording import escape_controls
 
 EXAMPLE = "mlpipe explain train"
 
@@ -33,6 +40,7 @@ class Options(CommonOptions):
 
     session: SessionOptions = DEFAULTS
     steps: tuple[str, ...] = ()
+    why_not: str | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
     add_workflow(parser)
     parser.add_argument("steps", metavar="STEP", nargs="+", help="ids or names of steps")
+    parser.add_argument(
+        "--why-not", metavar="FILE", help="say whether a change of this file would run the step"
+    )
     add_decision(parser)
 
 
@@ -57,6 +68,11 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     plan = make_plan(session.workflow, collector)
     chosen = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
     session.cache.state.close()
+    if options.why_not is not None:
+        path = _relative(options.why_not, locations)
+        effects = [(one.decision.step, _effect(one, session, path)) for one in chosen]
+        _print_effects(effects, path, out, as_json=options.json)
+        return 0
     if options.json:
         records = [explain_json(one) for one in chosen]
         json.dump({"version": 1, "workflow": plan.workflow.name, "steps": records}, out, indent=2)
@@ -65,6 +81,39 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     for one in chosen:
         print(*explain_lines(one, collector.now), sep="\n", file=out)
     return 0
+
+
+def _relative(file: str, locations: Locations) -> str:
+    """A file as the workflow file names it. Raises UsageError."""
+    path = os.path.relpath(locations.start / file, os.path.realpath(locations.root))
+    if path.startswith("../"):
+        root = locations.root
+        raise UsageError(f"--why-not {file}: it lies outside of the repository ({root})")
+    return path
+
+
+def _effect(one: Explained, session: Session, path: str) -> Effect:
+    asked = FileEffect(
+        workflow=session.workflow,
+        step=one.decision.step,
+        result=one.decision.result or one.newest,
+        later_writes=session.discovery.later_writes,
+    )
+    return asked.of(path)
+
+
+def _print_effects(
+    effects: Sequence[tuple[Step, Effect]], path: str, out: TextIO, *, as_json: bool
+) -> None:
+    if as_json:
+        records = [{"id": step.id, "runs": one.runs, "why": one.why} for step, one in effects]
+        json.dump({"version": 1, "file": path, "steps": records}, out, indent=2)
+        print(file=out)
+        return
+    words = {True: "yes", False: "no", None: "maybe"}
+    for step, effect in effects:
+        name = escape_controls(step.name)
+        print(f"{name}: {words[effect.runs]}, {escape_controls(effect.why)}", file=out)
 
 
 def _explained(decision: Decision, collector: EvidenceCollector) -> Explained:

@@ -145,3 +145,18 @@ def test_of_many_files_those_that_changed_are_named(repo: Repo) -> None:
     ]
     ran = repo.mlpipe("run", "train").stdout
     assert "data/005 changed, data/007 removed, data/new added" in ran
+
+
+def test_would_a_change_of_this_file_run_the_step(repo: Repo) -> None:
+    steps = "steps:\n  - {name: s, run: cp in out, inputs: [in], outputs: [out]}\n"
+    repo.commit({"mlpipe.yml": steps, "in": "1", "sub/x": "1"})
+    repo.mlpipe("run")
+    said = repo.mlpipe("explain", "s", "--why-not", "in").stdout
+    assert said == "s: yes, its inputs name it: in\n"
+    said = repo.mlpipe("explain", "s", "-C", "sub", "--why-not", "x").stdout
+    assert said.startswith("s: no, ")
+    told = json.loads(repo.mlpipe("explain", "s", "--json", "--why-not", "./sub/../in").stdout)
+    assert told["file"] == "in"
+    assert told["steps"] == [{"id": "s", "runs": True, "why": "its inputs name it: in"}]
+    wrong = repo.mlpipe("explain", "s", "--why-not", "../x", code=2)
+    assert "outside of the repository" in wrong.stderr
