@@ -18,6 +18,7 @@ from mlpipe_ci.core.cache_key import KeyParts, step_key
 from mlpipe_ci.core.directory_listing import KIND
 from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.file_digest import md5_digest
+from mlpipe_ci.tracing.discovery import record
 
 VERSION = 4
 SCHEMA = f"""
@@ -59,6 +60,7 @@ class LocalState:
         rows = _Rows(self._db, readonly=readonly)
         self.digest_cache = DigestCache(rows)
         self.md5 = DigestCache(rows, md5_digest, "md5 ")
+        self.records = DigestCache(rows, record.summary, "record ")
         self._steps: dict[str, dict[str, Row]] = {}
         self._recalls: dict[str, DecodedResults] = {}
         self._new_listings = False
@@ -167,6 +169,7 @@ class LocalState:
         if not self._readonly:
             self.digest_cache.save()
             self.md5.save()
+            self.records.save()
             for workflow, decoded in self._recalls.items():
                 text = decoded.text()
                 if text is not None:

@@ -126,7 +126,7 @@ def open_session(
             fetch_lfs=_fetch_lfs(locations, options, env),
         ),
         discovery=Discovery(
-            checker=InputChecker(str(locations.root), tree, env, later),
+            checker=InputChecker(str(locations.root), tree, env, later, state.records.digest),
             later_writes=later,
             unavailable=why_untraced(env),
         ),

@@ -122,7 +122,8 @@ def _decisions(
         comparison=replace(session.repo.comparison, changed=()),
         blame=replace(session.repo.blame, git=None),  # nobody reads the reasons
     )
-    checker = InputChecker(str(repo.root), tree, session.env, later)
+    records = session.cache.state.records
+    checker = InputChecker(str(repo.root), tree, session.env, later, records.digest)
     collector = replace(
         session.collector(now),
         workflow=then,

@@ -92,6 +92,7 @@ def _start(context: RunContext, attempt: Attempt) -> None:
 def finish(context: RunContext, attempt: Attempt, ended: JobResult) -> AttemptResult:
     """Save what the command wrote, or put back what was there before."""
     context.repo.tree.forget()
+    context.discovery.checker.environment.forget()
     access, outcome = _ended(context, attempt, ended)
     notes = outcome.notes + attempt.notes
     return AttemptResult(

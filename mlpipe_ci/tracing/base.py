@@ -16,11 +16,12 @@ class Trace:
     `tracer`: its name, empty for none. `why`: what was not seen, or why nothing was. `paths`: the
     flags of `access_log` for each; `first`, `names`, `before`: as there, empty where the tracer
     cannot tell. `links`: symbolic links that were followed, and where each led. `programs`: each as
-    it was named, and the file that was run. `packages`: a `site-packages` directory, and what was
-    loaded from it. `library`: files of Python's own library that were opened. `network`: addresses
-    of other machines. `refused`: what strict tracing did not let through, and whether that was a
-    write. `complete` is False if something may
-    have been missed; then the rest decides nothing.
+    it was named, and the file that was run. `packages`: a `site-packages` directory, and the path
+    below it of a file that was opened there; metadata also where they are missing, and an empty
+    path if the directory itself was opened. `library`: files of Python's own library that were
+    opened. `network`: addresses of other machines. `refused`: what strict tracing did not let
+    through, and whether that was a write. `complete` is False if something may have been missed;
+    then the rest decides nothing.
     """
 
     tracer: str = ""

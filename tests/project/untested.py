@@ -79,7 +79,6 @@ UNTESTED = {
     "steps that declare nothing, in tests/scenarios/test_tracing.py and test_tracing_traps.py": (
         *("tracing.discovery.check", "tracing.discovery.env_variables", "tracing.discovery.find"),
         *("tracing.discovery.match",),
-        "tracing.discovery.python_environment",
     ),
     "traced commands, in tests/tracing/test_tracers.py: it runs in a process of its own": (
         *("tracing.seccomp.child", "tracing.seccomp.dispatch", "tracing.seccomp.exec_calls"),

@@ -5,8 +5,8 @@ Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`,
 asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
 search for modules has listed: what in it could be one that the step asks for, and which these are;
 `system` or a digest for a program that PATH finds, whose path is `program:NAME`; `value:…` of an
-environment variable, whose path is `env:NAME`; `version:…` of a distribution (see `environment`);
-`log` for a file that the step only adds to, and that stays as it is.
+environment variable, whose path is `env:NAME`; `log` for a file that the step only adds to, and
+that stays as it is. `packages` has those of what is installed.
 """
 
 import os
@@ -22,10 +22,12 @@ from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.tracing.access_log import Signature
+from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 from mlpipe_ci.tracing.discovery.outside import Anchors, Environments, is_system
+from mlpipe_ci.tracing.discovery.package_words import describe_package
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnvironment
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
@@ -69,17 +71,22 @@ class TreeView(Protocol):
 
 
 class InputChecker:
-    """Looks discovered inputs up. `env`: the environment of all steps. `waits`: what an earlier
-    step of this run will write is not known yet.
+    """Looks discovered inputs up. `env`: the environment of all steps. `summarize`: see
+    `PythonEnvironment`. `waits`: what an earlier step of this run will write is not known yet.
     """
 
     def __init__(
-        self, root: str, tree: TreeView, env: Mapping[str, str], later_writes: LaterWrites
+        self,
+        root: str,
+        tree: TreeView,
+        env: Mapping[str, str],
+        later_writes: LaterWrites,
+        summarize: Callable[[str], str] = record.summary,
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
         self._root, self.anchors, self._environments = root, Anchors(env), Environments()
         self._programs: dict[str, str] = {}
-        self.environment = PythonEnvironment(root, env.get("PATH", os.defpath), env.get("HOME", ""))
+        self.environment = PythonEnvironment(root, env, summarize)
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
         self._last: Written = {}
@@ -87,7 +94,6 @@ class InputChecker:
         self.waits = False
         self._expected: set[str] = set()
         self._leftovers: set[str] = set()
-        self._versions: dict[str, str] = {}
 
     def will_be_written(self, written: Written, left: Callable[[str], Left]) -> None:
         """What earlier steps wrote, or will bring back from the cache, comes before the disk.
@@ -133,9 +139,7 @@ class InputChecker:
         if path.startswith(VARIABLE):
             return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
         if path.startswith(PREFIX):
-            if path not in self._versions:
-                self._versions[path] = self.environment.now(path)
-            return Input(path=path, digest=self._versions[path])
+            return Input(path=path, digest=self.environment.now(item))
         if digest.startswith(LISTINGS):
             modules = digest.rpartition("|")[2] if digest.startswith(MODULES) else None
             return self.listing(path, index, ours, modules)
@@ -293,9 +297,7 @@ def describe_difference(before: Input, now: Input) -> str:
     if path.startswith(VARIABLE):
         return f"${path.removeprefix(VARIABLE)} {_change(before, now)} (discovered)"
     if path.startswith(PREFIX):
-        name = path.rpartition(":")[2]
-        old, new = (one.digest.removeprefix("version:") for one in (before, now))
-        return f"{name} {old} → {new} (installed)"
+        return describe_package(before, now)
     if before.digest.startswith(LISTINGS):
         return f"{_names(before, now)} (discovered)"
     return f"{path} {_change(before, now)} (discovered)"

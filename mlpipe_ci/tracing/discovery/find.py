@@ -6,7 +6,7 @@ An input is what was there at the first look, before the step's own first write 
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
@@ -34,6 +34,7 @@ from mlpipe_ci.tracing.discovery import env_variables, module_names
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, PROGRAM, VARIABLE, InputChecker
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
+from mlpipe_ci.tracing.discovery.packages import modules_of
 from mlpipe_ci.tracing.file_identity import content_digest, signature_of
 
 MOST_SOURCE = 1 << 20
@@ -123,7 +124,7 @@ class InputDiscovery:
         found += self._looked_up(flags, {*covered, *reads}, (*writes, *logs), modules)
         found += self._found_outside(modules)
         found += self._programs()
-        found += self._checker.environment.loaded(trace.programs, trace.packages)
+        found += self._checker.environment.loaded(trace, modules)
         named = self._variables(flags)
         found += [
             Input(path=VARIABLE + name, digest=self._checker.variable(name))
@@ -139,7 +140,7 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
-            meanwhile=self._meanwhile,
+            meanwhile=self._meanwhile or self._installed(trace, unique.values()),
             unstorable=self._unstorable,
             variables=tuple(sorted(name for name in named if name in self._env)),
         )
@@ -226,6 +227,11 @@ class InputDiscovery:
         if before := self._trace.before.get(whole):
             return before != content_digest(whole)
         return first != now if first else now[2] >= self._started * 1e9
+
+    def _installed(self, trace: Trace, inputs: Iterable[Input]) -> str:
+        """A distribution that somebody installed meanwhile."""
+        environment = self._checker.environment
+        return environment.changed(inputs, trace, self._started + SLACK)
 
     def _written(self, flags: Mapping[str, int]) -> Iterator[str]:
         """Files and links that the step made, is not declared to write, and left there."""
@@ -338,7 +344,7 @@ class InputDiscovery:
     def _modules(self, flags: Mapping[str, int]) -> str:
         """Modules that the step's sources, or what they import, may ask for; `*` for any."""
         found = module_names.standard(self._trace.library) | OWN_NAMES
-        found |= {top.partition("/")[0].partition(".")[0] for _, top in self._trace.packages}
+        found |= modules_of(below for _, below in self._trace.packages)
         sources = [path for path, flag in flags.items() if flag & READ and _is_python(path)]
         for text in (self._step.run, *map(self._text, sources)):
             names = module_names.modules_in(text)

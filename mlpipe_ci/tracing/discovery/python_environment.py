@@ -1,177 +1,168 @@
-"""The interpreter and the installed distributions that a step loaded: names and versions.
+"""The interpreters that ran and the packages that were used, as discovered inputs.
 
-A distribution is named `dist:PYTHON:NAME`. PYTHON says how the step found its interpreter: a bare
-name from the PATH, a path of the repository, or an absolute one; so that the same can be looked for
-on another machine. Metadata: https://packaging.python.org/en/latest/specifications/
+An input is named `dist:PLACE:WHAT`: PLACE as in `places`, WHAT as in `packages`; or `Python`, for
+the interpreter itself. Metadata: https://packaging.python.org/en/latest/specifications/
 """
 
 import os
-import re
-import shutil
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.tracing.access_log import CHANGED, OWN, READ
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.discovery import record
+from mlpipe_ci.tracing.discovery.exceptions import source_of
+from mlpipe_ci.tracing.discovery.interpreter import PYTHON, version_of
+from mlpipe_ci.tracing.discovery.packages import (
+    ABSENT,
+    ALL,
+    FILES,
+    LOOKED_FOR,
+    LOOSE,
+    VERSION,
+    Site,
+    modules_of,
+)
+from mlpipe_ci.tracing.discovery.places import Places
 
 PREFIX = "dist:"
 INTERPRETER = "Python"
-PYTHON = re.compile(r"(python|pypy)\d*(\.\d+)*t?")
-INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(-py\d.*)?\.(dist-info|egg-info)")
-LIBRARY = re.compile(r"(?:lib|lib64)/(python\d\.\d+t?)/site-packages$")
-MOST_RECORD = 8 << 20
+MODULES = (".py", ".so", ".pyc")
 
 
 class PythonEnvironment:
-    """Looks installed distributions up. `root`: the repository; `path`, `home`: the steps' own."""
+    """Looks packages up. `root`: the repository; `env`: the environment of the steps; `summarize`:
+    `record.summary`, or what remembers it.
+    """
 
-    def __init__(self, root: str, path: str, home: str) -> None:
-        self._root, self._path, self._home = root.rstrip("/") + "/", path, home
-        self._sites: dict[str, tuple[str, ...]] = {}
-        self._versions: dict[str, dict[str, str]] = {}
+    def __init__(
+        self,
+        root: str,
+        env: Mapping[str, str],
+        summarize: Callable[[str], str] = record.summary,
+    ) -> None:
+        self._places, self._summarize = Places(root, env), summarize
+        self._sites: dict[str, Site] = {}
+        self._known: dict[tuple[str, str], str] = {}
 
-    def loaded(
-        self, programs: Iterable[tuple[str, str]], packages: Iterable[tuple[str, str]]
-    ) -> list[Input]:
-        """The interpreters that ran, and the distributions that were loaded, as inputs."""
-        pythons = {
-            self._spelling(named): named
-            for named, file in programs
-            if PYTHON.fullmatch(os.path.basename(file))
-        }
-        found: dict[str, Input] = {}
-        tops: dict[str, set[str]] = {}
-        for site, top in packages:
-            tops.setdefault(os.path.realpath(site), set()).add(top)
-        for spelling in pythons:
-            sites = {os.path.realpath(site) for site in self._sites_of(spelling)}
-            names = {INTERPRETER}
-            for site in sites & tops.keys():
-                names |= _distributions(site, tops[site])
-            for name in names:
-                path = f"{PREFIX}{spelling}:{name}"
-                found[path] = Input(path=path, digest=self.now(path))
-        return list(found.values())
+    def forget(self) -> None:
+        """A command has run, which may have installed something."""
+        self._places.forget()
+        self._sites, self._known = {}, {}
 
-    def now(self, path: str) -> str:
-        """The version of a distribution as a digest: `version:2.2.1`; `absent` if there is none."""
-        spelling, _, name = path.removeprefix(PREFIX).rpartition(":")
-        if spelling not in self._versions:
-            self._versions[spelling] = self._all(spelling)
-        version = self._versions[spelling].get(name)
-        return f"version:{version}" if version else "absent"
+    def loaded(self, trace: Trace, modules: str = "") -> list[Input]:
+        """What a step saw of interpreters and packages. `modules`: words that its sources name."""
+        ran = {self._places.interpreter(named): named for named in _pythons(trace)}
+        found = {f"{spelled}:{INTERPRETER}": self._version(spelled) for spelled in ran}
+        opened: dict[str, set[str]] = {}
+        for path, below in trace.packages:
+            opened.setdefault(os.path.realpath(path), set()).add(below)
+        searched = {*opened, *map(self._places.user_site, ran.values())} - {""}
+        programs = self._programs(trace)
+        wanted = _wanted(trace, opened, modules)
+        whole = self._that_show_all(opened)
+        for path in sorted({*searched, *programs}):
+            site, place = self._site(path), self._places.site(path, ran)
+            seen = site.seen(opened.get(path, ()), programs.get(path, ()))
+            if path in whole:
+                seen[ALL] = site.all()
+            if path in searched:
+                seen[LOOKED_FOR] = site.found(wanted)
+            found |= {f"{place}:{what}": digest for what, digest in seen.items()}
+        return [Input(path=PREFIX + path, digest=digest) for path, digest in found.items()]
 
-    def _spelling(self, named: str) -> str:
-        """How an interpreter was found."""
-        name = os.path.basename(named)
-        where = shutil.which(name, path=self._path)
-        if where and os.path.realpath(where) == os.path.realpath(named):
-            return name
-        return named.removeprefix(self._root)
+    def now(self, item: Input) -> str:
+        """The digest of an input of `loaded` now: `absent` if there is nothing of the kind."""
+        names = item.digest.rpartition("|")[2] if item.path.endswith(f":{LOOKED_FOR}") else ""
+        key = item.path, names or item.digest.partition(":")[0]
+        if key not in self._known:
+            spelled, _, what = item.path.removeprefix(PREFIX).rpartition(":")
+            self._known[key] = self._now(spelled, what, item.digest)
+        return self._known[key]
 
-    def _executable(self, spelling: str) -> str:
-        if "/" in spelling:
-            return os.path.join(self._root, spelling)
-        return shutil.which(spelling, path=self._path) or ""
+    def _now(self, spelled: str, what: str, before: str) -> str:
+        if what == INTERPRETER:
+            return self._version(spelled)
+        site = self._site(self._places.directory(spelled))
+        if what == ALL:
+            return site.all()
+        if what == LOOKED_FOR:
+            return site.found(before.rpartition("|")[2])
+        if what.startswith(LOOSE):
+            return site.content(what.removeprefix(LOOSE))
+        return site.digest(what, versioned=not before.startswith(FILES))
 
-    def _sites_of(self, spelling: str) -> tuple[str, ...]:
-        """The `site-packages` of an interpreter, those of the one below a virtual one included."""
-        if spelling not in self._sites:
-            found = self._find_sites(self._executable(spelling))
-            version = self._version(spelling).split(".")[:2]
-            if self._home and len(version) == 2:  # noqa: PLR2004 - 3 and 11
-                library = f"{self._home}/.local/lib/python{'.'.join(version)}"
-                found.insert(0, f"{library}/site-packages")  # site.getusersitepackages()
-            self._sites[spelling] = tuple(found)
-        return self._sites[spelling]
+    def changed(self, items: Iterable[Input], trace: Trace, since: float) -> str:
+        """A distribution that somebody else installed since then (seconds since 1970)."""
+        for item in items:
+            spelled, _, name = item.path.removeprefix(PREFIX).rpartition(":")
+            if not item.path.startswith(PREFIX) or name in {INTERPRETER, ALL, LOOKED_FOR}:
+                continue
+            site = self._site(self._places.directory(spelled))
+            if site.changed(name, since) and not _installs(site.path, trace):
+                return name
+        return ""
 
-    def _find_sites(self, executable: str) -> list[str]:
-        found: list[str] = []
-        for prefix in self._prefixes(executable):
-            for library in ("lib", "lib64"):
-                with suppress(OSError):
-                    for name in sorted(os.listdir(f"{prefix}/{library}")):
-                        for packages in ("site-packages", "dist-packages"):
-                            site = f"{prefix}/{library}/{name}/{packages}"
-                            if name.startswith("python") and os.path.isdir(site):
-                                found.append(site)
+    def _site(self, path: str) -> Site:
+        if path not in self._sites:
+            self._sites[path] = Site(path, self._summarize, self._places.spelled)
+        return self._sites[path]
+
+    def _version(self, spelled: str) -> str:
+        version = version_of(self._places.executable(spelled))
+        return VERSION + version if version else ABSENT
+
+    def _that_show_all(self, opened: Mapping[str, set[str]]) -> set[str]:
+        """Directories of which a step saw which distributions there are.
+
+        A name that was met before, in another directory, is not looked at again.
+        """
+        asked: dict[str, set[str]] = {}
+        for path, below in opened.items():
+            for kind, names in self._site(path).asked(below).items():
+                asked.setdefault(kind, set()).update(names)
+        found = {path for path in opened if self._site(path).is_shown(asked)}
+        return found | {path for path in opened if found and self._site(path).is_empty}
+
+    def _programs(self, trace: Trace) -> dict[str, list[str]]:
+        """Programs of environments that ran, by `site-packages`: as paths from there."""
+        found: dict[str, list[str]] = {}
+        for named, file in trace.programs:
+            for path in () if PYTHON.fullmatch(os.path.basename(file)) else {named, file}:
+                folder, _, program = os.path.normpath(path).rpartition("/")
+                for site in _sites_below(folder.removesuffix("/bin")) if "/bin" in folder else ():
+                    found.setdefault(os.path.realpath(site), []).append(f"../../../bin/{program}")
         return found
 
-    def _prefixes(self, executable: str) -> list[str]:
-        """Directories above `bin`: of a virtual environment, and of what it was made from."""
-        found: list[str] = []
-        if executable:
-            for path in (executable, os.path.realpath(executable)):
-                prefix = os.path.dirname(os.path.dirname(os.path.abspath(path)))
-                found += [prefix] if prefix not in found else []
-        return found
 
-    def _all(self, spelling: str) -> dict[str, str]:
-        """Versions of all distributions of an interpreter, and its own."""
-        found: dict[str, str] = {}
-        for site in reversed(self._sites_of(spelling)):
-            found |= {name: version for _, name, version in _installed(site)}
-        version = self._version(spelling)
-        return found | ({INTERPRETER: version} if version else {})
-
-    def _version(self, spelling: str) -> str:
-        """From what lies beside the interpreter; it is not asked, as that takes 20 ms."""
-        executable = self._executable(spelling)
-        if not executable:
-            return ""
-        for prefix in self._prefixes(executable):
-            for path in (f"{prefix}/pyvenv.cfg", *_headers(prefix)):
-                with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-                    text = file.read()
-                    found = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
-                    found = found or re.search(r'#define\s+PY_VERSION\s+"([^"]+)"', text)
-                    if found:
-                        return found[1]
-        return os.path.basename(os.path.realpath(executable))
-
-
-def _headers(prefix: str) -> list[str]:
+def _sites_below(prefix: str) -> list[str]:
     with suppress(OSError):
-        return [f"{prefix}/include/{name}/patchlevel.h" for name in os.listdir(f"{prefix}/include")]
+        names = sorted(os.listdir(f"{prefix}/lib"))
+        paths = [f"{prefix}/lib/{name}/site-packages" for name in names if PYTHON.fullmatch(name)]
+        return [path for path in paths if os.path.isdir(path)]
     return []
 
 
-def _installed(site: str) -> list[tuple[str, str, str]]:
-    """Directory, normalised name and version of each distribution in a `site-packages`."""
-    found = []
-    with suppress(OSError):
-        for entry in os.listdir(site):
-            parts = INFO.fullmatch(entry)
-            if parts:
-                name = re.sub(r"[-_.]+", "-", parts["name"]).lower()
-                found.append((entry, name, parts["version"]))
-    return found
+def _pythons(trace: Trace) -> Iterator[str]:
+    return (name for name, file in trace.programs if PYTHON.fullmatch(os.path.basename(file)))
 
 
-def _distributions(site: str, tops: set[str]) -> set[str]:
-    """Names of the distributions that brought the top-level names."""
-    left = {top for top in tops if not INFO.fullmatch(top)}
-    plain = {re.sub(r"[-_.]+", "-", top.removesuffix(".py")).lower(): top for top in left}
-    found: set[str] = set()
-    installed = _installed(site)
-    for _, name, _ in installed:
-        if name in plain:
-            found.add(name)
-            left.discard(plain[name])
-    for entry, name, _ in installed if left else ():
-        brought = _tops(f"{site}/{entry}") & left
-        if brought:
-            found.add(name)
-            left -= brought
-    return found
+def _wanted(trace: Trace, opened: Mapping[str, set[str]], modules: str) -> str:
+    """Names of modules that another directory could answer as well: words."""
+    found = modules_of(below for paths in opened.values() for below in paths if below)
+    found |= set() if "*" in modules else set(modules.split())
+    for path, flag in trace.paths.items():
+        source = source_of(path) or path
+        if flag & READ and source.endswith(MODULES):
+            folder, _, name = source.rpartition("/")
+            found.add(os.path.basename(folder) if name.startswith("__init__.") else name)
+    names = {name.partition(".")[0] for name in found}
+    return " ".join(sorted(name for name in names - sys.stdlib_module_names if name.isidentifier()))
 
 
-def _tops(info: str) -> set[str]:
-    """What a distribution has installed at the top of `site-packages`."""
-    found: set[str] = set()
-    with suppress(OSError), open(f"{info}/RECORD", encoding="utf-8", errors="replace") as file:
-        for row in file.read(MOST_RECORD).splitlines():
-            found.add(row.lstrip('"').partition(",")[0].partition("/")[0])
-    if not found and os.path.isdir(info):
-        with suppress(OSError), open(f"{info}/top_level.txt", encoding="utf-8") as file:
-            found.update(file.read().split())
-    return found
+def _installs(path: str, trace: Trace) -> bool:
+    """True if the step itself installed something below this directory."""
+    own = (one for one, flag in trace.paths.items() if flag & (OWN | CHANGED))
+    return any(one.startswith(f"{path}/") and ".dist-info" in one for one in own)

@@ -57,7 +57,7 @@ class ExecCalls:
         self._imports.started(thread, process, os.readlink(b"/proc/%d/cwd" % thread))
 
         def ran() -> None:
-            self._ran(name, found, status)
+            self._ran(full, found, status)
             if beneath:  # the kernel opens it by itself
                 self._ran(beneath, process, other)
 

@@ -23,12 +23,11 @@ from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 
 WRITING = os.O_WRONLY | os.O_RDWR
 SYMLINK_NOFOLLOW = 0x100
+METADATA = (b".dist-info/", b".egg-info/")
 
 
 class OpenCalls:
-    """`packages`: `site-packages` directories, and what was opened in them. `library`: files of
-    Python's own library that were opened.
-    """
+    """`packages`: see `base.Trace`. `library`: files of Python's own library that were opened."""
 
     def __init__(self, context: CallContext, imports: PythonImports) -> None:
         self._context, self._imports = context, imports
@@ -114,6 +113,8 @@ class OpenCalls:
         elif status is not None or flags & os.O_CREAT:
             self._imports.opened(thread, found)
         elsewhere = self._of_environment(found, status)
+        if elsewhere is None and not context.is_inside(found):
+            elsewhere = self._of_package(full, status)  # a link to what uv keeps
         if elsewhere or not context.counts(found):
             return 0, elsewhere
         writes = bool(flags & WRITING or flags & os.O_TRUNC)
@@ -151,14 +152,32 @@ class OpenCalls:
 
     def _of_environment(self, path: bytes, status: os.stat_result | None) -> Deed | None:
         """What to note of a file that Python or an installed distribution brought."""
-        for mark in PACKAGES:
-            if mark in path:
-                directory, _, rest = path.partition(mark)
-                one = directory + mark[:-1], rest.partition(b"/")[0]
-                return lambda: self.packages.update({one: None})
-        if any(mark in path for mark in LIBRARIES) and status is not None:
+        deed = self._of_package(path, status)
+        if deed is None and status is not None and any(mark in path for mark in LIBRARIES):
             self.library[path] = None
-        return None
+        return deed
+
+    def _of_package(self, path: bytes, status: os.stat_result | None) -> Deed | None:
+        one = in_packages(path)
+        if one is None:
+            return None
+        is_file = status is not None and stat.S_ISREG(status.st_mode)
+        noted = is_file or counts_always(one[1])
+        return lambda: self.packages.update({one: None} if noted else {})
+
+
+def in_packages(path: bytes) -> tuple[bytes, bytes] | None:
+    """The `site-packages` directory that a path lies in, and the path below it."""
+    for mark in PACKAGES:
+        directory, found, below = (path + b"/").rpartition(mark)
+        if found and b"../" not in below:
+            return directory + mark[:-1], below[:-1]
+    return None
+
+
+def counts_always(below: bytes) -> bool:
+    """True for the directory itself and for metadata, which count also where they are missing."""
+    return not below or any(one in below for one in METADATA)
 
 
 def _adds(flags: int) -> bool:

@@ -21,9 +21,10 @@ from mlpipe_ci.tracing.access_log import (
     AccessLog,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.seccomp.call_context import LIBRARIES, PACKAGES, of_python, of_system
+from mlpipe_ci.tracing.seccomp.call_context import LIBRARIES, of_python, of_system
 from mlpipe_ci.tracing.seccomp.exec_calls import interpreter, is_32_bit
 from mlpipe_ci.tracing.seccomp.network_calls import HARMLESS
+from mlpipe_ci.tracing.seccomp.open_calls import counts_always, in_packages
 from mlpipe_ci.tracing.seccomp.path_resolver import PathResolver
 from mlpipe_ci.tracing.seccomp.python_imports import PythonImports
 from mlpipe_ci.tracing.strace.parse import HANDLE, STRING, Calls, plain
@@ -207,8 +208,11 @@ class _Reader:
         follow = follow and b"AT_SYMLINK_NOFOLLOW" not in text and b"O_NOFOLLOW" not in text
         path = self._resolver.find(paths[0], follow=follow)[0]
         if call in OPENS and not failed:
-            self._opened(int(process), plain(opened) if opened else path, text, call)
+            found = plain(opened) if opened else path
+            self._opened(int(process), found, paths[0], text, call)
         elif failed:
+            if call in OPENS and error in MISSING:
+                self._of_package(path, is_file=False)
             counts = self._counts(path) and call not in {"execve", "execveat"}
             if counts and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
                 seen.saw(path, NOT_FOUND if error in MISSING else FOUND)
@@ -247,18 +251,24 @@ class _Reader:
         inside = path.startswith(self._inside) or path == self._root
         return not of_python(path) and (inside or not of_system(path))
 
-    def _opened(self, process: int, path: bytes, text: bytes, call: str) -> None:
+    def _of_package(self, path: bytes, *, is_file: bool) -> bool:
+        """True if a path lies in a `site-packages` directory; noted is what counts of it."""
+        one = in_packages(path)
+        if one and (is_file or counts_always(one[1])):
+            self._packages[os.fsdecode(one[0]), os.fsdecode(one[1])] = None
+        return one is not None
+
+    def _opened(self, process: int, path: bytes, named: bytes, text: bytes, call: str) -> None:
         directory = b"O_DIRECTORY" in text or os.path.isdir(path)
         if directory:
             self._imports.listing_begins(process, path)
         else:
             self._imports.opened(process, path)
-        for mark in PACKAGES:
-            if mark in path:
-                site, _, rest = path.partition(mark)
-                top = rest.partition(b"/")[0]
-                self._packages[os.fsdecode(site + mark[:-1]), os.fsdecode(top)] = None
-                return
+        inside = path.startswith(self._inside) or path == self._root
+        if self._of_package(path, is_file=not directory):
+            return
+        if not inside and self._of_package(named, is_file=not directory):
+            return  # a link to what uv keeps
         if any(mark in path for mark in LIBRARIES):
             self._library[os.fsdecode(path)] = None
         if not self._counts(path):
