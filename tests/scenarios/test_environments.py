@@ -279,7 +279,6 @@ def test_a_path_file_names_directories_from_the_repository(
 
 ALL = {
     "distributions": "x = [d.metadata['Name'] for d in m.distributions()]",
-    "entry points": "x = [e.name for e in m.entry_points()]",
     "versions": "x = [d.version for d in m.distributions()]",
 }
 
@@ -302,6 +301,29 @@ def test_who_asks_for_all_distributions_sees_a_new_one(
     venv.install(wheel(tmp_path, "three", "1.0", {"three.py": ""}))
     assert "other packages are installed in python" in reasons(repo)
     assert ran(repo) == ("s",)
+    assert ran(repo) == ()
+
+
+@BOTH
+def test_who_asks_for_entry_points_sees_a_new_one(
+    repo: Repo, tmp_path: Path, venv: Environment, tracer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plugin(name: str, version: str = "1.0") -> None:
+        offer = {f"{name}-{version}.dist-info/entry_points.txt": f"[plugins]\n{name} = {name}\n"}
+        venv.install(wheel(tmp_path, name, version, offer))
+
+    monkeypatch.setenv("MLPIPE_TRACER", tracer)
+    venv.install(wheel(tmp_path, "one", "1.0", {"one.py": ""}))
+    text = "from importlib.metadata import entry_points as e\n"
+    text += "open('out.txt', 'w').write(' '.join(x.name for x in e(group='plugins')))\n"
+    settled(repo, text)
+    venv.install(wheel(tmp_path, "two", "1.0", {"two.py": ""}))
+    assert ran(repo) == ()
+    plugin("three")
+    assert "packages in python offer other entry points" in reasons(repo)
+    assert ran(repo) == ("s",)
+    assert repo.read("out.txt") == "three"
+    plugin("three", "2.0")
     assert ran(repo) == ()
 
 

@@ -4,6 +4,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.tracing.discovery.packages import (
     ABSENT,
     ALL,
+    ENTRY_POINTS,
     FOUND,
     LOOKED_FOR,
     LOOSE,
@@ -17,6 +18,8 @@ def describe_package(before: Input, now: Input) -> str:
     place = place.partition(":")[2]
     if what == ALL:
         return f"other packages are installed in {place}"
+    if what == ENTRY_POINTS:
+        return f"packages in {place} offer other entry points"
     if what == LOOKED_FOR:
         return _found(place, before.digest, now.digest)
     if what.startswith(LOOSE):

@@ -1,7 +1,8 @@
 """What a step saw of one `site-packages` directory, by the files that it opened in it.
 
 Each is one input, named: `NAME` of a distribution, `./PATH` of a file that no distribution lists,
-`*` for the set of all distributions, `?` for the modules that were looked for here.
+`*` for the set of all distributions, `entry_points.txt` for what all of them offer, `?` for the
+modules that were looked for here.
 """
 
 import os
@@ -19,7 +20,7 @@ ABSENT, VERSION, FILES, BYTES, SET, FOUND = (
     *("absent", "version:", "files:", "bytes:"),
     *("set:", "found:"),
 )
-ALL, LOOKED_FOR, LOOSE = "*", "?", "./"
+ALL, LOOKED_FOR, LOOSE, ENTRY_POINTS = "*", "?", "./", "entry_points.txt"
 INFO = re.compile(
     r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py\d[^-]*)?(?:-[^-]*)?\.(?:dist-info|egg-info)"
 )
@@ -31,6 +32,8 @@ OF_MAKERS = {
 }
 """First parts of paths that each start of Python opens, and that make no difference to who does not
 install anything."""
+INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
+"""Which of them there are depends on who made the environment; what they offer is for builds."""
 OF_SYSTEM = ("/usr/lib/", "/usr/lib64/", "/lib/", "/lib64/")
 """Where the packages of the system lie, whose versions say all."""
 MARKS = ("pyvenv.cfg", "conda-meta")
@@ -76,21 +79,24 @@ class Site:
         """True if no distribution is installed here."""
         return not self._entries
 
-    def is_shown(self, asked: Mapping[str, set[str]]) -> bool:
-        """True if of every distribution here that has it, one kind of metadata was asked for."""
+    def shown(self, asked: Mapping[str, set[str]]) -> set[str]:
+        """Kinds of metadata that were asked for of every distribution here that has them."""
+        found: set[str] = set()
         for kind, names in asked.items():
             holders = set(self._entries)
             if not names.issuperset(holders) and kind != METADATA[0]:
                 holders = {n for n in holders if os.path.exists(f"{self._info(n)}/{kind}")}
             if holders and names.issuperset(holders):
-                return True
-        return False
+                found.add(ENTRY_POINTS if kind == ENTRY_POINTS else ALL)
+        return found
 
-    def seen(self, paths: Iterable[str], programs: Iterable[str] = ()) -> dict[str, str]:
+    def seen(
+        self, paths: Iterable[str], programs: Iterable[str] = (), shown: Iterable[str] = ()
+    ) -> dict[str, str]:
         """Distributions and files of which something was opened, with their digests.
 
         `paths`: below this directory; one that is not there is nothing. `programs`: paths of those
-        of this environment that ran.
+        of this environment that ran. `shown`: see there.
         """
         there = {path for path in paths if path and os.path.exists(f"{self.path}/{path}")}
         info = {path for path in there if path.partition("/")[0] in self._names}
@@ -99,6 +105,8 @@ class Site:
         code = {path for path in code if path.partition("/")[0] not in OF_MAKERS}
         owned = {name: own for name in self._entries if (own := self._own(name, code))}
         loose = code.difference(*owned.values())
+        if ENTRY_POINTS in shown:
+            asked.pop(ENTRY_POINTS, None)
         used = {name for names in asked.values() for name in names}
         for program in programs:
             brought = self._with_program(os.path.basename(program))
@@ -113,6 +121,8 @@ class Site:
                 found[name] = self.digest(name)
             elif summary.kind == LOCAL or name in used:
                 found[name] = self.digest(name, versioned=False)
+        found |= {ALL: self.all()} if ALL in shown else {}
+        found |= {ENTRY_POINTS: self.entry_points()} if ENTRY_POINTS in shown else {}
         if self.path.startswith(OF_SYSTEM):
             return found
         return found | {LOOSE + path: self.content(path) for path in sorted(loose)}
@@ -135,6 +145,14 @@ class Site:
             ours = record.kind_of(self._info(name)) in {LOCAL, EDITABLE}
             found.append(name if ours else f"{name}=={version}")
         return SET + blake3("\n".join(found).encode()).hexdigest()[: record.SHORT]
+
+    def entry_points(self) -> str:
+        """What all distributions offer to be loaded by name, but for those that install."""
+        hasher = blake3()
+        for name in sorted(self._entries.keys() - INSTALLERS):
+            with suppress(OSError), open(f"{self._info(name)}/{ENTRY_POINTS}", "rb") as file:
+                hasher.update(f"{name}\n".encode() + file.read() + b"\0")
+        return SET + hasher.hexdigest()[: record.SHORT]
 
     def found(self, wanted: str) -> str:
         """Which of these modules (words) are here, and which files that Python starts with."""

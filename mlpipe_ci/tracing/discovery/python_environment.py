@@ -18,6 +18,7 @@ from mlpipe_ci.tracing.discovery.interpreter import PYTHON, version_of
 from mlpipe_ci.tracing.discovery.packages import (
     ABSENT,
     ALL,
+    ENTRY_POINTS,
     FILES,
     LOOKED_FOR,
     LOOSE,
@@ -62,12 +63,10 @@ class PythonEnvironment:
         searched = {*opened, *map(self._places.user_site, ran.values())} - {""}
         programs = self._programs(trace)
         wanted = _wanted(trace, opened, modules)
-        whole = self._that_show_all(opened)
+        shown = self._shown(opened)
         for path in sorted({*searched, *programs}):
             site, place = self._site(path), self._places.site(path, ran)
-            seen = site.seen(opened.get(path, ()), programs.get(path, ()))
-            if path in whole:
-                seen[ALL] = site.all()
+            seen = site.seen(opened.get(path, ()), programs.get(path, ()), shown.get(path, ()))
             if path in searched:
                 seen[LOOKED_FOR] = site.found(wanted)
             found |= {f"{place}:{what}": digest for what, digest in seen.items()}
@@ -88,6 +87,8 @@ class PythonEnvironment:
         site = self._site(self._places.directory(spelled))
         if what == ALL:
             return site.all()
+        if what == ENTRY_POINTS:
+            return site.entry_points()
         if what == LOOKED_FOR:
             return site.found(before.rpartition("|")[2])
         if what.startswith(LOOSE):
@@ -98,7 +99,12 @@ class PythonEnvironment:
         """A distribution that somebody else installed since then (seconds since 1970)."""
         for item in items:
             spelled, _, name = item.path.removeprefix(PREFIX).rpartition(":")
-            if not item.path.startswith(PREFIX) or name in {INTERPRETER, ALL, LOOKED_FOR}:
+            if not item.path.startswith(PREFIX) or name in {
+                INTERPRETER,
+                ALL,
+                ENTRY_POINTS,
+                LOOKED_FOR,
+            }:
                 continue
             site = self._site(self._places.directory(spelled))
             if site.changed(name, since) and not _installs(site.path, trace):
@@ -114,8 +120,8 @@ class PythonEnvironment:
         version = version_of(self._places.executable(spelled))
         return VERSION + version if version else ABSENT
 
-    def _that_show_all(self, opened: Mapping[str, set[str]]) -> set[str]:
-        """Directories of which a step saw which distributions there are.
+    def _shown(self, opened: Mapping[str, set[str]]) -> dict[str, set[str]]:
+        """Kinds of metadata that a step saw of all distributions, by directory.
 
         A name that was met before, in another directory, is not looked at again.
         """
@@ -123,8 +129,9 @@ class PythonEnvironment:
         for path, below in opened.items():
             for kind, names in self._site(path).asked(below).items():
                 asked.setdefault(kind, set()).update(names)
-        found = {path for path in opened if self._site(path).is_shown(asked)}
-        return found | {path for path in opened if found and self._site(path).is_empty}
+        found = {path: self._site(path).shown(asked) for path in opened}
+        anywhere = set().union(*found.values())
+        return {p: anywhere if self._site(p).is_empty else kinds for p, kinds in found.items()}
 
     def _programs(self, trace: Trace) -> dict[str, list[str]]:
         """Programs of environments that ran, by `site-packages`: as paths from there."""

@@ -20,6 +20,7 @@ from mlpipe_ci.tracing.discovery.package_words import describe_package
         ("six", "files:a", "files:b", "six was installed anew, with other files"),
         ("six", "version:1.16 a", "absent", "six is not installed any more in python"),
         ("*", "set:a", "set:b", "other packages are installed in python"),
+        ("entry_points.txt", "set:a", "set:b", "packages in python offer other entry points"),
         ("?", "found:a|a b", "found:a/b.py|a b", "b.py is new in the packages of python"),
         ("?", "found:a/b.py|a b", "found:a|a b", "b.py is gone from the packages of python"),
         ("./x.pth", "bytes:a", "bytes:b", "x.pth in the packages of python changed"),

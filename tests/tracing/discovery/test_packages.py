@@ -107,21 +107,34 @@ def test_modules_that_are_wanted_and_files_that_python_starts_with(
 @pytest.mark.parametrize(
     ("opened", "shown"),
     [
-        (["a-1.dist-info/METADATA", "b-1.dist-info/METADATA"], True),
-        (["a-1.dist-info/METADATA"], False),
-        (["a-1.dist-info/METADATA", "b-1.dist-info/RECORD"], False),
-        (["a-1.dist-info/entry_points.txt"], True),  # no other has any
-        (["b-1.dist-info/entry_points.txt"], False),
-        (["a-1.dist-info/none.txt", "b-1.dist-info/none.txt"], True),  # both in vain
-        (["a/x.py", "b/x.py"], False),
+        (["a-1.dist-info/METADATA", "b-1.dist-info/METADATA"], {"*"}),
+        (["a-1.dist-info/METADATA"], set()),
+        (["a-1.dist-info/METADATA", "b-1.dist-info/RECORD"], set()),
+        (["a-1.dist-info/entry_points.txt"], {"entry_points.txt"}),  # no other has any
+        (["b-1.dist-info/entry_points.txt"], set()),
+        (["a-1.dist-info/none.txt", "b-1.dist-info/none.txt"], {"*"}),  # both in vain
+        (["a/x.py", "b/x.py"], set()),
     ],
 )
 def test_who_asks_everyone_for_one_thing_sees_the_set(
-    site: Callable[..., Site], opened: list[str], *, shown: bool
+    site: Callable[..., Site], opened: list[str], shown: set[str]
 ) -> None:
     files = {**wheel("a", "1", "a/x.py"), **wheel("b", "1", "b/x.py")}
     made = site({**files, "a-1.dist-info/entry_points.txt": ""})
-    assert made.is_shown(made.asked(opened)) == shown
+    assert made.shown(made.asked(opened)) == shown
+
+
+def test_entry_points_are_what_is_offered_and_not_by_whom(site: Callable[..., Site]) -> None:
+    offer = {"a-1.dist-info/entry_points.txt": "[x]\na = a\n"}
+    one = site({**wheel("a", "1"), **offer}, "1")
+    more = {**wheel("a", "1"), **offer, **wheel("b", "1"), **wheel("pip", "1")}
+    more["pip-1.dist-info/entry_points.txt"] = "[console_scripts]\npip = pip\n"
+    assert site(more, "2").entry_points() == one.entry_points()
+    assert site({**more, "b-1.dist-info/entry_points.txt": "[x]\n"}, "3").entry_points() != (
+        one.entry_points()
+    )
+    seen = one.seen(["a-1.dist-info/entry_points.txt"], shown=["entry_points.txt"])
+    assert seen == {"entry_points.txt": one.entry_points()}
 
 
 def test_the_set_is_of_names_and_versions(site: Callable[..., Site]) -> None:
