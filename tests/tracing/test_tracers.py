@@ -339,3 +339,57 @@ def test_no_signal_is_lost_while_a_command_begins(root: Path, tracer: str) -> No
         executor.cancel("s")
         codes.append(executor.run_to_end().exit_code)
     assert not {0, -signal.SIGKILL} & set(codes), "it took the second one"
+
+
+@BOTH
+def test_files_that_were_opened_among_packages(root: Path, tracer: str) -> None:
+    """Files alone; of metadata also what is not there; and the directory itself, if it was."""
+    site = root / "lib/python3.11/site-packages"
+    for name in ("one/two/x.py", "in/site-packages/y.py", "one-1.dist-info/METADATA"):
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text("")
+    (site / "linked").symlink_to("one")
+    (root / "to").symlink_to(site)
+    text = f"""
+import os
+for name in ("one/two/x.py", "linked/../one/two/x.py", "in/site-packages/y.py", "gone.py",
+             "one-1.dist-info/METADATA", "one-1.dist-info/entry_points.txt", "../other.py"):
+    try: open({str(site)!r} + "/" + name).close()
+    except OSError: pass
+os.listdir("to")
+os.listdir("to/one")
+"""
+    seen = python(root, text, tracer, "-S").trace
+    here = os.path.realpath(site)
+    assert sorted(seen.packages) == [
+        (here, ""),
+        (here, "one-1.dist-info/METADATA"),
+        (here, "one-1.dist-info/entry_points.txt"),
+        (here, "one/two/x.py"),
+        (f"{here}/in/site-packages", "y.py"),
+    ]
+    assert not [path for path in seen.paths if path.startswith(f"{here}/")]
+
+
+@BOTH
+def test_a_package_that_is_a_link_to_what_lies_elsewhere(
+    root: Path, tmp_path: Path, tracer: str
+) -> None:
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    for name, where in (("kept.py", tmp_path), ("own.py", root)):
+        (where / name).write_text("")
+        (site / name).symlink_to(where / name)
+    text = f"[open({str(site)!r} + '/' + name).close() for name in ('kept.py', 'own.py')]"
+    seen = python(root, text, tracer, "-S").trace
+    assert seen.packages == ((os.path.realpath(site), "kept.py"),)
+    assert seen.paths[os.path.realpath(root / "own.py")] & flags.READ
+
+
+@BOTH
+def test_a_program_is_named_by_its_whole_path(root: Path, tracer: str) -> None:
+    (root / "sub/tool").symlink_to("/bin/true")
+    text = "import os, subprocess as s\nos.chdir('sub')\ns.run(['./tool'], check=True)"
+    seen = python(root, text, tracer)
+    names = {os.path.normpath(name) for name, _ in seen.trace.programs}
+    assert os.path.realpath(root / "sub") + "/tool" in names

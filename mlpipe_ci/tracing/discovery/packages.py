@@ -34,6 +34,8 @@ OF_MAKERS = {
 install anything."""
 INSTALLERS = frozenset({"pip", "setuptools", "wheel", "uv"})
 """Which of them there are depends on who made the environment; what they offer is for builds."""
+OF_EDITABLE = "__editable__"
+"""What setuptools begins the name of a module with that leads to the sources; it has a version."""
 OF_SYSTEM = ("/usr/lib/", "/usr/lib64/", "/lib/", "/lib64/")
 """Where the packages of the system lie, whose versions say all."""
 MARKS = ("pyvenv.cfg", "conda-meta")
@@ -63,6 +65,7 @@ class Site:
         self._names = {entry: name for name, entry in self._entries.items()}
         self._summaries: dict[str, record.Summary | None] = {}
         self._files: dict[str, frozenset[str]] = {}
+        self._kinds: dict[str, str] = {}
 
     def asked(self, paths: Iterable[str]) -> dict[str, set[str]]:
         """Names of the distributions of which each kind of metadata was opened or missed."""
@@ -142,7 +145,7 @@ class Site:
         """The set of distributions; of one that was built here the version does not count."""
         found = []
         for name, version in sorted(self._versions.items()):
-            ours = record.kind_of(self._info(name)) in {LOCAL, EDITABLE}
+            ours = self._kind(name) in {LOCAL, EDITABLE}
             found.append(name if ours else f"{name}=={version}")
         return SET + blake3("\n".join(found).encode()).hexdigest()[: record.SHORT]
 
@@ -155,10 +158,19 @@ class Site:
         return SET + hasher.hexdigest()[: record.SHORT]
 
     def found(self, wanted: str) -> str:
-        """Which of these modules (words) are here, and which files that Python starts with."""
+        """Which of these modules (words) are here, and which files that Python starts with.
+
+        An editable installation is here by its name alone: what leads to its sources names a place.
+        """
         names = CUSTOM.union(wanted.split())
-        here = [name for name in self._listed if _is_read_at_start(name) or _is_one(name, names)]
-        return f"{FOUND}{'/'.join(here)}|{wanted}"
+        starts = [name for name in self._listed if name.endswith(".pth") and name not in OF_MAKERS]
+        here = [name for name in self._listed if _is_one(name, names)]
+        for name in self._entries if starts else ():
+            if self._kind(name) == EDITABLE and (summary := self._summary(name)):
+                starts = [one for one in starts if one not in summary.tops]
+                tops = {name.replace("-", "_"), *_lines(f"{self._info(name)}/top_level.txt")}
+                here += [f"{top}@" for top in tops & names]
+        return f"{FOUND}{'/'.join(sorted({*here, *starts}))}|{wanted}"
 
     def content(self, path: str) -> str:
         """The digest of a file; in a `.pth`, directories are spelled from their anchors."""
@@ -191,6 +203,11 @@ class Site:
     def _info(self, name: str) -> str:
         return f"{self.path}/{self._entries[name]}"
 
+    def _kind(self, name: str) -> str:
+        if name not in self._kinds:
+            self._kinds[name] = record.kind_of(self._info(name))
+        return self._kinds[name]
+
     def _source(self, path: str) -> str:
         source = source_of(path)
         return source if source and os.path.exists(f"{self.path}/{source}") else path
@@ -212,7 +229,9 @@ class Site:
         tops = frozenset(summary.tops)
         likely = {path for path in code if path.partition("/")[0] in tops}
         if likely and name not in self._files:
-            self._files[name] = record.files(f"{self._info(name)}/{RECORD}")
+            self._files[name] = frozenset()
+            with suppress(OSError, ValueError):
+                self._files[name] = record.files(f"{self._info(name)}/{RECORD}")
         return likely & self._files[name] if likely else likely
 
     def _own_by_name(self, name: str, code: set[str]) -> set[str]:
@@ -232,15 +251,9 @@ class Site:
 
 def modules_of(paths: Iterable[str]) -> set[str]:
     """Names of the modules and packages at the top of a `site-packages`, of files opened in it."""
-    tops = {(source_of(path) or path).partition("/")[0] for path in paths}
-    return {top.partition(".")[0] for top in tops if not INFO.fullmatch(top)} - {
-        name.partition(".")[0] for name in OF_MAKERS
-    }
-
-
-def _is_read_at_start(name: str) -> bool:
-    """True for a `.pth`; those of editable installations name a version, and sources count."""
-    return name.endswith(".pth") and name not in OF_MAKERS and not name.startswith("__editable__")
+    tops = {(source_of(path) or path).partition("/")[0] for path in paths} - OF_MAKERS.keys()
+    modules = {top for top in tops if MODULE.fullmatch(top) and not top.startswith(OF_EDITABLE)}
+    return {top.partition(".")[0] for top in modules}
 
 
 def _is_one(name: str, wanted: frozenset[str]) -> bool:

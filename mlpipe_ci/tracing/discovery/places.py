@@ -41,7 +41,7 @@ class Places:
     def spelled(self, path: str) -> str:
         """A path from its anchor."""
         for mark, at in self._anchors:
-            if path.startswith(at):
+            if f"{path}/".startswith(at):
                 return mark + path[len(at) :]
         return path
 

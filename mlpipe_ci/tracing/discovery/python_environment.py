@@ -5,6 +5,7 @@ the interpreter itself. Metadata: https://packaging.python.org/en/latest/specifi
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -31,6 +32,10 @@ from mlpipe_ci.tracing.discovery.places import Places
 PREFIX = "dist:"
 INTERPRETER = "Python"
 MODULES = (".py", ".so", ".pyc")
+OF_PYTHON = re.compile(r"/lib(?:64)?/python\d\.\d+t?/")
+"""In the path of Python's own modules, which come before all packages."""
+LISTS_ALL = "pkg_resources/"
+"""A package that knows all distributions by the names of their metadata, as soon as it is used."""
 
 
 class PythonEnvironment:
@@ -130,7 +135,9 @@ class PythonEnvironment:
             for kind, names in self._site(path).asked(below).items():
                 asked.setdefault(kind, set()).update(names)
         found = {path: self._site(path).shown(asked) for path in opened}
-        anywhere = set().union(*found.values())
+        anywhere: set[str] = set().union(*found.values())
+        if any(one.startswith(LISTS_ALL) for below in opened.values() for one in below):
+            return {path: kinds | {ALL} for path, kinds in found.items()}
         return {p: anywhere if self._site(p).is_empty else kinds for p, kinds in found.items()}
 
     def _programs(self, trace: Trace) -> dict[str, list[str]]:
@@ -162,7 +169,7 @@ def _wanted(trace: Trace, opened: Mapping[str, set[str]], modules: str) -> str:
     found |= set() if "*" in modules else set(modules.split())
     for path, flag in trace.paths.items():
         source = source_of(path) or path
-        if flag & READ and source.endswith(MODULES):
+        if flag & READ and source.endswith(MODULES) and not OF_PYTHON.search(source):
             folder, _, name = source.rpartition("/")
             found.add(os.path.basename(folder) if name.startswith("__init__.") else name)
     names = {name.partition(".")[0] for name in found}

@@ -6,7 +6,7 @@ https://packaging.python.org/en/latest/specifications/recording-installed-packag
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -46,10 +46,10 @@ class Summary:
 
 
 def summary(path: str) -> str:
-    """The summary of the RECORD at this path, as `decoded` reads it. Raises OSError."""
+    """The summary of the RECORD at this path, as `decoded` reads it. Raises OSError, ValueError."""
     info = os.path.dirname(path)
     kind, entry = kind_of(info), os.path.basename(info)
-    rows = list(_read(path))
+    rows = _read(path)
     whole, files = _kept(rows, entry, kind, os.path.dirname(info))
     scripts = {name for row, _ in rows if (name := _program(row))}
     return json.dumps(
@@ -71,7 +71,7 @@ def decoded(text: str) -> Summary:
 
 
 def files(path: str) -> frozenset[str]:
-    """The files of a RECORD that lie in the `site-packages` directory. Raises OSError."""
+    """The files of a RECORD in the `site-packages` directory. Raises OSError, ValueError."""
     return frozenset(row for row, _ in _read(path) if _is_inside(row))
 
 
@@ -87,20 +87,22 @@ def kind_of(info: str) -> str:
     return LOCAL if directory is not None or "vcs_info" in found else WHEEL
 
 
-def _read(path: str) -> Iterator[tuple[str, str]]:
-    """Path and hash of each row."""
-    rows: Iterable[list[str]]
+def _read(path: str) -> list[tuple[str, str]]:
+    """Path and hash of each row. Raises OSError, ValueError."""
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         text = file.read()
-    if '"' not in text:
-        rows = (line.split(",") for line in text.splitlines())
-    else:
-        import csv  # noqa: PLC0415 - for who has a comma in a name
+    rows = [line.split(",") for line in text.splitlines()] if '"' not in text else _quoted(text)
+    return [(row[0], row[1] if len(row) > 1 else "") for row in rows if row and row[0]]
 
-        rows = csv.reader(text.splitlines())
-    for row in rows:
-        if row and row[0]:
-            yield row[0], row[1] if len(row) > 1 else ""
+
+def _quoted(text: str) -> list[list[str]]:
+    """Rows of which some have a comma in a name."""
+    import csv  # noqa: PLC0415 - hardly ever needed
+
+    try:
+        return list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
 
 
 def _is_inside(row: str) -> bool:

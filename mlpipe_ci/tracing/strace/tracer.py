@@ -211,8 +211,8 @@ class _Reader:
             found = plain(opened) if opened else path
             self._opened(int(process), found, paths[0], text, call)
         elif failed:
-            if call in OPENS and error in MISSING:
-                self._of_package(path, is_file=False)
+            if call in OPENS and self._of_package(path, is_file=False):
+                return
             counts = self._counts(path) and call not in {"execve", "execveat"}
             if counts and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
                 seen.saw(path, NOT_FOUND if error in MISSING else FOUND)

@@ -98,10 +98,21 @@ def test_modules_that_are_wanted_and_files_that_python_starts_with(
     site: Callable[..., Site],
 ) -> None:
     names = ("tiny/x.py", "fast.cpython-311-x86_64-linux-gnu.so", "one.py", "other.py", "two.txt")
-    more = ("one-1.0.dist-info/x", "tiny.libs/x", "s.pth", "sitecustomize.py", "__editable__.a.pth")
+    more = ("one-1.0.dist-info/x", "tiny.libs/x", "s.pth", "sitecustomize.py")
     found = site(dict.fromkeys((*names, *more), ""))
     here = f"fast{names[1].removeprefix('fast')}/one.py/s.pth/sitecustomize.py/tiny"
     assert found.found("fast one tiny two") == f"found:{here}|fast one tiny two"
+
+
+def test_an_editable_installation_is_here_by_its_name(site: Callable[..., Site]) -> None:
+    files = wheel("my_churn", "1", "_editable_my_churn.pth")
+    info = "my_churn-1.dist-info"
+    files[f"{info}/direct_url.json"] = '{"dir_info": {"editable": true}}'
+    files[f"{info}/top_level.txt"] = "churn\n"
+    found = site(files)
+    assert found.found("other") == "found:|other"
+    assert found.found("churn other") == "found:churn@|churn other"
+    assert found.seen(["_editable_my_churn.pth"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -165,4 +176,5 @@ def test_a_damaged_record(site: Callable[..., Site], text: str) -> None:
 
 def test_modules_of_files() -> None:
     paths = ["a/b.py", "__pycache__/c.cpython-311.pyc", "d.so", "e-1.dist-info/RECORD"]
-    assert modules_of([*paths, "_distutils_hack/override.py"]) == {"a", "c", "d"}
+    others = ["_distutils_hack/override.py", "x.pth", "__editable___y_1_finder.py"]
+    assert modules_of([*paths, *others]) == {"a", "c", "d"}

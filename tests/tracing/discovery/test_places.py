@@ -69,6 +69,13 @@ def test_names(machine: Path, named: str, interpreter: str, site: str) -> None:
     assert here.directory(found) == str(prefix / SITE)
 
 
+def test_the_anchors_themselves(machine: Path) -> None:
+    spelled = places(machine).spelled
+    paths = ("repo", "repo/lib", "repository", "home")
+    found = [spelled(f"{machine}/{path}").replace(str(machine), "") for path in paths]
+    assert found == ["./", "./lib", "/repository", "~/"]
+
+
 def test_packages_of_the_interpreter_below(machine: Path) -> None:
     below = str(machine / "base" / SITE)
     assert places(machine).site(below, ["python"]) == f"python/base/{SITE}"

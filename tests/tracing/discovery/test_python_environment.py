@@ -53,6 +53,14 @@ def test_modules_of_the_repository_may_be_hidden(venv: Environment) -> None:
     assert "found:|churn own" in found.values()
 
 
+def test_pkg_resources_knows_all_distributions(venv: Environment) -> None:
+    """It has their names and versions from the names of the metadata, and opens none."""
+    (venv.site / "pkg_resources").mkdir()
+    (venv.site / "pkg_resources/__init__.py").write_text("")
+    found = by_path(looked_up(venv).loaded(trace(venv, "pkg_resources/__init__.py")))
+    assert [path for path in found if path.endswith(":*")]
+
+
 def test_nothing_is_read_twice_until_a_command_has_run(venv: Environment, tmp_path: Path) -> None:
     asked: list[str] = []
 
