@@ -4,12 +4,12 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.tracing.discovery.packages import (
     ABSENT,
     ALL,
-    ENTRY_POINTS,
     FOUND,
     LOOKED_FOR,
     LOOSE,
     VERSION,
 )
+from mlpipe_ci.tracing.discovery.record import ENTRY_POINTS
 
 
 def describe_package(before: Input, now: Input) -> str:

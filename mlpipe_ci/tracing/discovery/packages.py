@@ -14,13 +14,20 @@ from blake3 import blake3
 
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import source_of
-from mlpipe_ci.tracing.discovery.record import EDITABLE, LOCAL, METADATA, RECORD, WHEEL
+from mlpipe_ci.tracing.discovery.record import (
+    EDITABLE,
+    ENTRY_POINTS,
+    LOCAL,
+    METADATA,
+    RECORD,
+    WHEEL,
+)
 
 ABSENT, VERSION, FILES, BYTES, SET, FOUND = (
     *("absent", "version:", "files:", "bytes:"),
     *("set:", "found:"),
 )
-ALL, LOOKED_FOR, LOOSE, ENTRY_POINTS = "*", "?", "./", "entry_points.txt"
+ALL, LOOKED_FOR, LOOSE = "*", "?", "./"
 INFO = re.compile(
     r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py\d[^-]*)?(?:-[^-]*)?\.(?:dist-info|egg-info)"
 )
@@ -110,17 +117,18 @@ class Site:
         loose = code.difference(*owned.values())
         if ENTRY_POINTS in shown:
             asked.pop(ENTRY_POINTS, None)
-        used = {name for names in asked.values() for name in names}
+        used = asked.pop(ENTRY_POINTS, set())
+        described = {name for names in asked.values() for name in names}
         for program in programs:
             brought = self._with_program(os.path.basename(program))
             used |= brought
             loose |= {program} if self._is_environment and not brought else set()
         found: dict[str, str] = {}
-        for name in sorted(used.union(owned)):
+        for name in sorted(used.union(described, owned)):
             summary = self._summary(name)
             if summary is None:
                 loose |= owned.get(name, set())
-            if not summary or summary.kind == WHEEL or name in asked.get(METADATA[0], ()):
+            if not summary or summary.kind == WHEEL or name in described:
                 found[name] = self.digest(name)
             elif summary.kind == LOCAL or name in used:
                 found[name] = self.digest(name, versioned=False)

@@ -19,7 +19,6 @@ from mlpipe_ci.tracing.discovery.interpreter import PYTHON, version_of
 from mlpipe_ci.tracing.discovery.packages import (
     ABSENT,
     ALL,
-    ENTRY_POINTS,
     FILES,
     LOOKED_FOR,
     LOOSE,
@@ -28,6 +27,7 @@ from mlpipe_ci.tracing.discovery.packages import (
     modules_of,
 )
 from mlpipe_ci.tracing.discovery.places import Places
+from mlpipe_ci.tracing.discovery.record import ENTRY_POINTS
 
 PREFIX = "dist:"
 INTERPRETER = "Python"
