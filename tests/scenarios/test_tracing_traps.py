@@ -142,6 +142,20 @@ def test_what_lies_outside_is_seen(repo: Repo, tmp_path: Path) -> None:
     assert ran(repo) == ["s0"]
 
 
+@pytest.mark.parametrize("first", ["nothing", "data"])
+@pytest.mark.parametrize("command", ["readlink link", "readlink link; cat link || true"])
+def test_a_link_that_leads_elsewhere_is_seen(repo: Repo, command: str, first: str) -> None:
+    plant(repo, f"{{ {command}; }} > out", data_in_a="1", other_in_a="1")
+    link = repo.root / "link"
+    link.symlink_to(first)
+    assert ran(repo) == ["s0"]
+    link.unlink()
+    link.symlink_to("other" if first == "data" else "nowhere")
+    assert ran(repo) == ["s0"]
+    assert repo.read("out") == f"{link.readlink()}\n"
+    assert ran(repo) == []
+
+
 def test_what_changes_while_it_runs_is_not_taken_for_seen(repo: Repo) -> None:
     plant(repo, "ls data > out; sleep 0.5")
     repo.write({"data/a": "1"})

@@ -282,7 +282,7 @@ class InputDiscovery:
                     yield Input(path=path, digest=ABSENT)
             elif path in covered or path in inner or flag & (OWN | APPENDED):
                 continue
-            elif flag & STATED and os.path.isfile(self._at(path)):
+            elif flag & STATED and self._has_content(path):
                 yield self._content(path)
             elif flag & FOUND:
                 yield Input(path=path, digest=self._checker.kind(path, self._index))
@@ -381,6 +381,11 @@ class InputDiscovery:
     def _is_told(self, path: str) -> bool:
         """True if the step declares to read or to write it, or says that it does not count."""
         return self._is_output(path) or self._is_declared(path)
+
+    def _has_content(self, path: str) -> bool:
+        """True for a file, and for a link wherever it leads: that is what `readlink` tells."""
+        whole = self._at(path)
+        return os.path.islink(whole) or os.path.isfile(whole)
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
