@@ -1,0 +1,80 @@
+"""Random histories of a desk, held against what a fresh clone with an empty cache gives.
+
+After each round of edits a run leaves the same bytes in each path as in that clone; the same run
+again does nothing; and a fresh clone with the cache of the desk ends with the same bytes.
+"""
+
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.random_cases import cases
+from tests.support.random_history import THEMES, Desk, History, compared, histories, tree
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+SLACK = 0.12
+"""Seconds: what was written just before a run might have been written in it."""
+
+
+def check(desk: Desk, *, refusals: bool) -> None:
+    """Run, run again, and run in clones."""
+    desk.commit()
+    shutil.rmtree(desk.top / "cold-cache", ignore_errors=True)
+    desk.make_clone(desk.root, desk.top / "cold")
+    wanted = desk.run(desk.top / "cold", "cold-cache", MLPIPE_TRACER="off")
+    fresh = tree(desk.top / "cold")
+    time.sleep(SLACK)
+    first = desk.run(desk.root)
+    assert first.code == wanted.code, f"another exit code at the desk: {first.text}"
+    if first.code:
+        return
+    wrong = compared(desk, tree(desk.root), fresh)
+    assert not wrong, f"stale at the desk: {wrong}\n{first.text}"
+    assert refusals or not first.refused, f"not stored: {first.notes}"
+    again = desk.run(desk.root)
+    assert first.refused or "succeeded" not in again.statuses, f"run again: {again.text}"
+    wrong = compared(desk, tree(desk.root), fresh)
+    assert not wrong, f"stale at the desk, after a run that had nothing to do: {wrong}"
+    desk.make_clone(desk.root, desk.top / "warm")
+    warm = desk.run(desk.top / "warm")
+    wrong = compared(desk, tree(desk.top / "warm"), fresh)
+    assert not wrong, f"stale in a clone with the cache: {wrong}\n{warm.text}"
+    assert "damage" not in warm.text, warm.text
+
+
+def nobody_reads(desk: Desk) -> None:
+    """A new file at the root that no step asks for runs nothing."""
+    looks = [deed for deeds in desk.programs().values() for deed in deeds]
+    if not any(deed.startswith("names .") for deed in looks):
+        (desk.root / "NOBODY.md").write_text("nobody reads this\n")
+        ran = desk.run(desk.root)
+        assert "succeeded" not in ran.statuses, f"run for a file that nobody reads: {ran.text}"
+
+
+def play(top: Path, history: History, *, refusals: bool) -> None:
+    """Edit, run, compare; from one state to the next."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLPIPE_TRACER", "notify")
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
+        desk = Desk(top, history.steps)
+        check(desk, refusals=refusals)
+        for changes in history.rounds:
+            for change in changes:
+                desk.edit(change)
+            check(desk, refusals=refusals)
+        nobody_reads(desk)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@cases(4)
+@given(data=st.data())
+def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
+    history = data.draw(histories(theme))
+    with tempfile.TemporaryDirectory() as folder:
+        play(Path(folder), history, refusals=THEMES[theme].refusals)
