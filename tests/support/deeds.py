@@ -137,6 +137,14 @@ def write(path: str) -> None:
         file.write(text())
 
 
+def later(path: str) -> None:
+    """Write a file that is younger than those before it, whatever the clock of files can tell."""
+    import time  # noqa: PLC0415
+
+    time.sleep(0.02)
+    write(path)
+
+
 def replace(path: str) -> None:
     """Write a file beside it, and move that there."""
     write(f"{path}.new")
@@ -145,7 +153,7 @@ def replace(path: str) -> None:
 
 def fill(path: str) -> None:
     """Open without emptying, look, then put something else in, as databases do."""
-    file = os.open(above(path), CREATE)
+    file = os.open(above(path), CREATE, 0o666)
     os.read(file, 1 << 16)
     os.lseek(file, 0, os.SEEK_SET)
     os.write(file, text())
@@ -162,7 +170,7 @@ def update(path: str) -> None:
 
 def insert(path: str) -> None:
     """Add to what is there, after a look at it."""
-    file = os.open(above(path), CREATE)
+    file = os.open(above(path), CREATE, 0o666)
     os.read(file, 1 << 16)
     os.write(file, text())
     os.close(file)
@@ -212,7 +220,7 @@ LOOKS: tuple[Callable[..., str], ...] = (
     *(variable, hour, module, version, processes, probe, fails),
 )
 WRITES: tuple[Callable[..., None], ...] = (
-    *(write, replace, fill, update, insert, append),
+    *(write, later, replace, fill, update, insert, append),
     *(keep, private, mode, link, remove),
 )
 

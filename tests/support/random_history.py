@@ -113,7 +113,7 @@ THEMES = {
     ),
     "times": Theme(
         ("newer out/x{earlier} out/y{earlier}", "newer out/y{earlier} out/s{earlier}.txt"),
-        ("write out/x{me}", "write out/y{me}"),
+        ("later out/x{me}", "later out/y{me}"),
         ("aged", "aged", "copied", "touch", "lost", "lost all"),
     ),
     "logs": Theme(
@@ -167,14 +167,15 @@ def _programs(draw: st.DrawFn, me: int, theme: Theme) -> tuple[str, ...]:
 
 
 @st.composite
-def histories(draw: st.DrawFn, name: str) -> History:
-    """A history of a theme."""
+def histories(draw: st.DrawFn, name: str, *, declared: bool | None = None) -> History:
+    """A history of a theme; `declared`: whether its steps declare something, None for any."""
     theme = THEMES[name]
+    states = st.booleans() if declared is None else st.just(declared)
     steps = []
     for me in range(draw(st.integers(1, 3))):
         first = draw(_programs(me, theme))
         other = draw(_programs(me, theme)) if "program" in theme.edits else first
-        steps.append(RandomStep((first, other), draw(st.booleans())))
+        steps.append(RandomStep((first, other), draw(states)))
     kinds = st.sampled_from((*COMMON_EDITS, *theme.edits, *theme.edits))
     edit = st.tuples(kinds, st.integers(0, 5), st.integers(0, 5))
     rounds = draw(st.lists(st.lists(edit, min_size=1, max_size=2), min_size=1, max_size=4))
