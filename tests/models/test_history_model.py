@@ -16,32 +16,64 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.random_cases import cases
-from tests.support.random_history import THEMES, Desk, History, compared, histories, tree
+from tests.support.random_history import (
+    LOOKING,
+    THEMES,
+    Desk,
+    History,
+    RandomStep,
+    Theme,
+    compared,
+    histories,
+    lost_of_histories,
+    tree,
+    words,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
 OPEN = frozenset(THEMES)
 """Themes of which some histories still end wrongly: `tests/scenarios/test_never_stale.py`."""
+KEEP = pytest.mark.random("add its theme and its history to KEPT")
+KEPT = [
+    pytest.param(
+        "names of tools",
+        History(
+            steps=(
+                RandomStep((("there in/gen1", "write out/s0.txt"),) * 2, declared=False),
+                RandomStep((("write in/gen1", "write out/s1.txt"),) * 2, declared=False),
+                RandomStep((("names .cache", "write .cache/2", "write out/s2.txt"),) * 2, False),
+            ),
+            rounds=((("lost", 0, 0),),),
+        ),
+        marks=pytest.mark.xfail(reason="what was made since is no news", strict=True),
+        id="looked for, made by a later step",
+    ),
+]
+MODULES = frozenset({"tiny", "loose", "outer"})
 SLACK = 0.12
 """Seconds: what was written just before a run might have been written in it."""
 
 
-def check(desk: Desk, *, refusals: bool) -> None:
+def check(desk: Desk, theme: Theme) -> None:
     """Run, run again, and run in clones."""
     desk.commit()
     shutil.rmtree(desk.top / "cold-cache", ignore_errors=True)
     desk.make_clone(desk.root, desk.top / "cold")
     wanted = desk.run(desk.top / "cold", "cold-cache", MLPIPE_TRACER="off")
-    fresh = tree(desk.top / "cold")
+    fresh, before = tree(desk.top / "cold"), tree(desk.root)
     time.sleep(SLACK)
     first = desk.run(desk.root)
     assert first.code == wanted.code, f"another exit code at the desk: {first.text}"
-    if first.code:
+    if first.code or (theme.leftovers and any(first.refused)):
         return
     wrong = compared(desk, tree(desk.root), fresh)
     assert not wrong, f"stale at the desk: {wrong}\n{first.text}"
-    assert refusals or not first.refused, f"not stored: {first.notes}"
+    lost = lost_of_histories(desk, before, first, fresh)
+    assert not lost, f"a history lost {lost}\n{first.text}"
+    assert theme.refusals or not any(first.refused), f"not stored: {first.text}"
     again = desk.run(desk.root)
-    assert first.refused or "succeeded" not in again.statuses, f"run again: {again.text}"
+    for number, command in enumerate(again.commands):
+        assert not command or any(first.refused[: number + 1]), f"run again: {again.text}"
     wrong = compared(desk, tree(desk.root), fresh)
     assert not wrong, f"stale at the desk, after a run that had nothing to do: {wrong}"
     desk.make_clone(desk.root, desk.top / "warm")
@@ -52,26 +84,27 @@ def check(desk: Desk, *, refusals: bool) -> None:
 
 
 def nobody_reads(desk: Desk) -> None:
-    """A new file at the root that no step asks for runs nothing."""
-    looks = [deed for deeds in desk.programs().values() for deed in deeds]
-    if not any(deed.startswith("names .") for deed in looks):
+    """A new file at the root, of which no step has asked for a name, runs nothing."""
+    looks = {word for deeds in desk.programs().values() for word in words(deeds, LOOKING)}
+    if all("/" in word or word in MODULES for word in looks):
         (desk.root / "NOBODY.md").write_text("nobody reads this\n")
         ran = desk.run(desk.root)
-        assert "succeeded" not in ran.statuses, f"run for a file that nobody reads: {ran.text}"
+        assert not any(ran.commands), f"run for a file that nobody reads: {ran.text}"
 
 
-def play(top: Path, history: History, *, refusals: bool) -> None:
+def play(top: Path, history: History, theme: Theme) -> None:
     """Edit, run, compare; from one state to the next."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLPIPE_TRACER", "notify")
         patch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
         desk = Desk(top, history.steps)
-        check(desk, refusals=refusals)
+        check(desk, theme)
         for changes in history.rounds:
             for change in changes:
                 desk.edit(change)
-            check(desk, refusals=refusals)
-        nobody_reads(desk)
+            check(desk, theme)
+        if not theme.refusals:
+            nobody_reads(desk)
 
 
 def themes() -> list[Any]:
@@ -80,15 +113,22 @@ def themes() -> list[Any]:
     return [pytest.param(one, marks=[mark] if one in OPEN else []) for one in THEMES]
 
 
+@pytest.mark.parametrize(("theme", "history"), KEPT)
+def test_a_history_that_was_wrong_once(theme: str, history: History, tmp_path: Path) -> None:
+    play(tmp_path, history, THEMES[theme])
+
+
+@KEEP
 @pytest.mark.parametrize("theme", themes())
 @cases(4)
 @given(data=st.data())
 def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
     history = data.draw(histories(theme))
     with tempfile.TemporaryDirectory() as folder:
-        play(Path(folder), history, refusals=THEMES[theme].refusals)
+        play(Path(folder), history, THEMES[theme])
 
 
+@KEEP
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", themes())
 @cases(60)
@@ -96,4 +136,4 @@ def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
 def test_many_desks_are_as_fresh_clones(theme: str, data: st.DataObject) -> None:
     history = data.draw(histories(theme))
     with tempfile.TemporaryDirectory() as folder:
-        play(Path(folder), history, refusals=THEMES[theme].refusals)
+        play(Path(folder), history, THEMES[theme])

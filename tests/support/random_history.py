@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
+from tests.support.deeds import LOOKS, WRITES
 from tests.support.random_repo import call
 from tests.support.repository import ROOT
 
@@ -50,13 +51,15 @@ class Theme:
     """Deeds that look, deeds that write, and edits, beside those that each history may have.
 
     `{me}` is the number of the step, `{earlier}` one of an earlier step, `{source}` a file of git.
-    `refusals`: there may be good reasons not to store a result.
+    `refusals`: there may be good reasons not to store a result. `leftovers`: what a failed run has
+    left may be used by the next one, which then says that its result is not stored.
     """
 
     looks: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     edits: tuple[str, ...] = ()
     refusals: bool = False
+    leftovers: bool = False
 
 
 THEMES = {
@@ -69,6 +72,7 @@ THEMES = {
         ("read out/{earlier}.db", "read out/s{earlier}.txt"),
         ("write out/{me}.db", "insert out/{earlier}.db", "append out/{earlier}.db"),
         ("program", "branch", "lost"),
+        refusals=True,
     ),
     "names of tools": Theme(
         ("read .coverage", "read .cache/{earlier}", "names .cache", "there in/gen{earlier}"),
@@ -79,6 +83,7 @@ THEMES = {
         ("names .", "names . .txt", "names in", "names out", "walk in", "there gen{me}.txt"),
         ("write gen{me}.txt", "write in/gen{me}.txt", "replace out/more{me}.txt"),
         ("program", "new", "new", "lost", "branch"),
+        refusals=True,
     ),
     "environments": Theme(
         ("module tiny", "module loose", "module outer", "version tiny"),
@@ -119,7 +124,7 @@ THEMES = {
     "logs": Theme(
         ("read logs/{earlier}.log", "read logs/all.log"),
         ("append logs/{me}.log", "append logs/all.log"),
-        ("program", "branch", "lost"),
+        ("branch", "lost"),
     ),
     "histories": Theme(
         ("read out/s{earlier}.txt",), ("keep runs{me}", "keep runs{me}"), ("program", "branch")
@@ -129,8 +134,12 @@ THEMES = {
         ("fails broken", "fails broken", "names out", "names in"),
         ("write out/more{me}.txt", "fill out/{me}.db", "write in/gen{me}"),
         ("broken", "broken", "program", "branch"),
+        refusals=True,
+        leftovers=True,
     ),
 }
+ADDING, WRITING = frozenset({"append"}), frozenset({one.__name__ for one in WRITES} - {"append"})
+LOOKING = frozenset({one.__name__ for one in LOOKS})
 COMMON_LOOKS = ("read {source}", "read out/s{earlier}.txt", "there {source}")
 COMMON_EDITS = ("write", "write", "delete", "clone")
 
@@ -193,17 +202,14 @@ class Shape:
 
 @dataclass(frozen=True)
 class Ran:
-    """A run: its exit code, the status and the notes of each step, and what it showed."""
+    """A run: its exit code, for each step whether its command ran and whether it was said that its
+    result is not stored, and what the run showed.
+    """
 
     code: int
-    statuses: tuple[str, ...]
-    notes: tuple[str, ...]
+    commands: tuple[bool, ...]
+    refused: tuple[bool, ...]
     text: str = field(repr=False)
-
-    @property
-    def refused(self) -> bool:
-        """True if it said that a result was not stored."""
-        return "not stored" in " ".join(self.notes)
 
 
 @dataclass
@@ -298,29 +304,40 @@ class Desk:
         getattr(self, f"_{word}")(one, other)
 
     def _source(self, one: int) -> Path:
-        path = self.root / SOURCES[one % len(SOURCES)]
+        return self.root / SOURCES[one % len(SOURCES)]
+
+    def _put(self, path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path
+        path.write_text(text)
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file, and directories in which nothing is left: git has none of them."""
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self.root or (folder.exists() and any(folder.iterdir())):
+                break
+            if folder.exists():
+                folder.rmdir()
 
     def _write(self, one: int, other: int) -> None:
-        self._source(one).write_text(CONTENTS[other % len(CONTENTS)])
+        self._put(self._source(one), CONTENTS[other % len(CONTENTS)])
 
     def _delete(self, one: int, other: int) -> None:
-        self._source(one).unlink(missing_ok=True)
+        self._remove(self._source(one))
 
     def _aged(self, one: int, other: int) -> None:
         """Another file of the same size and the same time is moved there, as by `mv` or rsync."""
         path = self._source(one)
         before = path.stat().st_mtime_ns if path.exists() else OLD * 10**9
-        fresh = self.root / "fresh"
-        fresh.write_text(f"{other}\n")
+        fresh = path.with_name("fresh")
+        self._put(fresh, f"{other}\n")
         os.utime(fresh, ns=(before, before))
         fresh.replace(path)
 
     def _copied(self, one: int, other: int) -> None:
         """Another file is copied there with its time, which is old, as by `cp -p`."""
         path = self._source(one)
-        path.write_text(f"{other}\n")
+        self._put(path, f"{other}\n")
         os.utime(path, (OLD + other, OLD + other))
 
     def _touch(self, one: int, other: int) -> None:
@@ -333,8 +350,7 @@ class Desk:
 
     def _new(self, one: int, other: int) -> None:
         folder = self.root / ("in", "in/deep", ".", "more")[one % 4]
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"new{other % 3}.txt").write_text("new\n")
+        self._put(folder / f"new{other % 3}.txt", "new\n")
 
     def _nobody(self, one: int, other: int) -> None:
         (self.root / f"NOTES{one}.md").write_text("nobody reads this\n")
@@ -347,7 +363,7 @@ class Desk:
         """A file that a step wrote is lost."""
         found = [path for path in sorted((self.root / "out").rglob("*")) if not path.is_dir()]
         if found:
-            found[one % len(found)].unlink()
+            self._remove(found[one % len(found)])
 
     def _lost_all(self, one: int, other: int) -> None:
         shutil.rmtree(self.root / "out", ignore_errors=True)
@@ -442,8 +458,9 @@ class Desk:
         with self.environment(MLPIPE_CACHE_DIR=str(self.top / cache), **env):
             code, out, err = call(root, "run")
         steps = json.loads(out)["steps"] if out.startswith("{") else []
-        notes = tuple(note for step in steps for note in step["notes"])
-        return Ran(code, tuple(step["status"] for step in steps), notes, err)
+        commands = tuple(step["status"] == "succeeded" for step in steps)
+        refused = tuple("not stored" in " ".join(step["notes"]) for step in steps)
+        return Ran(code, commands, refused, err)
 
 
 def tree(root: Path) -> dict[str, str]:
@@ -462,17 +479,47 @@ def tree(root: Path) -> dict[str, str]:
     return found
 
 
+def words(deeds: tuple[str, ...], kinds: frozenset[str]) -> set[str]:
+    """What the deeds of some kinds name."""
+    return {word for deed in deeds if deed.split()[0] in kinds for word in deed.split()[1:]}
+
+
+def logs_of(desk: Desk) -> frozenset[str]:
+    """Files that steps only ever add to, and that no step surely looks at: they are nobody's."""
+    programs = [program for step in desk.steps for program in step.programs]
+    added = {word for program in programs for word in words(program, ADDING)}
+    written = {word for program in programs for word in words(program, WRITING)}
+    seen = {
+        word
+        for step in desk.steps
+        for word in words(step.programs[0], LOOKING) & words(step.programs[1], LOOKING)
+    }
+    return frozenset(added - written - seen)
+
+
 def compared(desk: Desk, there: dict[str, str], fresh: dict[str, str]) -> list[str]:
     """In what a work tree differs from what a fresh clone has, but for what is the desk's own.
 
     That is a log which no step reads, and a history (a folder to which steps only add).
     """
-    looks = " ".join(deed for deeds in desk.programs().values() for deed in deeds)
-    logs = () if "read logs/" in looks else ("logs/",)
-    found = []
+    logs, found = logs_of(desk), []
     for path in sorted(there.keys() | fresh.keys()):
-        own = path.startswith(logs) or (path.startswith("runs") and path not in fresh)
+        own = path in logs or (path.startswith("runs") and path not in fresh)
         if not own and there.get(path) != fresh.get(path):
             here, wanted = there.get(path, "nothing"), fresh.get(path, "nothing")
             found.append(f"{path}: {here!r}, in a fresh clone {wanted!r}")
     return found
+
+
+def lost_of_histories(
+    desk: Desk, before: dict[str, str], ran: Ran, fresh: dict[str, str]
+) -> list[str]:
+    """Files of histories that a step which only added to them has lost."""
+    after, lost = tree(desk.root), []
+    for number, command in zip(desk.programs(), ran.commands, strict=True):
+        folder = f"runs{number}/"
+        old = {path for path in before if path.startswith(folder)}
+        new = {path for path in fresh if path.startswith(folder)}
+        if command and new and not new & old:
+            lost += sorted(old - after.keys())
+    return lost
