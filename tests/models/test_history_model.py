@@ -31,7 +31,7 @@ from tests.support.random_history import (
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
-OPEN = frozenset(THEMES)
+OPEN = frozenset(THEMES) - {"plain files"}
 """Themes of which some histories still end wrongly: `tests/scenarios/test_never_stale.py`."""
 KEEP = pytest.mark.random("add its theme and its history to KEPT")
 KEPT = [
@@ -120,7 +120,7 @@ def test_a_history_that_was_wrong_once(theme: str, history: History, tmp_path: P
 
 @KEEP
 @pytest.mark.parametrize("theme", themes())
-@cases(4)
+@cases(3)
 @given(data=st.data())
 def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
     history = data.draw(histories(theme))

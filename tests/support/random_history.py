@@ -63,6 +63,11 @@ class Theme:
 
 
 THEMES = {
+    "plain files": Theme(
+        ("leads link", "walk in", "names in", "stat {source}"),
+        ("replace out/s{me}.txt",),
+        ("program", "branch", "lost", "lost all", "new", "mode", "link", "aged", "copied", "touch"),
+    ),
     "databases": Theme(
         ("read out/{earlier}.db", "stat out/{earlier}.db"),
         ("fill out/{me}.db", "update out/{me}.db", "insert out/{me}.db", "write out/{me}.db-wal"),
