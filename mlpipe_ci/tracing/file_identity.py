@@ -18,15 +18,20 @@ def signature_of(status: os.stat_result | None) -> Signature | None:
     )
 
 
-def content_digest(path: bytes | str) -> str:
-    """`blake3:` and the digest of a file's bytes; empty if it cannot be read."""
+def content_digest(path: bytes | str, size: int | None = None) -> str:
+    """`blake3:` and the digest of a file's bytes, or of its first ones; empty if it cannot be read.
+
+    `size` in bytes; None: to the end.
+    """
     from blake3 import blake3  # noqa: PLC0415 - for who changes files in place
 
     hasher = blake3()
     try:
         with open(path, "rb", buffering=0) as file:
-            while data := file.read(CHUNK):
+            left = size
+            while data := file.read(CHUNK if left is None else min(CHUNK, left)):
                 hasher.update(data)
+                left = None if left is None else left - len(data)
     except OSError:
         return ""
     return f"blake3:{hasher.hexdigest()}"

@@ -163,6 +163,10 @@ class InputChecker:
         """True for what only later steps write: it is out of sight while this one runs."""
         return self._later_writes.hides(path, index) and not self._stays(path)
 
+    def is_made_before(self, path: str, index: int) -> bool:
+        """True for what an earlier step writes."""
+        return path in self._outputs or self._later_writes.is_earlier(path, index)
+
     def _stays(self, path: str) -> bool:
         """True for what is there in any clone: git tracks it, or an earlier step writes it."""
         if path in self._outputs or path in self._folders:

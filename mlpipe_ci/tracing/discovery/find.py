@@ -101,7 +101,7 @@ class InputDiscovery:
         flags = self._inside()
         self._own = tuple(path for path, flag in flags.items() if flag & OWN)
         logs = tuple(sorted(path for path, flag in flags.items() if self._is_log(path, flag)))
-        rewrites = tuple(sorted(p for p, f in flags.items() if f & CHANGED and self._is_changed(p)))
+        rewrites = tuple(sorted(p for p, f in flags.items() if self._is_changed(p, f)))
         written = {*self._written(flags), *(p for p in rewrites if not self._is_told(p))}
         writes = tuple(sorted(written.difference(logs)))
         removes = tuple(
@@ -112,8 +112,7 @@ class InputDiscovery:
         reads = sorted(
             path
             for path, flag in flags.items()
-            if flag & READ
-            and (path not in covered or path in rewrites)
+            if (path in rewrites or (flag & READ and path not in covered))
             and not self._is_declared(path)
             and not self._is_output(path)
         )
@@ -171,12 +170,22 @@ class InputDiscovery:
 
     # -- what was there at the first look -------------------------------------------------------
 
+    def _before(self, whole: str, flag: int) -> str:
+        """The digest of what was in a file before the step changed it; empty if it is not known.
+
+        Of one that was only added to it is that of its beginning.
+        """
+        first = self._trace.first.get(whole)
+        if first and flag & APPENDED and not flag & CHANGED:
+            return content_digest(whole, first[0])
+        return self._trace.before.get(whole, "")
+
     def _content(self, path: str, *, changed: bool = False) -> Input:
         """A file as it was when the step looked at it first. `path` as an input has it."""
         whole = self._whole(path)
         if self._checker.is_hidden(path, self._index):
             self._cannot(f"it read {path}, which a later step writes")
-        before = self._trace.before.get(whole)
+        before = self._before(whole, self._trace.paths.get(whole, 0))
         if changed and before:
             return Input(path=path, digest=before, executable=_is_executable(whole))
         if changed:
@@ -209,22 +218,27 @@ class InputDiscovery:
 
     def _is_log(self, path: str, flag: int) -> bool:
         """True for a file that was only added to. `touch` adds nothing: it makes a file."""
-        if not flag & APPENDED or self._is_told(path):
+        if not flag & APPENDED or self._is_told(path) or self._is_anothers(path):
             return False
         try:
             return not flag & OURS or os.lstat(self._at(path)).st_size > 0
         except OSError:
             return False
 
-    def _is_changed(self, path: str) -> bool:
+    def _is_anothers(self, path: str) -> bool:
+        """True for a file that an earlier step makes: who adds to that changes it."""
+        return self._checker.is_made_before(path, self._index)
+
+    def _is_changed(self, path: str, flag: int) -> bool:
         """True for a file that was there and has other bytes now: a call may have failed, and who
         opens a database to read it opens it for writing.
         """
+        added = flag & APPENDED and not flag & OURS and self._is_anothers(path)
         whole = self._at(path)
         first, now = self._trace.first.get(whole), _signature(whole)
-        if now is None:
+        if now is None or not (flag & CHANGED or added):
             return False
-        if before := self._trace.before.get(whole):
+        if before := self._before(whole, flag):
             return before != content_digest(whole)
         return first != now if first else now[2] >= self._started * 1e9
 

@@ -45,11 +45,19 @@ class LaterWrites:
 
     def hides(self, path: str, index: int) -> bool:
         """True for a file or directory that later steps write, and no other."""
+        first = self._first(path)
+        return first is not None and first > index
+
+    def is_earlier(self, path: str, index: int) -> bool:
+        """True for what a step before this one writes."""
+        first = self._first(path)
+        return first is not None and first < index
+
+    def _first(self, path: str) -> int | None:
         folder, _, name = path.rpartition("/")
         ranges = [self._whole.get(one) for one in (path, *above(path))] if self._whole else []
         ranges.append(self._names.get(folder, {}).get(name))
-        known = [first for first, _ in filter(None, ranges)]
-        return bool(known) and min(known) > index
+        return min((first for first, _ in filter(None, ranges)), default=None)
 
 
 def _with(index: int, known: Range | None) -> Range:
