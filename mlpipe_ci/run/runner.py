@@ -335,6 +335,7 @@ class Runner:
     def _finish(self) -> tuple[int, AttemptResult]:
         """A command has ended: save what it wrote, or put back what was there before."""
         ended = self._context.executor.result()
+        self._context.discovery.checker.on_disk(self._reuse.written)
         index = self._context.workflow.index_by_id[ended.job.id]
         attempt_result = finish(self._context, self._running.attempt(index), ended)
         self._unreported[ended.job.id] = attempt_result.outcome

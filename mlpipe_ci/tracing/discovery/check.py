@@ -118,6 +118,13 @@ class InputChecker:
                 for output in outputs:
                     self._note(output)
 
+    def on_disk(self, away: Written) -> None:
+        """A step has run: what it saw is on the disk, but for outputs that are still `away`."""
+        self.will_be_written({}, _nothing_left)
+        for outputs in away.values():
+            for output in outputs or ():
+                self._note(output)
+
     def _note(self, output: Output) -> None:
         self._outputs[output.path] = output
         inner = output.path
@@ -147,7 +154,7 @@ class InputChecker:
             return Input(path=path, digest=self.kind(path, index))
         if digest == ABSENT:
             own = any(path == one or one.startswith(path + "/") for one in ours)
-            if own and not self._stays(path):
+            if own and not self._stays(path, index):
                 return item  # what the step leaves itself goes before it runs again
             return item if self.kind(path, index) == ABSENT else Input(path=path, digest=EXISTS)
         return self.content(path, index)
@@ -161,15 +168,15 @@ class InputChecker:
 
     def is_hidden(self, path: str, index: int) -> bool:
         """True for what only later steps write: it is out of sight while this one runs."""
-        return self._later_writes.hides(path, index) and not self._stays(path)
+        return self._later_writes.hides(path, index) and not self._stays(path, index)
 
     def is_made_before(self, path: str, index: int) -> bool:
         """True for what an earlier step writes."""
         return path in self._outputs or self._later_writes.is_earlier(path, index)
 
-    def _stays(self, path: str) -> bool:
+    def _stays(self, path: str, index: int) -> bool:
         """True for what is there in any clone: git tracks it, or an earlier step writes it."""
-        if path in self._outputs or path in self._folders:
+        if path in self._folders or self.is_made_before(path, index):
             return True
         return bool(self._tree.tracked(path) or self._tree.tracked(f"{path}/"))
 
@@ -256,7 +263,7 @@ class InputChecker:
         inside = (one[len(prefix) :] for one in ours if one.startswith(prefix))
         mine = {one.partition("/")[0] for one in inside}
         mine |= self._later_writes.names(folder, index)
-        names -= {name for name in names & mine if not self._stays(prefix + name)}
+        names -= {name for name in names & mine if not self._stays(prefix + name, index)}
         names |= self._folders.get(folder, set())
         if modules is not None:
             wanted = frozenset(modules.split())
@@ -273,6 +280,10 @@ class InputChecker:
         path = self.anchors.located(prefix + name)
         inner = path in self._folders or self._tree.is_directory(path)
         return path.endswith(SUFFIXES) or inner
+
+
+def _nothing_left(_step: str) -> Left:
+    return (), ()
 
 
 def _is_script(path: str) -> bool:
