@@ -60,7 +60,7 @@ class LocalState:
         rows = _Rows(self._db, readonly=readonly)
         self.digest_cache = DigestCache(rows)
         self.md5 = DigestCache(rows, md5_digest, "md5 ")
-        self.records = DigestCache(rows, record.summary, "record ")
+        self.records = DigestCache(rows, record.summary, f"record {record.VERSION} ")
         self._steps: dict[str, dict[str, Row]] = {}
         self._recalls: dict[str, DecodedResults] = {}
         self._new_listings = False

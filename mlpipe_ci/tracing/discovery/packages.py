@@ -29,7 +29,7 @@ ABSENT, VERSION, FILES, BYTES, SET, FOUND = (
 )
 ALL, LOOKED_FOR, LOOSE = "*", "?", "./"
 INFO = re.compile(
-    r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py\d[^-]*)?(?:-[^-]*)?\.(?:dist-info|egg-info)"
+    r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py\d.*)?\.(?:dist-info|egg-info)",
 )
 OF_MAKERS = {
     "_virtualenv.pth": "virtualenv and uv: where distutils installs",

@@ -101,7 +101,7 @@ class PythonEnvironment:
         return site.digest(what, versioned=not before.startswith(FILES))
 
     def changed(self, items: Iterable[Input], trace: Trace, since: float) -> str:
-        """A distribution that somebody else installed since then (seconds since 1970)."""
+        """What somebody else installed since then (seconds since 1970), in words."""
         for item in items:
             spelled, _, name = item.path.removeprefix(PREFIX).rpartition(":")
             if not item.path.startswith(PREFIX) or name in {
@@ -113,7 +113,7 @@ class PythonEnvironment:
                 continue
             site = self._site(self._places.directory(spelled))
             if site.changed(name, since) and not _installs(site.path, trace):
-                return name
+                return f"package {name}"
         return ""
 
     def _site(self, path: str) -> Site:

@@ -14,6 +14,8 @@ from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
 
+VERSION = 1
+"""Of `summary`. Raise it whenever an older one would mean something else."""
 WHEEL, LOCAL, EDITABLE = "wheel", "local", "editable"
 """From an index or a file; built from a directory or a commit; the sources themselves."""
 RECORD, DIRECT_URL = "RECORD", "direct_url.json"

@@ -174,6 +174,19 @@ def test_a_damaged_record(site: Callable[..., Site], text: str) -> None:
     assert "./a/x.py" in found.seen(["a/x.py"])
 
 
+@pytest.mark.parametrize(
+    ("entry", "name", "version"),
+    [
+        ("torch-2.1.0+cu118.dist-info", "torch", "2.1.0+cu118"),
+        ("My_Own.Name-1.0.dist-info", "my-own-name", "1.0"),
+        ("old-name-1.0-py3.11.egg-info", "old-name", "1.0"),
+        ("old-1.0-py3.11-linux-x86_64.egg-info", "old", "1.0"),
+    ],
+)
+def test_names_of_metadata(site: Callable[..., Site], entry: str, name: str, version: str) -> None:
+    assert site({f"{entry}/x": ""}).digest(name) == f"version:{version}"
+
+
 def test_modules_of_files() -> None:
     paths = ["a/b.py", "__pycache__/c.cpython-311.pyc", "d.so", "e-1.dist-info/RECORD"]
     others = ["_distutils_hack/override.py", "x.pth", "__editable___y_1_finder.py"]

@@ -85,4 +85,4 @@ def test_who_installed_meanwhile(venv: Environment) -> None:
     items = environment.loaded(seen)
     made = next(venv.site.glob("tiny-*/RECORD")).stat().st_ctime
     assert environment.changed(items, seen, made + 1) == ""
-    assert environment.changed(items, seen, made - 1) == "tiny"
+    assert environment.changed(items, seen, made - 1) == "package tiny"
