@@ -173,6 +173,31 @@ def test_a_clone_with_an_environment_of_its_own_made_by_another_tool(
     assert second.read("out.txt") == "1.0w"
 
 
+REAL = """
+import pandas, numpy
+from sklearn.ensemble import RandomForestClassifier
+table = pandas.read_csv("data.csv")
+model = RandomForestClassifier(n_estimators=3, random_state=0).fit(table[["a"]], table.b)
+open("out.txt", "w").write(str(model.score(table[["a"]], table.b)))
+"""
+
+
+@pytest.mark.slow
+def test_large_packages_installed_by_pip_and_by_uv_are_the_same(
+    make_repo: Callable[[str], Repo], tmp_path: Path
+) -> None:
+    first = make_repo("first")
+    files = {"s.py": REAL, "data.csv": "a,b\n1,0\n2,1\n", "mlpipe.yml": STEP}
+    first.commit({**files, ".gitignore": IGNORED})
+    subprocess.run(["git", "clone", "-q", first.root, tmp_path / "second"], check=True)
+    for name, tool, expected in (("first", "pip", ("s",)), ("second", "uv", ())):
+        made = environment(tmp_path / tool, tool)
+        made.install("pandas", "scikit-learn", online=True)
+        path = f"{made.bin}{os.pathsep}{os.environ['PATH']}"
+        home = str(tmp_path / f"home of {name}")
+        assert ran(Repo(tmp_path / name), PATH=path, HOME=home) == expected
+
+
 def test_an_environment_on_the_path_and_one_in_another_home(
     make_repo: Callable[[str], Repo], tmp_path: Path, tiny: Callable[[str], Path]
 ) -> None:

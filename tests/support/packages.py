@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.support import wheel_backend
+from tests.support.repository import INHERITED
 
 VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 PYPROJECT = """[build-system]
@@ -48,15 +49,17 @@ class Environment:
     def site(self) -> Path:
         return self.root / "lib" / VERSION / "site-packages"
 
-    def install(self, *words: str | Path) -> None:
-        """Install by the tool: requirements and options that both know."""
+    def install(self, *words: str | Path, online: bool = False) -> None:
+        """Install by the tool: requirements and options that both know. `online`: from the index
+        that this machine has.
+        """
         python = str(self.bin / "python")
         if self.tool == "uv":
             command = [uv(), "pip", "install", "-q", "--python", python]
         else:
             command = [sys.executable, "-m", "pip", "--python", python, "install", "-q"]
             command += ["--no-build-isolation"]
-        _run(*command, *map(str, words))
+        _run(*command, *map(str, words), online=online)
 
 
 def environment(root: Path, tool: str = "pip", *options: str) -> Environment:
@@ -98,7 +101,8 @@ def _cache() -> str:
     return made
 
 
-def _run(*command: str) -> None:
-    env = os.environ | OFFLINE | {"UV_CACHE_DIR": _cache(), "HOME": _cache()}
+def _run(*command: str, online: bool = False) -> None:
+    env = INHERITED if online else {**os.environ, **OFFLINE}
+    env = env | {"UV_CACHE_DIR": _cache(), "HOME": _cache()}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
