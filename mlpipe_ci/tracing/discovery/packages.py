@@ -52,8 +52,8 @@ MODULE = re.compile(r"[^.]+(?:\.py|\.pyc|\.so|\.[^.]+\.so)?")
 
 
 class Site:
-    """One directory. `summarize`: gives `record.summary` of a RECORD; `spelled`: a path without
-    what is known of this machine alone.
+    """One directory; its path is empty if none of its name is here. `summarize`: gives
+    `record.summary` of a RECORD; `spelled`: a path without what is known of this machine alone.
     """
 
     def __init__(
@@ -182,6 +182,8 @@ class Site:
 
     def content(self, path: str) -> str:
         """The digest of a file; in a `.pth`, directories are spelled from their anchors."""
+        if not self.path:
+            return ABSENT
         try:
             with open(f"{self.path}/{path}", "rb") as file:
                 data = file.read()

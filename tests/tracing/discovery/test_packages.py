@@ -166,6 +166,7 @@ def test_what_is_not_there(site: Callable[..., Site]) -> None:
     assert empty.is_empty
     assert empty.digest("a") == empty.content("a.pth") == "absent"
     assert empty.seen(["a.py"]) == {}
+    assert Site("", record.summary, unchanged).content("../../../bin/sh") == "absent"
 
 
 @pytest.mark.parametrize("text", ['"', "a\0b,c\n", "\n,,\n"])
