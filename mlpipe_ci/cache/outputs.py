@@ -35,20 +35,31 @@ class MissingOutputError(Exception):
     """The command ended well, but a declared output is not there, or is of the wrong kind."""
 
 
-def save(
-    root: Path, step: Step, store: Store | None, more: tuple[str, ...] = ()
-) -> tuple[Output, ...]:
-    """Describe what a step wrote and, where there is a store, save it. Raises MissingOutputError.
+def save(root: Path, step: Step, store: Store | None) -> tuple[Output, ...]:
+    """Describe what a step wrote where it declares it and, where there is a store, save it.
+
+    Raises MissingOutputError, and OSError of the store.
+    """
+    return keep(root, describe(root, step), store)
+
+
+def describe(root: Path, step: Step, more: tuple[str, ...] = ()) -> tuple[Output, ...]:
+    """What a step left, files without their digests. Raises MissingOutputError.
 
     `more`: files that it wrote and did not declare.
-
-    An OSError of the store passes through: the outputs are there, they are just not saved.
     """
     found: list[Output] = []
     for declared in step.writes:
         _check_kind(f"{root}/{declared}".rstrip("/"), declared)
         found += [_described(root, path) for path in contents(root, declared.rstrip("/"))]
-    found += [_described(root, path) for path in more]
+    return (*found, *(_described(root, path) for path in more))
+
+
+def keep(root: Path, found: tuple[Output, ...], store: Store | None) -> tuple[Output, ...]:
+    """The same outputs with their digests; their contents are in the store then, if there is one.
+
+    An OSError of the store passes through: the outputs are there, they are just not saved.
+    """
     small = [o for o in found if o.kind == "file" and o.size < SMALL]
     packed = _packed(root, small, store) if store and len(small) > MANY else {}
     return tuple(packed.get(o.path) or _saved(root, o, store) for o in found)

@@ -28,7 +28,7 @@ from mlpipe_ci.run.outcome import (
     read_samples,
     record_success,
 )
-from mlpipe_ci.run.save_result import save_result, written_before
+from mlpipe_ci.run.save_result import Measured, save_result, written_before
 
 MOST_FAULTS = 10
 REMEDY = "tracing: off"
@@ -180,7 +180,7 @@ def _succeeded(
     metrics = read_all_metrics(context, step)
     samples = read_samples(context, step, metrics)
     metrics = means(samples) if samples else metrics
-    saved = save_result(context, decision, ended, metrics, samples)
+    saved = save_result(context, decision, ended, Measured(metrics=metrics, samples=samples))
     moved = context.transaction.commit(step, saved.outputs, attempt.more)
     record_success(context, decision, ended.seconds, saved.last)
     outcome = make_outcome(

@@ -1,12 +1,11 @@
-"""Saves the result of a step that has succeeded, if it may be saved."""
+"""Saves the result of a step that has succeeded, if it may be saved (`storable`)."""
 
 import time
 from dataclasses import replace
-from functools import partial
+from itertools import chain
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.last_trace import LastTrace
-from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import Samples
@@ -18,13 +17,20 @@ from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_success, looked_for
-from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.run.storable import Observation, tracing_notes, why_not_stored
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
 
-SHOWN = 3
 CONTENTS = ("git:", "blake3:", "link:")
 """Digests of what is in a file."""
+
+
+@frozen
+class Measured:
+    """What a step's metrics say; `samples`: of each repetition."""
+
+    metrics: tuple[tuple[str, float], ...] = ()
+    samples: Samples = ()
 
 
 @frozen
@@ -37,74 +43,58 @@ class SavedResult:
     access: FileAccess
 
 
+@frozen
+class _Kept:
+    """What is in the cache now: outputs with their digests, why there is no result, and when it was
+    made.
+    """
+
+    outputs: tuple[Output, ...]
+    notes: tuple[str, ...] = ()
+    unstored: str = ""
+    made: float = 0.0
+
+
 def save_result(
-    context: RunContext,
-    decision: Decision,
-    ended: JobResult,
-    metrics: tuple[tuple[str, float], ...],
-    samples: Samples = (),
+    context: RunContext, decision: Decision, ended: JobResult, measured: Measured
 ) -> SavedResult:
     """Save the outputs and the result of a step that succeeded.
 
     A fault of the cache is a note, and no failure. Raises MissingOutputError.
     """
-    step, store = decision.step, context.cache.store
+    step = decision.step
+    seen = observe(context, decision, ended)
+    access = access_of_success(seen.discovered, ended.trace, context.repo.root)
+    kept = _keep(context, decision, ended, seen, measured)
+    paths = set(seen.discovered.writes)
+    last = replace(
+        _traced(context, step, seen.discovered, access),
+        made=kept.made,
+        wrote=tuple((o.path, o.digest) for o in kept.outputs if o.path in paths),
+        unstored=kept.unstored,
+    )
+    notes = tracing_notes(step, seen) + kept.notes
+    return SavedResult(outputs=kept.outputs, notes=notes, last=last, access=access)
+
+
+# -- what was seen and left -------------------------------------------------------------------
+
+
+def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observation:
+    """What a step that succeeded saw and left. Raises MissingOutputError."""
+    step, root = decision.step, context.repo.root
     discovered = _find(context, step, ended)
     more = discovered.writes if step.declares_nothing else ()
     _announce(context, step, more)
-    refusal = _why_tracked(context, step, more) or why_not_saved(step, ended.trace, discovered)
-    refusal = refusal or _why_secret(context, step, ended, more)
-    target = None if refusal or step.cache is False else store
-    notes = _tracing_notes(step, ended.trace, discovered)
-    access = access_of_success(discovered, ended.trace, context.repo.root)
-    saved = partial(_saved, _traced(context, step, discovered, access), access)
-    try:
-        wrote = outputs.save(context.repo.root, step, target, more)
-        log = target.save(ended.job.log)[0] if target else ""
-    except OSError as error:
-        wrote = outputs.save(context.repo.root, step, None, more)
-        return saved(wrote, (_not_stored(error),))
-    if refusal and step.inputs:
-        notes += (f"the result was not stored: {refusal}",)
-    unstored = refusal
-    if target:
-        git = next((path_fault(o.path) for o in wrote if path_fault(o.path)), None)
-        unstored = git or _changed_meanwhile(context, decision, ended, discovered)
-        notes += (f"the result was not stored: {unstored}",) if unstored else ()
-    if target is None or unstored or decision.parts is None or decision.key is None:
-        return saved(wrote, notes, unstored)
-    result = Result(
-        key=decision.key,
-        step=step.name,
-        parts=decision.parts,
-        discovered=discovered.inputs,
+    wrote = outputs.describe(root, step, more)
+    counts = step.cache is not False
+    return Observation(
+        trace=ended.trace,
+        discovered=discovered,
         outputs=wrote,
-        metrics=metrics,
-        samples=samples,
-        log=log,
-        seconds=ended.seconds,
-        finished=time.time(),
-        producer=context.cache.producer,
+        secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
+        changed=_changed_meanwhile(context, decision, ended, discovered) if counts else "",
     )
-    notes += _add(target, result, context.cache.scopes[0], forced=decision.forced)
-    return saved(wrote, notes, made=result.finished if _is_watched(step, result) else 0.0)
-
-
-def _why_tracked(context: RunContext, step: Step, more: tuple[str, ...]) -> str:
-    """What git tracks is a source, unless the step says that it makes it."""
-    tracked = tuple(path for path in more if context.repo.tree.tracked(path))
-    if not tracked or step.cache is False:
-        return ""
-    return f"it writes {_some(tracked)}, which git tracks; name it in outputs"
-
-
-def _why_secret(context: RunContext, step: Step, ended: JobResult, more: tuple[str, ...]) -> str:
-    """Checked before anything is stored: others may read what is in a cache."""
-    if not ended.job.secrets or step.cache is False:
-        return ""
-    wrote = outputs.save(context.repo.root, step, None, more)
-    leak = outputs.leak(context.repo.root, wrote, ended.job.secrets)
-    return f"its output {leak} holds the value of a secret" if leak else ""
 
 
 def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
@@ -125,65 +115,91 @@ def _announce(context: RunContext, step: Step, paths: tuple[str, ...]) -> None:
     context.discovery.later_writes.add(context.workflow.index_by_id[step.id], paths)
 
 
-def why_not_saved(step: Step, trace: Trace, discovered: Discovered) -> str:
-    """Why a step's result must not be reused, if it does not declare what it reads; else empty."""
-    if step.cache is False:
-        return ""
-    if discovered.unstorable:
-        return discovered.unstorable
-    if step.inputs:
-        return _why_without_outputs(step, discovered)
-    if not trace.complete:
-        reason = "; ".join(trace.why) or "nothing watched it"
-        return f"declares no inputs, and what it reads is not known: {reason}"
-    return _why_undeclared(step, trace, discovered)
+def _changed_meanwhile(
+    context: RunContext, decision: Decision, ended: JobResult, discovered: Discovered
+) -> str:
+    """The input that changed while the step ran, or was changed and reverted.
 
-
-def _why_without_outputs(step: Step, discovered: Discovered) -> str:
-    """What a step writes that declares what it reads alone would not come back with its result."""
-    if step.writes or step.cache is True or not discovered.writes:
-        return ""
-    return (
-        f"it writes {_some(discovered.writes)}, and declares no outputs; name what is to come back"
+    As when a branch is checked out for a moment: what the step has read is not known.
+    """
+    before = decision.parts.inputs if decision.parts else ()
+    try:
+        now = context.evidence.inputs(decision.step)
+    except PathError:
+        return "an input went away while the step ran"
+    differing = sorted({item.path for item in set(before) ^ set(now)})
+    if differing:
+        return f"{differing[0]} changed while the step ran"
+    files = chain(
+        (one.path for item in now for one in context.repo.tree.opened(item)), discovered.reads
     )
+    written = (
+        context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
+    )
+    return f"{written} was written while the step ran" if written else ""
 
 
-def _why_undeclared(step: Step, trace: Trace, discovered: Discovered) -> str:
-    if discovered.removes:
-        return f"it removes {_some(discovered.removes)}"
-    if discovered.environments:
-        return (
-            f"it makes a Python environment ({_some(discovered.environments)}), which is not stored"
+# -- store it ---------------------------------------------------------------------------------
+
+
+def _keep(
+    context: RunContext,
+    decision: Decision,
+    ended: JobResult,
+    seen: Observation,
+    measured: Measured,
+) -> _Kept:
+    step, root = decision.step, context.repo.root
+    unstored = why_not_stored(step, seen)
+    if unstored or step.cache is False or decision.parts is None or decision.key is None:
+        wrote = outputs.keep(root, seen.outputs, None)
+        said = bool(unstored) and (bool(step.inputs) or unstored == seen.changed)
+        return _Kept(
+            outputs=wrote, notes=(_not_stored(unstored),) if said else (), unstored=unstored
         )
-    if step.cache is True:
-        return ""
-    if discovered.outside:
-        return f"it writes {_some(discovered.outside)}, outside of the repository"
-    if trace.network:
-        return f"it talks to the network ({_some(trace.network)}), and does not say cache: true"
-    if not step.writes and not discovered.writes and discovered.logs:
-        return f"it writes nothing but what it adds to {_some(discovered.logs)}"
-    if not step.writes and not discovered.writes:
-        return "it writes nothing in the repository, so it runs each time (cache: true reuses it)"
-    return ""
+    store = context.cache.store
+    try:
+        wrote = outputs.keep(root, seen.outputs, store)
+        log = store.save(ended.job.log)[0]
+    except OSError as error:
+        return _Kept(
+            outputs=outputs.keep(root, seen.outputs, None), notes=(_not_stored(_fault(error)),)
+        )
+    result = Result(
+        key=decision.key,
+        step=step.name,
+        parts=decision.parts,
+        discovered=seen.discovered.inputs,
+        outputs=wrote,
+        metrics=measured.metrics,
+        samples=measured.samples,
+        log=log,
+        seconds=ended.seconds,
+        finished=time.time(),
+        producer=context.cache.producer,
+    )
+    notes = _add(context, result, forced=decision.forced)
+    made = result.finished if _is_watched(step, result) else 0.0
+    return _Kept(outputs=wrote, notes=notes, made=made)
 
 
-def _tracing_notes(step: Step, trace: Trace, discovered: Discovered) -> tuple[str, ...]:
-    """What the reader should know about what was seen."""
-    notes: tuple[str, ...] = ()
-    if trace.why and step.inputs and trace.tracer:
-        notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
-    if discovered.rewrites:
-        some = _some(discovered.rewrites)
-        way_out = "it is reused only where both are the same; make it from scratch"
-        notes += (f"it changes {some}, which it also reads: {way_out}",)
-    if discovered.logs:
-        notes += (f"it adds to {_some(discovered.logs)}: reuse does not bring that back",)
-    return notes
+def _add(context: RunContext, result: Result, *, forced: bool) -> tuple[str, ...]:
+    try:
+        earlier = context.cache.store.add(result, context.cache.scopes[0], instead=forced)
+    except OSError as error:
+        return (_not_stored(_fault(error)),)
+    if earlier is None or earlier.outputs == result.outputs:
+        return ()
+    other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
+    return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
 
 
-def _some(paths: tuple[str, ...]) -> str:
-    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
+def _not_stored(why: str) -> str:
+    return f"the result was not stored: {why}"
+
+
+def _fault(error: OSError) -> str:
+    return (error.strerror or str(error)) + (f" ({error.filename})" if error.filename else "")
 
 
 def _is_watched(step: Step, result: Result) -> bool:
@@ -202,24 +218,6 @@ def _traced(
         looked=looked_for(context, access, discovered.reads),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )
-
-
-def _saved(
-    seen: LastTrace,
-    access: FileAccess,
-    wrote: tuple[Output, ...],
-    notes: tuple[str, ...],
-    unstored: str = "",
-    made: float = 0.0,
-) -> SavedResult:
-    paths = set(seen.writes)
-    last = replace(
-        seen,
-        made=made,
-        wrote=tuple((o.path, o.digest) for o in wrote if o.path in paths),
-        unstored=unstored,
-    )
-    return SavedResult(outputs=wrote, notes=notes, last=last, access=access)
 
 
 def last_trace_of(step: Step, result: Result) -> LastTrace:
@@ -257,45 +255,3 @@ def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
             if now is not None and now.digest == digest:
                 found.append(path)
     return tuple(found)
-
-
-def _add(store: Store, result: Result, scope: str, *, forced: bool) -> tuple[str, ...]:
-    try:
-        earlier = store.add(result, scope, instead=forced)
-    except OSError as error:
-        return (_not_stored(error),)
-    if earlier is None or earlier.outputs == result.outputs:
-        return ()
-    other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
-    return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
-
-
-def _not_stored(error: OSError) -> str:
-    path = f" ({error.filename})" if error.filename else ""
-    return f"the result was not stored: {error.strerror or error}{path}"
-
-
-def _changed_meanwhile(
-    context: RunContext, decision: Decision, ended: JobResult, discovered: Discovered
-) -> str:
-    """The input that changed while the step ran, or was changed and reverted.
-
-    As when a branch is checked out for a moment: what the step has read is not known.
-    """
-    before = decision.parts.inputs if decision.parts else ()
-    try:
-        now = context.evidence.inputs(decision.step)
-    except PathError:
-        return "an input went away while the step ran"
-    differing = sorted(
-        {item.path for item in set(before) ^ set(now)}.difference(discovered.rewrites)
-    )
-    if differing:
-        return f"{differing[0]} changed while the step ran"
-    files = (one.path for item in now for one in context.repo.tree.opened(item))
-    others = (path for path in files if path not in discovered.rewrites)
-    written = (
-        context.repo.tree.written_between(others, ended.started, time.time())
-        or discovered.meanwhile
-    )
-    return f"{written} was written while the step ran" if written else ""

@@ -1,0 +1,77 @@
+"""May a result be stored: the reason if not, from what the step saw and left."""
+
+import pytest
+
+from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.run.storable import Observation, tracing_notes, why_not_stored
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.discovery.find import Discovered
+from tests.support.fakes import step
+
+WATCHED = Trace(tracer="notify", complete=True)
+ANY = step("any")
+"""A step that declares nothing."""
+CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
+DONE = Output(path="out", kind="file", digest="", size=1)
+
+
+def seen(trace: Trace = WATCHED, secret: str = "", changed: str = "", **of: object) -> Observation:
+    """What a step that wrote `out` saw and left; `of`: fields of what was discovered."""
+    found = Discovered(**({"writes": ("out",)} | of))  # type: ignore[arg-type]
+    return Observation(
+        trace=trace, discovered=found, outputs=(DONE,), secret=secret, changed=changed
+    )
+
+
+@pytest.mark.parametrize("of", [ANY, CLEAN, step("made", outputs=("out",))])
+def test_what_is_known_and_comes_back_may_be_stored(of: Step) -> None:
+    assert why_not_stored(of, seen()) == ""
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (seen(Trace(why=("a call was not seen",))), "a call was not seen"),
+        (seen(Trace()), "nothing watched it"),
+        (seen(rewrites=("a.db",)), "it changes a.db, which it also reads"),
+        (seen(removes=("a", "b", "c", "d")), "it removes a, b, c, …"),
+        (seen(environments=("venv",)), "it makes a Python environment (venv)"),
+        (seen(outside=("/data/x",)), "it writes /data/x, outside of the repository"),
+        (seen(Trace(complete=True, network=("1.2.3.4:80",))), "it talks to the network"),
+        (seen(writes=(), logs=("a.log",)), "nothing but what it adds to a.log"),
+        (seen(writes=()), "it writes nothing in the repository"),
+        (seen(secret="out"), "its output out holds the value of a secret"),
+        (seen(changed="a changed while the step ran"), "a changed while the step ran"),
+    ],
+)
+def test_a_step_that_declares_nothing_is_not_stored(observed: Observation, reason: str) -> None:
+    assert reason in why_not_stored(ANY, observed)
+    assert why_not_stored(step("never", cache=False), observed) == ""
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        seen(outside=("/data/x",)),
+        seen(Trace(complete=True, network=("1.2.3.4:80",))),
+        seen(writes=()),
+    ],
+)
+def test_cache_true_lets_pass_what_only_might_be_another_time(observed: Observation) -> None:
+    assert why_not_stored(step("asked", cache=True), observed) == ""
+
+
+def test_a_name_that_git_cannot_have_is_not_stored() -> None:
+    wrong = Observation(
+        trace=WATCHED, outputs=(Output(path="a/.git/x", kind="file", digest="", size=1),)
+    )
+    assert ".git" in why_not_stored(CLEAN, wrong)
+
+
+def test_what_was_not_seen_of_a_declared_step_is_a_note() -> None:
+    observed = seen(Trace(tracer="notify", why=("a call was not seen",)), logs=("a.log",))
+    notes = tracing_notes(CLEAN, observed)
+    assert notes[0] == "only what it declares counts: a call was not seen"
+    assert "it adds to a.log" in notes[1]
+    assert tracing_notes(ANY, seen()) == ()
