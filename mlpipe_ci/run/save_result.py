@@ -17,7 +17,13 @@ from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_success, looked_for
-from mlpipe_ci.run.storable import Observation, tracing_notes, why_not_stored
+from mlpipe_ci.run.storable import (
+    NOT_STORED,
+    Observation,
+    not_stored_note,
+    tracing_notes,
+    why_not_stored,
+)
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
 
@@ -153,17 +159,16 @@ def _keep(
     unstored = why_not_stored(step, seen)
     if unstored or step.cache is False or decision.parts is None or decision.key is None:
         wrote = outputs.keep(root, seen.outputs, None)
-        said = bool(unstored) and (bool(step.inputs) or unstored == seen.changed)
-        return _Kept(
-            outputs=wrote, notes=(_not_stored(unstored),) if said else (), unstored=unstored
-        )
+        notes = not_stored_note(step, seen, unstored)
+        return _Kept(outputs=wrote, notes=notes, unstored=unstored)
     store = context.cache.store
     try:
         wrote = outputs.keep(root, seen.outputs, store)
         log = store.save(ended.job.log)[0]
     except OSError as error:
         return _Kept(
-            outputs=outputs.keep(root, seen.outputs, None), notes=(_not_stored(_fault(error)),)
+            outputs=outputs.keep(root, seen.outputs, None),
+            notes=(f"{NOT_STORED}: {_fault(error)}",),
         )
     result = Result(
         key=decision.key,
@@ -187,15 +192,11 @@ def _add(context: RunContext, result: Result, *, forced: bool) -> tuple[str, ...
     try:
         earlier = context.cache.store.add(result, context.cache.scopes[0], instead=forced)
     except OSError as error:
-        return (_not_stored(_fault(error)),)
+        return (f"{NOT_STORED}: {_fault(error)}",)
     if earlier is None or earlier.outputs == result.outputs:
         return ()
     other = sorted({o.path for o in set(earlier.outputs) ^ set(result.outputs)})
     return (f"not deterministic: {', '.join(other[:3])} differs from an earlier run's",)
-
-
-def _not_stored(why: str) -> str:
-    return f"the result was not stored: {why}"
 
 
 def _fault(error: OSError) -> str:

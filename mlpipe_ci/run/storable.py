@@ -8,6 +8,7 @@ from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.find import Discovered
 
 SHOWN = 3
+NOT_STORED = "the result was not stored"
 
 
 @frozen
@@ -101,6 +102,15 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
     if discovered.logs:
         notes += (f"it adds to {some(discovered.logs)}: reuse does not bring that back",)
     return notes
+
+
+def not_stored_note(step: Step, seen: Observation, why: str) -> tuple[str, ...]:
+    """The word that there is no result, in the run that does not store it.
+
+    Of a step that nothing watches, the reason for which it runs says so each time.
+    """
+    unwatched = not step.inputs and not seen.trace.tracer
+    return (f"{NOT_STORED}: {why}",) if why and not unwatched else ()
 
 
 def some(paths: tuple[str, ...]) -> str:

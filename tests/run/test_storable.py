@@ -4,7 +4,7 @@ import pytest
 
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.run.storable import Observation, tracing_notes, why_not_stored
+from mlpipe_ci.run.storable import Observation, not_stored_note, tracing_notes, why_not_stored
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.find import Discovered
 from tests.support.fakes import step
@@ -75,3 +75,11 @@ def test_what_was_not_seen_of_a_declared_step_is_a_note() -> None:
     assert notes[0] == "only what it declares counts: a call was not seen"
     assert "it adds to a.log" in notes[1]
     assert tracing_notes(ANY, seen()) == ()
+
+
+def test_the_run_that_stores_nothing_says_so() -> None:
+    said = ("the result was not stored: it removes a",)
+    assert not_stored_note(ANY, seen(), "it removes a") == said
+    assert not_stored_note(CLEAN, seen(Trace()), "it removes a") == said
+    assert not_stored_note(ANY, seen(), "") == ()
+    assert not_stored_note(ANY, seen(Trace()), "nothing watched it") == ()
