@@ -12,11 +12,14 @@ from typing import Any
 
 from blake3 import blake3
 
+from mlpipe_ci.cache.objects import ALL_BITS
 from mlpipe_ci.core.cache_key import Input, KeyParts, as_record
 from mlpipe_ci.core.paths import normal, path_fault
 from mlpipe_ci.core.result import Output, Producer, Result, plain_number
 
-VERSION = 3
+VERSION = 4
+READABLE = (VERSION,)
+"""Versions that are read. From 4 on the last two are: see docs/decisions/0019."""
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 KINDS = ("file", "link", "directory")
 DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
@@ -40,7 +43,7 @@ def decode_result(data: bytes) -> Result | None:
         return None
     try:
         record = json.loads(text)
-        if record.pop("version") != VERSION:
+        if record.pop("version") not in READABLE:
             return None
         record["parts"] = decode_parts(record["parts"])
         record["discovered"] = tuple(_input(item) for item in record["discovered"])
@@ -58,6 +61,17 @@ def decode_result(data: bytes) -> Result | None:
         return Result(**record)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
+
+
+def is_earlier(data: bytes) -> bool:
+    """True for a result, whole, of an earlier version that is not read any more."""
+    seal, text = data[:SEAL], data[SEAL:]
+    if seal != _seal(text):
+        return False
+    try:
+        return int(json.loads(text)["version"]) < min(READABLE)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _seal(text: bytes) -> bytes:
@@ -97,8 +111,11 @@ def _input(item: dict[str, Any]) -> Input:
 def _output(item: dict[str, Any]) -> Output:
     output = Output(**item)
     _text(output.path), _text(output.kind), _text(output.digest), _text(output.pack)
-    if type(output.size) is not int or type(output.offset) is not int or output.offset < 0:
-        raise TypeError(output.size)
+    numbers = (output.size, output.offset, output.mode, output.order)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise TypeError(numbers)
+    if output.mode > ALL_BITS:
+        raise ValueError(output.mode)
     if output.kind not in KINDS or path_fault(output.path) or normal(output.path) != output.path:
         raise ValueError(output.path)
     if output.kind == "file" and not DIGEST.fullmatch(output.digest):

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.codec import decode_result, is_earlier
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.result import Output, Producer, Result
 from mlpipe_ci.repo.digest_cache import Signature, is_settled, signature
@@ -20,6 +20,7 @@ class DecodedResults:
     """The results in the directories of some keys. What is recalled has no `parts`.
 
     `text`: what `text()` gave last time; whatever is wrong with it, files are read again.
+    `earlier`: results of an earlier version of mlpipe were found, which are not read any more.
     """
 
     def __init__(self, text: str | None = None) -> None:
@@ -30,6 +31,7 @@ class DecodedResults:
         self._known: dict[str, Record] = known if isinstance(known, dict) else {}
         self._used: dict[str, Record] = {}
         self._changed = False
+        self.earlier = False
 
     def results(self, folder: str) -> list[Stored]:
         """All results in a directory; none if it is not there. What cannot be read is not there."""
@@ -55,11 +57,13 @@ class DecodedResults:
             try:
                 status = os.stat(path)
                 with open(path, "rb") as file:
-                    result = decode_result(file.read())
+                    data = file.read()
             except OSError:
                 continue
+            result = decode_result(data)
             if result is None:
                 settled = False
+                self.earlier = self.earlier or is_earlier(data)
                 continue
             settled = settled and is_settled(signature(status), moment)
             found.append((path, status.st_mtime, result))
@@ -103,7 +107,7 @@ def _record(result: Result) -> Record:
         [result.key, result.step, result.log, result.seconds, result.finished],
         [[i.path, i.digest, i.executable] for i in result.discovered],
         [
-            [o.path, o.kind, o.digest, o.size, o.executable, o.pack, o.offset]
+            [o.path, o.kind, o.digest, o.size, o.mode, o.pack, o.offset, o.order]
             for o in result.outputs
         ],
         [list(pair) for pair in result.metrics],
@@ -126,11 +130,12 @@ def _result(record: Record) -> Result:
                 kind=kind,
                 digest=digest,
                 size=size,
-                executable=mark,
+                mode=mode,
                 pack=pack,
                 offset=offset,
+                order=order,
             )
-            for path, kind, digest, size, mark, pack, offset in outputs
+            for path, kind, digest, size, mode, pack, offset, order in outputs
         ),
         metrics=tuple((name, value) for name, value in metrics),
         log=log,

@@ -1,4 +1,4 @@
-"""Contents named by their digest: `objects/ab/cdef…`, raw bytes, read-only.
+"""Contents named by their digest: `objects/ab/cdef…`, raw bytes, for their owner to read.
 
 A small file is kept as it is, or with others in a pack: their bytes one after the other, named by
 the digest of all. Each is a temporary file first, then renamed: a process that is killed leaves
@@ -23,6 +23,9 @@ TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# A cache of mlpipe; it may 
 FICLONE = 0x40049409
 """ioctl that makes a file share the blocks of another until one is written (linux/fs.h)."""
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+PRIVATE = 0o400
+"""Permission bits of an object: what it holds may be for its owner alone."""
+ALL_BITS, WRITE_BITS = 0o777, 0o222
 READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
@@ -33,7 +36,8 @@ class DamagedError(Exception):
 class Objects:
     """The contents in a directory, shared by all clones. Safe beside other processes.
 
-    `links`: a file that comes back may be a hard link to the object itself, which is read-only.
+    `links`: a file that comes back may be a hard link to the object itself, which then has the
+    permission bits of that file but for those to write.
     """
 
     def __init__(self, directory: Path, *, links: bool = False) -> None:
@@ -49,7 +53,7 @@ class Objects:
             try:
                 with _Opened(index):
                     digest, size = self._copy(file, index)
-                    os.fchmod(index, 0o444)
+                    os.fchmod(index, PRIVATE)
                 self._place(temporary, digest, size)
             finally:
                 _remove(temporary)
@@ -59,7 +63,7 @@ class Objects:
         """Take an unfinished file as a content. Digest, size in bytes. Raises OSError."""
         with _Opened(os.open(file, READ)) as opened:
             digest, size = _hashed(opened)
-            os.fchmod(opened, 0o444)
+            os.fchmod(opened, PRIVATE)
         self._place(file, digest, size)
         _remove(file)  # where it was there already
         return digest, size
@@ -77,7 +81,7 @@ class Objects:
                     _write(index, data)
                     found.append((f"blake3:{blake3(data).hexdigest()}", len(data)))
                     total += len(data)
-                os.fchmod(index, 0o444)
+                os.fchmod(index, PRIVATE)
             digest = f"blake3:{whole.hexdigest()}"
             self._place(temporary, digest, total)
         finally:
@@ -97,7 +101,7 @@ class Objects:
                     hasher.update(chunk)
                     _write(index, chunk)
                     size += len(chunk)
-                os.fchmod(index, 0o444)
+                os.fchmod(index, PRIVATE)
             if f"blake3:{hasher.hexdigest()}" != digest:
                 raise DamagedError(f"{digest[:15]}… is not what was stored")
             self._place(temporary, digest, size)
@@ -128,24 +132,28 @@ class Objects:
         except OSError:
             return False
 
-    def restore(self, digest: str, destination: Path, *, executable: bool) -> None:
+    def restore(self, digest: str, destination: Path, mode: int | None = None) -> None:
         """Write an object to a path, whole or not at all. Raises DamagedError, or OSError."""
         temporary = destination.with_name(f".{destination.name[:100]}.{os.urandom(4).hex()}.tmp")
-        self.fetch(digest, str(temporary), executable=executable)
+        self.fetch(digest, str(temporary), mode)
         temporary.replace(destination)
 
-    def fetch(self, digest: str, destination: str, *, executable: bool) -> None:
-        """Make a new file with the bytes of an object. Raises DamagedError, OSError."""
-        path, file = self._object(digest), self._open(digest)
+    def fetch(self, digest: str, destination: str, mode: int | None = None) -> None:
+        """Make a new file with the bytes of an object. Raises DamagedError, OSError.
+
+        `mode`: its permission bits; None: as any new file.
+        """
+        file = self._open(digest)
         with _Opened(file):
-            if self._links and not executable and self._link(digest, path, file, destination):
+            if self._links and mode is not None and self._link(digest, file, destination, mode):
                 return
-            index = os.open(destination, NEW, 0o666)
+            index = os.open(destination, NEW, 0o666 if mode is None else 0o600)
             try:
                 with _Opened(index):
                     found = self._copy(file, index)[0]
                     self._refuse(found, digest, digest)
-                    _mark(index, executable=executable)
+                    if mode is not None:
+                        os.fchmod(index, mode)
             except BaseException:
                 _remove(destination)
                 raise
@@ -160,9 +168,9 @@ class Objects:
                 for output, destination in members:
                     data = os.pread(file, output.size, output.offset)
                     self._refuse(f"blake3:{blake3(data).hexdigest()}", output.digest, pack)
-                    with _Opened(os.open(destination, NEW, 0o666)) as index:
+                    with _Opened(os.open(destination, NEW, 0o600)) as index:
                         _write(index, data)
-                        _mark(index, executable=output.executable)
+                        os.fchmod(index, output.mode)
 
     def read(self, digest: str) -> bytes:
         """The bytes of a small object, such as a log. Raises DamagedError."""
@@ -191,10 +199,16 @@ class Objects:
             _remove(self._object(name))
             raise DamagedError(f"{name[:15]}… is not what was stored")
 
-    def _link(self, digest: str, path: str, file: int, destination: str) -> bool:
+    def _link(self, digest: str, file: int, destination: str, mode: int) -> bool:
+        """Make the file a link to the object; not where another file has it by other bits."""
         self._refuse(_hashed(file)[0], digest, digest)
+        status, wanted = os.fstat(file), mode & ~WRITE_BITS
         with suppress(OSError):  # another file system, or too many links
-            os.link(path, destination)
+            if status.st_nlink == 1:
+                os.fchmod(file, wanted)
+            elif status.st_mode & ALL_BITS != wanted:
+                return False
+            os.link(self._object(digest), destination)
             return True
         os.lseek(file, 0, os.SEEK_SET)
         return False
@@ -225,11 +239,11 @@ class Objects:
         """A new file: its path and descriptor."""
         path = f"{self._unfinished}/{os.urandom(8).hex()}"
         try:
-            return path, os.open(path, NEW, 0o666)
+            return path, os.open(path, NEW, 0o600)
         except FileNotFoundError:
             os.makedirs(self._unfinished, exist_ok=True)
             (self.directory / layout.TAG).write_text(TAG, "utf-8")
-            return path, os.open(path, NEW, 0o666)
+            return path, os.open(path, NEW, 0o600)
 
     def _object(self, digest: str) -> str:
         return layout.object_path(self._top, digest)
@@ -269,12 +283,6 @@ def _content(path: str) -> bytes:
 def _write(index: int, data: bytes | memoryview) -> None:
     while data:
         data = data[os.write(index, data) :]
-
-
-def _mark(index: int, *, executable: bool) -> None:
-    if executable:  # for whom it is readable; the umask has its say
-        mode = os.fstat(index).st_mode
-        os.fchmod(index, mode | (mode & 0o444) >> 2)
 
 
 def _remove(path: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.file_ops import contents
+from mlpipe_ci.cache.objects import ALL_BITS, WRITE_BITS
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above
@@ -52,7 +53,15 @@ def describe(root: Path, step: Step, more: tuple[str, ...] = ()) -> tuple[Output
     for declared in step.writes:
         _check_kind(f"{root}/{declared}".rstrip("/"), declared)
         found += [_described(root, path) for path in contents(root, declared.rstrip("/"))]
-    return (*found, *(_described(root, path) for path in more))
+    found += [_described(root, path) for path in more]
+    return _in_order(root, found)
+
+
+def _in_order(root: Path, found: list[Output]) -> tuple[Output, ...]:
+    """The same outputs, each with its place by the time at which it was written."""
+    times = [os.lstat(f"{root}/{output.path}").st_mtime_ns for output in found]
+    order = {moment: number for number, moment in enumerate(sorted(set(times)))}
+    return tuple(replace(o, order=order[t]) for o, t in zip(found, times, strict=True))
 
 
 def keep(root: Path, found: tuple[Output, ...], store: Store | None) -> tuple[Output, ...]:
@@ -140,12 +149,20 @@ def is_right(root: Path, output: Output, digest: Digest = read) -> bool:
         if stat.S_ISLNK(status.st_mode):
             return output.kind == "link" and f"link:{os.readlink(path)}" == output.digest
         if stat.S_ISDIR(status.st_mode):
-            return output.kind == "directory"
+            return output.kind == "directory" and has_mode(status, output.mode)
         same = status.st_size == output.size and output.kind == "file"
-        executable = bool(status.st_mode & stat.S_IXUSR)
-        return same and executable == output.executable and digest(path, status) == output.digest
+        return same and has_mode(status, output.mode) and digest(path, status) == output.digest
     except (OSError, PathError):
         return False
+
+
+def has_mode(status: os.stat_result, mode: int) -> bool:
+    """True if a path has these permission bits. What is an object of the cache as well, by a hard
+    link, lacks those to write.
+    """
+    now = stat.S_IMODE(status.st_mode) & ALL_BITS
+    shared = stat.S_ISREG(status.st_mode) and status.st_nlink > 1
+    return now == mode or (shared and now == mode & ~WRITE_BITS)
 
 
 def _check_kind(path: str, declared: str) -> None:
@@ -163,10 +180,11 @@ def _described(root: Path, relative: str) -> Output:
     path = f"{root}/{relative}"
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
-        return Output(path=relative, kind="link", digest=f"link:{os.readlink(path)}", size=0)
+        text = f"link:{os.readlink(path)}"
+        return Output(path=relative, kind="link", digest=text, size=0, mode=0)
+    mode = status.st_mode & ALL_BITS
     if stat.S_ISDIR(status.st_mode):
-        return Output(path=relative, kind="directory", digest="", size=0)
+        return Output(path=relative, kind="directory", digest="", size=0, mode=mode)
     if not stat.S_ISREG(status.st_mode):
         raise MissingOutputError(f"'{relative}' is neither a file, a directory nor a link")
-    executable = bool(status.st_mode & stat.S_IXUSR)
-    return Output(path=relative, kind="file", digest="", size=status.st_size, executable=executable)
+    return Output(path=relative, kind="file", digest="", size=status.st_size, mode=mode)

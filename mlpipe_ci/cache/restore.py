@@ -182,7 +182,7 @@ def _make_directory(path: str, made: set[str]) -> None:
 
 def _make(root: Path, output: Output, path: str, store: Store) -> None:
     if output.kind == "file":
-        store.fetch(output.digest, path, executable=output.executable)
+        store.fetch(output.digest, path, output.mode)
     elif output.kind == "link":
         text = output.digest.removeprefix("link:")
         target = (root / output.path).parent / text
@@ -191,6 +191,7 @@ def _make(root: Path, output: Output, path: str, store: Store) -> None:
         os.symlink(text, path)
     else:
         os.makedirs(path, exist_ok=True)
+        os.chmod(path, output.mode)
 
 
 def _drop_empty(root: Path, step: Step, moved: str, wanted: set[str]) -> None:

@@ -23,6 +23,12 @@ DAY = 86_400.0
 MOST_EXPLAINED = 2000
 """Results that are read to find the one that is nearest to a key."""
 
+EARLIER = (
+    "results of an earlier version of mlpipe are in the cache and are not used: they do not "
+    "say all that a step saw and left; what runs now is stored anew"
+)
+"""What is said once where `has_earlier`."""
+
 
 class Store(Objects):
     """Contents, and results that need them. `decoded`: results that were read before."""
@@ -40,6 +46,13 @@ class Store(Objects):
         found = [one for folder in folders for one in self._recall.results(folder)]
         self._looked_at[key] = [(path, used) for path, used, _ in found]
         return tuple(result for _, _, result in found if result.key == key)
+
+    @property
+    def has_earlier(self) -> bool:
+        """True if results were found for a key that an earlier version made, and this one cannot
+        read.
+        """
+        return self._recall.earlier
 
     def further(
         self,

@@ -1,6 +1,8 @@
 """What a step left behind for one key: the value that the cache saves."""
 
 import math
+import stat
+from dataclasses import field
 
 from mlpipe_ci.core.cache_key import Input, KeyParts
 from mlpipe_ci.core.frozen import frozen
@@ -19,16 +21,24 @@ class Output:
 
     `digest` is `blake3:…` of a file's content; of a link, the text of its target. `size` in bytes.
     `pack`: digest of the object that holds the content among others, from byte `offset` on; empty
-    where it is an object of its own.
+    where it is an object of its own. `mode`: its permission bits; of a link it says nothing.
+    `order`: its place among the outputs of the step by the time at which it was written; two that
+    were written at once have the same.
     """
 
     path: str
     kind: str
     digest: str
     size: int
-    executable: bool = False
+    mode: int = 0o644
     pack: str = ""
     offset: int = 0
+    order: int = field(default=0, compare=False)
+
+    @property
+    def executable(self) -> bool:
+        """True if its owner may execute it."""
+        return bool(self.mode & stat.S_IXUSR)
 
 
 @frozen

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from mlpipe_ci.cache.objects import DamagedError
+from mlpipe_ci.cache.output_times import OutputTimes
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.core.patterns import matches
@@ -30,6 +31,7 @@ class OutputReuse:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._deferred: dict[str, Decision] = {}
+        self._times = OutputTimes(context.repo.root)
         self.wrote = False
 
     @property
@@ -54,6 +56,8 @@ class OutputReuse:
             restored, moved = restorer.all(step, result.outputs)
             moved += self._retire(step, result)
             self._bring_log(result)
+        if step.id not in self._deferred:
+            self._times.placed(self._index(step), result.outputs, restored=restored > 0)
         self.wrote = bool(restored or moved)
         if self.wrote:
             context.repo.tree.forget()
@@ -84,7 +88,7 @@ class OutputReuse:
         if step.declares_nothing:
             paths = [output.path for output in result.outputs]
             context.repo.tree.add_outputs(paths)
-            context.discovery.later_writes.add(context.workflow.index_by_id[step.id], paths)
+            context.discovery.later_writes.add(self._index(step), paths)
         record_success(context, decision, result.seconds, last_trace_of(step, result))
 
     def deferred(self) -> Iterator[Decision]:
@@ -105,8 +109,13 @@ class OutputReuse:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
         del self._deferred[decision.step.id]
         if decision.result:
-            self._restorer(decision.step).all(decision.step, decision.result.outputs)
+            outputs = decision.result.outputs
+            restored, _ = self._restorer(decision.step).all(decision.step, outputs)
+            self._times.placed(self._index(decision.step), outputs, restored=restored > 0)
             self._context.repo.tree.forget()
+
+    def _index(self, step: Step) -> int:
+        return self._context.workflow.index_by_id[step.id]
 
     def _restorer(self, step: Step) -> Restorer:
         context = self._context

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 
-from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
-from mlpipe_ci.cache.store import sweep
+from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.core.run import Run, StepOutcome
@@ -56,6 +55,8 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         listener.message(f"warning: {warning}")
     plan = make_plan(workflow, collector)  # or a missing input
     listener.planned(plan)
+    if cache.store.has_earlier:
+        listener.message(EARLIER)
     metrics = evaluator(session, listener.message, time.time())
     run_log = RunLog(repo.private / RUNS)
     logs, record = run_log.begin(workflow.file)

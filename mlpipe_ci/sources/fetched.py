@@ -68,7 +68,7 @@ class FetchedFiles:
     def restore(self, output: Output, destination: Path) -> None:
         """Write a content to its place, whole or not at all. Raises DamagedError, OSError."""
         destination.parent.mkdir(parents=True, exist_ok=True)
-        self._store.restore(output.digest, destination, executable=False)
+        self._store.restore(output.digest, destination)
 
     def partial(self, item: SourceItem) -> str:
         """Where an item that is on its way waits for the rest."""

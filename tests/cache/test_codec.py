@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpipe_ci.cache.codec import decode_parts, decode_result, encode_parts, encode_result
+from mlpipe_ci.cache.codec import (
+    decode_parts,
+    decode_result,
+    encode_parts,
+    encode_result,
+    is_earlier,
+)
 from mlpipe_ci.core.cache_key import Input, KeyParts
 from mlpipe_ci.core.result import Output, Producer, Result
 from tests.support.fakes import result, step
@@ -19,7 +25,7 @@ TRAIN = step("train", inputs=("a",), outputs=("model",))
 @pytest.mark.parametrize(
     "change",
     [
-        (b'"version": 3', b'"version": 2'),
+        (b'"version": 4', b'"version": 3'),
         (b'"path": "model"', b'"path": "/etc/passwd"'),
         (b'"path": "model"', b'"path": "../x"'),
         (b'"path": "model"', b'"path": ".git/hooks/x"'),
@@ -34,6 +40,9 @@ TRAIN = step("train", inputs=("a",), outputs=("model",))
         (b'"metrics": []', b'"metrics": [["auc", Infinity]]'),
         (b'"path": "model"', b'"path": "model/../x"'),
         (b'"path": "model"', b'"path": 5'),
+        (b'"mode": 420', b'"mode": 4096'),
+        (b'"mode": 420', b'"mode": true'),
+        (b'"order": 0', b'"order": -1'),
     ],
 )
 def test_a_hostile_result_is_a_miss(change: tuple[bytes, bytes]) -> None:
@@ -41,6 +50,17 @@ def test_a_hostile_result_is_a_miss(change: tuple[bytes, bytes]) -> None:
     assert change[0] in good
     assert decode_result(sealed(good)) is not None
     assert decode_result(sealed(good.replace(*change))) is None
+
+
+def test_a_result_of_an_earlier_version_is_told_from_damage() -> None:
+    text = encode_result(result(TRAIN)).partition(b"\n")[2]
+    earlier = text.replace(b'"version": 4', b'"version": 3')
+    assert decode_result(sealed(earlier)) is None
+    assert is_earlier(sealed(earlier))
+    assert not is_earlier(earlier), "no seal"
+    assert not is_earlier(sealed(text))
+    assert not is_earlier(sealed(text.replace(b'"version": 4', b'"version": 5')))
+    assert not is_earlier(sealed(b'{"version": "x"}'))
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -51,7 +71,8 @@ outputs = st.builds(
     kind=st.just("link"),
     digest=st.text(max_size=5),
     size=st.integers(0),
-    executable=st.booleans(),
+    mode=st.integers(0, 0o777),
+    order=st.integers(0, 9),
 )
 
 
@@ -67,7 +88,9 @@ def test_a_result_survives_its_encoding(
         producer=Producer(ref=ref),
         discovered=(Input(path="x", digest="y"),),
     )
-    assert decode_result(encode_result(made)) == made
+    read = decode_result(encode_result(made))
+    assert read == made
+    assert [one.order for one in read.outputs] == [one.order for one in found]
 
 
 def test_no_part_of_a_key_is_lost() -> None:

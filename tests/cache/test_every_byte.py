@@ -17,7 +17,7 @@ from tests.support.repository import Repo
 
 SCOPE = "main"
 DATA = b"a model of ten trees, and their leaves\n" * 4
-EXECUTABLE = True
+MODE = 0o750
 TRAIN = step("train", inputs=("a",), outputs=("model", "figures/"), env=(("SEED", "1"),))
 
 
@@ -51,7 +51,7 @@ def made(store: Store, tmp_path: Path) -> Result:
     (tmp_path / "in").write_bytes(DATA)
     digest, size = store.save(tmp_path / "in")
     outputs = (
-        Output(path="figures/a b", kind="file", digest=digest, size=size, executable=EXECUTABLE),
+        Output(path="figures/a b", kind="file", digest=digest, size=size, mode=MODE),
         Output(path="figures/é", kind="link", digest="link:a b", size=0),
         Output(path="model", kind="file", digest=digest, size=size),
     )
@@ -76,11 +76,11 @@ def test_each_damage_of_an_object_is_found(store: Store, made: Result, tmp_path:
         with pytest.raises(DamagedError):
             store.read(digest)
         with pytest.raises(DamagedError):
-            store.restore(digest, out, executable=False)
+            store.restore(digest, out)
         assert not path.exists(), "it would be tried again each time"
     assert out.read_text() == "what was there before"
     overwrite(path, DATA)
-    store.restore(digest, out, executable=False)
+    store.restore(digest, out)
     assert out.read_bytes() == DATA
 
 

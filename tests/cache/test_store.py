@@ -16,21 +16,23 @@ from tests.support.stored import saved, sealed
 TRAIN = step("train", inputs=("a",), outputs=("model",))
 
 
-@given(data=st.binary(max_size=200), executable=st.booleans())
+@given(
+    data=st.binary(max_size=200), mode=st.sampled_from((None, 0o600, 0o640, 0o644, 0o755, 0o777))
+)
 def test_what_is_saved_is_restored(
-    store: Store, tmp_path: Path, data: bytes, executable: bool
+    store: Store, tmp_path: Path, data: bytes, mode: int | None
 ) -> None:
     digest = saved(store, data, tmp_path / "in")
-    store.restore(digest, tmp_path / "out", executable=executable)
+    store.restore(digest, tmp_path / "out", mode)
     assert (tmp_path / "out").read_bytes() == data == store.read(digest)
-    assert os.access(tmp_path / "out", os.X_OK) is executable
+    assert mode is None or (tmp_path / "out").stat().st_mode & 0o777 == mode
     assert store.has(digest, len(data))
     assert not store.has(digest, len(data) + 1)
 
 
 def test_editing_a_restored_file_leaves_the_store_alone(store: Store, tmp_path: Path) -> None:
     digest = saved(store, b"x", tmp_path / "in")
-    store.restore(digest, tmp_path / "out", executable=False)
+    store.restore(digest, tmp_path / "out")
     with (tmp_path / "out").open("ab") as file:
         file.write(b"edited")
     assert store.read(digest) == b"x"

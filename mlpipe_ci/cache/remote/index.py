@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from mlpipe_ci.cache.codec import decode_result
+from mlpipe_ci.cache.codec import decode_result, is_earlier
 from mlpipe_ci.cache.layout import RESULTS
 from mlpipe_ci.cache.remote import compression, layout
 from mlpipe_ci.cache.remote.client import RemoteClient
@@ -38,6 +38,8 @@ class ResultIndex:
         self._listed: dict[str, dict[str, list[str]] | None] = {}
         self._read_before: dict[str, Found | None] = {}
         self._broken: set[str] = set()
+        self.earlier = False
+        """True once a result was met that an earlier version of mlpipe made."""
 
     def batches(self, key: str) -> Iterator[tuple[Found, ...]]:
         """Results of a key: first those that recent runs used, then all. Nothing where it fails."""
@@ -66,6 +68,9 @@ class ResultIndex:
         if scope not in self._recent:
             data = self._get(layout.recent_path(scope, self._workflow), MOST_RECENT)
             self._recent[scope] = tuple(decode_recent(scope, data)) if data else ()
+            found = {one.data for one in self._recent[scope]}
+            rest = (text for _, _, text in _rows(data or b"") if text not in found)
+            self.earlier |= any(map(is_earlier, rest))
         return self._recent[scope]
 
     def _names(self, scope: str, key: str) -> list[str]:
@@ -96,6 +101,7 @@ class ResultIndex:
         if path not in self._read_before:
             data = self._get(path, MOST_RESULT)
             result = decode_result(data) if data else None
+            self.earlier |= result is None and is_earlier(data or b"")
             if data is None or result is None or result.key != key:
                 self._read_before[path] = None
                 self._broken |= {path} if data is not None else set()
@@ -124,14 +130,19 @@ def encode_recent(found: list[Found]) -> bytes:
 
 def decode_recent(scope: str, data: bytes) -> Iterator[Found]:
     """The results in such a text; what is wrong with it is left out."""
+    for key, name, content in _rows(data):
+        result = decode_result(content)
+        if result is not None and result.key == key:
+            yield Found(scope=scope, name=name, data=content, result=result)
+
+
+def _rows(data: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """Key, name and bytes of each result."""
     try:
         record = json.loads(data)
         rows = record["results"] if record["version"] == VERSION else []
         for key, name, text in rows:
-            content = str(text).encode("ascii")
-            result = decode_result(content)
-            if result is not None and result.key == key:
-                yield Found(scope=scope, name=str(name), data=content, result=result)
+            yield key, str(name), str(text).encode("ascii")
     except (ValueError, KeyError, TypeError, RecursionError):
         return
 

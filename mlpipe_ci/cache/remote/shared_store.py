@@ -67,6 +67,11 @@ class SharedStore(Store):
     def _is_damaged(self, digest: str) -> bool:
         return digest.removeprefix("blake3:") in self._damaged
 
+    @property
+    def has_earlier(self) -> bool:
+        """As in a local store, here or there."""
+        return super().has_earlier or self._index.earlier
+
     def further(
         self, key: str, scopes: tuple[str, ...] | None = None
     ) -> Iterator[tuple[Result, ...]]:

@@ -160,7 +160,7 @@ def _copy(one: StepLog, objects: Objects, out: TextIO) -> None:
 
 def _fetch(one: StepLog, objects: Objects, path: Path) -> None:
     try:
-        objects.restore(one.digest, path, executable=False)
+        objects.restore(one.digest, path)
     except DamagedError as error:
         message = f"what {one.step} printed is not in the cache any more ({error})"
         raise UsageError(message) from error

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
+from mlpipe_ci.cache.store import EARLIER
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate
 from mlpipe_ci.cli.open_session import Messages, open_session
@@ -73,6 +74,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     now = time.time()
     metrics = evaluator(session, screen.message, now)
     plan = make_plan(session.workflow, session.collector(now), partial(_missed, metrics))
+    if session.cache.store.has_earlier:
+        screen.message(EARLIER)
     session.cache.state.close()
     text = json.dumps(plan_json(plan, session.repo.comparison), indent=2)
     for file in options.reports:
