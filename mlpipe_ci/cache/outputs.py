@@ -23,6 +23,8 @@ Digest = Callable[[str, os.stat_result], str]
 SMALL, MANY, PACK = 64 << 10, 100, 16 << 20
 """Files of less than `SMALL` bytes are kept in packs if a step has more than `MANY` of them: so a
 directory of thousands is one object, or a few. A pack ends once it has `PACK` bytes."""
+KINDS = ("file", "link", "directory")
+"""What can be kept. A socket or a pipe that a step left behind is neither input nor output."""
 LEAST_SECRET = 8
 """Bytes of a secret that is looked for in outputs."""
 
@@ -54,6 +56,7 @@ def describe(root: Path, step: Step, more: tuple[str, ...] = ()) -> tuple[Output
         _check_kind(f"{root}/{declared}".rstrip("/"), declared)
         found += [_described(root, path) for path in contents(root, declared.rstrip("/"))]
     found += [_described(root, path) for path in more]
+    found = [output for output in found if output.kind in KINDS]
     return _in_order(root, found)
 
 
@@ -122,6 +125,21 @@ def _holds(path: str, wanted: list[bytes]) -> bool:
     return False
 
 
+def leaving(root: Path, found: tuple[Output, ...]) -> tuple[tuple[str, str], ...]:
+    """Links that do not lead to the same place in another clone, each with where it leads.
+
+    They lead out of the repository, there or not, or say an absolute path.
+    """
+    links = (o for o in found if o.kind == "link")
+    pairs = ((o.path, o.digest.removeprefix("link:")) for o in links)
+    top = os.path.realpath(root)
+    return tuple(
+        (path, text)
+        for path, text in pairs
+        if os.path.isabs(text) or not Path(os.path.realpath(f"{root}/{path}")).is_relative_to(top)
+    )
+
+
 def has_links(outputs: tuple[Output, ...] | None) -> bool:
     """True if a step wrote links: what they lead to is known once they are there."""
     return any(output.kind == "link" for output in outputs or ())
@@ -156,6 +174,12 @@ def is_right(root: Path, output: Output, digest: Digest = read) -> bool:
         return False
 
 
+def may_be_kept(path: str) -> bool:
+    """False for a socket or a pipe that a step left behind: it is neither input nor output."""
+    mode = os.lstat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
+
+
 def has_mode(status: os.stat_result, mode: int) -> bool:
     """True if a path has these permission bits. What is an object of the cache as well, by a hard
     link, lacks those to write.
@@ -171,12 +195,14 @@ def _check_kind(path: str, declared: str) -> None:
     directory = os.path.isdir(path)
     if directory and not os.path.islink(path) and not declared.endswith("/"):
         raise MissingOutputError(f"'{declared}' is a directory; declare it as '{declared}/'")
+    if not (directory or os.path.islink(path) or os.path.isfile(path)):
+        raise MissingOutputError(f"'{declared}' is neither a file, a directory nor a link")
     if not directory and declared.endswith("/"):
         raise MissingOutputError(f"'{declared}' is not a directory; declare it without the '/'")
 
 
 def _described(root: Path, relative: str) -> Output:
-    """An output without its digest, if it is a file."""
+    """An output without its digest, if it is a file; no `kind` for what cannot be kept."""
     path = f"{root}/{relative}"
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
@@ -186,5 +212,5 @@ def _described(root: Path, relative: str) -> Output:
     if stat.S_ISDIR(status.st_mode):
         return Output(path=relative, kind="directory", digest="", size=0, mode=mode)
     if not stat.S_ISREG(status.st_mode):
-        raise MissingOutputError(f"'{relative}' is neither a file, a directory nor a link")
+        return Output(path=relative, kind="", digest="", size=0, mode=mode)
     return Output(path=relative, kind="file", digest="", size=status.st_size, mode=mode)

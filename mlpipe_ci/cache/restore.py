@@ -6,12 +6,12 @@ from pathlib import Path
 
 from mlpipe_ci.cache.file_ops import contents, move, remove
 from mlpipe_ci.cache.objects import DamagedError
-from mlpipe_ci.cache.outputs import Digest, is_right, read, refuse_links
+from mlpipe_ci.cache.outputs import Digest, is_right, may_be_kept, read, refuse_links
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above, is_under, path_fault
-from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.workflow import Step
 
 
@@ -88,6 +88,7 @@ class Restorer:
             if os.path.lexists(f"{self._root}/{declared}".rstrip("/"))
             for path in contents(self._root, declared.rstrip("/"))
             if path not in kept
+            and may_be_kept(f"{self._root}/{path}")
             and (path not in directories or not os.path.isdir(f"{self._root}/{path}"))
         ]
         self._transaction.replace(step.id, tuple(others))
@@ -110,8 +111,8 @@ class Restorer:
         return len(wrong)
 
     def _wrong(self, step: Step, outputs: tuple[Output, ...]) -> list[Output]:
-        _refuse_undeclared(step, outputs)
-        paths = tuple(o.path for o in outputs) if step.declares_nothing else step.writes
+        _refuse_outside(outputs)
+        paths = (*step.writes, *(output.path for output in undeclared(step, outputs)))
         refuse_links(self._root, step, paths)
         return [output for output in outputs if not is_right(self._root, output, self._digest)]
 
@@ -130,12 +131,10 @@ def _unwritable(error: OSError) -> PathError:
     return PathError(f"'{error.filename}' cannot be written: {error.strerror}")
 
 
-def _refuse_undeclared(step: Step, outputs: tuple[Output, ...]) -> None:
+def _refuse_outside(outputs: tuple[Output, ...]) -> None:
     for output in outputs:
-        fault = path_fault(output.path) if step.declares_nothing else ""
-        declared = step.declares_nothing or any(is_under(output.path, one) for one in step.writes)
-        if fault or not declared:
-            raise DamagedError(f"the stored result writes '{output.path}', which is not declared")
+        if fault := path_fault(output.path):
+            raise DamagedError(f"the stored result writes what no step may write: {fault}")
 
 
 def _whole_directories(root: Path, step: Step) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import field
 
 from mlpipe_ci.core.cache_key import Input, KeyParts
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.workflow import Step
 
 
 def plain_number(value: float) -> float | str:
@@ -72,6 +73,13 @@ class Result:
     finished: float
     producer: Producer
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+
+def undeclared(step: Step, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Those that the step does not declare to write."""
+    plain = {path.rstrip("/") for path in step.writes}
+    inside = tuple(path for path in step.writes if path.endswith("/"))
+    return tuple(o for o in outputs if o.path not in plain and not o.path.startswith(inside))
 
 
 def needs(result: Result) -> tuple[str, ...]:

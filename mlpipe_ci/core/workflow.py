@@ -152,6 +152,8 @@ class Step:
     resources: Resources | None = None
     tracing: str | None = None
     """None: as the workflow says."""
+    state: tuple[str, ...] = ()
+    """Paths that stay where they are from run to run: a tool's own memory."""
     line: int = 1
     position: int = 0
     """Which entry of the file's list it comes from."""
@@ -212,7 +214,15 @@ class Workflow:
     params_files: tuple[str, ...] = ()
     items: tuple[ForEach, ...] = ()
     tracing: str = "auto"
+    state: tuple[str, ...] = ()
+    """Paths of any step that stay where they are from run to run."""
     cache: CacheSettings = CacheSettings()
+
+    @cached_property
+    def all_state(self) -> tuple[str, ...]:
+        """Paths that stay where they are from run to run, of the file and of any step."""
+        own = (path for step in self.steps for path in step.state)
+        return tuple(dict.fromkeys((*self.state, *own)))
 
     def tracing_of(self, step: Step) -> str:
         """How a step is watched: `auto`, `strict` or `off`."""

@@ -245,10 +245,8 @@ class EvidenceCollector:
     def _left(self, step: str) -> Left:
         """Where a step writes, and what it wrote last time without declaring it."""
         known = self.workflow.steps[self.workflow.index_by_id[step]]
-        if not known.declares_nothing:
-            return known.writes, ()
         last = self.cache.state.last_trace(self.workflow.file, step)
-        return (), (path for path, _ in last.wrote)
+        return known.writes, (path for path, _ in last.wrote)
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

@@ -1,6 +1,7 @@
 """Finds what a step's input patterns mean: files on the disk, and what earlier steps will write."""
 
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from mlpipe_ci.cache.outputs import has_links, is_right
@@ -12,11 +13,31 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Written
-from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.workflow import ExternalInput, Step, Workflow, externals_of
 from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.sources import Sources
+
+
+class UndeclaredOutputs:
+    """Collects them from what steps wrote; what was looked at is not looked at again."""
+
+    def __init__(self, workflow: Workflow) -> None:
+        self._workflow = workflow
+        self._last: Written = {}
+        self._count = 0
+        self._found: list[Output] = []
+
+    def of(self, written: Written) -> list[Output]:
+        """Those of all steps. `written`: as last time, with more at its end, or another."""
+        if written is not self._last:
+            self._found, self._count, self._last = [], 0, written
+        for id_ in islice(written, self._count, None):
+            step = self._workflow.steps[self._workflow.index_by_id[id_]]
+            self._found += undeclared(step, written[id_] or ())
+        self._count = len(written)
+        return self._found
 
 
 @frozen
@@ -33,6 +54,11 @@ class InputResolver:
     def meant(self, pattern: str) -> tuple[ExternalInput, ...]:
         """Data from outside that a pattern may mean."""
         return externals_of(self.workflow, [pattern]) if self.sources else ()
+
+    @cached_property
+    def unforeseen(self) -> UndeclaredOutputs:
+        """What steps of this run wrote that they do not declare."""
+        return UndeclaredOutputs(self.workflow)
 
     @cached_property
     def undeclared(self) -> tuple[Step, ...]:
@@ -105,7 +131,7 @@ class InputResolver:
             if not self._is_written(file.path, written) and not self.tree.is_hidden(file.path)
         ]
         known = [output for other in writers for output in written.get(other.id) or ()]
-        known += [o for other in self.undeclared for o in written.get(other.id) or ()]
+        known += self.unforeseen.of(written)
         present = {_as_input(o) for o in known if matches(pattern, o.path) and o.digest}
         if outside and self.sources:
             kept = [f for f in kept if not any(is_under(f.path, one.path) for one in outside)]

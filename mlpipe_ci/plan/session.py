@@ -67,8 +67,7 @@ def later_writes(workflow: Workflow, state: LocalState, tree: WorkTree) -> Later
     later_writes = LaterWrites()
     for index, step in enumerate(workflow.steps):
         later_writes.add(index, step.writes)
-        if step.declares_nothing:
-            paths = [path for path, _ in state.last_trace(workflow.file, step.id).wrote]
+        if paths := [path for path, _ in state.last_trace(workflow.file, step.id).wrote]:
             tree.add_outputs(paths)
             later_writes.add(index, paths)
     return later_writes

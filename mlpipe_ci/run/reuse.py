@@ -10,7 +10,7 @@ from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
-from mlpipe_ci.core.result import Result
+from mlpipe_ci.core.result import Result, undeclared
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
@@ -85,8 +85,7 @@ class OutputReuse:
     def _note(self, step: Step, decision: Decision, result: Result) -> None:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
         context = self._context
-        if step.declares_nothing:
-            paths = [output.path for output in result.outputs]
+        if paths := [output.path for output in undeclared(step, result.outputs)]:
             context.repo.tree.add_outputs(paths)
             context.discovery.later_writes.add(self._index(step), paths)
         record_success(context, decision, result.seconds, last_trace_of(step, result))
@@ -99,7 +98,8 @@ class OutputReuse:
         """Reused steps of which a step that runs may read something that is not there yet."""
         for decision in tuple(self._deferred.values()):
             other, result = decision.step, decision.result
-            named = other.group in step.needs or not step.inputs or other.declares_nothing
+            more = result and undeclared(other, result.outputs)
+            named = other.group in step.needs or not step.inputs or more
             reads = [pattern for pattern in step.reads if not pattern.startswith("!")]
             paths = [output.path for output in result.outputs] if result else []
             if named or any(matches(pattern, path) for pattern in reads for path in paths):
@@ -129,9 +129,9 @@ class OutputReuse:
 
     @cached_property
     def _undeclared(self) -> frozenset[str]:
-        """What steps write that declare nothing."""
+        """What steps write without declaring it."""
         context = self._context
-        steps = (step for step in context.workflow.steps if step.declares_nothing)
+        steps = context.workflow.steps
         traces = (context.cache.state.last_trace(context.workflow.file, step.id) for step in steps)
         return frozenset(path for last in traces for path, _ in last.wrote)
 

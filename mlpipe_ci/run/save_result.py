@@ -11,7 +11,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import Samples
 from mlpipe_ci.core.paths import path_fault
 from mlpipe_ci.core.plan import Decision
-from mlpipe_ci.core.result import Output, Result
+from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
@@ -23,6 +23,7 @@ from mlpipe_ci.run.storable import (
     not_stored_note,
     tracing_notes,
     why_not_stored,
+    without_state,
 )
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
@@ -89,15 +90,17 @@ def save_result(
 def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observation:
     """What a step that succeeded saw and left. Raises MissingOutputError."""
     step, root = decision.step, context.repo.root
-    discovered = _find(context, step, ended)
-    more = discovered.writes if step.declares_nothing else ()
-    _announce(context, step, more)
-    wrote = outputs.describe(root, step, more)
+    discovered = without_state(_find(context, step, ended), context.workflow)
+    _announce(context, step, discovered.writes)
+    wrote = outputs.describe(root, step, discovered.writes)
     counts = step.cache is not False
     return Observation(
         trace=ended.trace,
         discovered=discovered,
         outputs=wrote,
+        tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
+        unstorable=getattr(discovered, "unstorable", ""),
+        leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
         changed=_changed_meanwhile(context, decision, ended, discovered) if counts else "",
     )
@@ -204,7 +207,7 @@ def _fault(error: OSError) -> str:
 
 
 def _is_watched(step: Step, result: Result) -> bool:
-    return bool(result.discovered) or not step.inputs
+    return bool(result.discovered or undeclared(step, result.outputs)) or not step.inputs
 
 
 def _traced(
@@ -226,7 +229,7 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
     if not _is_watched(step, result):
         return LastTrace()
     files = [one for one in result.discovered if one.digest.startswith(CONTENTS)]
-    wrote = [(o.path, o.digest) for o in result.outputs] if step.declares_nothing else []
+    wrote = [(o.path, o.digest) for o in undeclared(step, result.outputs)]
     return LastTrace(
         made=result.finished,
         wrote=tuple(wrote),
@@ -246,8 +249,6 @@ def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
 
     It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays.
     """
-    if not step.declares_nothing:
-        return ()
     found = []
     last = context.cache.state.last_trace(context.workflow.file, step.id)
     for path, digest in last.wrote:

@@ -1,13 +1,18 @@
 """May a result be stored? If not, the reason, with what to do about it. Pure."""
 
+from dataclasses import replace
+
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.paths import path_fault
-from mlpipe_ci.core.result import Output
-from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.core.paths import is_under, path_fault
+from mlpipe_ci.core.result import Output, undeclared
+from mlpipe_ci.core.state_paths import is_state
+from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.find import Discovered
 
 SHOWN = 3
+MOST_UNDECLARED = 1_000_000_000
+"""Bytes that a step which declares something may leave besides."""
 NOT_STORED = "the result was not stored"
 
 
@@ -17,14 +22,19 @@ class Observation:
 
     `outputs`: all that belongs to its result, files without their digests. `secret`: an output that
     holds the value of a secret. `changed`: an input that is not what it was when the step began,
-    in words.
+    in words. `tracked`: what it wrote without declaring it and git tracks. `leaving`: links to what
+    another clone does not have, each with where it leads. `unstorable`: why what it saw is not
+    known.
     """
 
     trace: Trace = Trace()
     discovered: Discovered = Discovered()
     outputs: tuple[Output, ...] = ()
+    tracked: tuple[str, ...] = ()
+    leaving: tuple[tuple[str, str], ...] = ()
     secret: str = ""
     changed: str = ""
+    unstorable: str = ""
 
 
 def why_not_stored(step: Step, seen: Observation) -> str:
@@ -32,51 +42,75 @@ def why_not_stored(step: Step, seen: Observation) -> str:
     if step.cache is False:
         return ""
     return (
-        _why_unknown(step, seen.trace)
-        or _why_unfit(step, seen.trace, seen.discovered)
+        _why_unknown(step, seen)
+        or _why_it_would_not_come_back(step, seen)
+        or _why_unasked(step, seen)
         or (f"its output {seen.secret} holds the value of a secret" if seen.secret else "")
         or next(filter(None, (path_fault(one.path) for one in seen.outputs)), "")
         or seen.changed
     )
 
 
-def _why_unknown(step: Step, trace: Trace) -> str:
+def _why_unknown(step: Step, seen: Observation) -> str:
+    trace = seen.trace
+    if seen.unstorable:
+        return seen.unstorable
     if step.inputs or trace.complete:
         return ""
     reason = "; ".join(trace.why) or "nothing watched it"
     return f"declares no inputs, and what it reads is not known: {reason}"
 
 
-def _why_unfit(step: Step, trace: Trace, discovered: Discovered) -> str:
-    if step.inputs:
-        return _why_without_outputs(step, discovered)
-    return _why_it_would_not_come_back(discovered) or _why_unasked(step, trace, discovered)
+def _why_it_would_not_come_back(step: Step, seen: Observation) -> str:
+    discovered = seen.discovered
+    if discovered.rewrites:
+        return (
+            f"it changes {some(discovered.rewrites)}, which it also reads; make it from scratch, "
+            "or declare it in outputs"
+        )
+    if discovered.removes:
+        return f"it removes {some(discovered.removes)}; remove only what the step itself has made"
+    if discovered.environments and not step.inputs:
+        made = some(discovered.environments)
+        return (
+            f"it makes a Python environment ({made}), which is not stored; make it before the run"
+        )
+    if seen.tracked:
+        return (
+            f"it writes {some(seen.tracked)}, which git tracks; declare it: "
+            f"outputs: [{seen.tracked[0]}]"
+        )
+    return _why_link(seen) or _why_large(step, seen)
 
 
-def _why_without_outputs(step: Step, discovered: Discovered) -> str:
-    """What a step writes that declares what it reads alone would not come back with its result."""
-    if step.writes or step.cache is True or not discovered.writes:
+def _why_link(seen: Observation) -> str:
+    if not seen.leaving:
         return ""
+    path, text = seen.leaving[0]
     return (
-        f"it writes {some(discovered.writes)}, and declares no outputs; name what is to come back"
+        f"its output {path} is a link to {text}, which another clone does not have; let it lead to "
+        "a path in the repository, written relative to it, or name it in state"
     )
 
 
-def _why_it_would_not_come_back(discovered: Discovered) -> str:
-    if discovered.rewrites:
-        return f"it changes {some(discovered.rewrites)}, which it also reads"
-    if discovered.removes:
-        return f"it removes {some(discovered.removes)}"
-    if discovered.environments:
-        made = some(discovered.environments)
-        return f"it makes a Python environment ({made}), which is not stored"
-    return ""
-
-
-def _why_unasked(step: Step, trace: Trace, discovered: Discovered) -> str:
-    """What only `cache: true` lets pass."""
-    if step.cache is True:
+def _why_large(step: Step, seen: Observation) -> str:
+    """A step that declares something may have meant all this to come back, or none of it."""
+    more = undeclared(step, seen.outputs)
+    size = sum(output.size for output in more)
+    if step.declares_nothing or size <= MOST_UNDECLARED:
         return ""
+    largest = max(more, key=lambda output: output.size).path
+    return (
+        f"it writes {size / 1e9:.1f} GB that it does not declare ({largest} and others); name what "
+        "is to come back in outputs, and what is to stay in state"
+    )
+
+
+def _why_unasked(step: Step, seen: Observation) -> str:
+    """What only `cache: true`, or a step that says what it reads, lets pass."""
+    if step.cache is True or step.inputs:
+        return ""
+    trace, discovered = seen.trace, seen.discovered
     if discovered.outside:
         return f"it writes {some(discovered.outside)}, outside of the repository"
     if trace.network:
@@ -94,11 +128,6 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if trace.why and step.inputs and trace.tracer:
         notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
-    if step.inputs and discovered.rewrites:
-        what = some(discovered.rewrites)
-        notes += (
-            f"it reads {what} and changes it, so that is not counted; declare it as an output",
-        )
     if discovered.logs:
         notes += (f"it adds to {some(discovered.logs)}: reuse does not bring that back",)
     return notes
@@ -111,6 +140,22 @@ def not_stored_note(step: Step, seen: Observation, why: str) -> tuple[str, ...]:
     """
     unwatched = not step.inputs and not seen.trace.tracer
     return (f"{NOT_STORED}: {why}",) if why and not unwatched else ()
+
+
+def without_state(discovered: Discovered, workflow: Workflow) -> Discovered:
+    """The same without what a tool keeps for itself, and without environments: nobody's outputs."""
+
+    def counts(path: str) -> bool:
+        own = any(is_under(path, one) for one in discovered.environments)
+        return not own and not is_state(path, workflow.all_state)
+
+    return replace(
+        discovered,
+        writes=tuple(filter(counts, discovered.writes)),
+        rewrites=tuple(filter(counts, discovered.rewrites)),
+        removes=tuple(filter(counts, discovered.removes)),
+        logs=tuple(filter(counts, discovered.logs)),
+    )
 
 
 def some(paths: tuple[str, ...]) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,7 +118,7 @@ def test_an_output_of_the_wrong_kind_is_told(
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        (Output(path="other", kind="file", digest="blake3:" + "0" * 64, size=1), "not declared"),
+        (Output(path="../x", kind="file", digest="blake3:" + "0" * 64, size=1), "leaves the repo"),
         (Output(path="plots/l", kind="link", digest="link:../../x", size=0), "leaves the repo"),
         (Output(path="plots/l", kind="link", digest="link:/etc/passwd", size=0), "leaves the repo"),
         (Output(path="m.json", kind="file", digest="blake3:" + "0" * 64, size=1), "not in the"),
@@ -339,6 +340,49 @@ def test_links_to_the_store_only_where_that_is_asked_for(
     (root / "model.pkl").unlink()
     with pytest.raises(DamagedError):
         restore(root, STEP, found, Store(store.directory, links=True), transaction)
+
+
+def test_what_a_step_did_not_declare_comes_back_too(
+    root: Path, store: Store, transaction: OutputTransaction
+) -> None:
+    for path in ("notes.txt", "more/deep/a"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+    (root / "void").mkdir()
+    found = outputs.keep(
+        root, outputs.describe(root, STEP, ("notes.txt", "more/deep/a", "void")), store
+    )
+    before = listing(root)
+    shutil.rmtree(root / "more")
+    (root / "notes.txt").unlink()
+    (root / "void").rmdir()
+    restore(root, STEP, found, store, transaction)
+    assert listing(root) == before
+
+
+def test_a_socket_and_a_pipe_are_no_outputs(root: Path) -> None:
+    os.mkfifo(root / "plots/pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(root / "plots/socket"))
+        paths = {output.path for output in outputs.save(root, STEP, None)}
+    assert "plots/roc.svg" in paths
+    assert not paths & {"plots/pipe", "plots/socket"}
+
+
+def test_links_to_what_another_clone_does_not_have(root: Path) -> None:
+    links = {
+        "plots/in": "../model.pkl",
+        "plots/soon": "not-yet",
+        "plots/out": "../../elsewhere",
+        "plots/log": "/var/log/x",
+        "plots/here": str(root / "model.pkl"),
+        "plots/through": "out/a",
+    }
+    for path, text in links.items():
+        (root / path).symlink_to(text)
+    found = outputs.leaving(root, outputs.save(root, STEP, None))
+    assert {path for path, _ in found} == {f"plots/{n}" for n in ("out", "log", "here", "through")}
+    assert dict(found)["plots/log"] == "/var/log/x"
 
 
 def test_permission_bits_come_back_and_count(

@@ -1,13 +1,21 @@
 """May a result be stored: the reason if not, from what the step saw and left."""
 
+from dataclasses import fields, replace
+
 import pytest
 
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
-from mlpipe_ci.run.storable import Observation, not_stored_note, tracing_notes, why_not_stored
+from mlpipe_ci.run.storable import (
+    Observation,
+    not_stored_note,
+    tracing_notes,
+    why_not_stored,
+    without_state,
+)
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.find import Discovered
-from tests.support.fakes import step
+from tests.support.fakes import step, workflow
 
 WATCHED = Trace(tracer="notify", complete=True)
 ANY = step("any")
@@ -16,12 +24,14 @@ CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 DONE = Output(path="out", kind="file", digest="", size=1)
 
 
-def seen(trace: Trace = WATCHED, secret: str = "", changed: str = "", **of: object) -> Observation:
-    """What a step that wrote `out` saw and left; `of`: fields of what was discovered."""
-    found = Discovered(**({"writes": ("out",)} | of))  # type: ignore[arg-type]
-    return Observation(
-        trace=trace, discovered=found, outputs=(DONE,), secret=secret, changed=changed
-    )
+DISCOVERED = tuple(one.name for one in fields(Discovered))
+
+
+def seen(trace: Trace = WATCHED, **of: object) -> Observation:
+    """What a step that wrote `out` saw and left; `of`: fields of it, or of what was discovered."""
+    found = {"writes": ("out",)} | {name: of.pop(name) for name in DISCOVERED if name in of}
+    given: dict[str, object] = {"outputs": (DONE,)} | of
+    return Observation(trace=trace, discovered=Discovered(**found), **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("of", [ANY, CLEAN, step("made", outputs=("out",))])
@@ -41,6 +51,9 @@ def test_what_is_known_and_comes_back_may_be_stored(of: Step) -> None:
         (seen(Trace(complete=True, network=("1.2.3.4:80",))), "it talks to the network"),
         (seen(writes=(), logs=("a.log",)), "nothing but what it adds to a.log"),
         (seen(writes=()), "it writes nothing in the repository"),
+        (seen(tracked=("a.md",)), "it writes a.md, which git tracks; declare it: outputs: [a.md]"),
+        (seen(leaving=(("l", "/var/x"),)), "its output l is a link to /var/x"),
+        (seen(unstorable="a is not known"), "a is not known"),
         (seen(secret="out"), "its output out holds the value of a secret"),
         (seen(changed="a changed while the step ran"), "a changed while the step ran"),
     ],
@@ -83,3 +96,40 @@ def test_the_run_that_stores_nothing_says_so() -> None:
     assert not_stored_note(CLEAN, seen(Trace()), "it removes a") == said
     assert not_stored_note(ANY, seen(), "") == ()
     assert not_stored_note(ANY, seen(Trace()), "nothing watched it") == ()
+
+
+@pytest.mark.parametrize(
+    ("observed", "reason"),
+    [
+        (seen(rewrites=("a.db",)), "make it from scratch"),
+        (seen(removes=("a",)), "it removes a"),
+        (seen(tracked=("a.md",)), "which git tracks"),
+        (seen(leaving=(("l", "/var/x"),)), "is a link to /var/x"),
+        (seen(changed="raw changed while the step ran"), "raw changed"),
+        (
+            seen(outputs=(Output(path="big", kind="file", digest="", size=2_000_000_000),)),
+            "it writes 2.0 GB that it does not declare (big and others)",
+        ),
+    ],
+)
+def test_a_step_that_declares_all_is_held_to_the_same(observed: Observation, reason: str) -> None:
+    assert reason in why_not_stored(CLEAN, observed)
+
+
+def test_much_is_stored_of_a_step_that_declares_nothing_or_declares_it() -> None:
+    many = Output(path="big", kind="file", digest="", size=2_000_000_000)
+    assert why_not_stored(ANY, seen(outputs=(many,))) == ""
+    assert why_not_stored(step("big", inputs=("a",), outputs=("big",)), seen(outputs=(many,))) == ""
+
+
+def test_state_and_environments_are_nobodys_outputs() -> None:
+    found = Discovered(
+        writes=("a", "mlruns/0/x", "study.db", "env/lib/x.py"),
+        rewrites=("mlflow.db",),
+        removes=("wandb/latest-run",),
+        logs=("hist/log", "b.log"),
+        environments=("env",),
+    )
+    flow = replace(workflow(step("s", state=("hist/",))), state=("study.db",))
+    left = without_state(found, flow)
+    assert (left.writes, left.rewrites, left.removes, left.logs) == (("a",), (), (), ("b.log",))

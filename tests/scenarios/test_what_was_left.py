@@ -111,3 +111,93 @@ def test_results_of_an_earlier_version_are_named_once_and_not_used(repo: Repo) -
     done = repo.mlpipe("run", code=0)
     assert word not in done.stdout + done.stderr
     assert ran(repo) == []
+
+
+def test_what_a_declared_step_writes_besides_comes_back(repo: Repo) -> None:
+    plant(
+        repo,
+        'name: a, run: "cp raw a.txt; mkdir -p out/empty; cp raw out/log", inputs: [raw], '
+        "outputs: [a.txt]",
+        "name: b, run: cat out/log > b.txt",
+        raw="1",
+    )
+    done = repo.mlpipe("run", code=0)
+    assert "writes out/empty, out/log, which it does not declare" in done.stdout
+    other = clone(repo)
+    assert ran(other) == []
+    assert other.read("out/log") == other.read("b.txt") == "1"
+    assert (other.root / "out/empty").is_dir()
+    other.write({"raw": "2"})
+    assert ran(other) == ["a", "b"]
+    assert other.read("b.txt") == "2"
+    other.write({"raw": "1", "out/log": "mine"})
+    assert ran(other) == []
+    assert other.read("out/log") == "1"
+
+
+def test_what_another_content_left_besides_goes(repo: Repo) -> None:
+    """The step leaves other names for other contents, and one that both have."""
+    plant(
+        repo,
+        'name: a, run: "cp raw a.txt; mkdir -p out; cp raw out/x; cp raw out/$(cat raw)", '
+        "inputs: [raw], outputs: [a.txt]",
+        'name: b, run: "ls out > b.txt"',
+        raw="1",
+    )
+    assert ran(repo) == ["a", "b"]
+    for text, names in (("2", "2\nx\n"), ("1", "1\nx\n"), ("2", "2\nx\n")):
+        repo.write({"raw": text})
+        ran(repo)
+        assert repo.read("b.txt") == names
+        assert sorted(one.name for one in (repo.root / "out").iterdir()) == names.split()
+
+
+@pytest.mark.parametrize("declared", ["", ", inputs: [raw], outputs: [a.txt]"])
+def test_a_step_that_writes_what_git_tracks_is_told_to_declare_it(
+    repo: Repo, declared: str
+) -> None:
+    plant(repo, f'name: a, run: "cp raw a.txt; cp raw table.md"{declared}', raw="1", table__md="0")
+    done = repo.mlpipe("run", code=0)
+    assert "it writes table.md, which git tracks; declare it: outputs: [table.md]" in done.stdout
+    assert "not stored" in done.stdout
+
+
+@pytest.mark.parametrize("declared", ["", ", inputs: [raw], outputs: [out/]"])
+@pytest.mark.parametrize("target", ["/var/log/x", "../../elsewhere", "$PWD/raw"])
+def test_a_link_to_what_a_clone_does_not_have_is_said_at_once(
+    repo: Repo, declared: str, target: str
+) -> None:
+    plant(
+        repo,
+        f'name: a, run: "mkdir -p out; cp raw out/m; ln -sfn \\"{target}\\" out/l"{declared}',
+        raw="1",
+    )
+    done = repo.mlpipe("run", code=0)
+    assert "the result was not stored: its output out/l is a link to" in done.stdout
+    other = clone(repo)
+    done = other.mlpipe("run", code=0)
+    assert "out/l is a link to" in done.stdout
+    assert "damage" not in done.stdout
+
+
+def test_a_link_inside_of_the_repository_comes_back(repo: Repo) -> None:
+    plant(repo, 'name: a, run: "mkdir -p out; cp raw out/m; ln -sfn m out/last"', raw="1")
+    assert ran(repo) == ["a"]
+    other = clone(repo)
+    assert ran(other) == []
+    assert (other.root / "out/last").readlink() == Path("m")
+
+
+def test_a_socket_that_a_step_leaves_is_nothing(repo: Repo) -> None:
+    bind = "import socket; socket.socket(socket.AF_UNIX).bind('out/s')"
+    plant(
+        repo,
+        f'name: a, run: "mkdir -p out; rm -f out/s; python -c \\"{bind}\\"; cp raw out/m", '
+        "inputs: [raw], outputs: [out/]",
+        raw="1",
+    )
+    assert ran(repo) == ["a"]
+    assert ran(repo) == []
+    repo.write({"raw": "2"})
+    assert ran(repo) == ["a"]
+    assert repo.mlpipe("run", code=0).stdout.count("moved to") == 0

@@ -1,0 +1,34 @@
+"""Which paths are state: a tool's own memory, which stays where it is from run to run. Pure.
+
+State is never moved, deleted, stored or restored, and counts in no key.
+"""
+
+import re
+from collections.abc import Iterable
+
+from mlpipe_ci.core.patterns import matches
+
+BUILT_IN = (
+    (r"mlruns(/.*)?", "MLflow's file store adds runs to what is there, and needs all of it"),
+    (r"mlflow\.db(-journal|-wal|-shm)?", "MLflow's database, which each run adds to"),
+    (r"wandb(/.*)?", "the runs of Weights & Biases, by time"),
+    (r"lightning_logs(/.*)?", "Lightning numbers its runs by those that are there"),
+    (r"events\.out\.tfevents\.[^/]*", "TensorBoard's events, named by time, host and process"),
+    (r"\.dvc/cache(/.*)?", "DVC's contents, which its pointers need"),
+    (r"\.dvc/tmp(/.*)?", "DVC's locks and notes"),
+    (
+        r"joblib/(.+/)?(func_code\.py|[0-9a-f]{32}(/.*)?)",
+        "joblib.Memory: results by the hash of their arguments",
+    ),
+)
+"""Expressions for the end of a path, each with its reason."""
+_MARK = re.compile(rf"(?s:.*/)?(?:{'|'.join(text for text, _ in BUILT_IN)})", re.DOTALL)
+
+
+def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
+    """True if a path of the repository is a tool's memory: by its name, or declared by `patterns`.
+
+    What git tracks, or a step declares as its output, is no state by its name alone: the caller
+    knows that.
+    """
+    return bool(_MARK.fullmatch(path)) or any(matches(pattern, path) for pattern in patterns)
