@@ -174,6 +174,20 @@ def is_right(root: Path, output: Output, digest: Digest = read) -> bool:
         return False
 
 
+def digest_at(root: Path, path: str, digest: Digest = read) -> str | None:
+    """The digest of what is at a path, as an output has it; None where there is nothing like it."""
+    full_path = f"{root}/{path}"
+    try:
+        status = os.lstat(full_path)
+        if stat.S_ISLNK(status.st_mode):
+            return f"link:{os.readlink(full_path)}"
+        if stat.S_ISDIR(status.st_mode):
+            return None if any(os.scandir(full_path)) else ""
+        return digest(full_path, status) if stat.S_ISREG(status.st_mode) else None
+    except (OSError, PathError):
+        return None
+
+
 def may_be_kept(path: str) -> bool:
     """False for a socket or a pipe that a step left behind: it is neither input nor output."""
     mode = os.lstat(path).st_mode

@@ -1,81 +1,113 @@
-"""What instances wrote that the workflow has no more: of an item of `each` that is gone, say.
+"""What steps left that the workflow has no more: removed, renamed, of an item that is gone.
 
-Remembered in the directory of the work tree: which paths the instances of each step declare. A path
-of an instance that is gone goes too, if its step is still there and nobody else declares it; else a
-pattern of a later step would go on finding it.
+It goes before anything runs, else a pattern of a later step would go on finding it. It goes only if
+it is still as the step left it, git does not track it, and nobody else declares or left it.
 """
 
-import json
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from blake3 import blake3
-
+from mlpipe_ci.cache.left_record import Left, LeftRecord
+from mlpipe_ci.cache.outputs import Digest, digest_at
+from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.paths import path_fault
+from mlpipe_ci.core.paths import is_under, path_fault
 from mlpipe_ci.core.result import Result
-from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.repo.private_directory import INSTANCES
+from mlpipe_ci.core.state_paths import is_state
+from mlpipe_ci.core.workflow import Step, Workflow
 
-Written = Mapping[str, Mapping[str, tuple[str, ...]]]
-"""For the id of a step in the file, each item or combination, and what it declares to write."""
+
+@frozen
+class StaleStep:
+    """A step that is gone. `step`: the id that its instances share; `is_item`: it was one of them,
+    and the others are still there.
+    """
+
+    key: str
+    step: str
+    paths: tuple[str, ...]
+    is_item: bool
 
 
 @frozen(kw_only=False)
 class StaleOutputs:
-    """The record of one workflow in one work tree. `directory`: of the work tree alone.
+    """Finds what is left over of one workflow in one work tree.
 
-    `results`: the newest result of each step by its name, `digest`: of a file of the work tree now;
-    both are asked where the record is lost. `tracked`: what git tracks at or inside of a path.
+    `results`: the newest result of each step by its name, asked where there is no record. `digest`:
+    how a file is read; `tracked`: what git tracks at a path.
     """
 
-    directory: Path
     root: Path
     workflow: Workflow
+    record: LeftRecord
     results: Callable[[], Mapping[str, Result]]
-    digest: Callable[[str], str]
+    digest: Digest
     tracked: Callable[[str], Sequence[str]]
 
-    def paths(self) -> dict[str, tuple[str, ...]]:
-        """What is there of instances that are gone, by the id of their step; nothing of git's."""
-        if self._file().exists():
-            found = self._by_record()
-        else:
-            found = self._by_results() if self.workflow.items else {}
-        ours = {group: self._untracked(paths) for group, paths in found.items()}
-        return {group: paths for group, paths in ours.items() if paths}
+    def gone(self) -> tuple[StaleStep, ...]:
+        """Steps that are gone and of which something is there."""
+        gone = self.record.gone(self.workflow)
+        if not gone and not self.record.exists and self.workflow.items:
+            gone = self._by_results()
+        if not gone:
+            return ()
+        declared = DeclaredOutputs(self.workflow.steps)
+        groups = {step.group for step in self.workflow.steps} | {
+            each.id for each in self.workflow.items
+        }
+        return tuple(
+            StaleStep(
+                key=key,
+                step=left.step,
+                is_item=left.step in groups and "\n" in key,
+                paths=tuple(
+                    path
+                    for path in sorted(left.paths)
+                    if not declared.containing(path) and self._is_leftover(path, left)
+                ),
+            )
+            for key, left in gone.items()
+        )
 
-    def _untracked(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Those that git does not track; no directory either in which it tracks something."""
-        return tuple(p for p in paths if not self.tracked(p) and not self.tracked(f"{p}/"))
+    def before(self, step: Step) -> tuple[str, ...]:
+        """What the last result of a step left where it does not declare to write now."""
+        left = self.record.of(step)
+        if not left.paths:
+            return ()
+        return tuple(
+            path
+            for path in sorted(left.paths)
+            if not any(is_under(path, one) for one in step.writes) and self._is_leftover(path, left)
+        )
 
-    def _by_record(self) -> dict[str, tuple[str, ...]]:
-        """What the last run noted."""
-        now = _declared(self.workflow)
-        declared = {path.rstrip("/") for path in self.workflow.writes}
-        found: dict[str, tuple[str, ...]] = {}
-        for group, before in self._read().items():
-            gone = before.keys() - now[group].keys() if group in now else ()
-            paths = {path.rstrip("/") for instance in gone for path in before[instance]} - declared
-            there = (p for p in paths if not path_fault(p) and os.path.lexists(self.root / p))
-            found[group] = tuple(sorted(there))
-        return found
+    def is_as_left(self, path: str, digest: str) -> bool:
+        """True if a path is there with this digest."""
+        return digest_at(self.root, path, self.digest) == digest
 
-    def _by_results(self) -> dict[str, tuple[str, ...]]:
-        """The same, of items whose result is known, and whose output is still that of it."""
+    def _is_leftover(self, path: str, left: Left) -> bool:
+        return not (
+            path_fault(path)
+            or self.record.is_shared(path)
+            or is_state(path, self.workflow.all_state)
+            or self.tracked(path)
+            or not self.is_as_left(path, left.paths[path])
+        )
+
+    def _by_results(self) -> dict[str, Left]:
+        """What items left whose result is known, where nothing is remembered."""
+        if not self._may_be_left():
+            return {}
         names = {step.name for step in self.workflow.steps}
-        declared = {path.rstrip("/") for path in self.workflow.writes}
-        found: dict[str, tuple[str, ...]] = {}
-        for result in self.results().values() if self._may_be_left() else ():
-            for each in self.workflow.items:
-                if result.step.startswith(f"{each.step} (") and result.step not in names:
-                    ours = (o for o in result.outputs if o.kind == "file")
-                    left = (o.path for o in ours if self.digest(o.path) == o.digest)
-                    paths = tuple(path for path in left if path not in declared)
-                    found[each.id] = (*found.get(each.id, ()), *paths)
-        return found
+        return {
+            f"{each.id}\n{result.step}": Left(
+                step=each.id,
+                name=result.step,
+                paths={o.path: o.digest for o in result.outputs if o.kind == "file"},
+            )
+            for result in self.results().values()
+            for each in self.workflow.items
+            if result.step.startswith(f"{each.step} (") and result.step not in names
+        }
 
     def _may_be_left(self) -> bool:
         """True if something lies where items write: else the results need not be read."""
@@ -86,41 +118,3 @@ class StaleOutputs:
             for path in step.writes
         }
         return any(path and (self.root / path).is_dir() for path in paths)
-
-    def note(self) -> None:
-        """Remember what the instances of now declare. A fault costs a leftover."""
-        now = json.dumps(_declared(self.workflow))
-        path = self._file()
-        with suppress(OSError):
-            if now == "{}" and not path.exists():
-                return
-            if not path.exists() or path.read_text("utf-8") != now:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}")
-                temporary.write_text(now, "utf-8")
-                temporary.replace(path)
-
-    def _read(self) -> Written:
-        try:
-            found = json.loads(self._file().read_text("utf-8"))
-            return {
-                str(group): {str(one): tuple(map(str, paths)) for one, paths in instances.items()}
-                for group, instances in found.items()
-            }
-        except (OSError, ValueError, AttributeError, TypeError):
-            return {}
-
-    def _file(self) -> Path:
-        name = blake3(self.workflow.file.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        return self.directory / INSTANCES / f"{name}.json"
-
-
-def _declared(workflow: Workflow) -> dict[str, dict[str, tuple[str, ...]]]:
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for each in workflow.items:  # also of a step that has none now
-        found.setdefault(each.id, {})
-    for step in workflow.steps:
-        if step.strategy is not None:
-            which = step.strategy.each or repr(step.strategy.values)  # two ids may be the same
-            found.setdefault(step.group, {})[which] = step.writes
-    return found

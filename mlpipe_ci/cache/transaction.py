@@ -4,15 +4,31 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from mlpipe_ci.cache.file_ops import contents, move, plain_path
+from mlpipe_ci.cache.file_ops import contents, move, plain_path, remove
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
 
 MONTH = 30 * 86_400.0
+
+
+@frozen
+class SetAside:
+    """What became of old files that a step has not written again, when it succeeded.
+
+    `replaced`: they lay in its outputs and were not its own. `previous`: its last result's.
+    `history`: they are in place again, as the step only adds files and rewrites none.
+    """
+
+    replaced: tuple[str, ...] = ()
+    previous: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
 
 class OutputTransaction:
@@ -22,7 +38,8 @@ class OutputTransaction:
     the next run finds both. Nothing is deleted that the step may not have written
     itself: what a failed command wrote goes to `directory/failed/<step>`, and what lay in its
     outputs and is not part of its result to `directory/replaced/<step>`, `<step>.2` and so on. The
-    former is kept until the next time, the latter for a month.
+    former is kept until the next time, the latter for a month. What the last result of a step left,
+    and is gone from this one, is in `directory/previous/<step>`, the last copy of each path.
     """
 
     def __init__(self, root: Path, directory: Path) -> None:
@@ -86,11 +103,35 @@ class OutputTransaction:
         for declared in step.writes:
             (self._root / declared).parent.mkdir(parents=True, exist_ok=True)
 
-    def archive(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
-        """Move what an earlier run of a step (its id) left to `replaced`, and empty directories."""
-        self.replace(step, paths)
+    def retire(self, step: str, paths: tuple[str, ...]) -> tuple[str, ...]:
+        """Move what an earlier run of a step (its id) left to `previous`, and empty directories.
+
+        Returns the files of them.
+        """
+        files = tuple(path for path in paths if not _is_directory(self._root / path))
+        for path in paths:
+            if path in files:
+                self._keep(self._root / path, step, path)
+            else:
+                with suppress(OSError):  # there is something in it
+                    (self._root / path).rmdir()
         self._drop_empty(paths)
-        return paths
+        return files
+
+    def previous(self, step: str) -> Path:
+        """Where that lies of a step (its id), the last copy of each path."""
+        return self.directory / "previous" / step
+
+    def _keep(self, source: Path, step: str, path: str) -> None:
+        destination = self.previous(step) / path
+        for parent in destination.parents:  # what was a file once may be a directory now
+            if parent == self.directory:
+                break
+            if os.path.lexists(parent) and not _is_directory(parent):
+                remove(parent)
+        if _is_directory(destination):
+            remove(destination)
+        move(source, destination)
 
     def _drop_empty(self, paths: tuple[str, ...]) -> None:
         """A step that made its directories finds none: as in a fresh clone."""
@@ -102,9 +143,19 @@ class OutputTransaction:
                     break  # there is something else in it
 
     def commit(
-        self, step: Step, outputs: tuple[Output, ...], more: tuple[str, ...] = ()
-    ) -> tuple[str, ...]:
-        """The step has succeeded. Returns old files that it did not write again, moved away."""
+        self,
+        step: Step,
+        outputs: tuple[Output, ...],
+        more: tuple[str, ...] = (),
+        added: tuple[str, ...] = (),
+        is_own: Callable[[str, Path], bool] = lambda _path, _kept: False,
+    ) -> SetAside:
+        """The step has succeeded. Returns what became of old files that it did not write again.
+
+        `more`: what was set aside although the step does not declare it; `added`: what of it goes
+        back beside the new files, as they are a history. `is_own`: whether a path,
+        which lies somewhere else now, is as the step's last result left it.
+        """
         written = {output.path for output in outputs}
         kept = self._running / step.id / "kept"
         lost = [
@@ -112,13 +163,25 @@ class OutputTransaction:
             for declared in (*step.writes, *more)
             if os.path.lexists(plain_path(kept / declared))
             for path in contents(kept, declared.rstrip("/"))
-            if (kept / path).is_symlink() or not (kept / path).is_dir()
+            if (kept / path).is_symlink() or (kept / path).is_file()
         ]
         lost = [path for path in lost if path not in written]
-        for path in lost:
-            move(kept / path, self.replaced(step.id) / path)
+        history = tuple(p for p in lost if p in added and not os.path.lexists(self._root / p))
+        for path in history:
+            move(kept / path, self._root / path)
+        rest = [path for path in lost if path not in history]
+        own = {path for path in rest if path in more or is_own(path, kept / path)}
+        for path in rest:
+            if path in own:
+                self._keep(kept / path, step.id, path)
+            else:
+                move(kept / path, self.replaced(step.id) / path)
         self._forget(step.id)
-        return tuple(lost)
+        return SetAside(
+            replaced=tuple(path for path in rest if path not in own),
+            previous=tuple(path for path in rest if path in own),
+            history=history,
+        )
 
     def _forget(self, step: str) -> None:
         (self._running / step / "journal.json").unlink(missing_ok=True)
@@ -152,3 +215,7 @@ class OutputTransaction:
             elif not (self._running / step / "journal.json").exists():
                 shutil.rmtree(self._running / step, ignore_errors=True)  # it had succeeded
         return back
+
+
+def _is_directory(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()

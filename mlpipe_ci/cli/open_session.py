@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from mlpipe_ci import __version__
 from mlpipe_ci.cache.cache import Cache
+from mlpipe_ci.cache.left_record import LeftRecord, left_file
 from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
@@ -30,7 +31,7 @@ from mlpipe_ci.repo.git import History, fetch_large_files
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.repo.private_directory import ASIDE, WORKFLOWS
 from mlpipe_ci.repo.repo import Repo
-from mlpipe_ci.repo.work_tree import WorkTree, digest_of
+from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.dvc import dvc_of
 from mlpipe_ci.sources.each_items import items_of
 from mlpipe_ci.sources.external_data import ExternalData
@@ -83,18 +84,19 @@ def open_session(
     tree = WorkTree(
         locations.root, locations.git, (*workflow.writes, *outside), state.digest_cache, dvc
     )
-    later = later_writes(workflow, state, tree)
+    record = LeftRecord(left_file(locations.private, workflow.file))
+    later = later_writes(workflow, state, tree, record)
     store = _store(locations, options, env, (event, workflow, state), messages)
     stale_outputs = StaleOutputs(
-        locations.private,
         locations.root,
         workflow,
+        record,
         partial(store.latest, event.scopes),
-        partial(digest_of, tree),
+        state.digest_cache.digest,
         tree.tracked,
     )
     if readonly:
-        tree.hide(path for paths in stale_outputs.paths().values() for path in paths)
+        tree.hide(path for one in stale_outputs.gone() for path in one.paths)
     selection = selected_steps(workflow, options)
     sources.recall = partial(recalled, store, event.scopes)
     sources.expect(e for s in workflow.steps if selection.has(s.id) for e in s.external)

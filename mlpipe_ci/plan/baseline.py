@@ -115,7 +115,7 @@ def _decisions(
 ) -> dict[str, Decision]:
     """The plan of the base. Raises MlpipeError."""
     tree = _tree(session, base, then)
-    later = later_writes(then, session.cache.state, tree)
+    later = later_writes(then, session.cache.state, tree, session.stale_outputs.record)
     repo = replace(
         session.repo,
         tree=tree,

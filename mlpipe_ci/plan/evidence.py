@@ -1,9 +1,10 @@
 """Collects what is known about a step: from the work tree, the cache, and the state."""
 
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from mlpipe_ci.cache.cache import Cache
+from mlpipe_ci.cache.left_record import LeftRecord
 from mlpipe_ci.cache.outputs import is_right
 from mlpipe_ci.core.cache_key import (
     Input,
@@ -71,6 +72,8 @@ class EvidenceCollector:
     """Compares discovered inputs with what is there now."""
     now: float
     """Seconds since 1970."""
+    record: LeftRecord = field(default_factory=LeftRecord)
+    """What steps left in this work tree."""
     selection: Selection = ALL_STEPS
     """The steps that the user asked for."""
     metrics_only: bool = False
@@ -246,7 +249,7 @@ class EvidenceCollector:
         """Where a step writes, and what it wrote last time without declaring it."""
         known = self.workflow.steps[self.workflow.index_by_id[step]]
         last = self.cache.state.last_trace(self.workflow.file, step)
-        return known.writes, (path for path, _ in last.wrote)
+        return known.writes, (*(path for path, _ in last.wrote), *self.record.undeclared(known))
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mlpipe_ci.cache.cache import Cache
+from mlpipe_ci.cache.left_record import LeftRecord
 from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.transaction import OutputTransaction
@@ -52,6 +53,7 @@ class Session:
             discovery=self.discovery,
             selection=self.selection,
             now=now,
+            record=self.stale_outputs.record,
         )
 
     def _refuse_nothing(self) -> None:
@@ -62,12 +64,16 @@ class Session:
                 raise MissingInputError(no_items_message(self.workflow, each))
 
 
-def later_writes(workflow: Workflow, state: LocalState, tree: WorkTree) -> LaterWrites:
+def later_writes(
+    workflow: Workflow, state: LocalState, tree: WorkTree, record: LeftRecord
+) -> LaterWrites:
     """Who writes what, as declared or as it was seen last time."""
     later_writes = LaterWrites()
     for index, step in enumerate(workflow.steps):
         later_writes.add(index, step.writes)
-        if paths := [path for path, _ in state.last_trace(workflow.file, step.id).wrote]:
+        paths = [path for path, _ in state.last_trace(workflow.file, step.id).wrote]
+        if paths:
             tree.add_outputs(paths)
             later_writes.add(index, paths)
+        later_writes.add(index, record.undeclared(step))
     return later_writes

@@ -308,18 +308,3 @@ class WorkTree:
         for path in self._digests.index.submodules:
             if matches(pattern, path) and not self._disk.has_files(path):
                 yield path
-
-
-def is_data(entry: "os.DirEntry[str]") -> bool:
-    """True for a file, a directory or a link."""
-    return entry.is_symlink() or entry.is_file() or entry.is_dir()
-
-
-def digest_of(tree: WorkTree, path: str) -> str:
-    """The digest of what is at a path now, as an output has it; empty if that is not known."""
-    tree.add_outputs([path])
-    try:
-        found = tree.known(path)
-    except PathError:
-        return ""
-    return found.digest if found else ""

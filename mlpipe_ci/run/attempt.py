@@ -4,7 +4,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mlpipe_ci.cache.outputs import MissingOutputError, refuse_links
+from mlpipe_ci.cache.left_record import is_history
+from mlpipe_ci.cache.outputs import MissingOutputError, digest_at, refuse_links
+from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.external_url import redacted
 from mlpipe_ci.core.frozen import frozen
@@ -12,7 +14,9 @@ from mlpipe_ci.core.metric_statistics import means
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.repo.lfs import lfs_pointers, uses_lfs
@@ -22,13 +26,16 @@ from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_failure, contents_read
 from mlpipe_ci.run.job import make_job
 from mlpipe_ci.run.outcome import (
+    aside_notes,
     make_outcome,
     moved_note,
     read_all_metrics,
     read_samples,
     record_success,
+    retire_unfinished,
+    what_it_left,
 )
-from mlpipe_ci.run.save_result import Measured, save_result, written_before
+from mlpipe_ci.run.save_result import Measured, save_result
 
 MOST_FAULTS = 10
 REMEDY = "tracing: off"
@@ -63,7 +70,7 @@ def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -
     step = decision.step
     refuse_links(context.repo.root, step, step.writes)
     notes = moved_note(context, step, context.transaction.clear_way(step))
-    more = written_before(context, step)
+    more = context.stale_outputs.before(step)
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
     _start(context, first)
     return first
@@ -94,6 +101,8 @@ def finish(context: RunContext, attempt: Attempt, ended: JobResult) -> AttemptRe
     context.repo.tree.forget()
     context.discovery.checker.environment.forget()
     access, outcome = _ended(context, attempt, ended)
+    if outcome.status is not Status.SUCCEEDED:
+        _note_unfinished(context, attempt, ended)
     notes = outcome.notes + attempt.notes
     return AttemptResult(
         outcome=replace(outcome, attempts=attempt.number, notes=notes), access=access
@@ -181,7 +190,7 @@ def _succeeded(
     samples = read_samples(context, step, metrics)
     metrics = means(samples) if samples else metrics
     saved = save_result(context, decision, ended, Measured(metrics=metrics, samples=samples))
-    moved = context.transaction.commit(step, saved.outputs, attempt.more)
+    aside = _put_away(context, attempt, saved.outputs)
     record_success(context, decision, ended.seconds, saved.last)
     outcome = make_outcome(
         decision,
@@ -191,7 +200,7 @@ def _succeeded(
         outputs=tuple(output.path for output in saved.outputs),
         metrics=metrics,
         samples=samples,
-        notes=saved.notes + moved_note(context, step, moved),
+        notes=saved.notes + aside_notes(context, step, aside),
         reads=saved.last.reads,
         writes=() if step.declares_nothing else saved.last.writes,
         variables=saved.last.variables,
@@ -199,6 +208,41 @@ def _succeeded(
         log=str(ended.job.log),
     )
     return saved.access, outcome
+
+
+def _put_away(context: RunContext, attempt: Attempt, outputs: tuple[Output, ...]) -> SetAside:
+    """The step has succeeded: what it did not write again goes, and what it left is remembered."""
+    step, record = attempt.decision.step, context.stale_outputs.record
+    left = record.of(step)
+
+    def is_own(path: str, kept: Path) -> bool:
+        digest = context.cache.state.digest_cache.digest
+        return left.paths.get(path) == digest_at(kept.parent, kept.name, digest)
+
+    added = left.besides if is_history(left, step, outputs) else ()
+    aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
+    retired = retire_unfinished(context, step, outputs)
+    record.put(step, what_it_left(step, outputs))
+    return replace(aside, previous=aside.previous + retired)
+
+
+def _note_unfinished(context: RunContext, attempt: Attempt, ended: JobResult) -> None:
+    """A failed attempt may have left what the next one goes on from: it stays, and is known."""
+    step, record = attempt.decision.step, context.stale_outputs.record
+    left, root = record.of(step), context.repo.root
+    state = context.workflow.all_state
+    wrote = access_of_failure(ended.trace, root).writes.difference(attempt.more)
+    found = {
+        path
+        for path in wrote
+        if (root / path).is_file()
+        and not any(is_under(path, one) for one in step.writes)
+        and not is_state(path, state)
+        and not context.repo.tree.tracked(path)
+    }
+    if not found.issubset(left.unfinished):
+        unfinished = tuple(sorted(found.union(left.unfinished)))
+        record.put(step, replace(left, unfinished=unfinished))
 
 
 def strict_faults(context: RunContext, step: Step, ended: JobResult) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlpipe_ci.cache.cache import Cache
+from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
@@ -43,6 +44,8 @@ class RunContext:
     discovery: Discovery
     transaction: OutputTransaction
     """Sets outputs aside while their step runs."""
+    stale_outputs: StaleOutputs
+    """What steps left here, those that are gone too."""
     executor: Executor
     env: Mapping[str, str]
     """The environment of all steps."""

@@ -1,20 +1,24 @@
 """What all endings of a step share: the outcome, what is remembered, metrics, notes."""
 
 from dataclasses import replace
+from posixpath import commonpath, dirname
 from typing import Any
 
 from mlpipe_ci.cache.last_trace import LastTrace
+from mlpipe_ci.cache.left_record import Left
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
+from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.directory_listing import is_listing
 from mlpipe_ci.core.metric_statistics import Samples, samples_by_metric
 from mlpipe_ci.core.plan import Action, Decision
-from mlpipe_ci.core.result import Producer
+from mlpipe_ci.core.result import Output, Producer, undeclared
 from mlpipe_ci.core.run import Provenance, Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import Metrics, read_metrics, together
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.job import samples_directory
+from mlpipe_ci.run.storable import some
 
 MOST_INPUTS = 50
 """Inputs of a step that its report names."""
@@ -46,20 +50,24 @@ def _provenance(decision: Decision) -> Provenance | None:
 
 def record_success(
     context: RunContext, decision: Decision, seconds: float, last: LastTrace
-) -> None:
-    """Remember a success with the names of its inputs: the next run can say what changed."""
+) -> bool:
+    """Remember a success with the names of its inputs: the next run can say what changed.
+
+    Returns whether it was news.
+    """
     key, parts, file = decision.key, decision.parts, context.workflow.file
     if (
         key is None
         or parts is None
         or context.cache.state.knows(file, decision.step.id, key, last.made)
     ):
-        return
+        return False
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:
         texts = ((digest, context.repo.tree.listing(digest) or "") for digest in listings)
         context.cache.state.save_listings(texts)
     context.cache.state.succeeded(file, decision.step.id, parts, seconds, last)
+    return True
 
 
 def read_all_metrics(context: RunContext, step: Step) -> Metrics:
@@ -88,9 +96,40 @@ def moved_note(context: RunContext, step: Step, moved: tuple[str, ...]) -> tuple
     """A word about files that lay in the outputs of a step and were moved away."""
     if not moved:
         return ()
-    some = ", ".join(moved[:3]) + (", …" if len(moved) > 3 else "")  # noqa: PLR2004 - a line's worth
     path = context.transaction.replaced(step.id)
-    return (f"in its outputs, but not as it wrote them, so moved to {path}: {some}",)
+    return (f"in its outputs, but not as it wrote them, so moved to {path}: {some(moved)}",)
+
+
+def what_it_left(step: Step, outputs: tuple[Output, ...]) -> Left:
+    """What is remembered of a step that has its outputs in place."""
+    paths = {output.path: output.digest for output in outputs}
+    more = undeclared(step, outputs)
+    besides = tuple(output.path for output in more if output.kind != "directory")
+    return Left(step=step.group, name=step.name, paths=paths, besides=besides)
+
+
+def retire_unfinished(
+    context: RunContext, step: Step, outputs: tuple[Output, ...]
+) -> tuple[str, ...]:
+    """Move away what failed attempts have left, and what the step has now does not have."""
+    unfinished = context.stale_outputs.record.of(step).unfinished
+    wanted = {output.path for output in outputs} if unfinished else set()
+    there = (p for p in unfinished if p not in wanted and (context.repo.root / p).is_file())
+    return context.transaction.retire(step.id, tuple(there))
+
+
+def aside_notes(context: RunContext, step: Step, aside: SetAside) -> tuple[str, ...]:
+    """Words for what became of old files that a step has not written again."""
+    notes = moved_note(context, step, aside.replaced)
+    if aside.previous:
+        place = context.transaction.previous(step.id)
+        notes += (f"not written again, so moved to {place}: {some(aside.previous)}",)
+    if aside.history:
+        folder = commonpath([dirname(path) for path in aside.history])
+        name = f"{folder}/" if folder else aside.history[0]
+        stayed = f"it only adds files, so {some(aside.history)} stayed beside the new ones"
+        notes += (f"{stayed}; if they are to persist, add to the step: state: [{name}]",)
+    return notes
 
 
 def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOutcome:

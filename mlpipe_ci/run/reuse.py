@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
 
+from mlpipe_ci.cache.left_record import is_history
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.output_times import OutputTimes
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
+from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
 from mlpipe_ci.core.result import Result, undeclared
@@ -15,8 +17,15 @@ from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
-from mlpipe_ci.run.outcome import make_outcome, moved_note, read_all_metrics, record_success
-from mlpipe_ci.run.save_result import last_trace_of, written_before
+from mlpipe_ci.run.outcome import (
+    aside_notes,
+    make_outcome,
+    read_all_metrics,
+    record_success,
+    retire_unfinished,
+    what_it_left,
+)
+from mlpipe_ci.run.save_result import last_trace_of
 
 NOTHING: tuple[str, ...] = ()
 
@@ -51,18 +60,20 @@ class OutputReuse:
             self._deferred[step.id] = decision
             wanted = () if result.metrics else step.metrics
             metrics = tuple(o for o in result.outputs if o.path in wanted)
-            restored, moved = restorer.some(step, metrics), NOTHING
+            restored, moved, retired = restorer.some(step, metrics), NOTHING, NOTHING
         else:
             restored, moved = restorer.all(step, result.outputs)
-            moved += self._retire(step, result)
+            retired = self._retire(step, result)
             self._bring_log(result)
         if step.id not in self._deferred:
             self._times.placed(self._index(step), result.outputs, restored=restored > 0)
-        self.wrote = bool(restored or moved)
+        self.wrote = bool(restored or moved or retired)
         if self.wrote:
             context.repo.tree.forget()
         context.cache.store.used(result)
-        self._note(step, decision, result)
+        news = self._note(step, decision, result)
+        if step.id not in self._deferred:
+            self._remember(step, result, news=news)
         notes = (f"{restored} file(s) restored from the cache",) if restored else ()
         return make_outcome(
             decision,
@@ -73,7 +84,7 @@ class OutputReuse:
             metrics=self._metrics(step, result),
             samples=result.samples,
             cached_outputs=result.outputs,
-            notes=notes + moved_note(context, step, moved),
+            notes=notes + aside_notes(context, step, SetAside(replaced=moved, previous=retired)),
         )
 
     def _bring_log(self, result: Result) -> None:
@@ -82,13 +93,19 @@ class OutputReuse:
             with suppress(DamagedError, OSError):
                 self._context.cache.store.bring((result.log,))
 
-    def _note(self, step: Step, decision: Decision, result: Result) -> None:
+    def _remember(self, step: Step, result: Result, *, news: bool) -> None:
+        """What the step has left here, where that is not known."""
+        record = self._context.stale_outputs.record
+        if self.wrote or news or step not in record or record.of(step).unfinished:
+            record.put(step, what_it_left(step, result.outputs))
+
+    def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
         context = self._context
         if paths := [output.path for output in undeclared(step, result.outputs)]:
             context.repo.tree.add_outputs(paths)
             context.discovery.later_writes.add(self._index(step), paths)
-        record_success(context, decision, result.seconds, last_trace_of(step, result))
+        return record_success(context, decision, result.seconds, last_trace_of(step, result))
 
     def deferred(self) -> Iterator[Decision]:
         """Reused steps whose outputs are not in the work tree."""
@@ -112,6 +129,7 @@ class OutputReuse:
             outputs = decision.result.outputs
             restored, _ = self._restorer(decision.step).all(decision.step, outputs)
             self._times.placed(self._index(decision.step), outputs, restored=restored > 0)
+            self._remember(decision.step, decision.result, news=True)
             self._context.repo.tree.forget()
 
     def _index(self, step: Step) -> int:
@@ -136,12 +154,20 @@ class OutputReuse:
         return frozenset(path for last in traces for path, _ in last.wrote)
 
     def _retire(self, step: Step, result: Result) -> tuple[str, ...]:
-        """Move away what another run of the step wrote without declaring it, and this one not."""
+        """Move away what another run of the step left, and this result does not have.
+
+        What the step only adds to stays, as when it runs.
+        """
+        context = self._context
         wanted = {output.path for output in result.outputs}
-        before = written_before(self._context, step)
-        return self._context.transaction.archive(
-            step.id, tuple(p for p in before if p not in wanted)
-        )
+        unfinished = retire_unfinished(context, step, result.outputs)
+        record = context.stale_outputs.record
+        if wanted.issuperset(record.undeclared(step)):
+            return unfinished  # as nearly always; nothing need be looked at
+        before, left = context.stale_outputs.before(step), record.of(step)
+        history = left.besides if is_history(left, step, result.outputs) else ()
+        others = tuple(path for path in before if path not in wanted.union(history))
+        return unfinished + context.transaction.retire(step.id, others)
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.graph import edges
@@ -24,9 +25,9 @@ from mlpipe_ci.run.listener import Listener
 from mlpipe_ci.run.run_log import RunLog
 from mlpipe_ci.run.runner import Runner
 from mlpipe_ci.run.settings import RunSettings
+from mlpipe_ci.run.storable import some
 
 HOUR = 3600
-SHOWN = 3
 IN_A_HURRY = 3.0
 """Seconds: GitHub gives about 7.5 to a job that is cancelled."""
 
@@ -71,6 +72,7 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         executor=executor,
         env={name: value for name, value in session.env.items() if name not in NOT_FOR_STEPS},
         logs=logs,
+        stale_outputs=session.stale_outputs,
         interrupts=Interrupts(),
         evaluate=metrics.evaluate,
     )
@@ -99,16 +101,26 @@ def _clean_up(session: Session, listener: Listener) -> None:
     HiddenOutputs(session.repo.root, transaction).bring_back_all()
     for step in transaction.roll_back_all():
         listener.message(f"step '{step}' was interrupted last time; its old outputs were put back")
-    for group, paths in session.stale_outputs.paths().items():
-        transaction.archive(group, paths)
-        some = ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")
-        belong = "belongs" if len(paths) == 1 else "belong"
-        listener.message(
-            f"step '{group}': {some} {belong} to an item that no longer exists; moved to "
-            f"{transaction.replaced(group)}"
-        )
-    session.stale_outputs.note()
+    stale = session.stale_outputs.gone()
+    moved: dict[tuple[str, bool], tuple[str, ...]] = {}
+    for one in stale:
+        paths = transaction.retire(one.step, one.paths)
+        if paths:
+            of = (one.step, one.is_item)
+            moved[of] = (*moved.get(of, ()), *paths)
+    for (step, is_item), paths in moved.items():
+        listener.message(_stale_words(step, paths, transaction.previous(step), is_item=is_item))
+    session.stale_outputs.record.forget(tuple(one.key for one in stale))
     sweep(session.cache.store, time.time() - HOUR)
+
+
+def _stale_words(step: str, paths: tuple[str, ...], place: Path, *, is_item: bool) -> str:
+    if is_item:
+        belong = "belongs" if len(paths) == 1 else "belong"
+        text = f"{some(paths)} {belong} to an item that no longer exists"
+    else:
+        text = f"it is not in the file any more, and what it left goes with it: {some(paths)}"
+    return f"step '{step}': {text}; moved to {place}"
 
 
 def _carry_out(
@@ -168,4 +180,5 @@ def _finish(session: Session, listener: Listener, *, cancelled: bool) -> None:
         listener.message(f"warning: {session.cache.state.warning}")
     if session.workflow.external_inputs:
         session.data.placement.save()
+    session.stale_outputs.record.finish()
     session.cache.state.close()

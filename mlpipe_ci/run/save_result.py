@@ -3,13 +3,13 @@
 import time
 from dataclasses import replace
 from itertools import chain
+from posixpath import dirname
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import Samples
-from mlpipe_ci.core.paths import path_fault
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.workflow import Step
@@ -100,6 +100,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         outputs=wrote,
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
         unstorable=getattr(discovered, "unstorable", ""),
+        made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
         changed=_changed_meanwhile(context, decision, ended, discovered) if counts else "",
@@ -146,6 +147,19 @@ def _changed_meanwhile(
         context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""
+
+
+def _made_from(context: RunContext, decision: Decision, discovered: Discovered) -> tuple[str, ...]:
+    """What a failed attempt has left and this one saw, by its name in a listing at least."""
+    unfinished = context.stale_outputs.record.of(decision.step).unfinished
+    if not unfinished:
+        return ()
+    declared = decision.parts.inputs if decision.parts else ()
+    items = (*discovered.inputs, *declared)
+    seen = {item.path for item in items if item.digest != ABSENT} | {*discovered.rewrites}
+    listed = {path.removeprefix("./").rstrip("/") for path in seen if path.endswith("/")}
+    own = set(discovered.writes)
+    return tuple(p for p in unfinished if p in seen or (p not in own and dirname(p) in listed))
 
 
 # -- store it ---------------------------------------------------------------------------------
@@ -242,18 +256,3 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
             if one.path.startswith(VARIABLE) and one.digest != ABSENT
         ),
     )
-
-
-def written_before(context: RunContext, step: Step) -> tuple[str, ...]:
-    """What the step wrote last time without declaring it, where that is still as it wrote it.
-
-    It goes out of its way, as declared outputs do. What git tracks, or a person changed, stays.
-    """
-    found = []
-    last = context.cache.state.last_trace(context.workflow.file, step.id)
-    for path, digest in last.wrote:
-        if not path_fault(path) and not context.repo.tree.tracked(path):
-            now = context.repo.tree.known(path)
-            if now is not None and now.digest == digest:
-                found.append(path)
-    return tuple(found)

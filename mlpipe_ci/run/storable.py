@@ -23,7 +23,8 @@ class Observation:
     `outputs`: all that belongs to its result, files without their digests. `secret`: an output that
     holds the value of a secret. `changed`: an input that is not what it was when the step began,
     in words. `tracked`: what it wrote without declaring it and git tracks. `leaving`: links to what
-    another clone does not have, each with where it leads. `unstorable`: why what it saw is not
+    another clone does not have, each with where it leads. `made_from`: what a failed attempt left
+    and this one saw. `unstorable`: why what it saw is not
     known.
     """
 
@@ -32,6 +33,7 @@ class Observation:
     outputs: tuple[Output, ...] = ()
     tracked: tuple[str, ...] = ()
     leaving: tuple[tuple[str, str], ...] = ()
+    made_from: tuple[str, ...] = ()
     secret: str = ""
     changed: str = ""
     unstorable: str = ""
@@ -63,6 +65,11 @@ def _why_unknown(step: Step, seen: Observation) -> str:
 
 def _why_it_would_not_come_back(step: Step, seen: Observation) -> str:
     discovered = seen.discovered
+    if seen.made_from:
+        return (
+            f"it was made from {some(seen.made_from)}, which an attempt that failed has left; the "
+            "next run starts without that"
+        )
     if discovered.rewrites:
         return (
             f"it changes {some(discovered.rewrites)}, which it also reads; make it from scratch, "

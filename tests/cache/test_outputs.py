@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from mlpipe_ci.cache import outputs
+from mlpipe_ci.cache.left_record import Left, is_history
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.cache.store import Store
-from mlpipe_ci.cache.transaction import OutputTransaction
+from mlpipe_ci.cache.transaction import OutputTransaction, SetAside
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
@@ -177,13 +178,67 @@ def test_a_success_drops_what_it_wrote_again_and_keeps_the_rest(
         (root / name).write_text("new")
     (root / "plots").mkdir()
     (root / "plots" / "roc.svg").write_text("new")
-    moved = transaction.commit(STEP, outputs.save(root, STEP, None))
-    assert moved == ("plots/latest", "plots/notes.md", "plots/run.sh")
+    left = {"plots/run.sh": "x", "plots/notes.md": "another text"}
+
+    def is_own(path: str, kept: Path) -> bool:
+        return left.get(path) == kept.read_text()
+
+    moved = transaction.commit(STEP, outputs.save(root, STEP, None), is_own=is_own)
+    assert moved.replaced == ("plots/latest", "plots/notes.md")
+    assert moved.previous == ("plots/run.sh",)
+    assert (transaction.previous("train") / "plots/run.sh").read_text() == "x"
     replaced = tmp_path / "aside" / "replaced" / "train"
     assert (replaced / "plots" / "notes.md").read_text() == "years of work"
     assert listing(root)["plots/roc.svg"] == "new"
     assert transaction.roll_back("train") is None
     assert list((tmp_path / "aside" / "running").iterdir()) == []
+
+
+def again(root: Path, transaction: OutputTransaction, *more: str, **files: str) -> SetAside:
+    """The step runs once more, and writes files (`_` is a slash) that it does not declare."""
+    alone = step("alone")
+    transaction.set_aside(alone, more)
+    for name, text in files.items():
+        path = root / name.replace("_", "/")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    paths = tuple(name.replace("_", "/") for name in files)
+    found = outputs.describe(root, alone, paths)
+    left = Left(step="alone", name="alone", paths={}, besides=more)
+    added = more if is_history(left, alone, found) else ()
+    return transaction.commit(alone, found, more, added)
+
+
+def test_files_that_are_only_added_to_are_a_history(
+    root: Path, transaction: OutputTransaction
+) -> None:
+    again(root, transaction, runs_1="first")
+    assert again(root, transaction, "runs/1", runs_2="second").history == ("runs/1",)
+    assert sorted(one.name for one in (root / "runs").iterdir()) == ["1", "2"]
+
+
+def test_what_is_rewritten_in_part_is_none_and_of_the_rest_there_is_one_copy(
+    root: Path, transaction: OutputTransaction
+) -> None:
+    previous = transaction.previous("alone")
+    again(root, transaction, runs_1="first", runs_all="1")
+    for number in range(3):
+        moved = again(root, transaction, "runs/1", "runs/all", runs_2="second", runs_all="2")
+        assert moved == SetAside(previous=("runs/1",))
+        assert sorted(one.name for one in (root / "runs").iterdir()) == ["2", "all"]
+        assert [one.name for one in previous.rglob("*") if one.is_file()] == ["1"]
+        (root / "runs/1").write_text(f"again {number}")
+    (root / "runs/1").unlink()
+    (root / "runs/1").mkdir()
+    (root / "runs/1/deep").write_text("x")
+    assert transaction.retire("alone", ("runs/1/deep",)) == ("runs/1/deep",)
+    assert (previous / "runs/1/deep").read_text() == "x", "a directory takes the place of a file"
+
+
+def test_nothing_new_is_no_history(root: Path, transaction: OutputTransaction) -> None:
+    again(root, transaction, runs_1="first")
+    assert again(root, transaction, "runs/1") == SetAside(previous=("runs/1",))
+    assert not (root / "runs").exists()
 
 
 def test_a_failure_puts_the_old_outputs_back_and_keeps_the_new_ones_to_look_at(

@@ -210,11 +210,11 @@ def test_what_items_wrote_that_are_gone_is_moved_away(repo: Repo) -> None:
     (repo.root / "data/a").unlink()
     listener = Recorder()
     ran(repo, listener)
-    begin, end = "message step 'copy': ", f"moved to {repo.root}/.git/mlpipe/aside/replaced/copy"
+    begin, end = "message step 'copy': ", f"moved to {repo.root}/.git/mlpipe/aside/previous/copy"
     assert listener.told[0] == f"{begin}a belongs to an item that no longer exists; {end}"
     assert listener.told[1] == "head 5"
     assert not (repo.root / "a").exists()
-    assert (repo.root / ".git/mlpipe/aside/replaced/copy/a").read_text() == "a\n"
+    assert (repo.root / ".git/mlpipe/aside/previous/copy/a").read_text() == "a\n"
     for name in "bcde":
         (repo.root / "data" / name).unlink()
     listener = Recorder()

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlpipe_ci.cache.cache import Cache
+from mlpipe_ci.cache.left_record import LeftRecord
+from mlpipe_ci.cache.stale_outputs import StaleOutputs
 from mlpipe_ci.cache.state import LocalState
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.cache.transaction import OutputTransaction
@@ -80,6 +82,9 @@ def make_context(tmp_path: Path) -> Callable[..., RunContext]:
                 later_writes=LaterWrites(),
             ),
             transaction=transaction,
+            stale_outputs=StaleOutputs(
+                root, workflow(*steps), LeftRecord(), dict, state.digest_cache.digest, tree.tracked
+            ),
             executor=FakeExecutor(act or write),
             env={"PATH": "p"},
             logs=tmp_path / "logs",

@@ -53,6 +53,7 @@ def test_what_is_known_and_comes_back_may_be_stored(of: Step) -> None:
         (seen(writes=()), "it writes nothing in the repository"),
         (seen(tracked=("a.md",)), "it writes a.md, which git tracks; declare it: outputs: [a.md]"),
         (seen(leaving=(("l", "/var/x"),)), "its output l is a link to /var/x"),
+        (seen(made_from=("ckpt",)), "it was made from ckpt, which an attempt that failed has left"),
         (seen(unstorable="a is not known"), "a is not known"),
         (seen(secret="out"), "its output out holds the value of a secret"),
         (seen(changed="a changed while the step ran"), "a changed while the step ran"),

@@ -73,7 +73,7 @@ def test_what_a_file_wrote_that_is_gone_goes_and_what_read_it_runs(weeks: Repo) 
     assert (weeks.root / "build/b.txt").exists(), "a plan does nothing"
     done = weeks.mlpipe("run", RUNS=os.devnull)
     assert "build/b.txt belongs to an item that no longer exists; moved to" in done.stdout
-    assert (weeks.root / ".git/mlpipe/aside/replaced/clean/build/b.txt").read_text() == "b\n"
+    assert (weeks.root / ".git/mlpipe/aside/previous/clean/build/b.txt").read_text() == "b\n"
     assert weeks.read("sum.txt") == "a\nc\n"
     assert ran(weeks) == []
     weeks.write({"data/b.csv": "b\n"})
@@ -144,14 +144,16 @@ def test_a_directory_as_an_input_knows_that_it_went_too(weeks: Repo) -> None:
     assert ran(weeks) == ["sum"] or weeks.read("sum.txt") == "a\nc\n"
 
 
-def test_files_of_the_user_and_of_a_step_that_was_taken_out_stay(weeks: Repo) -> None:
+def test_files_of_the_user_stay_and_those_of_a_step_that_was_taken_out_go(weeks: Repo) -> None:
     weeks.write({"build/mine.log": "mine", "data/b.csv": "b\n"})
     (weeks.root / "data/b.csv").unlink()
     ran(weeks)
     assert weeks.read("build/mine.log") == "mine"
-    weeks.write({"mlpipe.yml": json.dumps({"steps": WORKFLOW["steps"][1:]})})
-    ran(weeks)
-    assert weeks.read("build/a.txt") == "a\n"
+    weeks.write({"mlpipe.yml": json.dumps({"steps": WORKFLOW["steps"][1:]}), "build/c.txt": "me"})
+    done = weeks.mlpipe("run", code=0, RUNS=os.devnull)
+    assert done.stdout.count("not in the file any more, and what it left goes") == 1
+    assert sorted(one.name for one in (weeks.root / "build").iterdir()) == ["c.txt", "mine.log"]
+    assert weeks.read("sum.txt") == "me"
 
 
 def test_an_output_that_git_tracks_stays(weeks: Repo) -> None:

@@ -142,7 +142,10 @@ def check(repo: Repo, told: str) -> None:
         told,
         places,
     )
-    assert {p[1] for p in places if p[0] == "aside"} <= {"replaced", "failed"}, (told, places)
+    assert {p[1] for p in places if p[0] == "aside"} <= {"replaced", "previous", "failed"}, (
+        told,
+        places,
+    )
     assert list((store() / "tmp").iterdir()) == [], told
 
 

@@ -182,5 +182,5 @@ def check_nothing_is_left(bed: Bed) -> None:
         "report.json",
     }, files
     kept = {name.split("/")[1] for name in files if name.startswith("aside/")}
-    assert kept <= {"replaced", "failed"}, files
+    assert kept <= {"replaced", "previous", "failed"}, files
     assert list((bed.store / "tmp").iterdir()) == []

@@ -201,3 +201,104 @@ def test_a_socket_that_a_step_leaves_is_nothing(repo: Repo) -> None:
     repo.write({"raw": "2"})
     assert ran(repo) == ["a"]
     assert repo.mlpipe("run", code=0).stdout.count("moved to") == 0
+
+
+SUM = 'name: sum, run: "cat out/*.txt > sum.csv", inputs: [out/*.txt], outputs: [sum.csv]'
+OUT = "out/\nsum.csv\n"
+
+
+def one(name: str, of: str = "", keys: str = ", outputs: [out/{of}.txt]") -> str:
+    """A step that writes its name."""
+    of = of or name
+    text = f'name: {name}, run: "mkdir -p out; echo {name} > out/{of}.txt"{keys}'
+    return text.replace("{of}", of)
+
+
+@pytest.mark.parametrize("keys", [", outputs: [out/{of}.txt]", ""])
+def test_what_a_removed_step_left_goes(repo: Repo, keys: str) -> None:
+    total = SUM if keys else 'name: sum, run: "cat out/*.txt > sum.csv"'
+    plant(repo, one("a", keys=keys), one("b", keys=keys), total, ignored=OUT)
+    ran(repo)
+    assert repo.read("sum.csv") == "a\nb\n"
+    plant(repo, one("a", keys=keys), total, ignored=OUT)
+    assert "goes with it: out/b.txt" in repo.mlpipe("run", code=0).stdout
+    assert repo.read("sum.csv") == "a\n"
+    assert (repo.root / ".git/mlpipe/aside/previous/b/out/b.txt").read_text() == "b\n"
+    assert ran(repo) == []
+
+
+def test_what_a_person_made_of_it_or_git_has_stays(repo: Repo) -> None:
+    plant(repo, one("a"), one("b"), one("c"), SUM, ignored=OUT)
+    ran(repo)
+    repo.git("add", "-f", "out/c.txt")
+    repo.write({"out/b.txt": "mine\n"})
+    plant(repo, one("a"), SUM, ignored=OUT)
+    ran(repo)
+    assert repo.read("sum.csv") == "a\nmine\nc\n"
+
+
+def test_what_another_step_declares_now_stays(repo: Repo) -> None:
+    plant(repo, one("a"), one("b"), SUM, ignored=OUT)
+    ran(repo)
+    plant(repo, one("a"), one("b").replace("name: b", "name: renamed"), SUM, ignored=OUT)
+    assert ran(repo) == [], "its result is found by what it does"
+    assert repo.read("sum.csv") == "a\nb\n"
+
+
+def test_an_output_that_was_renamed_leaves_nothing_behind(repo: Repo) -> None:
+    for name in ("b", "c"):
+        plant(repo, one("a"), one("b", name), 'name: sum, run: "ls out > sum.csv"', ignored=OUT)
+        ran(repo)
+    assert sorted(p.name for p in (repo.root / "out").iterdir()) == ["a.txt", "c.txt"]
+    assert repo.read("sum.csv") == "a.txt\nc.txt\n"
+
+
+APPEND = "import sqlite3; c = sqlite3.connect('out/t.db'); c.execute('create table t (x)')"
+
+
+@pytest.mark.parametrize("keys", [", inputs: [raw]", ", outputs: [m.csv]", ""])
+def test_a_step_starts_without_what_its_last_result_left(repo: Repo, keys: str) -> None:
+    """It would fail on the table that it has made, had it declared that or not."""
+    for number, more in enumerate(("", keys)):
+        command = f"cat raw > m.csv; mkdir -p out; python t.py {number}"
+        plant(
+            repo, f'name: a, run: "{command}"{more}', ignored="out/\n*.csv\n", raw="1", t__py=APPEND
+        )
+        assert ran(repo) == ["a"]
+
+
+def test_what_a_failed_attempt_left_is_there_for_the_next_which_is_not_stored(repo: Repo) -> None:
+    train = "cat ckpt.txt || true; echo 1 > ckpt.txt; test -e go; cat go ckpt.txt > m.txt"
+    plant(repo, f'name: a, run: "{train}"')
+    repo.mlpipe("run", code=1)
+    assert repo.read("ckpt.txt") == "1\n"
+    (repo.root / "go").write_text("")
+    done = repo.mlpipe("run", code=0)
+    assert "the result was not stored: it was made from ckpt.txt, which an attempt" in done.stdout
+    assert ran(repo) == ["a"], "from scratch"
+    assert ran(repo) == []
+
+
+def test_what_a_failed_attempt_left_goes_once_the_step_succeeds_without_it(repo: Repo) -> None:
+    train = "cat raw > m.txt; test ! -e bad || { echo half > part.txt; exit 1; }"
+    plant(repo, f'name: a, run: "{train}"', raw="1")
+    repo.write({"bad": ""})
+    repo.mlpipe("run", code=1)
+    assert repo.read("part.txt") == "half\n"
+    (repo.root / "bad").unlink()
+    assert "so moved to" in repo.mlpipe("run", code=0).stdout
+    assert not (repo.root / "part.txt").exists()
+    assert ran(repo) == []
+
+
+def test_files_that_are_only_added_stay_and_the_key_that_keeps_them_is_named(repo: Repo) -> None:
+    model = "mkdir -p models; cp raw models/m_$(date +%s%N)"
+    plant(repo, f'name: a, run: "{model}"', ignored="models\n", raw="1")
+    for number in range(1, 4):
+        repo.write({"raw": str(number)})
+        done = repo.mlpipe("run", code=0)
+        assert len(list((repo.root / "models").iterdir())) == number
+        assert ("add to the step: state: [models/]" in done.stdout) == (number > 1)
+    repo.write({"raw": "1"})
+    assert ran(repo) == []
+    assert len(list((repo.root / "models").iterdir())) == 3

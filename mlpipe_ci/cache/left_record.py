@@ -1,0 +1,172 @@
+"""What each step left in this work tree, so that it can be told from what others put there.
+
+Lines of JSON, the last of a step counts; one is added as soon as a step has ended, so that a kill
+loses nothing, and the file is made anew when the run is over. A fault costs a leftover.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.result import Output, undeclared
+from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.repo.private_directory import LEFT
+
+NOTHING: tuple[str, ...] = ()
+
+
+@frozen
+class Left:
+    """What a step left. `step`: the id that it shares with its instances, `name`: its own."""
+
+    step: str
+    name: str
+    paths: Mapping[str, str]
+    """What its last result has, declared or not, each with its digest; an empty directory's is
+    empty.
+    """
+    besides: tuple[str, ...] = NOTHING
+    """Files and links of them that it did not declare."""
+    unfinished: tuple[str, ...] = NOTHING
+    """What attempts that failed since then have written without declaring it."""
+
+
+def key_of(step: Step) -> str:
+    """Of a step, or of an instance by what it is for: the ids of items may change."""
+    if step.strategy is None:
+        return step.id
+    return f"{step.group}\n{step.strategy.each or repr(step.strategy.values)}"
+
+
+def left_file(private: Path, workflow: str) -> Path:
+    """The file of a workflow's record in mlpipe's own directory of a work tree."""
+    name = blake3(workflow.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return private / LEFT / f"{name}.jsonl"
+
+
+def is_history(left: Left, step: Step, outputs: tuple[Output, ...]) -> bool:
+    """True if a step has rewritten nothing of what it left before without declaring it, and added
+    to it: files named by the time, say. `outputs`: what it has now.
+    """
+    new = {output.path for output in undeclared(step, outputs) if output.kind != "directory"}
+    return bool(new and left.besides) and new.isdisjoint(left.besides)
+
+
+class LeftRecord:
+    """The record of one workflow in one work tree. `path`: its file; None: it is not kept."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._known: dict[str, Left] | None = None
+        self._owners: Counter[str] = Counter()
+        self._lines = 0
+
+    def __contains__(self, step: Step) -> bool:
+        return key_of(step) in self._all
+
+    def of(self, step: Step) -> Left:
+        """What a step left; nothing if that is not known."""
+        nothing = Left(step=step.group, name=step.name, paths={})
+        return self._all.get(key_of(step), nothing)
+
+    def undeclared(self, step: Step) -> list[str]:
+        """What a step left and does not declare to write now."""
+        left = self._all.get(key_of(step))
+        if left is None:
+            return []
+        plain = {path.rstrip("/") for path in step.writes}
+        inside = tuple(path for path in step.writes if path.endswith("/"))
+        return [p for p in left.paths if p not in plain and not p.startswith(inside)]
+
+    def gone(self, workflow: Workflow) -> dict[str, Left]:
+        """What steps left that the workflow has no more, by their key."""
+        now = {key_of(step) for step in workflow.steps}
+        return {key: left for key, left in self._all.items() if key not in now}
+
+    def is_shared(self, path: str) -> bool:
+        """True if more than one step has left a path."""
+        return bool(self._all) and self._owners[path] > 1
+
+    @property
+    def exists(self) -> bool:
+        """True if there was a record when the run began, or there is one now."""
+        return bool(self._all)
+
+    def put(self, step: Step, left: Left) -> None:
+        """Remember what a step left."""
+        self._note(key_of(step), left)
+        self._append(key_of(step), left)
+
+    def forget(self, keys: tuple[str, ...]) -> None:
+        """These steps are gone, and what they left is moved away."""
+        for key in keys:
+            self._note(key, None)
+            self._append(key, None)
+
+    def finish(self) -> None:
+        """Make the file anew where it holds more lines than steps."""
+        if self._path is None or self._lines <= len(self._all):
+            return
+        temporary = self._path.with_name(f"{self._path.name}.{os.urandom(4).hex()}")
+        with suppress(OSError):
+            text = "".join(_line(key, left) for key, left in self._all.items())
+            temporary.write_text(text, "ascii")
+            temporary.replace(self._path)
+            self._lines = len(self._all)
+
+    @property
+    def _all(self) -> dict[str, Left]:
+        if self._known is None:
+            self._known = {}
+            self._read()
+        return self._known
+
+    def _read(self) -> None:
+        try:
+            lines = self._path.read_text("ascii").splitlines() if self._path else []
+        except (OSError, ValueError):
+            return
+        self._lines = len(lines)
+        for line in lines:
+            with suppress(ValueError, TypeError, KeyError, AttributeError):  # cut short by a kill
+                self._note(*_parsed(json.loads(line)))
+
+    def _note(self, key: str, left: Left | None) -> None:
+        before = self._all.pop(key, None)
+        self._owners.subtract(list(before.paths) if before else [])
+        if left is not None:
+            self._all[key] = left
+            self._owners.update(left.paths.keys())
+
+    def _append(self, key: str, left: Left | None) -> None:
+        if self._path is None:
+            return
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="ascii") as file:
+                file.write(_line(key, left))
+            self._lines += 1
+
+
+def _line(key: str, left: Left | None) -> str:
+    return json.dumps([key, vars(left) if left else None]) + "\n"
+
+
+def _parsed(record: list[Any]) -> tuple[str, Left | None]:
+    key, left = record
+    if left is None:
+        return str(key), None
+    return str(key), Left(
+        step=str(left["step"]),
+        name=str(left["name"]),
+        paths={str(path): str(digest) for path, digest in left["paths"].items()},
+        besides=tuple(map(str, left["besides"])),
+        unfinished=tuple(map(str, left["unfinished"])),
+    )
