@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Left:
     """
     besides: tuple[str, ...] = NOTHING
     """Files and links of them that it did not declare."""
+    state: Mapping[str, str] = field(default_factory=dict)
+    """Files of a tool's memory that its last run wrote, each with its digest."""
     unfinished: tuple[str, ...] = NOTHING
     """What attempts that failed since then have written without declaring it."""
 
@@ -167,6 +170,7 @@ def _parsed(record: list[Any]) -> tuple[str, Left | None]:
         step=str(left["step"]),
         name=str(left["name"]),
         paths={str(path): str(digest) for path, digest in left["paths"].items()},
+        state={str(path): str(digest) for path, digest in left["state"].items()},
         besides=tuple(map(str, left["besides"])),
         unfinished=tuple(map(str, left["unfinished"])),
     )

@@ -22,6 +22,8 @@ BUILT_IN = (
     ),
 )
 """Expressions for the end of a path, each with its reason."""
+_WORDS = ("mlruns", "mlflow.db", "wandb", "lightning_logs", "tfevents", ".dvc/", "joblib/")
+"""One of them is in each path that fits: most paths are decided by that."""
 _MARK = re.compile(rf"(?s:.*/)?(?:{'|'.join(text for text, _ in BUILT_IN)})", re.DOTALL)
 
 
@@ -31,4 +33,5 @@ def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
     What git tracks, or a step declares as its output, is no state by its name alone: the caller
     knows that.
     """
-    return bool(_MARK.fullmatch(path)) or any(matches(pattern, path) for pattern in patterns)
+    known = any(word in path for word in _WORDS) and _MARK.fullmatch(path)
+    return bool(known) or any(matches(pattern, path) for pattern in patterns)

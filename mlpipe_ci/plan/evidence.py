@@ -23,7 +23,8 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import StepFacts, Written
-from mlpipe_ci.core.result import Output, Result
+from mlpipe_ci.core.result import Output, Result, undeclared
+from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
@@ -220,7 +221,7 @@ class EvidenceCollector:
             return nothing
         if waits_for and step.reads:
             return nothing
-        known = self.cache.store.results(key, self.cache.scopes)
+        known = self._without_state(step, self.cache.store.results(key, self.cache.scopes))
         if waits_for:  # by steps that may write anything, for one that may read anything
             return nothing if known or any(self.cache.store.further(key)) else Matches()
         matcher = ResultMatcher(
@@ -236,7 +237,7 @@ class EvidenceCollector:
             for more in self.cache.store.further(
                 key, self.cache.scopes if self.metrics_only else None
             ):
-                known += more
+                known += self._without_state(step, more)
                 found = matcher.results(step, known, written)
                 if found.fitting:
                     break
@@ -244,6 +245,17 @@ class EvidenceCollector:
             first = metrics_now(step, found.fitting[0], self.cache.store)
             return replace(found, fitting=(first, *found.fitting[1:]))
         return found
+
+    def _without_state(self, step: Step, known: tuple[Result, ...]) -> tuple[Result, ...]:
+        """Results as they are now that more is declared to be state, which is never restored."""
+        state = self.workflow.all_state
+        if not state:
+            return known
+        return tuple(
+            replace(one, outputs=tuple(o for o in one.outputs if o not in gone)) if gone else one
+            for one in known
+            for gone in [{o for o in undeclared(step, one.outputs) if is_state(o.path, state)}]
+        )
 
     def _left(self, step: str) -> Left:
         """Where a step writes, and what it wrote last time without declaring it."""

@@ -19,6 +19,7 @@ RULES = {
     "params": "A source of params cannot be read.",
     "names": "Two steps have the same name or id.",
     "paths": "A path is absolute, leaves the repository, or cannot be what it is declared as.",
+    "state": "A path of `state` is outside of the repository, or an output.",
     "order": "A step reads what a later step writes, or needs a step that is not before it.",
     "overlap": "Two steps write the same path, or one inside of the other's.",
     "unicode": "An input is written with other Unicode characters than the file.",

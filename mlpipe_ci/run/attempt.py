@@ -14,7 +14,6 @@ from mlpipe_ci.core.metric_statistics import means
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Decision
-from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step
@@ -35,7 +34,7 @@ from mlpipe_ci.run.outcome import (
     retire_unfinished,
     what_it_left,
 )
-from mlpipe_ci.run.save_result import Measured, save_result
+from mlpipe_ci.run.save_result import Measured, SavedResult, save_result
 
 MOST_FAULTS = 10
 REMEDY = "tracing: off"
@@ -190,7 +189,7 @@ def _succeeded(
     samples = read_samples(context, step, metrics)
     metrics = means(samples) if samples else metrics
     saved = save_result(context, decision, ended, Measured(metrics=metrics, samples=samples))
-    aside = _put_away(context, attempt, saved.outputs)
+    aside = _put_away(context, attempt, saved)
     record_success(context, decision, ended.seconds, saved.last)
     outcome = make_outcome(
         decision,
@@ -210,19 +209,21 @@ def _succeeded(
     return saved.access, outcome
 
 
-def _put_away(context: RunContext, attempt: Attempt, outputs: tuple[Output, ...]) -> SetAside:
+def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetAside:
     """The step has succeeded: what it did not write again goes, and what it left is remembered."""
     step, record = attempt.decision.step, context.stale_outputs.record
-    left = record.of(step)
+    left, outputs = record.of(step), saved.outputs
+    digest = context.cache.state.digest_cache.digest
 
     def is_own(path: str, kept: Path) -> bool:
-        digest = context.cache.state.digest_cache.digest
         return left.paths.get(path) == digest_at(kept.parent, kept.name, digest)
 
     added = left.besides if is_history(left, step, outputs) else ()
     aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
     retired = retire_unfinished(context, step, outputs)
-    record.put(step, what_it_left(step, outputs))
+    found = {path: digest_at(context.repo.root, path, digest) for path in saved.state}
+    state = {path: one for path, one in found.items() if one is not None}
+    record.put(step, replace(what_it_left(step, outputs), state=state))
     return replace(aside, previous=aside.previous + retired)
 
 

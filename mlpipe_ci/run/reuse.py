@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 
 from mlpipe_ci.cache.left_record import is_history
@@ -97,7 +98,8 @@ class OutputReuse:
         """What the step has left here, where that is not known."""
         record = self._context.stale_outputs.record
         if self.wrote or news or step not in record or record.of(step).unfinished:
-            record.put(step, what_it_left(step, result.outputs))
+            left = what_it_left(step, result.outputs)
+            record.put(step, replace(left, state=record.of(step).state))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""

@@ -21,6 +21,7 @@ from mlpipe_ci.run.storable import (
     NOT_STORED,
     Observation,
     not_stored_note,
+    state_of,
     tracing_notes,
     why_not_stored,
     without_state,
@@ -42,12 +43,16 @@ class Measured:
 
 @frozen
 class SavedResult:
-    """What became of a success: outputs, notes for the reader, and what was seen of the step."""
+    """What became of a success: outputs, notes for the reader, and what was seen of the step.
+
+    `state`: files of a tool's memory that it wrote.
+    """
 
     outputs: tuple[Output, ...]
     notes: tuple[str, ...]
     last: LastTrace
     access: FileAccess
+    state: tuple[str, ...] = ()
 
 
 @frozen
@@ -81,7 +86,9 @@ def save_result(
         unstored=kept.unstored,
     )
     notes = tracing_notes(step, seen) + kept.notes
-    return SavedResult(outputs=kept.outputs, notes=notes, last=last, access=access)
+    return SavedResult(
+        outputs=kept.outputs, notes=notes, last=last, access=access, state=seen.state
+    )
 
 
 # -- what was seen and left -------------------------------------------------------------------
@@ -90,7 +97,8 @@ def save_result(
 def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observation:
     """What a step that succeeded saw and left. Raises MissingOutputError."""
     step, root = decision.step, context.repo.root
-    discovered = without_state(_find(context, step, ended), context.workflow)
+    found = _find(context, step, ended)
+    discovered = without_state(found, context.workflow)
     _announce(context, step, discovered.writes)
     wrote = outputs.describe(root, step, discovered.writes)
     counts = step.cache is not False
@@ -98,6 +106,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         trace=ended.trace,
         discovered=discovered,
         outputs=wrote,
+        state=state_of(found, context.workflow),
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
         unstorable=getattr(discovered, "unstorable", ""),
         made_from=_made_from(context, decision, discovered),

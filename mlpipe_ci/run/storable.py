@@ -18,25 +18,26 @@ NOT_STORED = "the result was not stored"
 
 @frozen
 class Observation:
-    """What a step that succeeded saw and left.
-
-    `outputs`: all that belongs to its result, files without their digests. `secret`: an output that
-    holds the value of a secret. `changed`: an input that is not what it was when the step began,
-    in words. `tracked`: what it wrote without declaring it and git tracks. `leaving`: links to what
-    another clone does not have, each with where it leads. `made_from`: what a failed attempt left
-    and this one saw. `unstorable`: why what it saw is not
-    known.
-    """
+    """What a step that succeeded saw and left."""
 
     trace: Trace = Trace()
     discovered: Discovered = Discovered()
     outputs: tuple[Output, ...] = ()
+    """All that belongs to its result, files without their digests."""
+    state: tuple[str, ...] = ()
+    """Files of a tool's memory that it wrote."""
     tracked: tuple[str, ...] = ()
+    """What it wrote without declaring it, and git tracks."""
     leaving: tuple[tuple[str, str], ...] = ()
+    """Links to what another clone does not have, each with where it leads."""
     made_from: tuple[str, ...] = ()
+    """What a failed attempt left, and this one saw."""
     secret: str = ""
+    """An output that holds the value of a secret."""
     changed: str = ""
+    """An input that is not what it was when the step began, in words."""
     unstorable: str = ""
+    """Why what it saw is not known."""
 
 
 def why_not_stored(step: Step, seen: Observation) -> str:
@@ -122,6 +123,11 @@ def _why_unasked(step: Step, seen: Observation) -> str:
         return f"it writes {some(discovered.outside)}, outside of the repository"
     if trace.network:
         return f"it talks to the network ({some(trace.network)}), and does not say cache: true"
+    if not step.writes and not discovered.writes and seen.state:
+        return (
+            f"it writes nothing but its state, {some(seen.state)}, which stays as it is (cache: "
+            "true reuses it)"
+        )
     if not step.writes and not discovered.writes and discovered.logs:
         return f"it writes nothing but what it adds to {some(discovered.logs)}"
     if not step.writes and not discovered.writes:
@@ -135,6 +141,8 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if trace.why and step.inputs and trace.tracer:
         notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
+    if seen.state:
+        notes += (f"{some(seen.state)} is state: it stays from run to run, and reuse keeps it so",)
     if discovered.logs:
         notes += (f"it adds to {some(discovered.logs)}: reuse does not bring that back",)
     return notes
@@ -163,6 +171,12 @@ def without_state(discovered: Discovered, workflow: Workflow) -> Discovered:
         removes=tuple(filter(counts, discovered.removes)),
         logs=tuple(filter(counts, discovered.logs)),
     )
+
+
+def state_of(discovered: Discovered, workflow: Workflow) -> tuple[str, ...]:
+    """What the step wrote of a tool's memory."""
+    wrote = sorted({*discovered.writes, *discovered.rewrites, *discovered.logs})
+    return tuple(path for path in wrote if is_state(path, workflow.all_state))
 
 
 def some(paths: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ from mlpipe_ci.workflow.env import (
 from mlpipe_ci.workflow.params import Params, ParamsError, merge_params, read_params, with_set
 from mlpipe_ci.workflow.steps import PLAIN, expression_problems
 
-NOT_FILLED = ("name", "cache")
+NOT_FILLED = ("name", "cache", "state")
 """Keys of the file in which `${{` has no meaning."""
 
 

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from mlpipe_ci.core.errors import Diagnostic, MlpipeError, WorkflowError
+from mlpipe_ci.core.paths import normal
 from mlpipe_ci.core.workflow import CacheSettings, Workflow
 from mlpipe_ci.core.yaml.parse import LEAST, MAX_BYTES, Document, Problem, YamlError, parse
 from mlpipe_ci.workflow import rules
 from mlpipe_ci.workflow.header import HeaderReader
 from mlpipe_ci.workflow.schema_errors import KeyPath, schema_problems
+from mlpipe_ci.workflow.state_rules import state_problems
 from mlpipe_ci.workflow.steps import StepReader
 from mlpipe_ci.workflow.workflow_file import LoadRequest
 
@@ -83,6 +85,10 @@ def _workflow(request: LoadRequest, document: Document, problems: list[Problem])
     problems += rules.broken_rules(
         steps, reader.ids, outer.params_files, reader.items, document.position
     )
+    state = (
+        () if "state" in _keys(found) else tuple(normal(path) for path in value.get("state", ()))
+    )
+    problems += state_problems(state, steps, document.position)
     return Workflow(
         name=value.get("name", request.name),
         file=request.file.shown,
@@ -91,6 +97,7 @@ def _workflow(request: LoadRequest, document: Document, problems: list[Problem])
         params_files=outer.params_files,
         items=tuple(reader.items),
         tracing=value.get("tracing", "auto"),
+        state=state,
         cache=CacheSettings(**value.get("cache", {})) if not problems else CacheSettings(),
     )
 

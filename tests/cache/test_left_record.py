@@ -1,6 +1,7 @@
 """What each step left, in a file that survives kills and damage."""
 
 from pathlib import Path
+from typing import Any
 
 from mlpipe_ci.cache.left_record import Left, LeftRecord, is_history
 from mlpipe_ci.core.result import Output
@@ -10,8 +11,10 @@ from tests.support.fakes import step, workflow
 A, B = step("a", outputs=("o/",)), step("b")
 
 
-def left(of: Step, *paths: str, **more: tuple[str, ...]) -> Left:
-    return Left(step=of.group, name=of.name, paths=dict.fromkeys(paths, "blake3:1"), **more)
+def left(of: Step, *paths: str, besides: tuple[str, ...] = (), **more: Any) -> Left:
+    """What a step left; `more`: further fields."""
+    digests = dict.fromkeys(paths, "blake3:1")
+    return Left(step=of.group, name=of.name, paths=digests, besides=besides, **more)
 
 
 def item(number: int, path: str) -> Step:
@@ -24,11 +27,11 @@ def test_it_is_read_as_it_was_written_and_the_last_word_counts(tmp_path: Path) -
     record = LeftRecord(path)
     assert not record.exists
     record.put(A, left(A, "x"))
-    record.put(B, left(B, "y", unfinished=("z",), besides=("y",)))
+    record.put(B, left(B, "y", unfinished=("z",), besides=("y",), state={"s": "blake3:2"}))
     record.put(A, left(A, "x", "o/1", "q"))
     again = LeftRecord(path)
     assert again.of(A) == left(A, "x", "o/1", "q")
-    assert again.of(B) == left(B, "y", unfinished=("z",), besides=("y",))
+    assert again.of(B) == left(B, "y", unfinished=("z",), besides=("y",), state={"s": "blake3:2"})
     assert again.undeclared(A) == ["x", "q"]
     assert len(path.read_text().splitlines()) == 3
     again.finish()

@@ -9,6 +9,7 @@ from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.storable import (
     Observation,
     not_stored_note,
+    state_of,
     tracing_notes,
     why_not_stored,
     without_state,
@@ -49,6 +50,7 @@ def test_what_is_known_and_comes_back_may_be_stored(of: Step) -> None:
         (seen(environments=("venv",)), "it makes a Python environment (venv)"),
         (seen(outside=("/data/x",)), "it writes /data/x, outside of the repository"),
         (seen(Trace(complete=True, network=("1.2.3.4:80",))), "it talks to the network"),
+        (seen(writes=(), state=("s.db",)), "it writes nothing but its state, s.db"),
         (seen(writes=(), logs=("a.log",)), "nothing but what it adds to a.log"),
         (seen(writes=()), "it writes nothing in the repository"),
         (seen(tracked=("a.md",)), "it writes a.md, which git tracks; declare it: outputs: [a.md]"),
@@ -88,6 +90,7 @@ def test_what_was_not_seen_of_a_declared_step_is_a_note() -> None:
     notes = tracing_notes(CLEAN, observed)
     assert notes[0] == "only what it declares counts: a call was not seen"
     assert "it adds to a.log" in notes[1]
+    assert "mlruns/x is state" in tracing_notes(ANY, seen(state=("mlruns/x",)))[0]
     assert tracing_notes(ANY, seen()) == ()
 
 
@@ -133,4 +136,5 @@ def test_state_and_environments_are_nobodys_outputs() -> None:
     )
     flow = replace(workflow(step("s", state=("hist/",))), state=("study.db",))
     left = without_state(found, flow)
+    assert state_of(found, flow) == ("hist/log", "mlflow.db", "mlruns/0/x", "study.db")
     assert (left.writes, left.rewrites, left.removes, left.logs) == (("a",), (), (), ("b.log",))

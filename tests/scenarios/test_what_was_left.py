@@ -302,3 +302,94 @@ def test_files_that_are_only_added_stay_and_the_key_that_keeps_them_is_named(rep
     repo.write({"raw": "1"})
     assert ran(repo) == []
     assert len(list((repo.root / "models").iterdir())) == 3
+
+
+RUNS = "mkdir -p mlruns/0; test -e mlruns/0/meta || echo 0 > mlruns/0/meta; "
+RUNS += "cp raw mlruns/0/$(date +%s%N); cp raw m.csv"
+
+
+def made(repo: Repo, folder: str) -> set[str]:
+    """Paths of all files in a directory."""
+    return {str(p.relative_to(repo.root)) for p in (repo.root / folder).rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("keys", ["", ", inputs: [raw], outputs: [m.csv]"])
+def test_the_memory_of_a_known_tool_stays_whatever_runs(repo: Repo, keys: str) -> None:
+    """As MLflow's file store: what is there is read first, then added to."""
+    plant(repo, f'name: a, run: "{RUNS}"{keys}', ignored="mlruns\n*.csv\n", raw="1")
+    done = repo.mlpipe("run", code=0)
+    assert "is state: it stays from run to run" in done.stdout
+    before = made(repo, "mlruns")
+    for text in "2", "3":
+        repo.write({"raw": text})
+        assert ran(repo) == ["a"]
+        assert before < made(repo, "mlruns")
+        before = made(repo, "mlruns")
+    plant(repo, "name: b, run: echo 1 > b.csv", ignored="mlruns\n*.csv\n")
+    ran(repo)
+    assert made(repo, "mlruns") == before, "a step that is gone takes nothing of it along"
+    assert not (repo.root / "m.csv").exists()
+    assert not (repo.root / ".git/mlpipe/aside/previous/a/mlruns").exists()
+
+
+COUNT = "import sqlite3; c = sqlite3.connect('study.db'); c.execute('create table if not exists t "
+COUNT += "(x)'); c.execute('insert into t values (1)'); c.commit(); "
+COUNT += "print(c.execute('select count(*) from t').fetchone()[0])"
+
+
+@pytest.mark.parametrize("top", [True, False])
+def test_declared_state_goes_on_from_run_to_run(repo: Repo, *, top: bool) -> None:
+    step = "name: a, run: cat raw > m.csv; python c.py >> m.csv, inputs: [raw], outputs: [m.csv]"
+    plant(repo, step + ("" if top else ", state: [study.db]"), ignored="*.csv\n*.db\n", c__py=COUNT)
+    if top:
+        repo.write({"mlpipe.yml": "state: [study.db]\n" + repo.read("mlpipe.yml")})
+    for number, text in enumerate("abc", 1):
+        repo.write({"raw": f"{text}\n"})
+        assert ran(repo) == ["a"]
+        assert repo.read("m.csv") == f"{text}\n{number}\n"
+
+
+def test_what_was_an_output_until_it_was_declared_to_be_state_stays(repo: Repo) -> None:
+    model = "mkdir -p models; cp raw models/m_$(cat raw); cp raw a.txt"
+    plant(repo, f'name: a, run: "{model}"', ignored="models\n*.txt\n", raw="1")
+    assert ran(repo) == ["a"]
+    plant(repo, f'name: a, run: "{model}", state: [models/]', ignored="models\n*.txt\n", raw="1")
+    for text in "2", "1", "2":
+        repo.write({"raw": text})
+        ran(repo)
+    assert made(repo, "models") == {"models/m_1", "models/m_2"}
+    (repo.root / "models/m_1").unlink()
+    repo.write({"raw": "1"})
+    ran(repo)
+    assert made(repo, "models") == {"models/m_2"}, "state is not restored"
+
+
+def test_contents_that_no_one_may_write_stay_where_their_tool_keeps_them(repo: Repo) -> None:
+    """As DVC's cache: read-only files by their hash."""
+    add = "mkdir -p .dvc/cache/ab; cp -f raw .dvc/cache/ab/$(cat raw); "
+    add += "chmod 444 .dvc/cache/ab/*; cp raw a.txt"
+    plant(repo, f'name: a, run: "{add}"', ignored=".dvc/cache\n*.txt\n", raw="1")
+    for text in "1", "2", "3":
+        repo.write({"raw": text})
+        ran(repo)
+    assert made(repo, ".dvc/cache") == {f".dvc/cache/ab/{n}" for n in "123"}
+
+
+MEMORY = """
+from joblib import Memory
+@Memory('memory', verbose=0).cache
+def slow(x):
+    print('computed', x)
+    return x + 1
+slow(int(open('raw').read()))
+slow(0)
+"""
+
+
+def test_the_results_of_joblib_stay_for_the_next_run(repo: Repo) -> None:
+    plant(repo, "name: a, run: python memo.py > a.txt", ignored="memory\n*.txt\n", memo__py=MEMORY)
+    said = {"1": "computed 1\ncomputed 0\n", "2": "computed 2\n", "3": "computed 3\n"}
+    for text, computed in said.items():
+        repo.write({"raw": text})
+        assert ran(repo) == ["a"]
+        assert repo.read("a.txt") == computed
