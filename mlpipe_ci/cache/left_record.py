@@ -6,7 +6,6 @@ loses nothing, and the file is made anew when the run is over. A fault costs a l
 
 import json
 import os
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
@@ -35,6 +34,8 @@ class Left:
     """
     besides: tuple[str, ...] = NOTHING
     """Files and links of them that it did not declare."""
+    changed: tuple[str, ...] = NOTHING
+    """Paths that were there before it and that it changed in place: not its own to set aside."""
     state: Mapping[str, str] = field(default_factory=dict)
     """Files of a tool's memory that its last run wrote, each with its digest."""
     unfinished: tuple[str, ...] = NOTHING
@@ -68,7 +69,7 @@ class LeftRecord:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._known: dict[str, Left] | None = None
-        self._owners: Counter[str] = Counter()
+        self._owners: dict[str, set[str]] = {}
         self._lines = 0
 
     def __contains__(self, step: Step) -> bool:
@@ -93,9 +94,10 @@ class LeftRecord:
         now = {key_of(step) for step in workflow.steps}
         return {key: left for key, left in self._all.items() if key not in now}
 
-    def is_shared(self, path: str) -> bool:
-        """True if more than one step has left a path."""
-        return bool(self._all) and self._owners[path] > 1
+    def left_by(self, path: str) -> dict[str, Left]:
+        """The steps that have left a path, by their key: one may have changed another's."""
+        everything = self._all
+        return {key: everything[key] for key in self._owners.get(path, ())}
 
     @property
     def exists(self) -> bool:
@@ -143,10 +145,12 @@ class LeftRecord:
 
     def _note(self, key: str, left: Left | None) -> None:
         before = self._all.pop(key, None)
-        self._owners.subtract(list(before.paths) if before else [])
+        for path in before.paths if before else ():
+            self._owners[path].discard(key)
         if left is not None:
             self._all[key] = left
-            self._owners.update(left.paths.keys())
+            for path in left.paths:
+                self._owners.setdefault(path, set()).add(key)
 
     def _append(self, key: str, left: Left | None) -> None:
         if self._path is None:
@@ -170,6 +174,7 @@ def _parsed(record: list[Any]) -> tuple[str, Left | None]:
         step=str(left["step"]),
         name=str(left["name"]),
         paths={str(path): str(digest) for path, digest in left["paths"].items()},
+        changed=tuple(map(str, left["changed"])),
         state={str(path): str(digest) for path, digest in left["state"].items()},
         besides=tuple(map(str, left["besides"])),
         unfinished=tuple(map(str, left["unfinished"])),

@@ -5,9 +5,10 @@ it is still as the step left it, git does not track it, and nobody else declares
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
-from mlpipe_ci.cache.left_record import Left, LeftRecord
+from mlpipe_ci.cache.left_record import Left, LeftRecord, key_of
 from mlpipe_ci.cache.outputs import Digest, digest_at
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.frozen import frozen
@@ -62,36 +63,44 @@ class StaleOutputs:
                 is_item=left.step in groups and "\n" in key,
                 paths=tuple(
                     path
-                    for path in sorted(left.paths)
-                    if not declared.containing(path) and self._is_leftover(path, left)
+                    for path in sorted(left.paths.keys() - left.changed)
+                    if not declared.containing(path) and self._is_lost(path, left)
                 ),
             )
             for key, left in gone.items()
         )
 
     def before(self, step: Step) -> tuple[str, ...]:
-        """What the last result of a step left where it does not declare to write now."""
+        """What the last result of a step left where it does not declare to write now; also as a
+        later step has changed it since.
+        """
         left = self.record.of(step)
         if not left.paths:
             return ()
-        return tuple(
-            path
-            for path in sorted(left.paths)
-            if not any(is_under(path, one) for one in step.writes) and self._is_leftover(path, left)
-        )
+        index = self._order[key_of(step)]
+        own = sorted(left.paths.keys() - left.changed)
+        more = (path for path in own if not any(is_under(path, one) for one in step.writes))
+        return tuple(path for path in more if self._is_own(path, index))
 
-    def is_as_left(self, path: str, digest: str) -> bool:
-        """True if a path is there with this digest."""
-        return digest_at(self.root, path, self.digest) == digest
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {key_of(step): index for index, step in enumerate(self.workflow.steps)}
 
-    def _is_leftover(self, path: str, left: Left) -> bool:
-        return not (
-            path_fault(path)
-            or self.record.is_shared(path)
-            or is_state(path, self.workflow.all_state)
-            or self.tracked(path)
-            or not self.is_as_left(path, left.paths[path])
-        )
+    def _is_own(self, path: str, index: int) -> bool:
+        """True for what the step at this place and those after it alone have left."""
+        by = self.record.left_by(path)
+        earlier = any(self._order.get(key, index) < index for key in by)
+        return not earlier and self._may_go(path, {one.paths[path] for one in by.values()})
+
+    def _is_lost(self, path: str, left: Left) -> bool:
+        """True for what no step has left that is still there."""
+        others = self._order.keys() & self.record.left_by(path).keys()
+        return not others and self._may_go(path, {left.paths[path]})
+
+    def _may_go(self, path: str, digests: set[str]) -> bool:
+        if path_fault(path) or is_state(path, self.workflow.all_state) or self.tracked(path):
+            return False
+        return digest_at(self.root, path, self.digest) in digests
 
     def _by_results(self) -> dict[str, Left]:
         """What items left whose result is known, where nothing is remembered."""

@@ -223,7 +223,7 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     retired = retire_unfinished(context, step, outputs)
     found = {path: digest_at(context.repo.root, path, digest) for path in saved.state}
     state = {path: one for path, one in found.items() if one is not None}
-    record.put(step, replace(what_it_left(step, outputs), state=state))
+    record.put(step, replace(what_it_left(step, outputs), state=state, changed=saved.changed))
     return replace(aside, previous=aside.previous + retired)
 
 

@@ -26,7 +26,7 @@ from mlpipe_ci.run.outcome import (
     retire_unfinished,
     what_it_left,
 )
-from mlpipe_ci.run.save_result import last_trace_of
+from mlpipe_ci.run.save_result import changed_in_place, last_trace_of
 
 NOTHING: tuple[str, ...] = ()
 
@@ -99,7 +99,8 @@ class OutputReuse:
         record = self._context.stale_outputs.record
         if self.wrote or news or step not in record or record.of(step).unfinished:
             left = what_it_left(step, result.outputs)
-            record.put(step, replace(left, state=record.of(step).state))
+            changed = changed_in_place(left.paths, result.discovered)
+            record.put(step, replace(left, state=record.of(step).state, changed=changed))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""

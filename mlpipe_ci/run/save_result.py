@@ -1,12 +1,14 @@
 """Saves the result of a step that has succeeded, if it may be saved (`storable`)."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 from posixpath import dirname
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.last_trace import LastTrace
+from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import Samples
@@ -45,7 +47,8 @@ class Measured:
 class SavedResult:
     """What became of a success: outputs, notes for the reader, and what was seen of the step.
 
-    `state`: files of a tool's memory that it wrote.
+    `state`: files of a tool's memory that it wrote; `changed`: what was there before it and is
+    another now.
     """
 
     outputs: tuple[Output, ...]
@@ -53,6 +56,7 @@ class SavedResult:
     last: LastTrace
     access: FileAccess
     state: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
 
 
 @frozen
@@ -87,7 +91,12 @@ def save_result(
     )
     notes = tracing_notes(step, seen) + kept.notes
     return SavedResult(
-        outputs=kept.outputs, notes=notes, last=last, access=access, state=seen.state
+        outputs=kept.outputs,
+        notes=notes,
+        last=last,
+        access=access,
+        state=seen.state,
+        changed=seen.changed_in_place,
     )
 
 
@@ -109,6 +118,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         state=state_of(found, context.workflow),
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
         unstorable=getattr(discovered, "unstorable", ""),
+        changed_in_place=_changed_in_place(context, step, discovered),
         made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
@@ -156,6 +166,21 @@ def _changed_meanwhile(
         context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""
+
+
+def _changed_in_place(context: RunContext, step: Step, discovered: Discovered) -> tuple[str, ...]:
+    """What it wrote and has seen before; not what its own failed attempts have left."""
+    unfinished = context.stale_outputs.record.of(step).unfinished
+    wrote = set(discovered.writes).difference(unfinished)
+    return changed_in_place(wrote, discovered.inputs, discovered.rewrites)
+
+
+def changed_in_place(
+    wrote: Iterable[str], seen: Iterable[Input], rewrites: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Of the paths that a step wrote, those that were there before; in order."""
+    before = {item.path for item in seen if item.digest.startswith(CONTENTS)}
+    return tuple(sorted(before.union(rewrites).intersection(wrote)))
 
 
 def _made_from(context: RunContext, decision: Decision, discovered: Discovered) -> tuple[str, ...]:

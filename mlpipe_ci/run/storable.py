@@ -30,6 +30,8 @@ class Observation:
     """What it wrote without declaring it, and git tracks."""
     leaving: tuple[tuple[str, str], ...] = ()
     """Links to what another clone does not have, each with where it leads."""
+    changed_in_place: tuple[str, ...] = ()
+    """What was there before the step and is another now."""
     made_from: tuple[str, ...] = ()
     """What a failed attempt left, and this one saw."""
     secret: str = ""
@@ -158,7 +160,10 @@ def not_stored_note(step: Step, seen: Observation, why: str) -> tuple[str, ...]:
 
 
 def without_state(discovered: Discovered, workflow: Workflow) -> Discovered:
-    """The same without what a tool keeps for itself, and without environments: nobody's outputs."""
+    """The same without what a tool keeps for itself, and without environments: nobody's outputs.
+
+    What it changed in place is among `writes` then.
+    """
 
     def counts(path: str) -> bool:
         own = any(is_under(path, one) for one in discovered.environments)
@@ -166,7 +171,7 @@ def without_state(discovered: Discovered, workflow: Workflow) -> Discovered:
 
     return replace(
         discovered,
-        writes=tuple(filter(counts, discovered.writes)),
+        writes=tuple(filter(counts, sorted({*discovered.writes, *discovered.rewrites}))),
         rewrites=tuple(filter(counts, discovered.rewrites)),
         removes=tuple(filter(counts, discovered.removes)),
         logs=tuple(filter(counts, discovered.logs)),

@@ -56,11 +56,12 @@ def test_what_is_gone_is_known_until_it_is_forgotten(tmp_path: Path) -> None:
     record = LeftRecord(tmp_path / "x.jsonl")
     record.put(A, left(A, "x"))
     record.put(B, left(B, "x", "y"))
-    assert record.is_shared("x")
+    assert record.left_by("x") == {"a": left(A, "x"), "b": left(B, "x", "y")}
     assert record.gone(workflow(A)) == {"b": left(B, "x", "y")}
     record.forget(("b",))
     assert record.gone(workflow(A)) == {}
-    assert not record.is_shared("x")
+    assert list(record.left_by("x")) == ["a"]
+    assert record.left_by("z") == {}
     assert B not in LeftRecord(tmp_path / "x.jsonl")
 
 

@@ -129,7 +129,7 @@ def test_much_is_stored_of_a_step_that_declares_nothing_or_declares_it() -> None
 def test_state_and_environments_are_nobodys_outputs() -> None:
     found = Discovered(
         writes=("a", "mlruns/0/x", "study.db", "env/lib/x.py"),
-        rewrites=("mlflow.db",),
+        rewrites=("mlflow.db", "t.db"),
         removes=("wandb/latest-run",),
         logs=("hist/log", "b.log"),
         environments=("env",),
@@ -137,4 +137,5 @@ def test_state_and_environments_are_nobodys_outputs() -> None:
     flow = replace(workflow(step("s", state=("hist/",))), state=("study.db",))
     left = without_state(found, flow)
     assert state_of(found, flow) == ("hist/log", "mlflow.db", "mlruns/0/x", "study.db")
-    assert (left.writes, left.rewrites, left.removes, left.logs) == (("a",), (), (), ("b.log",))
+    assert (left.writes, left.rewrites) == (("a", "t.db"), ("t.db",))
+    assert (left.removes, left.logs) == ((), ("b.log",))

@@ -393,3 +393,35 @@ def test_the_results_of_joblib_stay_for_the_next_run(repo: Repo) -> None:
         repo.write({"raw": text})
         assert ran(repo) == ["a"]
         assert repo.read("a.txt") == computed
+
+
+ADD = """
+import os
+with open('t.txt', 'r+' if os.path.exists('t.txt') else 'w') as file:
+    file.seek(0, 2)
+    file.write(open('raw').read())
+"""
+
+
+def test_a_step_does_not_find_what_a_later_one_made_of_its_file(repo: Repo) -> None:
+    """Each adds its word to one file, which both have left then."""
+    steps = ("name: a, run: python add.py", "name: b, run: cat t.txt raw > c; mv c t.txt")
+    plant(repo, *steps, raw="1", add__py=ADD)
+    ran(repo)
+    assert repo.read("t.txt") == "11"
+    repo.write({"raw": "2"})
+    ran(repo)
+    assert repo.read("t.txt") == "22"
+
+
+def test_a_file_of_the_user_that_a_step_changes_in_place_is_never_moved(repo: Repo) -> None:
+    plant(repo, "name: a, run: python add.py; cp raw m.txt", raw="1", add__py=ADD)
+    repo.write({"t.txt": "mine"})
+    for number, text in enumerate(("1", "2"), 1):
+        repo.write({"raw": text})
+        done = repo.mlpipe("run", code=0)
+        assert "not stored: it changes t.txt" in done.stdout
+        assert repo.read("t.txt") == "mine12"[: 4 + number]
+    plant(repo, "name: b, run: cp raw m.txt")
+    ran(repo)
+    assert repo.read("t.txt") == "mine12"
