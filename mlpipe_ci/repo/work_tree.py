@@ -308,3 +308,8 @@ class WorkTree:
         for path in self._digests.index.submodules:
             if matches(pattern, path) and not self._disk.has_files(path):
                 yield path
+
+
+def is_data(entry: "os.DirEntry[str]") -> bool:
+    """True for a file, a directory or a link."""
+    return entry.is_symlink() or entry.is_file() or entry.is_dir()

@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.plan import Action, Decision, Plan

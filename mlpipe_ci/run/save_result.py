@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import chain
 from posixpath import dirname
 
 from mlpipe_ci.cache import outputs
@@ -117,7 +116,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         outputs=wrote,
         state=state_of(found, context.workflow),
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
-        unstorable=getattr(discovered, "unstorable", ""),
+        unstorable=discovered.unstorable,
         changed_in_place=_changed_in_place(context, step, discovered),
         made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
@@ -156,14 +155,16 @@ def _changed_meanwhile(
         now = context.evidence.inputs(decision.step)
     except PathError:
         return "an input went away while the step ran"
-    differing = sorted({item.path for item in set(before) ^ set(now)})
+    differing = sorted(
+        {item.path for item in set(before) ^ set(now)}.difference(discovered.rewrites)
+    )
     if differing:
         return f"{differing[0]} changed while the step ran"
-    files = chain(
-        (one.path for item in now for one in context.repo.tree.opened(item)), discovered.reads
-    )
+    files = (one.path for item in now for one in context.repo.tree.opened(item))
+    others = (path for path in files if path not in discovered.rewrites)
     written = (
-        context.repo.tree.written_between(files, ended.started, time.time()) or discovered.meanwhile
+        context.repo.tree.written_between(others, ended.started, time.time())
+        or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""
 

@@ -73,11 +73,6 @@ def _why_it_would_not_come_back(step: Step, seen: Observation) -> str:
             f"it was made from {some(seen.made_from)}, which an attempt that failed has left; the "
             "next run starts without that"
         )
-    if discovered.rewrites:
-        return (
-            f"it changes {some(discovered.rewrites)}, which it also reads; make it from scratch, "
-            "or declare it in outputs"
-        )
     if discovered.removes:
         return f"it removes {some(discovered.removes)}; remove only what the step itself has made"
     if discovered.environments and not step.inputs:
@@ -143,6 +138,10 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
     if trace.why and step.inputs and trace.tracer:
         notes += (f"only what it declares counts: {'; '.join(trace.why)}",)
+    if discovered.rewrites:
+        text = f"it changes {some(discovered.rewrites)}, which it also reads: it is reused only "
+        text += "where both are the same; if it runs each time, make it from scratch, or name it "
+        notes += (text + "in state",)
     if seen.state:
         notes += (f"{some(seen.state)} is state: it stays from run to run, and reuse keeps it so",)
     if discovered.logs:
