@@ -22,6 +22,7 @@ from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.settings import from_env
+from mlpipe_ci.core.step_environment import environment_of_steps, secret_names
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.repo.blame import CommitAttribution
@@ -40,6 +41,7 @@ from mlpipe_ci.sources.placement import Placement
 from mlpipe_ci.sources.sources import Sources
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
+from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 from mlpipe_ci.tracing.select import why_untraced
 from mlpipe_ci.workflow.load import load
 from mlpipe_ci.workflow.workflow_file import FindItems, LoadRequest, find_workflow_file
@@ -101,6 +103,9 @@ def open_session(
     sources.recall = partial(recalled, store, event.scopes)
     sources.expect(e for s in workflow.steps if selection.has(s.id) for e in s.external)
     transaction = OutputTransaction(locations.root, locations.private / ASIDE)
+    secrets = secret_names(workflow)
+    given = environment_of_steps(env, at_desk=event.at_desk)
+    plain = {name: value for name, value in given.items() if name not in secrets}
     return Session(
         env=env,
         event=event,
@@ -128,8 +133,9 @@ def open_session(
             fetch_lfs=_fetch_lfs(locations, options, env),
         ),
         discovery=Discovery(
-            checker=InputChecker(str(locations.root), tree, env, later, state.records.digest),
+            checker=InputChecker(str(locations.root), tree, plain, later, state.records.digest),
             later_writes=later,
+            variables=StepVariables(str(locations.root), plain),
             unavailable=why_untraced(env),
         ),
         transaction=transaction,

@@ -90,6 +90,11 @@ class Event:
     """The context `github` of expressions."""
 
     @property
+    def at_desk(self) -> bool:
+        """True where no CI system started the run."""
+        return self.kind is EventKind.DESK
+
+    @property
     def is_proposed_change(self) -> bool:
         """True if what runs is only proposed, and must not lower the bar that it has to pass."""
         return self.kind in {EventKind.PROPOSAL, EventKind.QUEUE}

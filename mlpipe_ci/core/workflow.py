@@ -157,6 +157,8 @@ class Step:
     line: int = 1
     position: int = 0
     """Which entry of the file's list it comes from."""
+    strict_environment: bool = False
+    """Of the environment that mlpipe was started with it gets only what every step needs."""
     names_params: bool = False
     """It has `params` of its own."""
 

@@ -1,7 +1,8 @@
 """Collects what is known about a step: from the work tree, the cache, and the state."""
 
+from collections.abc import Iterator
 from dataclasses import field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.left_record import LeftRecord
@@ -20,6 +21,7 @@ from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.lineage import CONTENTS
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import StepFacts, Written
@@ -114,7 +116,7 @@ class EvidenceCollector:
             return Evidence(unreachable=str(error), forced=step.id in self.selection.forced)
         parts = key_parts(step, inputs)
         key = step_key(parts)
-        matches = self._matching_results(step, key, written, waits_for)
+        matches = self._matching_results(step, key, inputs, written, waits_for)
         results, waits_for = matches.fitting, matches.waits_for
         # What follows only explains why the step runs; a forced one is never asked.
         previous, now = (None, None) if results else self.compared(step, parts)
@@ -213,7 +215,12 @@ class EvidenceCollector:
         return ""
 
     def _matching_results(
-        self, step: Step, key: str, written: Written, waits_for: tuple[str, ...]
+        self,
+        step: Step,
+        key: str,
+        inputs: tuple[Input, ...],
+        written: Written,
+        waits_for: tuple[str, ...],
     ) -> Matches:
         """The stored results of a key, compared with what is there now."""
         nothing = Matches(waits_for=waits_for)
@@ -231,6 +238,8 @@ class EvidenceCollector:
             self._lost,
             self.repo.blame.name,
             self._left,
+            self.discovery.variables,
+            partial(self._files, inputs),
         )
         found = matcher.results(step, known, written)
         if not found.fitting and step.id not in self.selection.forced:
@@ -262,6 +271,13 @@ class EvidenceCollector:
         known = self.workflow.steps[self.workflow.index_by_id[step]]
         last = self.cache.state.last_trace(self.workflow.file, step)
         return known.writes, (*(path for path, _ in last.wrote), *self.record.undeclared(known))
+
+    def _files(self, declared: tuple[Input, ...], result: Result) -> Iterator[str]:
+        """Full paths of what the step of a result may have read, declared or not."""
+        paths = [one.path for item in declared for one in self.repo.tree.opened(item)]
+        place = self.discovery.checker.place
+        paths += [place(o.path) for o in result.discovered if o.digest.startswith(CONTENTS)]
+        yield from (str(self.repo.root / path) for path in (*paths, *self.workflow.params_files))
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
 from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP
-from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, Workflow, command_line
+from mlpipe_ci.core.step_environment import WHERE, passed, secret_names
+from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, command_line
 from mlpipe_ci.repo.private_directory import SCRIPTS
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Job
@@ -29,15 +30,17 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
         script.parent.mkdir(parents=True, exist_ok=True)
         script.write_text(step.run, "utf-8", errors="surrogateescape")
     names = secret_names(context.workflow)
-    env = {name: value for name, value in context.env.items() if name not in names}
+    outer = passed(context.env, strict=step.strict_environment)
+    env = {name: value for name, value in outer.items() if name not in names}
     env |= {GPUS: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
     env |= {variable.name: _value(variable, context, step) for variable in step.secret_env}
-    env |= {STEP: step.id, ROOT: str(context.repo.root)}
+    directory = _directory(context.repo.root, step)
+    env |= {STEP: step.id, ROOT: str(context.repo.root), WHERE: str(directory)}
     return Job(
         id=step.id,
         argv=_repeated(context, step, command_line(step.shell, step.run, str(script))),
-        directory=_directory(context.repo.root, step),
+        directory=directory,
         env=tuple(env.items()),
         log=context.logs / f"{step.id}.log",
         append=attempt > 1,
@@ -102,17 +105,6 @@ def _rules(context: RunContext, step: Step) -> str:
 def asks_for_rights(run: str) -> bool:
     """True for a command that calls `sudo`: below a filter it could gain no rights."""
     return re.search(r"(?:^|[\s;&|(`])(?:sudo|doas|pkexec|su)(?=\s)", run) is not None
-
-
-def secret_names(workflow: Workflow) -> frozenset[str]:
-    """All secrets that the workflow names. Only a step that names one is given it."""
-    return frozenset(
-        text
-        for step in workflow.steps
-        for variable in step.secret_env
-        for is_secret, text in variable.parts
-        if is_secret
-    )
 
 
 def _value(variable: SecretVariable, context: RunContext, step: Step) -> str:

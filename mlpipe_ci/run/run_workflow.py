@@ -11,7 +11,7 @@ from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.core.run import Run, StepOutcome
-from mlpipe_ci.core.settings import NOT_FOR_STEPS
+from mlpipe_ci.core.step_environment import environment_of_steps
 from mlpipe_ci.metrics.history import with_history
 from mlpipe_ci.metrics.plots.build import with_plots
 from mlpipe_ci.plan.baseline import evaluator
@@ -71,7 +71,7 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         discovery=session.discovery,
         transaction=session.transaction,
         executor=executor,
-        env={name: value for name, value in session.env.items() if name not in NOT_FOR_STEPS},
+        env=environment_of_steps(session.env, at_desk=session.event.at_desk),
         logs=logs,
         stale_outputs=session.stale_outputs,
         interrupts=Interrupts(),

@@ -29,6 +29,7 @@ from mlpipe_ci.run.storable import (
 )
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
+from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
 
 CONTENTS = ("git:", "blake3:", "link:")
 """Digests of what is in a file."""
@@ -132,7 +133,7 @@ def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     index = context.workflow.index_by_id[step.id]
     env = dict(ended.job.env)
     discovery = InputDiscovery(
-        str(context.repo.root), step, index, context.discovery.checker, ended.started, env
+        str(context.repo.root), step, index, context.discovery, ended.started, env
     )
     return discovery.discover(ended.trace, context.workflow.params_files)
 
@@ -286,8 +287,6 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
         writes=tuple(path for path, _ in wrote),
         logs=tuple(one.path for one in result.discovered if one.digest == LOG),
         variables=tuple(
-            one.path.removeprefix(VARIABLE)
-            for one in result.discovered
-            if one.path.startswith(VARIABLE) and one.digest != ABSENT
+            one.path.removeprefix(VARIABLE) for one in result.discovered if could_be_declared(one)
         ),
     )

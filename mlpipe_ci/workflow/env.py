@@ -50,6 +50,7 @@ class WorkflowContext:
     """What is the same for all steps. `github` is None where no event is known (`validate`).
 
     `broken`: keys of the file that could not be read; what they would give is not known.
+    `environment`: what steps get of the environment that mlpipe was started with.
     """
 
     params: Mapping[str, Any]
@@ -59,6 +60,7 @@ class WorkflowContext:
     shared: tuple[str, ...] = ()
     params_files: tuple[str, ...] = ()
     broken: frozenset[str] = frozenset()
+    environment: str | None = None
 
     @property
     def known_params(self) -> Mapping[str, Any] | None:

@@ -51,6 +51,7 @@ class HeaderReader:
             defaults={} if "defaults" in broken else value.get("defaults", {}),
             params_files=tuple(normal(one) for _, one in sources if isinstance(one, str)),
             broken=frozenset(key for key, missing in unread.items() if missing),
+            environment=value.get("environment"),
         )
         for key in NOT_FILLED:
             problems += expression_problems(

@@ -77,8 +77,7 @@ UNTESTED = {
     "data in buckets, in tests/scenarios/test_sources_s3.py": ("sources.buckets",),
     "data of DVC, in tests/scenarios/test_dvc.py": ("sources.dvc",),
     "steps that declare nothing, in tests/scenarios/test_tracing.py and test_tracing_traps.py": (
-        *("tracing.discovery.check", "tracing.discovery.env_variables", "tracing.discovery.find"),
-        *("tracing.discovery.match",),
+        *("tracing.discovery.check", "tracing.discovery.find", "tracing.discovery.match"),
     ),
     "traced commands, in tests/tracing/test_tracers.py: it runs in a process of its own": (
         *("tracing.seccomp.child", "tracing.seccomp.dispatch", "tracing.seccomp.exec_calls"),

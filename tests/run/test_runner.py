@@ -32,6 +32,7 @@ from mlpipe_ci.sources.sources import Sources
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workflow
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
@@ -80,6 +81,7 @@ def make_context(tmp_path: Path) -> Callable[..., RunContext]:
             discovery=Discovery(
                 checker=InputChecker(str(root), tree, {}, LaterWrites()),
                 later_writes=LaterWrites(),
+                variables=StepVariables(str(root), {}),
             ),
             transaction=transaction,
             stale_outputs=StaleOutputs(

@@ -1,4 +1,4 @@
-"""Runs jobs on this machine, each in a process group of its own."""
+"""Runs jobs on this machine, each in a session of its own."""
 
 import errno
 import os

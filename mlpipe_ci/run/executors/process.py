@@ -60,7 +60,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                process_group=0,
+                start_new_session=True,  # no terminal: who asks there fails at once
                 pass_fds=tracer.fds + (locks if tracer.guards else ()),
             )
             if not tracer.guards:

@@ -5,8 +5,8 @@ Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`,
 asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
 search for modules has listed: what in it could be one that the step asks for, and which these are;
 `system` or a digest for a program that PATH finds, whose path is `program:NAME`; `value:…` of an
-environment variable, whose path is `env:NAME`; `log` for a file that the step only adds to, and
-that stays as it is. `packages` has those of what is installed.
+environment variable (see `step_variables`); `log` for a file that the step only adds to, and that
+stays as it is. `packages` has those of what is installed.
 """
 
 import os
@@ -143,8 +143,6 @@ class InputChecker:
             return item
         if path.startswith(PROGRAM):
             return Input(path=path, digest=self.program(path.removeprefix(PROGRAM)))
-        if path.startswith(VARIABLE):
-            return Input(path=path, digest=self.variable(path.removeprefix(VARIABLE)))
         if path.startswith(PREFIX):
             return Input(path=path, digest=self.environment.now(item))
         if digest.startswith(LISTINGS):
@@ -191,6 +189,13 @@ class InputChecker:
             self._programs[name] = self.of_program(os.path.realpath(where)) if where else ABSENT
         return self._programs[name]
 
+    def place(self, path: str) -> str:
+        """Where the file of an input is: absolute, or relative to the root."""
+        if path.startswith(PROGRAM):
+            name = path.removeprefix(PROGRAM)
+            return shutil.which(name, path=self._env.get("PATH", os.defpath)) or path
+        return self.anchors.located(path)
+
     def of_program(self, file: str) -> str:
         """The same of a file, which is an absolute path without links."""
         if is_system(file):
@@ -199,13 +204,6 @@ class InputChecker:
             return OF_ENVIRONMENT
         known = self._tree.known(file)
         return known.digest if known else ABSENT
-
-    def variable(self, name: str) -> str:
-        """The digest of an environment variable's value."""
-        value = self._env.get(name)
-        if value is None:
-            return ABSENT
-        return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
 
     def content(self, path: str, index: int) -> Input:
         """A file or a link with its digest; `absent` if there is none.
@@ -310,12 +308,18 @@ def describe_difference(before: Input, now: Input) -> str:
     if path.startswith(PROGRAM):
         return f"the program {path.removeprefix(PROGRAM)} is another one now (discovered)"
     if path.startswith(VARIABLE):
-        return f"${path.removeprefix(VARIABLE)} {_change(before, now)} (discovered)"
+        return f"${path.removeprefix(VARIABLE)} {_change_of_variable(before, now)} (discovered)"
     if path.startswith(PREFIX):
         return describe_package(before, now)
     if before.digest.startswith(LISTINGS):
         return f"{_names(before, now)} (discovered)"
     return f"{path} {_change(before, now)} (discovered)"
+
+
+def _change_of_variable(before: Input, now: Input) -> str:
+    if before.digest == ABSENT:
+        return "is set now"
+    return "is not set any more" if now.digest == ABSENT else "changed"
 
 
 def _change(before: Input, now: Input) -> str:

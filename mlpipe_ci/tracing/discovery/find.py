@@ -31,13 +31,16 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, PROGRAM, VARIABLE, InputChecker
+from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, PROGRAM
+from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
 from mlpipe_ci.tracing.discovery.packages import modules_of
+from mlpipe_ci.tracing.discovery.step_variables import UsedVariables, own_texts
 from mlpipe_ci.tracing.file_identity import content_digest, signature_of
 
 MOST_SOURCE = 1 << 20
+PYTHON_SUFFIXES = (".py", ".pyw", ".ipynb")
 SLACK = 0.1
 """Seconds by which the clock that stamps files may be behind."""
 OWN_NAMES = frozenset({"sitecustomize", "usercustomize"})
@@ -83,14 +86,14 @@ class InputDiscovery:
         root: str,
         step: Step,
         index: int,
-        checker: InputChecker,
+        known: Discovery,
         started: float,
         env: Mapping[str, str],
     ) -> None:
         self._root, self._step, self._index = os.path.realpath(root), step, index
-        self._checker, self._started, self._env = checker, started - SLACK, env
+        self._checker, self._variables = known.checker, known.variables
+        self._started, self._env = started - SLACK, env
         self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
-        self._declared = {name for name, _ in step.env} | {one.name for one in step.secret_env}
         self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
 
     def discover(self, trace: Trace, params: tuple[str, ...]) -> Discovered:
@@ -124,11 +127,8 @@ class InputDiscovery:
         found += self._found_outside(modules)
         found += self._programs()
         found += self._checker.environment.loaded(trace, modules)
-        named = self._variables(flags)
-        found += [
-            Input(path=VARIABLE + name, digest=self._checker.variable(name))
-            for name in named | (self._outside.of_python() - self._declared)
-        ]
+        variables = self._used_variables(flags)
+        found += variables.inputs
         unique = {item.path: item for item in found}
         return Discovered(
             inputs=tuple(unique[path] for path in sorted(unique)),
@@ -141,7 +141,7 @@ class InputDiscovery:
             environments=self._outside.made(),
             meanwhile=self._meanwhile or self._installed(trace, unique.values()),
             unstorable=self._unstorable,
-            variables=tuple(sorted(name for name in named if name in self._env)),
+            variables=variables.named,
         )
 
     def _inside(self) -> dict[str, int]:
@@ -345,15 +345,16 @@ class InputDiscovery:
 
     # -- what its sources name ------------------------------------------------------------------
 
-    def _variables(self, flags: Mapping[str, int]) -> set[str]:
-        """Environment variables that the step's command and its sources name."""
-        step = self._step
-        found = env_variables.named_in_command(step.shell, step.run)
-        for path, flag in flags.items():
-            name = path.rpartition("/")[2]
-            if flag & READ and (path.endswith(env_variables.SOURCES) or "." not in name):
-                found |= env_variables.variables_in(path, self._text(path))
-        return found - self._declared
+    def _used_variables(self, flags: Mapping[str, int]) -> UsedVariables:
+        """Environment variables that count, by the step's texts and by what ran."""
+        trace, held = self._trace, self._outside.environments.holds
+        read = [self._at(path) for path, flag in flags.items() if flag & READ]
+        read += [path for path, flag in self._outside.seen() if flag & READ]
+        read += [file for _, file in self._outside.programs() if not held(file)]
+        files = own_texts(dict.fromkeys(read))
+        loaded = bool(trace.packages or trace.library)
+        ran = env_variables.kinds((file for _, file in trace.programs), python=loaded)
+        return self._variables.used(self._step, files, ran)
 
     def _modules(self, flags: Mapping[str, int]) -> str:
         """Modules that the step's sources, or what they import, may ask for; `*` for any."""
@@ -406,7 +407,7 @@ class InputDiscovery:
 
 
 def _is_python(path: str) -> bool:
-    return path.endswith(env_variables.PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]
+    return path.endswith(PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]
 
 
 def _signature(path: str) -> Signature | None:

@@ -1,6 +1,6 @@
 """Whether a stored result still fits: all that its step read must be the same as it was."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
@@ -22,6 +22,7 @@ from mlpipe_ci.tracing.discovery.check import (
     describe_difference,
 )
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 
 MOST_NAMED = 20
 NAMED = 3
@@ -42,7 +43,8 @@ class Matches:
 @frozen(kw_only=False)
 class ResultMatcher:
     """`lost`: an output of a result that cannot be brought back, or nothing; `author`: which commit
-    changed a path, in words that follow the path's; `left`: see `Checker.expect`.
+    changed a path, in words that follow the path's; `left`: see `Checker.expect`;
+    `files`: full paths of what the step of a result has read.
     """
 
     checker: InputChecker
@@ -51,6 +53,8 @@ class ResultMatcher:
     lost: Callable[[Result], str]
     author: Callable[[str], str]
     left: Callable[[str], Left]
+    variables: StepVariables
+    files: Callable[[Result], Iterable[str]]
 
     def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Matches:
         """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
@@ -86,16 +90,26 @@ class ResultMatcher:
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:
         """Each discovered input that is another now, with what it is."""
-        index = self.workflow.index_by_id[step.id]
         ours = tuple(output.path for output in result.outputs)
         ours += tuple(one.path for one in result.discovered if one.digest == LOG)
+        names = ""
         for item in result.discovered:
+            if item.path == VARIABLE:
+                names = item.digest
+                continue
             try:
-                now = self.checker.current(item, index, ours)
+                now = self._current(item, step, ours)
             except PathError:
                 now = Input(path=item.path, digest=ABSENT)
             if now != item:
                 yield item, now
+        if names:  # last: a text that is read to see what it names is the one that was read
+            yield from self.variables.new(step, names, lambda: self.files(result))
+
+    def _current(self, item: Input, step: Step, ours: tuple[str, ...]) -> Input:
+        if item.path.startswith(VARIABLE):
+            return self.variables.current(item, step)
+        return self.checker.current(item, self.workflow.index_by_id[step.id], ours)
 
     def _unknown(self, result: Result, written: Written) -> tuple[str, ...]:
         """Reasons why that is not known yet: an earlier step will write what was read."""

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, OURS, OWN
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery import env_variables
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, why_outside
 
 HOME, TEMPORARY = "/~", "/~tmp"
@@ -124,12 +123,6 @@ class OutsideAccess:
         for named, file in self._trace.programs:
             if not os.path.basename(file).startswith(("python", "pypy")):
                 yield named, file
-
-    def of_python(self) -> set[str]:
-        """Environment variables that count because Python ran."""
-        names = (os.path.basename(path) for _, path in self._trace.programs)
-        ours = any(name.startswith("python") for name in names)
-        return set(env_variables.OF_PYTHON) if ours else set()
 
 
 def is_system(path: str) -> bool:

@@ -19,10 +19,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
 
 def restore_signals(mask: set[signal.Signals | int]) -> None:
-    """In the child: what comes from now on is for the command. It leads a process group, as a
-    command that nobody watches does.
+    """In the child: what comes from now on is for the command. It leads a session, as a command
+    that nobody watches does.
     """
-    os.setpgid(0, 0)
+    os.setsid()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

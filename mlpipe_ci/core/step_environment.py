@@ -1,0 +1,54 @@
+"""The environment variables that a step's command is given by mlpipe. Pure."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from mlpipe_ci.core.settings import NOT_FOR_STEPS
+from mlpipe_ci.core.workflow import Step, Workflow
+
+DEFAULTS = {"TZ": "UTC", "PYTHONHASHSEED": "0"}
+"""What a step gets where the caller has none: else two machines give different bytes."""
+LOCALE, NEUTRAL = ("LANG", "LANGUAGE", "LC_*"), {"LANG": "C.UTF-8"}
+ALWAYS = ("PATH", "HOME", "TMPDIR", "LANG", "LC_*", *DEFAULTS)
+"""What a step gets with `environment: strict`, beside its `env`."""
+
+WHERE = "PWD"
+"""The directory of the command, whatever that of mlpipe is."""
+
+
+def environment_of_steps(env: Mapping[str, str], *, at_desk: bool) -> dict[str, str]:
+    """What all steps get of the environment that mlpipe was started with, its secrets included.
+
+    A desk's own language says nothing about the work; what a CI system sets was chosen for it.
+    """
+    given = {name: value for name, value in env.items() if name not in NOT_FOR_STEPS}
+    spoken = [name for name in given if fits(name, LOCALE)]
+    if at_desk or not spoken:
+        given = {name: value for name, value in given.items() if name not in spoken} | NEUTRAL
+    return DEFAULTS | given
+
+
+def passed(env: Mapping[str, str], *, strict: bool) -> dict[str, str]:
+    """What one step gets of that: all, or with `environment: strict` only what every step needs."""
+    return {name: env[name] for name in env if not strict or fits(name, ALWAYS)}
+
+
+def secret_names(workflow: Workflow) -> frozenset[str]:
+    """All secrets that the workflow names. Only a step that names one is given it."""
+    return frozenset(
+        text
+        for step in workflow.steps
+        for variable in step.secret_env
+        for is_secret, text in variable.parts
+        if is_secret
+    )
+
+
+def declared_variables(step: Step) -> frozenset[str]:
+    """Variables that a step's `env` sets: they count in its key."""
+    return frozenset((*dict(step.env), *(one.name for one in step.secret_env)))
+
+
+def fits(name: str, patterns: Iterable[str]) -> bool:
+    """True if a name is one of these; `*` stands for any end."""
+    return any(fnmatchcase(name, one) for one in patterns)
