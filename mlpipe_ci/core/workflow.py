@@ -202,11 +202,26 @@ class CacheSettings:
 
 
 @frozen
+class OverriddenParam:
+    """A value of a params file that is not what the workflow takes.
+
+    `path`: dotted; `value` and `instead`: JSON text in the file, and of what counts; `by`: what
+    says so, a later file or the words of the user.
+    """
+
+    file: str
+    path: str
+    value: str
+    instead: str
+    by: str
+
+
+@frozen
 class Workflow:
     """An ordered list of steps. `file` is the path of its file, as the user would name it.
 
-    `params`: all values, with what `--set` changed; `params_files`: where they come from. `items`:
-    which files steps run for once each.
+    `params`: all values, with what `--set` changed; `params_files`: where they come from;
+    `overridden`: what is not as it is there. `items`: which files steps run for once each.
     """
 
     name: str
@@ -214,6 +229,7 @@ class Workflow:
     steps: tuple[Step, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
     params_files: tuple[str, ...] = ()
+    overridden: tuple[OverriddenParam, ...] = ()
     items: tuple[ForEach, ...] = ()
     tracing: str = "auto"
     state: tuple[str, ...] = ()

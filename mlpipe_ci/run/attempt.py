@@ -34,6 +34,7 @@ from mlpipe_ci.run.outcome import (
     retire_unfinished,
     what_it_left,
 )
+from mlpipe_ci.run.read_before import fault_of_params, fault_of_writes
 from mlpipe_ci.run.save_result import Measured, SavedResult, save_result
 
 MOST_FAULTS = 10
@@ -127,13 +128,23 @@ def _ended(
             hints = tuple(fault for fault in ended.trace.why if REMEDY in fault)
             more = (*strict_faults(context, decision.step, ended), *hints)
             return access, _failed(context, decision, ended, why, more)
-        if fault := _pointer_fault(context, ended) or _outside_fault(context, decision.step, ended):
+        if fault := _fault(context, decision.step, ended):
             return access, _failed(context, decision, ended, fault)
         if faults := strict_faults(context, decision.step, ended):
             return access, _failed(context, decision, ended, faults[0], faults[1:])
         return _succeeded(context, attempt, ended)
     except (MissingOutputError, MetricsError) as error:
         return access, _failed(context, decision, ended, str(error))
+
+
+def _fault(context: RunContext, step: Step, ended: JobResult) -> str:
+    """Why the work of a command that ended well is not to be trusted; empty if it is."""
+    return (
+        _pointer_fault(context, ended)
+        or _outside_fault(context, step, ended)
+        or fault_of_params(context, step, ended)
+        or fault_of_writes(context, ended)
+    )
 
 
 def _pointer_fault(context: RunContext, ended: JobResult) -> str:

@@ -5,6 +5,7 @@ listed directory ends in `/`. What Python's import lists says nothing about data
 """
 
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from mlpipe_ci.tracing.access_log import (
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, MODULES, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
-from mlpipe_ci.tracing.discovery.find import Discovered
+from mlpipe_ci.tracing.discovery.find import SLACK, Discovered
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 
@@ -61,6 +62,27 @@ def access_of_failure(trace: Trace, root: Path) -> FileAccess:
 def contents_read(trace: Trace, root: Path) -> Iterator[str]:
     """Files of the repository of which the step was seen to read the content, and not its own."""
     return (path for path, flag in _inside(trace, root) if flag & READ and not flag & OWN)
+
+
+def left_changed(trace: Trace, root: Path, started: float) -> Iterator[str]:
+    """Paths that a step wrote or changed and left there, or that it removed.
+
+    `started`: seconds since 1970. That a call was seen does not say that it succeeded.
+    """
+    for path, flag in _inside(trace, root):
+        if not flag & (OURS | CHANGED | APPENDED | GONE | TREE):
+            continue
+        try:
+            state = os.lstat(root / path)
+        except OSError:
+            if flag & GONE:
+                yield path
+            continue
+        if flag & TREE and stat.S_ISDIR(state.st_mode):
+            for top, _, names in os.walk(root / path):
+                yield from (os.path.relpath(f"{top}/{name}", root) for name in names)
+        elif not flag & GONE and state.st_ctime >= started - SLACK:
+            yield path
 
 
 def _written(trace: Trace, root: Path) -> FileAccess:

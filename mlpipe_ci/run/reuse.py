@@ -11,6 +11,7 @@ from mlpipe_ci.cache.output_times import OutputTimes
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
 from mlpipe_ci.cache.restore import Restorer
 from mlpipe_ci.cache.transaction import SetAside
+from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
 from mlpipe_ci.core.result import Result, undeclared
@@ -26,6 +27,7 @@ from mlpipe_ci.run.outcome import (
     retire_unfinished,
     what_it_left,
 )
+from mlpipe_ci.run.read_before import fault_of_paths
 from mlpipe_ci.run.save_result import changed_in_place, last_trace_of
 
 NOTHING: tuple[str, ...] = ()
@@ -56,6 +58,8 @@ class OutputReuse:
     def take(self, decision: Decision, result: Result) -> StepOutcome:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         context, step = self._context, decision.step
+        if fault := fault_of_paths(context, (output.path for output in result.outputs)):
+            raise PathError(f"by its stored result, {fault}")
         restorer = self._restorer(step)
         if context.cache.on_demand and not has_links(result.outputs):
             self._deferred[step.id] = decision

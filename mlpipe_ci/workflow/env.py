@@ -15,6 +15,7 @@ from mlpipe_ci.core.expressions import (
     text,
 )
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.workflow import OverriddenParam
 
 STRICT = frozenset({"params", "matrix", "each", "env"})
 """Contexts in which a key that is missing is an error, and not null."""
@@ -59,6 +60,7 @@ class WorkflowContext:
     defaults: Mapping[str, Any]
     shared: tuple[str, ...] = ()
     params_files: tuple[str, ...] = ()
+    overridden: tuple[OverriddenParam, ...] = ()
     broken: frozenset[str] = frozenset()
     environment: str | None = None
 

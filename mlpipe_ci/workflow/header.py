@@ -8,6 +8,7 @@ from typing import Any
 from mlpipe_ci.core.expressions import ExpressionScope, has_expression, pieces
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import normal, normal_pattern
+from mlpipe_ci.core.workflow import OverriddenParam
 from mlpipe_ci.core.yaml.parse import Document, Problem
 from mlpipe_ci.workflow.contexts import KnownNames
 from mlpipe_ci.workflow.env import (
@@ -18,7 +19,14 @@ from mlpipe_ci.workflow.env import (
     piece_text,
     variables,
 )
-from mlpipe_ci.workflow.params import Params, ParamsError, merge_params, read_params, with_set
+from mlpipe_ci.workflow.params import (
+    Params,
+    ParamsError,
+    merge_params,
+    overridden,
+    read_params,
+    with_set,
+)
 from mlpipe_ci.workflow.steps import PLAIN, expression_problems
 
 NOT_FILLED = ("name", "cache", "state")
@@ -39,7 +47,7 @@ class HeaderReader:
 
         `broken`: keys in which a fault was found already. Raises UsageError for `--set`.
         """
-        params = None if "params" in broken else self._params(problems)
+        params, changes = (None, ()) if "params" in broken else self._params(problems)
         env = None if params is None or "env" in broken else self._env(params, problems)
         unread = {"params": params is None, "env": env is None}
         value = self.document.value
@@ -51,6 +59,7 @@ class HeaderReader:
             defaults={} if "defaults" in broken else value.get("defaults", {}),
             params_files=tuple(normal(one) for _, one in sources if isinstance(one, str)),
             broken=frozenset(key for key, missing in unread.items() if missing),
+            overridden=changes,
             environment=value.get("environment"),
         )
         for key in NOT_FILLED:
@@ -85,7 +94,8 @@ class HeaderReader:
             return [(("params", index), one) for index, one in enumerate(given)]
         return [(("params",), given)]
 
-    def _params(self, problems: list[Problem]) -> Params | None:
+    def _params(self, problems: list[Problem]) -> tuple[Params | None, tuple[OverriddenParam, ...]]:
+        """All values, and those of the files that others take the place of."""
         found: list[Params] = []
         sources = self._sources()
         for path, one in sources:
@@ -96,7 +106,11 @@ class HeaderReader:
                     Problem(*self.document.position(path), f"params: {error}", "params")
                 )
             problems += self._unfilled(one if isinstance(one, dict) else {}, path)
-        return with_set(merge_params(found), self.settings) if len(found) == len(sources) else None
+        if len(found) < len(sources):
+            return None, ()
+        names = [normal(one) if isinstance(one, str) else "" for _, one in sources]
+        changes = overridden(list(zip(names, found, strict=True)), self.settings)
+        return with_set(merge_params(found), self.settings), changes
 
     def _file(self, source: str) -> Params:
         if has_expression(source):

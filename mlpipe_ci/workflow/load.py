@@ -28,7 +28,7 @@ KNOWN = {
     for one in (
         *(values.Workflow, values.Step, values.StepInstance, values.Plot, values.Gate),
         *(values.Resources, values.SecretVariable, values.CacheSettings),
-        *(values.ExternalInput, values.ForEach),
+        *(values.ExternalInput, values.ForEach, values.OverriddenParam),
     )
 }
 """The only classes that a remembered workflow may hold: nothing else is made from a file."""

@@ -4,13 +4,16 @@ import copy
 import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.core import expressions
+from mlpipe_ci.core.cache_key import params_changed
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.expressions import Name
 from mlpipe_ci.core.paths import path_fault
+from mlpipe_ci.core.workflow import OverriddenParam
 from mlpipe_ci.core.yaml.data_file import DataError, plain_data
 from mlpipe_ci.core.yaml.parse import MAX_BYTES, YamlError, parse
 
@@ -85,6 +88,38 @@ def _merge(into: Params, other: Mapping[str, Any]) -> None:
             _merge(into[key], value)
         else:
             into[key] = value
+
+
+def overridden(
+    sources: Sequence[tuple[str, Mapping[str, Any]]], settings: Sequence[str]
+) -> tuple[OverriddenParam, ...]:
+    """The values of files that a later source or `--set` changes. `sources`: with their files,
+    empty for a map in the workflow file. Raises UsageError.
+    """
+    labels = [name or "the map in params" for name, _ in sources]
+    states = [merge_params([one for _, one in sources[: n + 1]]) for n in range(len(sources))]
+    for number, setting in enumerate(settings):
+        states.append(with_set(states[-1], settings[number : number + 1]))
+        labels.append(f"--set {setting}")
+    found = []
+    for name, values in sources:
+        for path, value, instead in params_changed(values, states[-1]) if name else ():
+            if value not in {None, "{}"} and instead is not None:
+                by = _changed_by(path, states, labels)
+                found.append(
+                    OverriddenParam(file=name, path=path, value=value, instead=instead, by=by)
+                )
+    return tuple(found)
+
+
+def _changed_by(path: str, states: Sequence[Params], labels: Sequence[str]) -> str:
+    """The last of the sources that changed a value."""
+    changed = [
+        label
+        for label, (before, after) in zip(labels[1:], pairwise(states), strict=True)
+        if any(one == path for one, _, _ in params_changed(before, after))
+    ]
+    return changed[-1] if changed else labels[-1]
 
 
 def with_set(params: Params, settings: Sequence[str]) -> Params:

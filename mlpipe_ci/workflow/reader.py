@@ -95,6 +95,7 @@ def _workflow(request: LoadRequest, document: Document, problems: list[Problem])
         steps=steps,
         params=outer.params,
         params_files=outer.params_files,
+        overridden=outer.overridden,
         items=tuple(reader.items),
         tracing=value.get("tracing", "auto"),
         state=state,

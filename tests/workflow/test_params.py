@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.workflow.params import (
+    Params,
     ParamsError,
     look_up,
     merge_params,
     missing_key,
+    overridden,
     read_params,
     with_set,
 )
@@ -118,3 +120,23 @@ def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(ParamsError, match=message):
             read_params(tmp_path, name)
+
+
+@pytest.mark.parametrize(
+    ("others", "settings", "found"),
+    [
+        ((), (), []),
+        ((), ("lr=0.1",), []),
+        ((), ("lr=0.5",), [("lr", "0.1", "0.5", "--set lr=0.5")]),
+        ((), ("lr=0.5", "lr=0.7"), [("lr", "0.1", "0.7", "--set lr=0.7")]),
+        ((("", {"lr": 2}),), (), [("lr", "0.1", "2", "the map in params")]),
+        ((("b.yaml", {"lr": 2}), ("", {"x": 1})), (), [("lr", "0.1", "2", "b.yaml")]),
+        ((("b.yaml", {"train": {"seed": 1}}),), (), []),
+    ],
+)
+def test_values_that_others_take_the_place_of(
+    others: tuple[tuple[str, Params], ...], settings: tuple[str, ...], found: list[tuple[str, ...]]
+) -> None:
+    sources = (("a.yaml", {"lr": 0.1, "train": {"rounds": 3}}), *others)
+    changed = [one for one in overridden(sources, settings) if one.file == "a.yaml"]
+    assert [(one.path, one.value, one.instead, one.by) for one in changed] == found
