@@ -159,6 +159,8 @@ class Step:
     """Which entry of the file's list it comes from."""
     strict_environment: bool = False
     """Of the environment that mlpipe was started with it gets only what every step needs."""
+    portable: bool = False
+    """A result that was made on another system or machine is as good."""
     names_params: bool = False
     """It has `params` of its own."""
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mlpipe_ci.core.cache_key import KeyParts, differences
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED, Action, Decision, Plan, StepFacts, Written
+from mlpipe_ci.core.platform import platform_of, shown_platform
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step, Workflow
@@ -56,6 +57,8 @@ class Evidence:
     """What the reader should know about its inputs."""
     now: float = 0.0
     """Seconds since 1970."""
+    platform: str = ""
+    """The platform of this machine, as `core.platform` writes it."""
 
 
 class EvidenceSource(Protocol):
@@ -138,7 +141,7 @@ def _verdict(step: Step, evidence: Evidence) -> tuple[Action, tuple[str, ...]]:
     if evidence.waits_for:
         return Action.MAYBE, evidence.waits_for
     if evidence.results:
-        return Action.REUSE, (_why_reuse(evidence.results[0], evidence.now),)
+        return Action.REUSE, (_why_reuse(evidence),)
     return Action.RUN, _why_run(evidence)
 
 
@@ -162,10 +165,15 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     return unstored + evidence.unusable + failed + changed or (NO_RESULT,)
 
 
-def _why_reuse(result: Result, now: float) -> str:
-    parts = [f"same inputs as {format_duration(max(0.0, now - result.finished))} ago"]
+def _why_reuse(evidence: Evidence) -> str:
+    result = evidence.results[0]
+    age = format_duration(max(0.0, evidence.now - result.finished))
+    parts = [f"same inputs as {age} ago"]
     if result.producer.ref:
         parts[0] += f" on {result.producer.ref.removeprefix('refs/heads/')}"
     if result.seconds >= 1:
         parts.append(f"saved {format_duration(result.seconds)}")
+    made = platform_of(result.discovered)
+    if made and evidence.platform and made != evidence.platform:
+        parts.append(f"made on {shown_platform(made)}")
     return ", ".join(parts)

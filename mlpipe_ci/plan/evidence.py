@@ -36,6 +36,7 @@ from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.check import Left
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
+from mlpipe_ci.tracing.discovery.platform import this_platform
 
 NAMED = 3
 """Changed inputs of a step whose commit is named in its reason."""
@@ -138,6 +139,7 @@ class EvidenceCollector:
             commits=() if results or waits_for else self._commits(changes, previous, now),
             notes=self._notes(step),
             now=self.now,
+            platform=this_platform().digest,
         )
 
     def inputs(self, step: Step) -> tuple[Input, ...]:

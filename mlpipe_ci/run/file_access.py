@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess, is_written
 from mlpipe_ci.run.context import RunContext
@@ -37,7 +38,7 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     """Paths of the repository that discovered inputs rest on."""
     reads: set[str] = set()
     for item in discovered:
-        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM))
+        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM, PLATFORM))
         if not elsewhere and item.digest != LOG and not item.digest.startswith(MODULES):
             reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
     return frozenset(reads)

@@ -7,11 +7,12 @@ from posixpath import dirname
 
 from mlpipe_ci.cache import outputs
 from mlpipe_ci.cache.last_trace import LastTrace
-from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.cache_key import Input, by_path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import Samples
 from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess
@@ -29,6 +30,7 @@ from mlpipe_ci.run.storable import (
 )
 from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
+from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
 
 CONTENTS = ("git:", "blake3:", "link:")
@@ -227,7 +229,7 @@ def _keep(
         key=decision.key,
         step=step.name,
         parts=decision.parts,
-        discovered=seen.discovered.inputs,
+        discovered=tuple(sorted((*seen.discovered.inputs, this_platform()), key=by_path)),
         outputs=wrote,
         metrics=measured.metrics,
         samples=measured.samples,
@@ -257,7 +259,8 @@ def _fault(error: OSError) -> str:
 
 
 def _is_watched(step: Step, result: Result) -> bool:
-    return bool(result.discovered or undeclared(step, result.outputs)) or not step.inputs
+    seen = any(item.path != PLATFORM for item in result.discovered)
+    return seen or bool(undeclared(step, result.outputs)) or not step.inputs
 
 
 def _traced(

@@ -171,6 +171,7 @@ def make_step(
         "each": tuple(normal_pattern(p) for p in _patterns(expander.value("each", ()))),
         "tracing": raw.get("tracing"),
         "state": tuple(normal(p) for p in expander.value("state", [])),
+        "portable": expander.value("portable", False),
         "strict_environment": raw.get("environment", outer.environment) == "strict",
         "gates": tuple(_gate(one) for one in raw.get("gates", ())),
         "repeat": int(expander.value("repeat", 1)),

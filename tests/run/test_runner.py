@@ -32,6 +32,7 @@ from mlpipe_ci.sources.sources import Sources
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workflow
 
@@ -224,9 +225,8 @@ def test_another_result_for_the_same_key_is_told(make_context: Callable[..., Run
     context = make_context(CLEAN)
     (context.repo.root / "other").write_text("other bytes")
     digest, size = context.cache.store.save(context.repo.root / "other")
-    first = result(
-        CLEAN, outputs=(Output(path="clean.csv", kind="file", digest=digest, size=size),)
-    )
+    wrote = (Output(path="clean.csv", kind="file", digest=digest, size=size),)
+    first = result(CLEAN, outputs=wrote, discovered=(this_platform(),))
     context.cache.store.add(first, "main")
     (outcome,) = outcomes(context)
     assert outcome.notes == ("not deterministic: clean.csv differs from an earlier run's",)

@@ -120,7 +120,7 @@ def test_a_variable_that_a_source_names_counts(
     repo.commit({"mlpipe.yml": "steps: [{name: s, run: python s.py}]", "s.py": text})
     assert ran(repo) == ("s",)
     monkeypatch.setenv("MODE", "fast")
-    assert "$MODE is there now" in reasons(repo)
+    assert "$MODE is set now" in reasons(repo)
     assert ran(repo) == ("s",)
     monkeypatch.setenv("MODE", "slow")
     assert "$MODE changed" in reasons(repo)

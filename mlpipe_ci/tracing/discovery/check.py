@@ -20,6 +20,7 @@ from blake3 import blake3
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
+from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.tracing.access_log import Signature
 from mlpipe_ci.tracing.discovery import record
@@ -307,6 +308,9 @@ def describe_difference(before: Input, now: Input) -> str:
     path = before.path.replace("/~", "~", 1) if before.path.startswith("/~") else before.path
     if path.startswith(PROGRAM):
         return f"the program {path.removeprefix(PROGRAM)} is another one now (discovered)"
+    if path == PLATFORM:
+        made, here = shown_platform(before.digest), shown_platform(now.digest)
+        return f"made on {made}, and this is {here} (portable: true reuses it)"
     if path.startswith(VARIABLE):
         return f"${path.removeprefix(VARIABLE)} {_change_of_variable(before, now)} (discovered)"
     if path.startswith(PREFIX):

@@ -8,6 +8,7 @@ from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.plan import Written
+from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import (
@@ -21,6 +22,7 @@ from mlpipe_ci.tracing.discovery.check import (
     Left,
     describe_difference,
 )
+from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 
@@ -84,7 +86,7 @@ class ResultMatcher:
 
     def _by(self, item: Input) -> str:
         plain = not item.path.startswith(
-            (VARIABLE, PREFIX, PROGRAM, "/")
+            (VARIABLE, PREFIX, PROGRAM, PLATFORM, "/")
         ) and not item.path.endswith("/")
         return self.author(item.path) if plain else ""
 
@@ -107,6 +109,8 @@ class ResultMatcher:
             yield from self.variables.new(step, names, lambda: self.files(result))
 
     def _current(self, item: Input, step: Step, ours: tuple[str, ...]) -> Input:
+        if item.path == PLATFORM:
+            return item if step.portable else this_platform()
         if item.path.startswith(VARIABLE):
             return self.variables.current(item, step)
         return self.checker.current(item, self.workflow.index_by_id[step.id], ours)
