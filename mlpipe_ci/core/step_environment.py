@@ -46,7 +46,7 @@ def secret_names(workflow: Workflow) -> frozenset[str]:
 
 def declared_variables(step: Step) -> frozenset[str]:
     """Variables that a step's `env` sets: they count in its key."""
-    return frozenset((*dict(step.env), *(one.name for one in step.secret_env)))
+    return frozenset(name for name, _ in step.env)  # those with secrets are among them
 
 
 def fits(name: str, patterns: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ them it is seen whether one that was not set has come, and is read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property, lru_cache
 
 from blake3 import blake3
 
@@ -42,7 +43,8 @@ class StepVariables:
 
     def __init__(self, root: str, env: Mapping[str, str]) -> None:
         given = {name: value for name, value in env.items() if name not in OURS}
-        self._env = given | {ROOT: root, WHERE: root}
+        here = {ROOT: root, WHERE: root}
+        self._env = {strict: passed(given, strict=strict) | here for strict in (False, True)}
         self._search = TextSearch()
 
     def used(self, step: Step, files: Iterable[str], ran: frozenset[str]) -> UsedVariables:
@@ -83,14 +85,17 @@ class StepVariables:
             absent = Input(path=VARIABLE + name, digest=ABSENT)
             yield absent, Input(path=absent.path, digest=self._value(name, step))
 
-    def _passed(self, step: Step) -> dict[str, str]:
-        env = passed(self._env, strict=step.strict_environment)
-        return env | {name: self._env[name] for name in (ROOT, WHERE)}
+    @cached_property
+    def _may_count(self) -> dict[bool, frozenset[str]]:
+        """Names of the variables that are set and may count, also for a strict environment."""
+        return {
+            strict: frozenset(name for name in env if env_variables.may_count(name))
+            for strict, env in self._env.items()
+        }
 
-    def _known(self, step: Step) -> set[str]:
-        """Names of the variables that are set, may count, and are not the file's."""
-        names = self._passed(step).keys() - declared_variables(step)
-        return {name for name in names if env_variables.may_count(name)}
+    def _known(self, step: Step) -> frozenset[str]:
+        """Those of them that the step does not declare."""
+        return self._may_count[step.strict_environment] - declared_variables(step)
 
     def _where(self, step: Step) -> set[str]:
         names = env_variables.where_named((step.run, *dict(step.env).values()))
@@ -98,10 +103,13 @@ class StepVariables:
 
     def _value(self, name: str, step: Step) -> str:
         """The digest of a variable's value."""
-        value = self._passed(step).get(name)
-        if value is None:
-            return ABSENT
-        return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
+        value = self._env[step.strict_environment].get(name)
+        return ABSENT if value is None else _digest(value)
+
+
+@lru_cache(1024)
+def _digest(value: str) -> str:
+    return VALUE + blake3(value.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def could_be_declared(item: Input) -> bool:

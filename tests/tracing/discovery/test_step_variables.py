@@ -17,7 +17,7 @@ def step(run: str = "x", *, strict: bool = False, **env: str) -> Step:
         id="s",
         name="s",
         run=run,
-        env=tuple(env.items()),
+        env=(*env.items(), ("S", "${{ secrets.HIDDEN }}")),
         secret_env=(secret,),
         strict_environment=strict,
     )
