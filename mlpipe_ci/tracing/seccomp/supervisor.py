@@ -136,7 +136,10 @@ class Supervisor:
 
     def _serve(self) -> None:
         """Answer until the command itself has ended."""
-        ended = os.pidfd_open(self._command)
+        try:
+            ended = os.pidfd_open(self._command)
+        except ProcessLookupError:
+            return  # below strace a short command may have ended, and been reaped, by now
         poll = select.poll()
         poll.register(ended, select.POLLIN)
         poll.register(self._control, 0)
