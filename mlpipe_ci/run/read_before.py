@@ -4,6 +4,7 @@ Such a value decides which steps there are, or what they do. Where a step change
 and a desk would do other work: so that step fails, and says which.
 """
 
+import os
 from collections.abc import Iterable
 
 from mlpipe_ci.core.errors import MlpipeError
@@ -63,9 +64,14 @@ def fault_of_paths(context: RunContext, paths: Iterable[str]) -> str:
             return _of_params(path)
         for each in workflow.items:
             meant = any(matches(one, path) for one in included(each.patterns))
-            if meant and chosen(each.patterns, [path]) and not context.repo.tree.tracked(path):
+            if meant and chosen(each.patterns, [path]) and not _in_every_clone(context, path):
                 return _of_item(path, each.step, each.patterns)
     return ""
+
+
+def _in_every_clone(context: RunContext, path: str) -> bool:
+    """True for a file that git tracks, and that is still there: only its content may be new."""
+    return bool(context.repo.tree.tracked(path)) and os.path.lexists(context.repo.root / path)
 
 
 def _unwatched(context: RunContext, ended: JobResult) -> str:

@@ -133,7 +133,8 @@ def test_a_step_is_given_the_same_everywhere(repo: Repo) -> None:
     assert ran(repo, PYTHONHASHSEED="7") == {"s", "own"}
 
 
-def test_there_is_no_terminal_to_ask_on(repo: Repo) -> None:
+@pytest.mark.parametrize("tracer", ["auto", "strace", "off"])
+def test_there_is_no_terminal_to_ask_on(repo: Repo, tracer: str) -> None:
     commands = {"tty": "read x < /dev/tty || echo none", "input": "cat"}
     repo.commit({"mlpipe.yml": steps(commands), **FILES})
     # mlpipe itself has one, as where a person starts it.
@@ -142,6 +143,7 @@ def test_there_is_no_terminal_to_ask_on(repo: Repo) -> None:
     subprocess.run(
         [sys.executable, "-c", code, *inner],
         cwd=repo.root,
+        env=os.environ | {"MLPIPE_TRACER": tracer},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         check=True,

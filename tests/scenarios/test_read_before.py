@@ -96,6 +96,19 @@ def test_an_item_that_a_step_makes_is_told_here_and_in_a_clone(
     assert "it changed 'data/b.csv'" in failed(Repo(tmp_path / "clone"))
 
 
+def test_an_item_that_a_step_removes(repo: Repo) -> None:
+    steps = f"steps:{EACH}  - {{name: tidy, run: rm data/a.csv}}\n"
+    repo.commit({"mlpipe.yml": steps, **FILES})
+    assert "it changed 'data/a.csv', which 'data/*.csv' of each" in failed(repo)
+
+
+def test_an_item_of_every_clone_may_get_another_content(repo: Repo) -> None:
+    steps = f"steps:\n  - {{name: fill, run: cp seed data/a.csv}}{EACH}"
+    repo.commit({"mlpipe.yml": steps, **FILES})
+    repo.mlpipe("run")
+    assert repo.read("out/a.csv") == "9"
+
+
 def test_a_stored_result_with_an_item_of_a_later_each(repo: Repo) -> None:
     fetch = "steps:\n  - {name: fetch, run: cp seed data/b.csv}"
     repo.commit({"mlpipe.yml": fetch + "\n", **FILES})
