@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 
 from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.paths import is_under, literal_prefix
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.repo.each_files import chosen, included, on_disk
@@ -24,8 +25,9 @@ def fault_of_params(context: RunContext, step: Step, ended: JobResult) -> str:
     if not overridden:
         return ""
     read = set(contents_read(ended.trace, context.repo.root))
+    where = {name: _real(context, name) for name in context.workflow.params_files}
     for one in overridden:
-        if one.file in read and one.by not in read:
+        if where[one.file] in read and where.get(one.by, "") not in read:
             return (
                 f"it read {one.file} by itself, where {one.path} is {one.value}, while {one.by} "
                 f"says {one.instead}; pass the value with ${{{{ params.{one.path} }}}} in its run "
@@ -59,14 +61,28 @@ def fault_of_paths(context: RunContext, paths: Iterable[str]) -> str:
     workflow = context.workflow
     if not workflow.params_files and not workflow.items:
         return ""
+    params = {_real(context, name) for name in workflow.params_files}
+    patterns = [
+        (each, one, top, _real(context, top))
+        for each in workflow.items
+        for one in included(each.patterns)
+        for top in (literal_prefix(one),)
+    ]
     for path in sorted(paths):
-        if path in workflow.params_files:
+        if path in params:
             return _of_params(path)
-        for each in workflow.items:
-            meant = any(matches(one, path) for one in included(each.patterns))
-            if meant and chosen(each.patterns, [path]) and not _in_every_clone(context, path):
-                return _of_item(path, each.step, each.patterns)
+        for each, pattern, top, real in patterns:
+            name = top + path[len(real) :] if top != real and is_under(path, real) else path
+            meant = matches(pattern, name) and chosen(each.patterns, [name])
+            if meant and not _in_every_clone(context, path):
+                return _of_item(name, each.step, each.patterns)
     return ""
+
+
+def _real(context: RunContext, path: str) -> str:
+    """A path without links, as a trace has it: a file of params may be reached through one."""
+    root = os.path.realpath(context.repo.root)
+    return os.path.relpath(os.path.realpath(context.repo.root / path), root) if path else ""
 
 
 def _in_every_clone(context: RunContext, path: str) -> bool:

@@ -127,6 +127,20 @@ def test_params_that_a_step_changes(repo: Repo, head: str) -> None:
     assert "it changed 'params.yaml', from which the workflow's params were read" in failed(repo)
 
 
+def test_links_hide_nothing(repo: Repo) -> None:
+    (repo.root / "conf").mkdir()
+    (repo.root / "params.yaml").symlink_to("conf/real.yaml")
+    (repo.root / "data").symlink_to("store")
+    steps = "params: params.yaml\n" + train(", params: [lr]")
+    files = {name: text for name, text in FILES.items() if "/" not in name}
+    real = {"conf/real.yaml": files.pop("params.yaml"), "store/a.csv": "1"}
+    repo.commit({"mlpipe.yml": steps, **files, **real})
+    assert "it read params.yaml by itself" in failed(repo, "--set", "lr=0.5")
+    fetch = f"steps:\n  - {{name: fetch, run: cp seed data/b.csv}}{EACH}"
+    repo.commit({"mlpipe.yml": fetch})
+    assert "it changed 'data/b.csv', which 'data/*.csv' of each" in failed(repo)
+
+
 def test_what_steps_write_elsewhere_or_only_for_a_moment_is_no_fault(repo: Repo) -> None:
     command = "mkdir -p made; cp seed made/b.csv; touch data/t.csv; rm data/t.csv; touch data/x"
     steps = f"params: params.yaml\nsteps:\n  - {{name: fetch, run: '{command}'}}{EACH}"
