@@ -111,6 +111,17 @@ def test_a_setting_is_not_taken_for_a_credential(repo: Repo) -> None:
         assert "HUB_TOKEN" not in path.read_text().replace("${HUB_TOKEN", "")
 
 
+def test_a_secret_never_counts_whatever_it_is_called(repo: Repo) -> None:
+    """Also not for a step that is not given it, and only has its name in a text."""
+    commands = {"uses": "echo ${#LOGIN}", "names": "echo deploy: ${DEPLOY-none}"}
+    text = steps(commands).replace("uses, run", 'uses, env: {LOGIN: "${{ secrets.DEPLOY }}"}, run')
+    repo.commit({"mlpipe.yml": text, **FILES})
+    assert ran(repo, DEPLOY="one") == {"uses", "names"}
+    assert repo.read("out/uses") == "3\n"
+    assert repo.read("out/names") == "deploy: none\n"
+    assert ran(repo, DEPLOY="another") == set()
+
+
 def test_a_name_that_comes_counts_in_what_is_declared_too(repo: Repo) -> None:
     step = "steps: [{name: s, run: python code.py > out, inputs: [code.py], outputs: [out]}]\n"
     repo.commit({"mlpipe.yml": step, "code.py": "import os\nprint(os.environ.get('LR'))\n"})
