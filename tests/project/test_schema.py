@@ -12,11 +12,11 @@ from tests.support.repository import ROOT
 from tests.support.schemas import schema
 
 NAMES = ("workflow", "plan", "report", "validate", "graph")
-FIELD_OF = {"if": "condition"}
-"""Keys whose field cannot have the same name in Python."""
+FIELD_OF = {"if": "condition", "environment": "strict_environment"}
+"""Keys whose field has another name: of Python's, or as only one of two values matters."""
 ADDED = {"external", "directions", "names_params", "line", "position", "shared", "secret_env"}
 """Fields of a step that are no keys of it."""
-INTO_STEPS = {"env", "inputs", "defaults", "version"}
+INTO_STEPS = {"env", "environment", "inputs", "defaults", "version"}
 """Keys of the file that go into each step, or are the same in all files."""
 HEAD = "| expected | here | shown by |"
 """The first row of a table of decisions."""
@@ -43,7 +43,8 @@ def test_a_part_has_a_field_for_each_key_and_no_other(part: str, kind: type) -> 
 
 def test_workflow_has_a_field_for_each_key() -> None:
     keys = set(schema("workflow")["properties"]) - INTO_STEPS
-    assert keys == {field.name for field in fields(Workflow)} - {"file", "params_files", "items"}
+    made = {"file", "params_files", "overridden", "items"}
+    assert keys == {field.name for field in fields(Workflow)} - made
 
 
 def test_every_key_is_described_with_an_example_that_is_valid() -> None:
