@@ -408,6 +408,13 @@ def test_a_log_that_a_later_step_reads(repo: Repo) -> None:
     assert_fresh(repo)
 
 
+@wrong("what later steps add is news to the step that reads the log before them")
+def test_a_log_that_an_earlier_step_reads(repo: Repo) -> None:
+    add = "mkdir -p logs; echo {0} >> logs/a; echo {0} > gen{0}"
+    plant(repo, "cat logs/a > out || echo none > out", add.format(1), add.format(2))
+    assert_fresh(repo)
+
+
 def test_a_log_that_nobody_reads_grows(repo: Repo) -> None:
     plant(repo, "mkdir -p logs; cat raw >> logs/a; cat raw > out", raw="1\n")
     run(repo.root)

@@ -137,12 +137,13 @@ def write(path: str) -> None:
         file.write(text())
 
 
-def later(path: str) -> None:
-    """Write a file that is younger than those before it, whatever the clock of files can tell."""
+def later(*paths: str) -> None:
+    """Write files, each younger than those before it, whatever the clock of files can tell."""
     import time  # noqa: PLC0415
 
-    time.sleep(0.02)
-    write(path)
+    for path in paths:
+        time.sleep(0.02)
+        write(path)
 
 
 def replace(path: str) -> None:

@@ -123,8 +123,8 @@ THEMES = {
     ),
     "times": Theme(
         ("newer out/x{earlier} out/y{earlier}", "newer out/y{earlier} out/s{earlier}.txt"),
-        ("later out/x{me}", "later out/y{me}"),
-        ("aged", "aged", "copied", "touch", "lost", "lost all"),
+        ("later out/y{me} out/x{me}", "later out/x{me} out/y{me}"),
+        ("aged", "copied", "touch", "lost all", "program", "program", "clone"),
     ),
     "logs": Theme(
         ("read logs/{earlier}.log", "read logs/all.log"),
