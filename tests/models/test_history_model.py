@@ -28,6 +28,7 @@ from tests.support.random_history import (
     lost_of_histories,
     tree,
     words,
+    younger,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
@@ -76,11 +77,14 @@ def check(desk: Desk, theme: Theme) -> None:
         assert not command or any(first.refused[: number + 1]), f"run again: {again.text}"
     wrong = compared(desk, tree(desk.root), fresh)
     assert not wrong, f"stale at the desk, after a run that had nothing to do: {wrong}"
+    order = younger(desk.top / "cold")
+    assert younger(desk.root) == order, f"another order of times at the desk: {first.text}"
     desk.make_clone(desk.root, desk.top / "warm")
     warm = desk.run(desk.top / "warm")
     wrong = compared(desk, tree(desk.top / "warm"), fresh)
     assert not wrong, f"stale in a clone with the cache: {wrong}\n{warm.text}"
     assert "damage" not in warm.text, warm.text
+    assert younger(desk.top / "warm") == order, f"another order of times in a clone: {warm.text}"
 
 
 def nobody_reads(desk: Desk) -> None:

@@ -432,6 +432,16 @@ def test_a_history_stays(repo: Repo) -> None:
     confirm((repo.root / "runs/1.txt").exists(), True)
 
 
+def test_a_run_that_failed_leaves_nothing_behind(repo: Repo) -> None:
+    steps = "cat raw > out; cat raw > gen; test ! -e broken", "cat out gen > out2"
+    plant(repo, *steps, raw="1\n")
+    assert_fresh(repo)
+    repo.commit({"raw": "2\n", "broken": ""})
+    assert call(repo.root, "run")[0] == 1
+    (repo.root / "broken").unlink()
+    assert_fresh(repo)
+
+
 @wrong("a call that the kernel refuses ends the watch")
 def test_a_call_that_the_kernel_refuses(repo: Repo) -> None:
     probe = "import ctypes\nctypes.CDLL(None).statx(0, None, 0, 0xFFF, None)\n"
@@ -502,7 +512,7 @@ def test_a_file_is_replaced_while_the_step_runs(repo: Repo, tmp_path: Path, plac
     path = repo.root / "raw" if place == "inside" else tmp_path / "raw"
     repo.write({"start": "1\n"})
     path.write_text("1\n")
-    plant(repo, f"cat '{path}' > out; : > gen; sleep 0.6")
+    plant(repo, f"cat '{path}' > out; : > gen; sleep 1.2")
     swap = f"""
         for try in $(seq 200); do [ -e gen ] && break; sleep 0.02; done
         echo 2 > '{path}.new'; touch -d @1600000000 '{path}.new'; mv '{path}.new' '{path}'

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from tests.support.deeds import LOOKS, WRITES
+from tests.support.deeds import LOOKS, WRITES, newer
 from tests.support.random_repo import call
 from tests.support.repository import ROOT
 
@@ -482,6 +482,15 @@ def tree(root: Path) -> dict[str, str]:
             elif path.is_file():
                 found[shown] = f"{path.stat().st_mode & 0o777:o} {path.read_text()}"
     return found
+
+
+def younger(root: Path) -> list[str]:
+    """Of the files that `later` wrote in pairs, the first ones that are younger than the second."""
+    return sorted(
+        path.name
+        for path in (root / "out").glob("x*")
+        if newer(str(path), str(path.with_name(f"y{path.name[1:]}"))) == "True"
+    )
 
 
 def words(deeds: tuple[str, ...], kinds: frozenset[str]) -> set[str]:
