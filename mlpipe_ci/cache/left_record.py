@@ -156,7 +156,8 @@ class LeftRecord:
         if self._path is None:
             return
         with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._lines:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="ascii") as file:
                 file.write(_line(key, left))
             self._lines += 1

@@ -5,6 +5,7 @@ State is never moved, deleted, stored or restored, and counts in no key.
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from mlpipe_ci.core.patterns import matches
 
@@ -24,7 +25,6 @@ BUILT_IN = (
 """Expressions for the end of a path, each with its reason."""
 _WORDS = ("mlruns", "mlflow.db", "wandb", "lightning_logs", "tfevents", ".dvc/", "joblib/")
 """One of them is in each path that fits: most paths are decided by that."""
-_MARK = re.compile(rf"(?s:.*/)?(?:{'|'.join(text for text, _ in BUILT_IN)})", re.DOTALL)
 
 
 def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
@@ -33,5 +33,12 @@ def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
     What git tracks, or a step declares as its output, is no state by its name alone: the caller
     knows that.
     """
-    known = any(word in path for word in _WORDS) and _MARK.fullmatch(path)
+    known = any(word in path for word in _WORDS) and _marks().fullmatch(path)
     return bool(known) or any(matches(pattern, path) for pattern in patterns)
+
+
+@cache
+def _marks() -> re.Pattern[str]:
+    """Compiled only where it is asked for: that takes longer than most looks."""
+    either = "|".join(text for text, _ in BUILT_IN)
+    return re.compile(f"(?:.*/)?(?:{either})", re.DOTALL)
