@@ -6,6 +6,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above, is_under
 from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import ABSENT, EXISTS, LOG, MODULES, NAMES
@@ -43,7 +44,7 @@ class FileEffect:
         if self.result is None:
             why = "it has no result with these inputs yet, so what it reads is not known"
             return Effect(runs=None, why=why)
-        watched = bool(self.result.discovered)
+        watched = any(item.path != PLATFORM for item in self.result.discovered)
         why = "it was not seen to look at it" if watched else "its inputs do not name it"
         return Effect(runs=False, why=why)
 
