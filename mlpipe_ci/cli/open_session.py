@@ -133,7 +133,10 @@ def open_session(
             fetch_lfs=_fetch_lfs(locations, options, env),
         ),
         discovery=Discovery(
-            checker=InputChecker(str(locations.root), tree, plain, later, state.records.digest),
+            checker=InputChecker(
+                *(str(locations.root), tree, plain, later, state.records.digest),
+                state=workflow.all_state,
+            ),
             later_writes=later,
             variables=StepVariables(str(locations.root), plain),
             unavailable=why_untraced(env),

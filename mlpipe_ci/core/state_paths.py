@@ -34,7 +34,12 @@ def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
     knows that.
     """
     known = any(word in path for word in _WORDS) and _marks().fullmatch(path)
-    return bool(known) or any(matches(pattern, path) for pattern in patterns)
+    return bool(known) or is_declared(path, patterns)
+
+
+def is_declared(path: str, patterns: Iterable[str]) -> bool:
+    """True if a path is declared to be state, or lies in what is."""
+    return any(matches(pattern, path) for pattern in patterns)
 
 
 @cache

@@ -123,7 +123,9 @@ def _decisions(
         blame=replace(session.repo.blame, git=None),  # nobody reads the reasons
     )
     records = session.cache.state.records
-    checker = InputChecker(str(repo.root), tree, session.env, later, records.digest)
+    checker = InputChecker(
+        *(str(repo.root), tree, session.env, later, records.digest), state=then.all_state
+    )
     collector = replace(
         session.collector(now),
         workflow=then,

@@ -119,7 +119,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         outputs=wrote,
         state=state_of(found, context.workflow),
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
-        unstorable=discovered.unstorable,
+        unstorable=discovered.unstorable or _anothers_state(context, step, discovered),
         changed_in_place=_changed_in_place(context, step, discovered),
         made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
@@ -170,6 +170,20 @@ def _changed_meanwhile(
         or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""
+
+
+def _anothers_state(context: RunContext, step: Step, discovered: Discovered) -> str:
+    """Another step's memory is no input that is known elsewhere."""
+    record = context.stale_outputs.record if discovered.state else None
+    for other in context.workflow.steps if record else ():
+        if other.id != step.id and record:
+            for path in discovered.state:
+                if path in record.of(other).state:
+                    return (
+                        f"it reads {path}, the state of step '{other.name}'; let that step declare "
+                        "it in outputs"
+                    )
+    return ""
 
 
 def _changed_in_place(context: RunContext, step: Step, discovered: Discovered) -> tuple[str, ...]:

@@ -338,3 +338,34 @@ def test_make_settles_and_sees_a_new_source(repo: Repo) -> None:
     repo.commit({"y.csv": "2\n"})
     assert ran(repo) == ["s0"]
     assert repo.read("a.out") == "1\n2\n"
+
+
+RUNS = """
+import os, sys
+os.makedirs("mlruns", exist_ok=True)
+number = len(os.listdir("mlruns"))
+open(f"mlruns/{number}", "w").write(open("in").read())
+print(open("in").read())
+"""
+
+
+def test_a_step_that_looks_at_its_own_memory_settles(repo: Repo) -> None:
+    repo.write({".git/info/exclude": "mlruns\n"})
+    plant(repo, "ls > a.out; python runs.py > b.out", runs__py=RUNS, **{"in": "1"})
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    repo.commit({"in": "2"})
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    assert sorted(os.listdir(repo.root / "mlruns")) == ["0", "1"]  # noqa: PTH208
+    clone, run = with_the_cache(repo, "warm")
+    assert (clone.read("b.out"), run) == ("2\n", [])
+
+
+def test_the_memory_of_another_step_is_no_input(repo: Repo) -> None:
+    repo.write({".git/info/exclude": "mlruns\n"})
+    show = "cat mlruns/0 > a.out"
+    plant(repo, "python runs.py > b.out", show, runs__py=RUNS, **{"in": "1"})
+    done = repo.mlpipe("run")
+    assert "it reads mlruns/0, the state of step 's0'" in done.stdout
+    assert ran(repo) == ["s1"]

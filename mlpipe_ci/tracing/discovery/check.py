@@ -22,6 +22,7 @@ from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.state_paths import is_declared, is_state
 from mlpipe_ci.tracing.access_log import Signature
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
@@ -73,7 +74,8 @@ class TreeView(Protocol):
 
 class InputChecker:
     """Looks discovered inputs up. `env`: the environment of all steps. `summarize`: see
-    `PythonEnvironment`. `waits`: what an earlier step of this run will write is not known yet.
+    `PythonEnvironment`. `state`: paths that are declared to be state. `waits`: what an earlier step
+    of this run will write is not known yet.
     """
 
     def __init__(
@@ -83,10 +85,12 @@ class InputChecker:
         env: Mapping[str, str],
         later_writes: LaterWrites,
         summarize: Callable[[str], str] = record.summary,
+        state: tuple[str, ...] = (),
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
         self._root, self.anchors, self._environments = root, Anchors(env), Environments()
         self._programs: dict[str, str] = {}
+        self._state = state
         self.environment = PythonEnvironment(root, env, summarize)
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
@@ -164,6 +168,13 @@ class InputChecker:
             return False
         left = path in self._leftovers or not self._expected.isdisjoint((path, *above(path)))
         return left or self._tree.is_hidden(path)
+
+    def is_state(self, path: str) -> bool:
+        """True for a tool's own memory: declared, or by its name where it is nobody's output."""
+        if not is_state(path, self._state):
+            return False
+        by_name = not is_declared(path, self._state)
+        return not by_name or not (self._later_writes.has(path) or self._tree.tracked(path))
 
     def is_hidden(self, path: str, index: int) -> bool:
         """True for what only later steps write: it is out of sight while this one runs."""
@@ -267,7 +278,11 @@ class InputChecker:
         if modules is not None:
             wanted = frozenset(modules.split())
             names = {name for name in names if self._is_module(prefix, name, wanted)}
-        kept = sorted(name for name in names if not is_exempt(prefix + name))
+        kept = sorted(
+            name
+            for name in names
+            if not is_exempt(prefix + name) and not self.is_state(prefix + name)
+        )
         return Input(path=path, digest=_listing(kept, modules))
 
     def _is_module(self, prefix: str, name: str, wanted: frozenset[str]) -> bool:

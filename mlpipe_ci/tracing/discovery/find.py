@@ -74,6 +74,8 @@ class Discovered:
     """Why it is not known what it saw."""
     variables: tuple[str, ...] = ()
     """Environment variables that it used."""
+    state: tuple[str, ...] = ()
+    """Files of a tool's memory that it read, and did not write."""
 
 
 class InputDiscovery:
@@ -101,11 +103,12 @@ class InputDiscovery:
         self._trace = trace
         self._outside = OutsideAccess(self._root, self._env, trace)
         self._meanwhile = self._unstorable = ""
-        flags = self._inside()
+        everything = self._inside()
+        flags = {p: f for p, f in everything.items() if not self._checker.is_state(p)}
         self._own = tuple(path for path, flag in flags.items() if flag & OWN)
-        logs = tuple(sorted(path for path, flag in flags.items() if self._is_log(path, flag)))
-        rewrites = tuple(sorted(p for p, f in flags.items() if self._is_changed(p, f)))
-        written = {*self._written(flags), *(p for p in rewrites if not self._is_told(p))}
+        logs = tuple(sorted(path for path, flag in everything.items() if self._is_log(path, flag)))
+        rewrites = tuple(sorted(p for p, f in everything.items() if self._is_changed(p, f)))
+        written = {*self._written(everything), *(p for p in rewrites if not self._is_told(p))}
         writes = tuple(sorted(written.difference(logs)))
         removes = tuple(
             sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
@@ -139,6 +142,9 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
+            state=tuple(
+                sorted(p for p in everything.keys() - flags.keys() if _is_read(everything[p]))
+            ),
             meanwhile=self._meanwhile or self._installed(trace, unique.values()),
             unstorable=self._unstorable,
             variables=variables.named,
@@ -416,6 +422,11 @@ def _signature(path: str) -> Signature | None:
         return signature_of(os.lstat(path))
     except OSError:
         return None
+
+
+def _is_read(flag: int) -> bool:
+    """True for a file that was read, and not written."""
+    return bool(flag & READ) and not flag & (OWN | CHANGED | APPENDED)
 
 
 def _is_executable(path: str) -> bool:

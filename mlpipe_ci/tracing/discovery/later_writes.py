@@ -48,6 +48,10 @@ class LaterWrites:
         first = self._first(path)
         return first is not None and first > index
 
+    def has(self, path: str) -> bool:
+        """True for what any step writes, or for a directory above it."""
+        return self._first(path) is not None
+
     def is_earlier(self, path: str, index: int) -> bool:
         """True for what a step before this one writes."""
         first = self._first(path)
