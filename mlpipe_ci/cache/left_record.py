@@ -15,6 +15,7 @@ from typing import Any
 from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.repo.private_directory import LEFT
@@ -55,12 +56,20 @@ def left_file(private: Path, workflow: str) -> Path:
     return private / LEFT / f"{name}.jsonl"
 
 
-def is_history(left: Left, step: Step, outputs: tuple[Output, ...]) -> bool:
-    """True if a step has rewritten nothing of what it left before without declaring it, and added
-    to it: files named by the time, say. `outputs`: what it has now.
+def history_of(left: Left, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+    """What a step left before and has only added to: files named by the time, say.
+
+    Of all that it left without declaring it, or of a directory of that: nothing was written again,
+    and something is new. `outputs`: what it has now.
     """
     new = {output.path for output in undeclared(step, outputs) if output.kind != "directory"}
-    return bool(new and left.besides) and new.isdisjoint(left.besides)
+    old = set(left.besides)
+    added, again = new - old, old & new
+    if not again:
+        return left.besides if added else ()
+    grown = {folder for path in added for folder in above(path)}
+    grown -= {folder for path in again for folder in above(path)}
+    return tuple(p for p in left.besides if p not in new and not grown.isdisjoint(above(p)))
 
 
 class LeftRecord:

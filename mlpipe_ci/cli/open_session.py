@@ -24,7 +24,7 @@ from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.step_environment import environment_of_steps, secret_names
 from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.plan.session import Session, later_writes
+from mlpipe_ci.plan.session import Session, later_writes, readers
 from mlpipe_ci.repo.blame import CommitAttribution
 from mlpipe_ci.repo.changes import compare
 from mlpipe_ci.repo.each_files import on_disk
@@ -138,6 +138,7 @@ def open_session(
                 state=workflow.all_state,
             ),
             later_writes=later,
+            readers=readers(workflow, state),
             variables=StepVariables(str(locations.root), plain),
             unavailable=why_untraced(env),
         ),

@@ -21,7 +21,7 @@ from mlpipe_ci.metrics.evaluation import MetricsEvaluator
 from mlpipe_ci.metrics.files import Metrics, MetricsError, parse_metrics, together
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.evidence import ALL_STEPS
-from mlpipe_ci.plan.session import Session, later_writes
+from mlpipe_ci.plan.session import Session, later_writes, readers
 from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.repo.each_files import chosen, included
 from mlpipe_ci.repo.git import Git, History
@@ -131,7 +131,12 @@ def _decisions(
         workflow=then,
         repo=repo,
         cache=replace(session.cache, scopes=_trusted(session.event)),
-        discovery=replace(session.discovery, checker=checker, later_writes=later),
+        discovery=replace(
+            session.discovery,
+            checker=checker,
+            later_writes=later,
+            readers=readers(then, session.cache.state),
+        ),
         selection=ALL_STEPS,
         metrics_only=True,
     )

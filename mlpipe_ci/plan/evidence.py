@@ -234,13 +234,12 @@ class EvidenceCollector:
         if waits_for:  # by steps that may write anything, for one that may read anything
             return nothing if known or any(self.cache.store.further(key)) else Matches()
         matcher = ResultMatcher(
-            self.discovery.checker,
+            self.discovery,
             self.workflow,
             self.declared,
             self._lost,
             self.repo.blame.name,
             self._left,
-            self.discovery.variables,
             partial(self._files, inputs),
         )
         found = matcher.results(step, known, written)
@@ -272,7 +271,8 @@ class EvidenceCollector:
         """Where a step writes, and what it wrote last time without declaring it."""
         known = self.workflow.steps[self.workflow.index_by_id[step]]
         last = self.cache.state.last_trace(self.workflow.file, step)
-        return known.writes, (*(path for path, _ in last.wrote), *self.record.undeclared(known))
+        left = {*(path for path, _ in last.wrote), *self.record.undeclared(known)}
+        return known.writes, left.difference(last.logs)
 
     def _files(self, declared: tuple[Input, ...], result: Result) -> Iterator[str]:
         """Full paths of what the step of a result may have read, declared or not."""

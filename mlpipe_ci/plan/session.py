@@ -17,6 +17,7 @@ from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.tracing.discovery.readers import Readers
 from mlpipe_ci.workflow.workflow_file import LoadRequest
 
 
@@ -71,9 +72,19 @@ def later_writes(
     later_writes = LaterWrites()
     for index, step in enumerate(workflow.steps):
         later_writes.add(index, step.writes)
-        paths = [path for path, _ in state.last_trace(workflow.file, step.id).wrote]
+        last = state.last_trace(workflow.file, step.id)
+        paths = [*(path for path, _ in last.wrote), *last.logs]
         if paths:
             tree.add_outputs(paths)
             later_writes.add(index, paths)
         later_writes.add(index, record.undeclared(step))
     return later_writes
+
+
+def readers(workflow: Workflow, state: LocalState) -> Readers:
+    """Who reads what, as declared or as it was seen last time."""
+    found = Readers()
+    for index, step in enumerate(workflow.steps):
+        found.declare(index, step.reads)
+        found.add(index, state.last_trace(workflow.file, step.id).reads)
+    return found

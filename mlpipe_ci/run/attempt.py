@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mlpipe_ci.cache.left_record import is_history
+from mlpipe_ci.cache.left_record import history_of
 from mlpipe_ci.cache.outputs import MissingOutputError, digest_at, refuse_links
 from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.errors import PathError
@@ -26,6 +26,7 @@ from mlpipe_ci.run.file_access import access_of_failure, contents_read
 from mlpipe_ci.run.job import make_job
 from mlpipe_ci.run.outcome import (
     aside_notes,
+    logs_of,
     make_outcome,
     moved_note,
     read_all_metrics,
@@ -71,6 +72,9 @@ def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -
     refuse_links(context.repo.root, step, step.writes)
     notes = moved_note(context, step, context.transaction.clear_way(step))
     more = context.stale_outputs.before(step)
+    logs = context.cache.state.last_trace(context.workflow.file, step.id).logs
+    read = logs_of(context, step, logs, read=True)  # none any more: it begins anew
+    more += tuple(p for p in sorted(read) if p not in more and not context.repo.tree.tracked(p))
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
     _start(context, first)
     return first
@@ -229,12 +233,13 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     def is_own(path: str, kept: Path) -> bool:
         return left.paths.get(path) == digest_at(kept.parent, kept.name, digest)
 
-    added = left.besides if is_history(left, step, outputs) else ()
+    added = history_of(left, step, outputs)
     aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
     retired = retire_unfinished(context, step, outputs)
+    logs = logs_of(context, step, saved.last.logs, read=False)
     found = {path: digest_at(context.repo.root, path, digest) for path in saved.state}
     state = {path: one for path, one in found.items() if one is not None}
-    record.put(step, replace(what_it_left(step, outputs), state=state, changed=saved.changed))
+    record.put(step, replace(what_it_left(step, outputs, logs), state=state, changed=saved.changed))
     return replace(aside, previous=aside.previous + retired)
 
 

@@ -1,5 +1,6 @@
 """What all endings of a step share: the outcome, what is remembered, metrics, notes."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from posixpath import commonpath, dirname
 from typing import Any
@@ -100,8 +101,17 @@ def moved_note(context: RunContext, step: Step, moved: tuple[str, ...]) -> tuple
     return (f"in its outputs, but not as it wrote them, so moved to {path}: {some(moved)}",)
 
 
-def what_it_left(step: Step, outputs: tuple[Output, ...]) -> Left:
-    """What is remembered of a step that has its outputs in place."""
+def logs_of(context: RunContext, step: Step, logs: Iterable[str], *, read: bool) -> set[str]:
+    """Of the files that a step only adds to, those that another one reads; or those that none does:
+    they stay where they are from run to run.
+    """
+    readers, index = context.discovery.readers, context.workflow.index_by_id[step.id]
+    return {path for path in logs if readers.has_other(path, index) == read}
+
+
+def what_it_left(step: Step, outputs: tuple[Output, ...], logs: Collection[str] = ()) -> Left:
+    """What is remembered of a step that has its outputs in place. `logs`: those that stay."""
+    outputs = tuple(output for output in outputs if output.path not in logs)
     paths = {output.path: output.digest for output in outputs}
     more = undeclared(step, outputs)
     besides = tuple(output.path for output in more if output.kind != "directory")

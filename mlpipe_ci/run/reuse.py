@@ -1,11 +1,12 @@
 """Reuses a step's result: its outputs come back now, or once a step that runs needs them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
-from mlpipe_ci.cache.left_record import is_history
+from mlpipe_ci.cache.left_record import history_of
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.output_times import OutputTimes
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
@@ -14,13 +15,14 @@ from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
-from mlpipe_ci.core.result import Result, undeclared
+from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.outcome import (
     aside_notes,
+    logs_of,
     make_outcome,
     read_all_metrics,
     record_success,
@@ -29,6 +31,7 @@ from mlpipe_ci.run.outcome import (
 )
 from mlpipe_ci.run.read_before import fault_of_paths
 from mlpipe_ci.run.save_result import changed_in_place, last_trace_of
+from mlpipe_ci.tracing.discovery.check import LOG
 
 NOTHING: tuple[str, ...] = ()
 
@@ -67,7 +70,7 @@ class OutputReuse:
             metrics = tuple(o for o in result.outputs if o.path in wanted)
             restored, moved, retired = restorer.some(step, metrics), NOTHING, NOTHING
         else:
-            restored, moved = restorer.all(step, result.outputs)
+            restored, moved = restorer.all(step, self._wanted(step, result))
             retired = self._retire(step, result)
             self._bring_log(result)
         if step.id not in self._deferred:
@@ -102,7 +105,7 @@ class OutputReuse:
         """What the step has left here, where that is not known."""
         record = self._context.stale_outputs.record
         if self.wrote or news or step not in record or record.of(step).unfinished:
-            left = what_it_left(step, result.outputs)
+            left = what_it_left(step, result.outputs, self._logs(step, result))
             changed = changed_in_place(left.paths, result.discovered)
             record.put(step, replace(left, state=record.of(step).state, changed=changed))
 
@@ -133,11 +136,22 @@ class OutputReuse:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""
         del self._deferred[decision.step.id]
         if decision.result:
-            outputs = decision.result.outputs
+            outputs = self._wanted(decision.step, decision.result)
             restored, _ = self._restorer(decision.step).all(decision.step, outputs)
             self._times.placed(self._index(decision.step), outputs, restored=restored > 0)
             self._remember(decision.step, decision.result, news=True)
             self._context.repo.tree.forget()
+
+    def _logs(self, step: Step, result: Result) -> set[str]:
+        """Files that the step only adds to, and nobody reads."""
+        logs = (item.path for item in result.discovered if item.digest == LOG)
+        return logs_of(self._context, step, logs, read=False)
+
+    def _wanted(self, step: Step, result: Result) -> tuple[Output, ...]:
+        """The outputs, but for logs: what is there of them stays."""
+        root = self._context.repo.root
+        here = {path for path in self._logs(step, result) if os.path.lexists(root / path)}
+        return tuple(output for output in result.outputs if output.path not in here)
 
     def _index(self, step: Step) -> int:
         return self._context.workflow.index_by_id[step.id]
@@ -172,7 +186,7 @@ class OutputReuse:
         if wanted.issuperset(record.undeclared(step)):
             return unfinished  # as nearly always; nothing need be looked at
         before, left = context.stale_outputs.before(step), record.of(step)
-        history = left.besides if is_history(left, step, result.outputs) else ()
+        history = history_of(left, step, result.outputs)
         others = tuple(path for path in before if path not in wanted.union(history))
         return unfinished + context.transaction.retire(step.id, others)
 

@@ -110,7 +110,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
     step, root = decision.step, context.repo.root
     found = _find(context, step, ended)
     discovered = without_state(found, context.workflow)
-    _announce(context, step, discovered.writes)
+    _announce(context, step, discovered)
     wrote = outputs.describe(root, step, discovered.writes)
     counts = step.cache is not False
     return Observation(
@@ -140,10 +140,12 @@ def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     return discovery.discover(ended.trace, context.workflow.params_files)
 
 
-def _announce(context: RunContext, step: Step, paths: tuple[str, ...]) -> None:
+def _announce(context: RunContext, step: Step, found: Discovered) -> None:
     """From now on these are outputs: read by their bytes, and no news for those who list them."""
-    context.repo.tree.add_outputs(paths)
-    context.discovery.later_writes.add(context.workflow.index_by_id[step.id], paths)
+    index, known = context.workflow.index_by_id[step.id], context.discovery
+    context.repo.tree.add_outputs((*found.writes, *found.logs))
+    known.later_writes.add(index, (*found.writes, *found.logs))
+    known.readers.add(index, found.reads)
 
 
 def _changed_meanwhile(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cache.left_record import Left, LeftRecord, is_history
+from mlpipe_ci.cache.left_record import Left, LeftRecord, history_of
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step, StepInstance
 from tests.support.fakes import step, workflow
@@ -84,8 +84,12 @@ def test_a_history_is_told_by_names_alone() -> None:
         return tuple(Output(path=path, kind="file", digest="", size=1) for path in paths)
 
     before = left(B, "m/1", "m/2", "d", besides=("m/1", "m/2"))
-    assert is_history(before, B, wrote("m/3"))
-    assert not is_history(before, B, wrote("m/3", "m/1"))
-    assert not is_history(before, B, ())
-    assert not is_history(left(B), B, wrote("m/3"))
-    assert not is_history(before, A, wrote("o/3")), "declared outputs are none"
+    assert history_of(before, B, wrote("m/3"))
+    assert not history_of(before, B, wrote("m/3", "m/1"))
+    assert not history_of(before, B, ())
+    assert not history_of(left(B), B, wrote("m/3"))
+    assert not history_of(before, A, wrote("o/3")), "declared outputs are none"
+    both = left(B, "r/1", "m/1", "o", besides=("r/1", "m/1", "o"))
+    assert history_of(both, B, wrote("r/2", "m/1", "o")) == ("r/1",), "a directory that only grows"
+    assert history_of(both, B, wrote("r/2", "m/2", "o")) == ("r/1", "m/1")
+    assert history_of(both, B, wrote("m/1", "o")) == ()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlpipe_ci.cache import outputs
-from mlpipe_ci.cache.left_record import Left, is_history
+from mlpipe_ci.cache.left_record import Left, history_of
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.restore import Restorer
@@ -205,7 +205,7 @@ def again(root: Path, transaction: OutputTransaction, *more: str, **files: str) 
     paths = tuple(name.replace("_", "/") for name in files)
     found = outputs.describe(root, alone, paths)
     left = Left(step="alone", name="alone", paths={}, besides=more)
-    added = more if is_history(left, alone, found) else ()
+    added = history_of(left, alone, found)
     return transaction.commit(alone, found, more, added)
 
 

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,8 +31,6 @@ from tests.support.random_history import (
 )
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
-OPEN = frozenset(THEMES) - {"plain files"}
-"""Themes of which some histories still end wrongly: `tests/scenarios/test_never_stale.py`."""
 KEEP = pytest.mark.random("add its theme and its history to KEPT")
 KEPT = [
     pytest.param(
@@ -46,7 +43,6 @@ KEPT = [
             ),
             rounds=((("lost", 0, 0),),),
         ),
-        marks=pytest.mark.xfail(reason="what was made since is no news", strict=True),
         id="looked for, made by a later step",
     ),
 ]
@@ -111,19 +107,13 @@ def play(top: Path, history: History, theme: Theme) -> None:
             nobody_reads(desk)
 
 
-def themes() -> list[Any]:
-    """All of them; those that are open are not run: it takes a minute to make a failure small."""
-    mark = pytest.mark.xfail(run=False, reason="some histories end wrongly")
-    return [pytest.param(one, marks=[mark] if one in OPEN else []) for one in THEMES]
-
-
 @pytest.mark.parametrize(("theme", "history"), KEPT)
 def test_a_history_that_was_wrong_once(theme: str, history: History, tmp_path: Path) -> None:
     play(tmp_path, history, THEMES[theme])
 
 
 @KEEP
-@pytest.mark.parametrize("theme", themes())
+@pytest.mark.parametrize("theme", THEMES)
 @cases(3)
 @given(data=st.data())
 def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
@@ -134,7 +124,7 @@ def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
 
 @KEEP
 @pytest.mark.slow
-@pytest.mark.parametrize("theme", themes())
+@pytest.mark.parametrize("theme", THEMES)
 @cases(60)
 @given(data=st.data())
 def test_many_desks_are_as_fresh_clones(theme: str, data: st.DataObject) -> None:

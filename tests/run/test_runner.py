@@ -33,6 +33,7 @@ from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.platform import this_platform
+from mlpipe_ci.tracing.discovery.readers import Readers
 from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workflow
 
@@ -82,6 +83,7 @@ def make_context(tmp_path: Path) -> Callable[..., RunContext]:
             discovery=Discovery(
                 checker=InputChecker(str(root), tree, {}, LaterWrites()),
                 later_writes=LaterWrites(),
+                readers=Readers(),
                 variables=StepVariables(str(root), {}),
             ),
             transaction=transaction,

@@ -34,7 +34,7 @@ from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnviron
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
-LOG = "log"
+LOG, READ_LOG = "log", "log that is read"
 LISTINGS = (NAMES, MODULES)
 VARIABLE, PROGRAM = "env:", "program:"
 OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
@@ -321,6 +321,8 @@ def _listing(names: Iterable[str], modules: str | None) -> str:
 def describe_difference(before: Input, now: Input) -> str:
     """How a discovered input differs from what it was."""
     path = before.path.replace("/~", "~", 1) if before.path.startswith("/~") else before.path
+    if now.digest == READ_LOG:
+        return f"{path}, to which it only adds, is read by another step now"
     if path.startswith(PROGRAM):
         return f"the program {path.removeprefix(PROGRAM)} is another one now (discovered)"
     if path == PLATFORM:

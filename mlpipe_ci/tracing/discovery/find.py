@@ -63,7 +63,7 @@ class Discovered:
     removes: tuple[str, ...] = ()
     """Files that it removed and had not written."""
     logs: tuple[str, ...] = ()
-    """Files that it only added to: they stay where they are from run to run."""
+    """Files that it only added to, and nobody else reads: they stay from run to run."""
     outside: tuple[str, ...] = ()
     """What it wrote outside of the repository."""
     environments: tuple[str, ...] = ()
@@ -93,7 +93,10 @@ class InputDiscovery:
         env: Mapping[str, str],
     ) -> None:
         self._root, self._step, self._index = os.path.realpath(root), step, index
-        self._checker, self._variables = known.checker, known.variables
+        self._checker, self._variables, self._readers = (
+            *(known.checker, known.variables),
+            known.readers,
+        )
         self._started, self._env = started - SLACK, env
         self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
         self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
@@ -109,7 +112,8 @@ class InputDiscovery:
         logs = tuple(sorted(path for path, flag in everything.items() if self._is_log(path, flag)))
         rewrites = tuple(sorted(p for p, f in everything.items() if self._is_changed(p, f)))
         written = {*self._written(everything), *(p for p in rewrites if not self._is_told(p))}
-        writes = tuple(sorted(written.difference(logs)))
+        made = {path for path in logs if everything[path] & OURS}
+        writes = tuple(sorted(written.difference(logs) | made))
         removes = tuple(
             sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
         )
@@ -225,6 +229,8 @@ class InputDiscovery:
     def _is_log(self, path: str, flag: int) -> bool:
         """True for a file that was only added to. `touch` adds nothing: it makes a file."""
         if not flag & APPENDED or self._is_told(path) or self._is_anothers(path):
+            return False
+        if self._readers.has_other(path, self._index):
             return False
         try:
             return not flag & OURS or os.lstat(self._at(path)).st_size > 0

@@ -17,14 +17,14 @@ from mlpipe_ci.tracing.discovery.check import (
     LISTINGS,
     LOG,
     PROGRAM,
+    READ_LOG,
     VARIABLE,
-    InputChecker,
     Left,
     describe_difference,
 )
+from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
-from mlpipe_ci.tracing.discovery.step_variables import StepVariables
 
 MOST_NAMED = 20
 NAMED = 3
@@ -49,19 +49,18 @@ class ResultMatcher:
     `files`: full paths of what the step of a result has read.
     """
 
-    checker: InputChecker
+    discovery: Discovery
     workflow: Workflow
     declared: DeclaredOutputs
     lost: Callable[[Result], str]
     author: Callable[[str], str]
     left: Callable[[str], Left]
-    variables: StepVariables
     files: Callable[[Result], Iterable[str]]
 
     def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Matches:
         """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
         if any(one.discovered for one in known):
-            self.checker.will_be_written(written, self.left)
+            self.discovery.checker.will_be_written(written, self.left)
         fitting: list[Result] = []
         waits: dict[str, None] = {}
         unusable: dict[str, None] = {}
@@ -92,12 +91,16 @@ class ResultMatcher:
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:
         """Each discovered input that is another now, with what it is."""
-        ours = tuple(output.path for output in result.outputs)
-        ours += tuple(one.path for one in result.discovered if one.digest == LOG)
+        outputs = tuple(output.path for output in result.outputs)
+        ours = outputs + tuple(one.path for one in result.discovered if one.digest == LOG)
         names = ""
         for item in result.discovered:
             if item.path == VARIABLE:
                 names = item.digest
+                continue
+            if item.digest == LOG and item.path not in outputs:
+                if self.discovery.readers.has_other(item.path, self.workflow.index_by_id[step.id]):
+                    yield item, Input(path=item.path, digest=READ_LOG)
                 continue
             try:
                 now = self._current(item, step, ours)
@@ -106,18 +109,18 @@ class ResultMatcher:
             if now != item:
                 yield item, now
         if names:  # last: a text that is read to see what it names is the one that was read
-            yield from self.variables.new(step, names, lambda: self.files(result))
+            yield from self.discovery.variables.new(step, names, lambda: self.files(result))
 
     def _current(self, item: Input, step: Step, ours: tuple[str, ...]) -> Input:
         if item.path == PLATFORM:
             return item if step.portable else this_platform()
         if item.path.startswith(VARIABLE):
-            return self.variables.current(item, step)
-        return self.checker.current(item, self.workflow.index_by_id[step.id], ours)
+            return self.discovery.variables.current(item, step)
+        return self.discovery.checker.current(item, self.workflow.index_by_id[step.id], ours)
 
     def _unknown(self, result: Result, written: Written) -> tuple[str, ...]:
         """Reasons why that is not known yet: an earlier step will write what was read."""
-        if not result.discovered or not self.checker.waits:
+        if not result.discovered or not self.discovery.checker.waits:
             return ()
         found: dict[str, None] = {}
         for item in result.discovered:
