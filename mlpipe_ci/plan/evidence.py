@@ -36,6 +36,7 @@ from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.check import Left
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
+from mlpipe_ci.tracing.discovery.named_in_texts import TextSearch
 from mlpipe_ci.tracing.discovery.platform import this_platform
 
 NAMED = 3
@@ -280,6 +281,12 @@ class EvidenceCollector:
         place = self.discovery.checker.place
         paths += [place(o.path) for o in result.discovered if o.digest.startswith(CONTENTS)]
         yield from (str(self.repo.root / path) for path in (*paths, *self.workflow.params_files))
+
+    def named_in(self, name: str, parts: KeyParts | None, result: Result) -> str:
+        """The first text that names an environment variable, of those that a step has read."""
+        files = self._files(parts.inputs if parts else (), result)
+        found = next((path for path in files if TextSearch().named([name], "", [path])), "")
+        return found.removeprefix(f"{self.repo.root}/")
 
     def _lost(self, result: Result) -> str:
         """An output that cannot be brought back; empty if all can."""

@@ -20,7 +20,8 @@ class Explained:
     """A decision, what it is compared with, and what differs since, in words.
 
     `previous`: the parts of the step's last success here, or those of `nearest`, the stored result
-    that differs least. `newest`: the newest result of its key, whose discovered inputs are shown.
+    that differs least. `newest`: the newest result of its key, whose discovered inputs are shown;
+    `seen`: these in words, each with a label.
     `found` is None if it is not known what differs.
     """
 
@@ -29,6 +30,7 @@ class Explained:
     found: tuple[str, ...] | None
     nearest: Result | None = None
     newest: Result | None = None
+    seen: tuple[tuple[str, str], ...] = ()
 
 
 def explained(
@@ -37,11 +39,17 @@ def explained(
     now: KeyParts | None,
     nearest: Result | None = None,
     newest: Result | None = None,
+    seen: tuple[tuple[str, str], ...] = (),
 ) -> Explained:
     """Hold earlier parts against now; both with the files of the listings that differ."""
     found = differences(previous, now) if previous and now else None
     return Explained(
-        decision=decision, previous=previous, found=found, nearest=nearest, newest=newest
+        decision=decision,
+        previous=previous,
+        found=found,
+        nearest=nearest,
+        newest=newest,
+        seen=seen,
     )
 
 
@@ -57,7 +65,7 @@ def explain_lines(one: Explained, now: float) -> list[str]:
     if parts is None:
         return [*lines, "  its key is not known yet"]
     lines += _part_lines(decision.key or "", parts)
-    lines += _discovered_lines(decision.result or one.newest)
+    lines += [f"  {label:<9}  {escape_controls(text)}" for label, text in one.seen]
     if one.previous is None or one.found is None:
         return [*lines, "  it has not succeeded here yet"]
     what = f"the nearest stored result, made {_made(one.nearest, now)}" if one.nearest else ""
@@ -110,14 +118,6 @@ def _part_lines(key: str, parts: KeyParts) -> list[str]:
     more = len(parts.inputs) - SHOWN_INPUTS
     rows += [("input", f"and {more:,} more")] if more > 0 else []
     return [f"  {name:<9}  {escape_controls(text)}" for name, text in rows]
-
-
-def _discovered_lines(result: Result | None) -> list[str]:
-    """What the step was seen to read without declaring it."""
-    found = result.discovered if result else ()
-    lines = [f"  {'seen':<9}  {escape_controls(_input(item))}" for item in found[:SHOWN_INPUTS]]
-    more = len(found) - SHOWN_INPUTS
-    return lines + ([f"  {'seen':<9}  and {more:,} more"] if more > 0 else [])
 
 
 def _input(item: Input) -> str:

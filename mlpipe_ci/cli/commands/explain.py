@@ -26,6 +26,7 @@ from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.evidence import EvidenceCollector
 from mlpipe_ci.plan.file_effect import Effect, FileEffect
+from mlpipe_ci.plan.seen_words import seen_in_words
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
 from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
@@ -122,4 +123,11 @@ def _explained(decision: Decision, collector: EvidenceCollector) -> Explained:
     nearest = None if previous else collector.nearest(decision.step, decision.parts)
     if nearest:
         previous, now = nearest.parts, decision.parts
-    return explained(decision, previous, now, nearest, collector.newest(decision.key))
+    newest = collector.newest(decision.key)
+    result = decision.result or newest
+
+    def named_in(name: str) -> str:
+        return collector.named_in(name, decision.parts, result) if result else ""
+
+    seen = tuple(seen_in_words(one, named_in) for one in (result.discovered if result else ()))
+    return explained(decision, previous, now, nearest, newest, seen)

@@ -34,6 +34,8 @@ from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnviron
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
+IGNORED = "ignored:"
+"""And the reason: the step saw it, and it counts for nothing."""
 LOG, READ_LOG = "log", "log that is read"
 LISTINGS = (NAMES, MODULES)
 VARIABLE, PROGRAM = "env:", "program:"
@@ -144,7 +146,7 @@ class InputChecker:
         `index`: the step's in the workflow; `ours`: what it writes.
         """
         path, digest = item.path, item.digest
-        if digest == LOG:
+        if digest == LOG or digest.startswith(IGNORED):
             return item
         if path.startswith(PROGRAM):
             return Input(path=path, digest=self.program(path.removeprefix(PROGRAM)))

@@ -15,6 +15,11 @@ TOOL_CACHES = {
     "~/.cache/pip": "what pip has downloaded: the packages count by their files",
     "~/.cache/uv": "the same of uv",
     "~/.local/share/uv": "tools and interpreters of uv: an interpreter counts by its version",
+    "~/.pyenv/bin": "the program pyenv: the interpreter that it chooses counts",
+    "~/.pyenv/libexec": "the same",
+    "~/.pyenv/plugins": "the same",
+    "~/.pyenv/pyenv.d": "the same",
+    "~/.pyenv/shims": "the same",
     "~/.triton": "compiled kernels, named by a hash of their source",
     "~/.cache/triton": "the same",
     "~/.nv": "kernels that the driver has compiled",
@@ -59,6 +64,8 @@ CREDENTIALS = {
 BYTE_CODE = re.compile(
     r"(?:(?P<directory>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc(\.\d+)?"
 )
+GIT = "git's own, which does not count: to name the commit, put it into env"
+ENVIRONMENT = "an environment: its packages count by the files that were opened"
 ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 """In a directory that is an environment of Python: what is in it counts as packages do."""
 
@@ -78,18 +85,22 @@ def is_exempt(path: str) -> bool:
     return ".git" in parts or "__pycache__" in parts
 
 
-def why_outside(path: str, home: str) -> str:
-    """Why a path outside of the repository counts for nothing; empty if it counts.
-
-    `home`: the directory of the user, empty if it is not known.
+def exception_for(path: str, home: str) -> tuple[str, str]:
+    """The line of a table that takes a path outside of the repository out, and its reason; both
+    empty if it counts. `home`: the directory of the user, empty if it is not known.
     """
     for table in (TOOL_CACHES, CREDENTIALS):
         for pattern, reason in table.items():
             where = pattern if pattern[0] == "/" else home + pattern[1:] if home else ""
             begins = where.endswith("*") and path.startswith(where[:-1])
             if begins or (where and is_under(path, where)):
-                return reason
-    return ""
+                return pattern, reason
+    return "", ""
+
+
+def why_outside(path: str, home: str) -> str:
+    """Why a path outside of the repository counts for nothing; empty if it counts."""
+    return exception_for(path, home)[1]
 
 
 def is_credential(path: str, home: str) -> bool:

@@ -31,9 +31,9 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, PROGRAM
+from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, PROGRAM
 from mlpipe_ci.tracing.discovery.discovery import Discovery
-from mlpipe_ci.tracing.discovery.exceptions import is_exempt, source_of
+from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT, GIT, is_exempt, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
 from mlpipe_ci.tracing.discovery.packages import modules_of
 from mlpipe_ci.tracing.discovery.step_variables import UsedVariables, own_texts
@@ -133,6 +133,7 @@ class InputDiscovery:
         found += self._looked_up(flags, {*covered, *reads}, (*writes, *logs), modules)
         found += self._found_outside(modules)
         found += self._programs()
+        found += self._ignored()
         found += self._checker.environment.loaded(trace, modules)
         variables = self._used_variables(flags)
         found += variables.inputs
@@ -341,6 +342,24 @@ class InputDiscovery:
                 yield Input(path=path, digest=ABSENT)
             elif flag & (FOUND | READ):
                 yield Input(path=path, digest=self._checker.kind(path, self._index))
+
+    def _ignored(self) -> Iterator[Input]:
+        """What it read that counts for nothing, and why: one for each place."""
+        prefix, places = f"{self._root}/", dict[str, str]()
+        for whole, flag in self._trace.paths.items():
+            if not flag & READ or flag & OWN:
+                continue
+            if not whole.startswith(prefix):
+                place, reason = self._outside.ignored(whole)
+                if place:
+                    places[self._checker.anchors.spelled(place)] = reason
+            elif ".git" in whole[len(prefix) :].split("/"):
+                places[".git"] = GIT
+            elif self._is_of_environment(whole):
+                path = self._outside.environments.top(whole)
+                places[path[len(prefix) :] or "."] = ENVIRONMENT
+        for place, reason in places.items():
+            yield Input(path=place, digest=IGNORED + reason)
 
     def _programs(self) -> Iterator[Input]:
         """Programs that ran: by their name where PATH finds them, else by what is in them."""

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator, Mapping
 
 from mlpipe_ci.core.paths import is_under
-from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, OURS, OWN
+from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, OURS, OWN, READ
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, why_outside
+from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, exception_for, why_outside
 
 HOME, TEMPORARY = "/~", "/~tmp"
 """What stands for the directories of `$HOME` and `$TMPDIR` in the path of an input."""
@@ -60,6 +60,11 @@ class Environments:
             known = self._known[path] = marked or self.holds(path.rpartition("/")[0])
         return known
 
+    def top(self, path: str) -> str:
+        """The directory of the environment that a path lies in."""
+        above = path.rpartition("/")[0]
+        return self.top(above) if self.holds(above) else path
+
 
 class OutsideAccess:
     """Reads one trace. `env`: the environment that the command had."""
@@ -70,6 +75,9 @@ class OutsideAccess:
         own = os.path.realpath(env["TMPDIR"]) if env.get("TMPDIR") else ""
         self._scratch = (*SCRATCH, *((own,) if own else ()))
         self._interpreters = tuple(self._trees())
+        paths = env.get("PATH", os.defpath).split(os.pathsep)
+        self._path = frozenset(os.path.realpath(path) for path in paths if path)
+        self._names = {os.path.basename(named) for named, _ in trace.programs}
 
     def is_data(self, path: str) -> bool:
         """True if a path outside counts."""
@@ -80,11 +88,23 @@ class OutsideAccess:
             self.environments.holds(path) or why_outside(path, self.anchors.home)
         )
 
+    def ignored(self, path: str) -> tuple[str, str]:
+        """The place of an exception that a path lies in, and its reason; empty if there is none."""
+        pattern, reason = exception_for(path, self.anchors.home)
+        return (self.anchors.home + pattern[1:] if pattern[:1] == "~" else pattern), reason
+
     def seen(self) -> Iterator[tuple[str, int]]:
         """Absolute paths that count, with their flags, but for what the step itself made there."""
         for path, flags in sorted(self._trace.paths.items()):
-            if self._is_outside(path) and not flags & OWN and self.is_data(path):
+            if flags & OWN or not self._is_outside(path) or self._is_search(path, flags):
+                continue
+            if self.is_data(path):
                 yield path, flags
+
+    def _is_search(self, path: str, flags: int) -> bool:
+        """True for a look along PATH for a program that ran: which one that is counts."""
+        folder, _, name = path.rpartition("/")
+        return not flags & READ and name in self._names and folder in self._path
 
     def written(self) -> Iterator[str]:
         """What it wrote outside and left, but in a place for scratch."""
