@@ -136,6 +136,7 @@ def check(repo: Repo, told: str) -> None:
         "scripts",
         "aside",
         "workflows",
+        "left",
         "state.db",
         "report.json",
     }, (

@@ -178,6 +178,7 @@ def check_nothing_is_left(bed: Bed) -> None:
         "scripts",
         "aside",
         "workflows",
+        "left",
         "state.db",
         "report.json",
     }, files
