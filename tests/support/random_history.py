@@ -122,7 +122,7 @@ THEMES = {
         refusals=True,
     ),
     "times": Theme(
-        ("newer out/x{earlier} out/y{earlier}", "newer out/y{earlier} out/s{earlier}.txt"),
+        ("read out/x{earlier}", "read out/y{earlier}"),  # times themselves are no input
         ("later out/y{me} out/x{me}", "later out/x{me} out/y{me}"),
         ("aged", "copied", "touch", "lost all", "program", "program", "clone"),
     ),

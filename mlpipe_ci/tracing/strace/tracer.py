@@ -38,6 +38,8 @@ LOOKS = frozenset(
 )
 OPENS = frozenset({"open", "openat", "openat2", "creat"})
 REMOVES = frozenset({"unlink", "unlinkat", "rmdir"})
+UNFOLLOWED = frozenset({"lstat", "readlink", "readlinkat", "symlink", "symlinkat"})
+"""Calls that mean a link itself, beside those that remove and move."""
 MOVES = frozenset({"rename", "renameat", "renameat2"})
 TALKS = frozenset({"connect", "sendto", "sendmsg", "sendmmsg"})
 STRANGE = frozenset(
@@ -204,7 +206,7 @@ class _Reader:
     ) -> None:
         """`end`: whether the call failed, its error, and the path that was opened."""
         seen, (failed, error, opened) = self._seen, end
-        follow = call not in REMOVES | MOVES | {"lstat", "readlink", "readlinkat", "symlink"}
+        follow = call not in REMOVES | MOVES | UNFOLLOWED
         follow = follow and b"AT_SYMLINK_NOFOLLOW" not in text and b"O_NOFOLLOW" not in text
         path = self._resolver.find(paths[0], follow=follow)[0]
         if call in OPENS and not failed:
