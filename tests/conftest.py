@@ -1,6 +1,5 @@
 """Guards that make the wrong thing impossible in every test, and the `repo` that most tests use."""
 
-import os
 import re
 import signal
 import socket
@@ -12,11 +11,9 @@ import pytest
 
 from tests.support.github_runner import WORKFLOW, Hub
 from tests.support.random_cases import advice, fresh_seed, load_profiles
-from tests.support.repository import LOOPBACK, NOBODY, ROOT, Repo
+from tests.support.repository import LOOPBACK, ROOT, Repo, bare_environment
 from tests.support.servers.git import GitServer, serve_git
 
-KEPT = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "COVERAGE_PROCESS_START")
-"""What tests inherit of the environment; all else is unknown to them."""
 connect = socket.socket.connect
 load_profiles()
 
@@ -54,13 +51,8 @@ def update(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(autouse=True)
 def environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare environment: no home, no GITHUB_*, no git configuration, a cache of the test's own."""
-    for name in list(os.environ):
-        if name not in KEPT:
-            monkeypatch.delenv(name)
-    for name, value in NOBODY.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HOME", "/dev/null/home-of-tests")
+    """A bare environment, with a cache of the test's own."""
+    bare_environment(monkeypatch)
     monkeypatch.setenv("MLPIPE_TRACER", "off")  # 50 ms a step, spent where it is what is tested
     monkeypatch.setenv("MLPIPE_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):  # for programs that tests start

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.github_runner import Hub, payload
-from tests.support.repository import NOBODY, ROOT, Repo
+from tests.support.repository import ROOT, Repo, bare_environment
 from tests.support.servers.git import GitServer
 
 STEPS = ["profiles", "clean", "features", "train", "evaluate", "deploy"]
@@ -68,8 +68,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Example:
     shutil.copytree(ROOT / "examples" / "fraud-detection", root, ignore=ignore)
     example = Example(Repo(root), root.parent / "cache")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in NOBODY.items():
-            patch.setenv(name, value)
+        bare_environment(patch)
+        patch.setenv("MLPIPE_TRACER", "auto")
         example.repo.git("init", "-q", "-b", "main")
         example.repo.commit()
         assert example.run() == dict.fromkeys(STEPS, "succeeded")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = {
     "GIT_AUTHOR_NAME": "A",
@@ -14,11 +16,23 @@ NOBODY = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_SYSTEM": os.devnull,
 }
+KEPT = ("PATH", "LANG", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+"""What tests inherit of the environment; all else is unknown to them."""
 SHOWN = 4000
 """Characters at the end of an output that a failed test prints."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 INHERITED = dict(os.environ)
 """What the guards take away; for the one test that installs packages."""
+
+
+def bare_environment(patch: pytest.MonkeyPatch) -> None:
+    """No home, no GITHUB_*, no git configuration, nothing else that only this machine has."""
+    for name in list(os.environ):
+        if name not in KEPT:
+            patch.delenv(name)
+    for name, value in NOBODY.items():
+        patch.setenv(name, value)
+    patch.setenv("HOME", "/dev/null/home-of-tests")
 
 
 class Repo:

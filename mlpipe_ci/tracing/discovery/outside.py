@@ -7,8 +7,8 @@ environment or an interpreter (its packages count by their files), and for what 
 import os
 from collections.abc import Iterator, Mapping
 
-from mlpipe_ci.core.paths import is_under
-from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, OURS, OWN, READ
+from mlpipe_ci.core.paths import above, is_under
+from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, LISTED, OURS, OWN, READ
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, exception_for, why_outside
 
@@ -78,6 +78,8 @@ class OutsideAccess:
         paths = env.get("PATH", os.defpath).split(os.pathsep)
         self._path = frozenset(os.path.realpath(path) for path in paths if path)
         self._names = {os.path.basename(named) for named, _ in trace.programs}
+        known = (*self._interpreters, *self._path, self.anchors.home, *self._sites())
+        self._passed = {path for one in known for path in (one, *above(one))}
 
     def is_data(self, path: str) -> bool:
         """True if a path outside counts."""
@@ -98,8 +100,13 @@ class OutsideAccess:
         for path, flags in sorted(self._trace.paths.items()):
             if flags & OWN or not self._is_outside(path) or self._is_search(path, flags):
                 continue
+            if path in self._passed and not flags & (READ | LISTED):
+                continue  # on the way to an interpreter, a package, a program or the home
             if self.is_data(path):
                 yield path, flags
+
+    def _sites(self) -> Iterator[str]:
+        return iter({site for site, _ in self._trace.packages})
 
     def _is_search(self, path: str, flags: int) -> bool:
         """True for a look along PATH for a program that ran: which one that is counts."""
