@@ -15,7 +15,6 @@ from typing import Any
 from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.repo.private_directory import LEFT
@@ -57,19 +56,11 @@ def left_file(private: Path, workflow: str) -> Path:
 
 
 def history_of(left: Left, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
-    """What a step left before and has only added to: files named by the time, say.
-
-    Of all that it left without declaring it, or of a directory of that: nothing was written again,
-    and something is new. `outputs`: what it has now.
+    """What a step left before without declaring it and has only added to: files named by the time,
+    say. Nothing of it was written again, and something is new. `outputs`: what it has now.
     """
     new = {output.path for output in undeclared(step, outputs) if output.kind != "directory"}
-    old = set(left.besides)
-    added, again = new - old, old & new
-    if not again:
-        return left.besides if added else ()
-    grown = {folder for path in added for folder in above(path)}
-    grown -= {folder for path in again for folder in above(path)}
-    return tuple(p for p in left.besides if p not in new and not grown.isdisjoint(above(p)))
+    return left.besides if new and new.isdisjoint(left.besides) else ()
 
 
 class LeftRecord:

@@ -176,10 +176,10 @@ def _changed_meanwhile(
 
 def _anothers_state(context: RunContext, step: Step, discovered: Discovered) -> str:
     """Another step's memory is no input that is known elsewhere."""
-    record = context.stale_outputs.record if discovered.state else None
+    record = context.stale_outputs.record if discovered.state_reads else None
     for other in context.workflow.steps if record else ():
         if other.id != step.id and record:
-            for path in discovered.state:
+            for path in discovered.state_reads:
                 if path in record.of(other).state:
                     return (
                         f"it reads {path}, the state of step '{other.name}'; let that step declare "

@@ -47,13 +47,22 @@ def why_not_stored(step: Step, seen: Observation) -> str:
     if step.cache is False:
         return ""
     return (
-        _why_unknown(step, seen)
+        _why_tracked(seen)
+        or _why_unknown(step, seen)
         or _why_it_would_not_come_back(step, seen)
         or _why_unasked(step, seen)
         or (f"its output {seen.secret} holds the value of a secret" if seen.secret else "")
         or next(filter(None, (path_fault(one.path) for one in seen.outputs)), "")
         or seen.changed
     )
+
+
+def _why_tracked(seen: Observation) -> str:
+    """What git tracks is a source, unless a step says that it makes it."""
+    if not seen.tracked:
+        return ""
+    words = f"outputs: [{seen.tracked[0]}]"
+    return f"it writes {some(seen.tracked)}, which git tracks; declare it: {words}"
 
 
 def _why_unknown(step: Step, seen: Observation) -> str:
@@ -79,11 +88,6 @@ def _why_it_would_not_come_back(step: Step, seen: Observation) -> str:
         made = some(discovered.environments)
         return (
             f"it makes a Python environment ({made}), which is not stored; make it before the run"
-        )
-    if seen.tracked:
-        return (
-            f"it writes {some(seen.tracked)}, which git tracks; declare it: "
-            f"outputs: [{seen.tracked[0]}]"
         )
     return _why_link(seen) or _why_large(step, seen)
 

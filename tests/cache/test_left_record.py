@@ -89,7 +89,3 @@ def test_a_history_is_told_by_names_alone() -> None:
     assert not history_of(before, B, ())
     assert not history_of(left(B), B, wrote("m/3"))
     assert not history_of(before, A, wrote("o/3")), "declared outputs are none"
-    both = left(B, "r/1", "m/1", "o", besides=("r/1", "m/1", "o"))
-    assert history_of(both, B, wrote("r/2", "m/1", "o")) == ("r/1",), "a directory that only grows"
-    assert history_of(both, B, wrote("r/2", "m/2", "o")) == ("r/1", "m/1")
-    assert history_of(both, B, wrote("m/1", "o")) == ()

@@ -397,7 +397,7 @@ def test_a_log_that_nobody_reads_grows(repo: Repo) -> None:
 
 
 def test_a_history_stays(repo: Repo) -> None:
-    plant(repo, "mkdir -p runs; cat raw > runs/$(cat raw).txt; cat raw > out", raw="1")
+    plant(repo, "mkdir -p runs; cat raw > runs/$(cat raw).txt", raw="1")
     assert_fresh(repo)
     repo.write({"raw": "2"})
     assert_fresh(repo, own=("runs/",))

@@ -369,23 +369,28 @@ def test_two_that_write_one_file_end_as_in_the_listed_order(
     assert repo.read("both") == "1\n"
 
 
-def test_what_an_attempt_wrote_that_failed_counts_as_well(
+def test_who_read_beside_it_what_an_attempt_wrote_that_failed_runs_again(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLPIPE_TRACER", "auto")
     flaky = """
   - name: flaky
     run: |
-      if [ ! -e ../tried ]; then touch ../tried; sleep 0.5; echo x > side; exit 1; fi
+      if [ ! -e ../tried ]; then echo x > side; touch ../tried; sleep 0.5; exit 1; fi
       cat in > a.txt
     inputs: [in]
     outputs: [a.txt]
     retries: 1
 """
-    reads = "  - {name: b, run: 'cat side > b.txt || true', inputs: [b.in], outputs: [b.txt]}\n"
+    wait = "while [ ! -e ../tried ]; do sleep 0.01; done"
+    reads = (
+        f"  - {{name: b, run: '{wait}; cat side > b.txt || true', inputs: [b.in], "
+        "outputs: [b.txt]}\n"
+    )
     repo.commit({"mlpipe.yml": workflow(flaky, reads), "in": "1\n", "b.in": ""})
     run(repo, "--jobs", "2")
-    assert repo.read("b.txt") == "x\n"
+    assert not (repo.root / "side").exists(), "the attempt that succeeded has not written it"
+    assert repo.read("b.txt") == ""
 
 
 def test_a_failure_that_was_none_ends_no_other_combination(

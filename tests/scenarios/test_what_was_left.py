@@ -420,7 +420,7 @@ def test_a_file_of_the_user_that_a_step_changes_in_place_is_never_moved(repo: Re
     for number, text in enumerate(("1", "2"), 1):
         repo.write({"raw": text})
         done = repo.mlpipe("run", code=0)
-        assert "not stored: it changes t.txt" in done.stdout
+        assert "it changes t.txt, which it also reads" in done.stdout
         assert repo.read("t.txt") == "mine12"[: 4 + number]
     plant(repo, "name: b, run: cp raw m.txt")
     ran(repo)

@@ -74,7 +74,7 @@ class Discovered:
     """Why it is not known what it saw."""
     variables: tuple[str, ...] = ()
     """Environment variables that it used."""
-    state: tuple[str, ...] = ()
+    state_reads: tuple[str, ...] = ()
     """Files of a tool's memory that it read, and did not write."""
 
 
@@ -147,7 +147,7 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
-            state=tuple(
+            state_reads=tuple(
                 sorted(p for p in everything.keys() - flags.keys() if _is_read(everything[p]))
             ),
             meanwhile=self._meanwhile or self._installed(trace, unique.values()),

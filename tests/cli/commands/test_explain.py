@@ -1,5 +1,6 @@
 """`mlpipe explain`, and the key as it is written down in docs/reference/cache-key.md."""
 
+import argparse
 import json
 import re
 from dataclasses import fields
@@ -7,6 +8,7 @@ from dataclasses import fields
 import jsonschema
 from blake3 import blake3
 
+from mlpipe_ci.cli.commands import explain
 from mlpipe_ci.core.cache_key import KeyParts
 from mlpipe_ci.core.directory_listing import MOST
 from tests.support.repository import ROOT, Repo
@@ -145,6 +147,13 @@ def test_of_many_files_those_that_changed_are_named(repo: Repo) -> None:
     ]
     ran = repo.mlpipe("run", "train").stdout
     assert "data/005 changed, data/007 removed, data/new added" in ran
+
+
+def test_the_example_of_its_help_names_a_step() -> None:
+    parser = argparse.ArgumentParser()
+    explain.add_arguments(parser)
+    words = explain.EXAMPLE.split()[2:]
+    assert parser.parse_args(words).steps == words
 
 
 def test_would_a_change_of_this_file_run_the_step(repo: Repo) -> None:
