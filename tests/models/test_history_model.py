@@ -125,7 +125,7 @@ def test_a_desk_is_as_a_fresh_clone(theme: str, data: st.DataObject) -> None:
 @KEEP
 @pytest.mark.slow
 @pytest.mark.parametrize("theme", THEMES)
-@cases(60)
+@cases(10)
 @given(data=st.data())
 def test_many_desks_are_as_fresh_clones(theme: str, data: st.DataObject) -> None:
     history = data.draw(histories(theme))
