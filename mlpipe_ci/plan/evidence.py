@@ -99,6 +99,7 @@ class EvidenceCollector:
             declared=self.declared,
             digest_cache=self.cache.state.digest_cache,
             sources=self.data.sources,
+            unseen=self._unseen,
         )
 
     def collect(
@@ -281,6 +282,18 @@ class EvidenceCollector:
         place = self.discovery.checker.place
         paths += [place(o.path) for o in result.discovered if o.digest.startswith(CONTENTS)]
         yield from (str(self.repo.root / path) for path in (*paths, *self.workflow.params_files))
+
+    def _unseen(self, path: str, step: Step) -> bool:
+        """True for what a step does not find when it runs, as it or a later one leaves it, and for
+        state; of a directory with its `/`, if there is any such in it.
+        """
+        known, index = self.discovery, self.workflow.index_by_id[step.id]
+        if path.endswith("/"):
+            return bool(known.later_writes.names(path.removeprefix("./").rstrip("/"), index))
+        if known.checker.is_state(path):
+            return True
+        later = known.later_writes.is_own_or_later(path, index)
+        return later and not self.repo.tree.tracked(path)
 
     def named_in(self, name: str, parts: KeyParts | None, result: Result) -> str:
         """The first text that names an environment variable, of those that a step has read."""

@@ -1,5 +1,6 @@
 """Finds what a step's input patterns mean: files on the disk, and what earlier steps will write."""
 
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -42,7 +43,9 @@ class UndeclaredOutputs:
 
 @frozen
 class InputResolver:
-    """Knows the work tree, and who declares to write what."""
+    """Knows the work tree, and who declares to write what. `unseen`: what a step does not find when
+    it runs; of a directory with its `/`, whether there is any such in it.
+    """
 
     root: Path
     workflow: Workflow
@@ -50,6 +53,7 @@ class InputResolver:
     declared: DeclaredOutputs
     digest_cache: DigestCache
     sources: Sources | None = None
+    unseen: Callable[[str, Step], bool] = lambda _path, _step: False
 
     def meant(self, pattern: str) -> tuple[ExternalInput, ...]:
         """Data from outside that a pattern may mean."""
@@ -124,7 +128,7 @@ class InputResolver:
         if own or (not is_glob(pattern) and self._is_written(pattern, written)):
             files: tuple[Input, ...] = ()  # all that it means was written in this run
         else:
-            files = self.tree.inputs(pattern, step.name)
+            files = tuple(self._seen(self.tree.inputs(pattern, step.name), pattern, step))
         kept = [
             file
             for file in files
@@ -138,6 +142,16 @@ class InputResolver:
             present |= {i.input for one in outside for i in self.sources.meant(one, pattern)}
         there = {one.path for one in present}
         return [one for one in kept if one.path not in there] + list(present)
+
+    def _seen(self, files: Iterable[Input], pattern: str, step: Step) -> Iterator[Input]:
+        """Those that the step finds when it runs, and what a pattern names by itself."""
+        for item in files:
+            if item.path == pattern or not self.unseen(item.path, step):
+                yield item
+            elif is_listing(item):
+                yield from (
+                    one for one in self.tree.opened(item) if not self.unseen(one.path, step)
+                )
 
     def _is_written(self, path: str, written: Written) -> bool:
         """True if this run's results, not the disk, define the path."""

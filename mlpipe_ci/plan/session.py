@@ -73,11 +73,12 @@ def later_writes(
     for index, step in enumerate(workflow.steps):
         later_writes.add(index, step.writes)
         last = state.last_trace(workflow.file, step.id)
-        paths = [*(path for path, _ in last.wrote), *last.logs]
+        changed = record.of(step).changed  # was there before the step
+        paths = [p for p in (*(path for path, _ in last.wrote), *last.logs) if p not in changed]
         if paths:
             tree.add_outputs(paths)
             later_writes.add(index, paths)
-        later_writes.add(index, record.undeclared(step))
+        later_writes.add(index, (p for p in record.undeclared(step) if p not in changed))
     return later_writes
 
 

@@ -56,8 +56,9 @@ def left_behind(context: RunContext, step: Step) -> tuple[str, ...]:
         if not tree.tracked(path.rstrip("/")) and not tree.tracked(f"{path.rstrip('/')}/")
     ]
     found = []
+    changed = context.stale_outputs.record.of(step).changed  # was there before the step
     for path, digest in state.last_trace(context.workflow.file, step.id).wrote:
-        if not path_fault(path) and not tree.tracked(path):
+        if not path_fault(path) and path not in changed and not tree.tracked(path):
             now = tree.known(path)
             if now is not None and now.digest == digest:
                 found.append(path)

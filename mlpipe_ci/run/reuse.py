@@ -114,7 +114,9 @@ class OutputReuse:
         context = self._context
         if paths := [output.path for output in undeclared(step, result.outputs)]:
             context.repo.tree.add_outputs(paths)
-            context.discovery.later_writes.add(self._index(step), paths)
+            changed = changed_in_place(paths, result.discovered)
+            made = (path for path in paths if path not in changed)
+            context.discovery.later_writes.add(self._index(step), made)
         return record_success(context, decision, result.seconds, last_trace_of(step, result))
 
     def deferred(self) -> Iterator[Decision]:

@@ -110,7 +110,8 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
     step, root = decision.step, context.repo.root
     found = _find(context, step, ended)
     discovered = without_state(found, context.workflow)
-    _announce(context, step, discovered)
+    changed = _changed_in_place(context, step, discovered)
+    _announce(context, step, discovered, changed)
     wrote = outputs.describe(root, step, discovered.writes)
     counts = step.cache is not False
     return Observation(
@@ -120,7 +121,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         state=state_of(found, context.workflow),
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
         unstorable=discovered.unstorable or _anothers_state(context, step, discovered),
-        changed_in_place=_changed_in_place(context, step, discovered),
+        changed_in_place=changed,
         made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
@@ -140,11 +141,15 @@ def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     return discovery.discover(ended.trace, context.workflow.params_files)
 
 
-def _announce(context: RunContext, step: Step, found: Discovered) -> None:
-    """From now on these are outputs: read by their bytes, and no news for those who list them."""
+def _announce(context: RunContext, step: Step, found: Discovered, changed: tuple[str, ...]) -> None:
+    """From now on these are outputs: read by their bytes, and no news for those who list them.
+
+    What it has only `changed` was there before it.
+    """
     index, known = context.workflow.index_by_id[step.id], context.discovery
     context.repo.tree.add_outputs((*found.writes, *found.logs))
-    known.later_writes.add(index, (*found.writes, *found.logs))
+    made = (path for path in (*found.writes, *found.logs) if path not in changed)
+    known.later_writes.add(index, made)
     known.readers.add(index, found.reads)
 
 

@@ -369,3 +369,42 @@ def test_the_memory_of_another_step_is_no_input(repo: Repo) -> None:
     done = repo.mlpipe("run")
     assert "it reads mlruns/0, the state of step 's0'" in done.stdout
     assert ran(repo) == ["s1"]
+
+
+DECLARED = """
+steps:
+  - {name: s0, run: "cat *.txt > n.csv", inputs: ["*.txt"], outputs: [n.csv]}
+  - {name: s1, run: "cp in x.txt"}
+"""
+
+
+def test_a_pattern_means_nothing_that_a_later_step_leaves(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": DECLARED, "in": "9", "a.txt": "1", ".gitignore": "n.csv\nx.txt\n"})
+    assert ran(repo) == ["s0", "s1"]
+    assert ran(repo) == []
+    repo.commit({"a.txt": "2"})
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    clone, run = with_the_cache(repo, "warm")
+    cold = from_scratch(repo, "cold")
+    assert repo.read("n.csv") == clone.read("n.csv") == cold.read("n.csv") == "2"
+    assert run == []
+
+
+IN_PLACE = """
+steps:
+  - {name: s0, run: "cat data > a.out", inputs: [data], outputs: [a.out]}
+  - {name: s1, run: "python add.py"}
+"""
+ADD = "f = open('data', 'r+'); f.read(); f.write(open('in').read()); f.close()\n"
+
+
+def test_a_file_of_the_user_that_a_later_step_changes_in_place_stays_in_sight(repo: Repo) -> None:
+    files = {"mlpipe.yml": IN_PLACE, "add.py": ADD, "in": "1", ".gitignore": "data\n*.out\n"}
+    repo.commit(files)
+    repo.write({"data": "mine"})
+    ran(repo)
+    assert repo.read("data") == "mine1"
+    repo.commit({"mlpipe.yml": IN_PLACE.replace("cat data", "cat  data")})
+    ran(repo)
+    assert repo.read("a.out") == "mine1"

@@ -52,6 +52,11 @@ class LaterWrites:
         """True for what any step writes, or for a directory above it."""
         return self._first(path) is not None
 
+    def is_own_or_later(self, path: str, index: int) -> bool:
+        """True for what no step before this one writes, but this one or a later one."""
+        first = self._first(path)
+        return first is not None and first >= index
+
     def is_earlier(self, path: str, index: int) -> bool:
         """True for what a step before this one writes."""
         first = self._first(path)
