@@ -95,56 +95,81 @@ class GateCheck:
 
 
 @frozen
-class StepOutcome:
-    """How one step ended."""
+class Execution:
+    """How a step's command ran. Of a step that did not run, only `log` may be known."""
 
-    step: Step
-    status: Status
-    reasons: tuple[str, ...] = ()
     seconds: float = 0.0
-    """How long it took."""
-    saved_seconds: float = 0.0
-    """How long the reused result took when it was made."""
     exit_code: int | None = None
     attempts: int = 0
-    outputs: tuple[str, ...] = ()
-    metrics: tuple[tuple[str, float], ...] = ()
-    notes: tuple[str, ...] = ()
-    """For the reader: outputs put back after a failure, a result that was not stored, …"""
-    log_tail: tuple[str, ...] = ()
-    """The last lines that it printed."""
-    reads: tuple[str, ...] = ()
-    """What it was seen to read and does not declare."""
-    writes: tuple[str, ...] = ()
-    """What it was seen to write and does not declare."""
-    variables: tuple[str, ...] = ()
-    """Environment variables that it was seen to use and does not declare."""
-    tracer: str = ""
-    """What traced it."""
     log: str = ""
     """The file with what it printed; of a reused step, the digest of that in the cache."""
+    log_tail: tuple[str, ...] = ()
+    """The last lines that it printed."""
+    tracer: str = ""
+    """What traced it."""
+
+
+@frozen
+class LeftBehind:
+    """What a step left, just now or when the result that is reused was made."""
+
+    outputs: tuple[str, ...] = ()
+    cached_outputs: tuple[Output, ...] = ()
+    """The outputs of a reused result."""
+    saved_seconds: float = 0.0
+    """How long the reused result took when it was made."""
+    provenance: Provenance | None = None
+    """How its result came to be."""
+
+
+@frozen
+class Discoveries:
+    """What a step was seen to use and does not declare."""
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
+    """Environment variables."""
+
+
+@frozen
+class Measurements:
+    """What a step measured, beside the base and earlier results, and whether its gates hold."""
+
+    metrics: tuple[tuple[str, float], ...] = ()
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
     """Each metric's values, one of each repetition, where the command ran several times."""
     base: BaseMetrics | None = None
     """What it measured for the base commit; None: not asked."""
-    provenance: Provenance | None = None
-    """How its result came to be."""
     history: tuple[PastMetrics, ...] = ()
     """What it measured before, the newest last."""
-    cached_outputs: tuple[Output, ...] = ()
-    """The outputs of a reused result."""
     plots: tuple[PlotData, ...] = ()
     """What is drawn of its plots."""
     gates: tuple[GateResult, ...] = ()
     strict_gates: bool = False
     """`continue-on-error` forgives no missed gate: the change itself brought it."""
-    source_unavailable: bool = False
-    """It failed as data from outside of git cannot be had."""
 
     @property
     def missed_gates(self) -> tuple[GateResult, ...]:
         """The gates that do not hold."""
         return tuple(gate for gate in self.gates if gate.passed is False)
+
+
+@frozen
+class StepOutcome:
+    """How one step ended, and why it ran, was reused or was skipped."""
+
+    step: Step
+    status: Status
+    reasons: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """For the reader: outputs put back after a failure, a result that was not stored, …"""
+    source_unavailable: bool = False
+    """It failed as data from outside of git cannot be had."""
+    execution: Execution = Execution()
+    left: LeftBehind = LeftBehind()
+    discovered: Discoveries = Discoveries()
+    measured: Measurements = Measurements()
 
     @property
     def failed(self) -> bool:
@@ -154,24 +179,26 @@ class StepOutcome:
     @property
     def fails_run(self) -> bool:
         """True if the step failed or missed a gate, and the run fails for it."""
-        if self.step.continue_on_error and not (self.missed_gates and self.strict_gates):
+        missed, strict = self.measured.missed_gates, self.measured.strict_gates
+        if self.step.continue_on_error and not (missed and strict):
             return False
-        return self.failed or bool(self.missed_gates)
+        return self.failed or bool(missed)
 
     @property
     def tolerated(self) -> bool:
         """True if it failed or missed a gate, and `continue-on-error` says that the run does not
         fail.
         """
-        return (self.failed or bool(self.missed_gates)) and not self.fails_run
+        return (self.failed or bool(self.measured.missed_gates)) and not self.fails_run
 
     @property
     def facts(self) -> dict[str, Any]:
         """What later steps can ask of it: `steps.<id>.outcome`, `.conclusion`, `.metrics`."""
-        bad = self.failed or bool(self.missed_gates)
+        bad = self.failed or bool(self.measured.missed_gates)
         outcome = "failure" if bad else OUTCOMES.get(self.status, "skipped")
         conclusion = "success" if self.tolerated else outcome
-        return {"outcome": outcome, "conclusion": conclusion, "metrics": dict(self.metrics)}
+        metrics = dict(self.measured.metrics)
+        return {"outcome": outcome, "conclusion": conclusion, "metrics": metrics}
 
 
 @frozen
@@ -234,12 +261,13 @@ class Run:
     @property
     def metrics(self) -> dict[str, float]:
         """All metrics of all steps; a later step wins where two have the same name."""
-        return {name: value for outcome in self.outcomes for name, value in outcome.metrics}
+        measured = (outcome.measured for outcome in self.outcomes)
+        return {name: value for one in measured for name, value in one.metrics}
 
     @property
     def saved_seconds(self) -> float:
         """Seconds that reused results took when they were made."""
-        return sum(outcome.saved_seconds for outcome in self.outcomes)
+        return sum(outcome.left.saved_seconds for outcome in self.outcomes)
 
     def count(self, *statuses: Status) -> int:
         """How many steps ended in one of the statuses."""

@@ -41,7 +41,8 @@ class MetricsEvaluator:
         else:
             gates = _not_held(outcome, other)
         strict = other is not None and not other.continue_on_error and bool(other.gates)
-        return replace(outcome, base=base, gates=gates, strict_gates=strict)
+        measured = replace(outcome.measured, base=base, gates=gates, strict_gates=strict)
+        return replace(outcome, measured=measured)
 
     def removed_gates(self) -> tuple[tuple[str, GateResult], ...]:
         """Gates of steps that the change has taken away."""

@@ -46,7 +46,7 @@ def check_gate(check: GateCheck, outcome: StepOutcome, base: BaseMetrics | None)
 
 
 def _check(check: GateCheck, outcome: StepOutcome, base: BaseMetrics) -> tuple[bool | None, str]:
-    text, found = check.gate.text, dict(outcome.metrics)
+    text, found = check.gate.text, dict(outcome.measured.metrics)
     metrics = nested_metrics({name: _named(name, value) for name, value in found.items()})
     asked = list(names(parse(text)))
     for name in (name for name in asked if name.root.lower() == "metrics"):
@@ -137,7 +137,7 @@ class _Comparing:
                 f"whether more of {name} is better is not known; say it at 'metrics': "
                 f"{{path: …, higher-is-better: [{name}]}}"
             )
-        head = dict(self.outcome.samples).get(name, (float(metric),))
+        head = dict(self.outcome.measured.samples).get(name, (float(metric),))
         base = dict(self.base.samples).get(name, (dict(self.base.metrics)[name],))
         error = standard_error(head, base)
         if error is None:

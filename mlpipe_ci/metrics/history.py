@@ -16,9 +16,13 @@ def with_history(
 ) -> tuple[StepOutcome, ...]:
     """The outcomes, those with metrics with what their step measured before and now."""
     return tuple(
-        replace(one, history=_history(one.step, store, scopes)) if one.metrics else one
-        for one in outcomes
+        _with_history(one, store, scopes) if one.measured.metrics else one for one in outcomes
     )
+
+
+def _with_history(outcome: StepOutcome, store: Store, scopes: tuple[str, ...]) -> StepOutcome:
+    history = _history(outcome.step, store, scopes)
+    return replace(outcome, measured=replace(outcome.measured, history=history))
 
 
 def _history(step: Step, store: Store, scopes: tuple[str, ...]) -> tuple[PastMetrics, ...]:

@@ -12,7 +12,11 @@ from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plot_data import PlotData, Series
 from mlpipe_ci.core.run import (
     BaseMetrics,
+    Discoveries,
+    Execution,
     GateResult,
+    LeftBehind,
+    Measurements,
     PastMetrics,
     Provenance,
     Run,
@@ -88,7 +92,7 @@ def _samples(record: Mapping[str, Any]) -> tuple[tuple[str, tuple[float, ...]], 
     return tuple((name, tuple(map(float, many))) for name, many in record.items())
 
 
-def _measured(record: Mapping[str, Any] | None) -> BaseMetrics | None:
+def _base(record: Mapping[str, Any] | None) -> BaseMetrics | None:
     if record is None:
         return None
     metrics, samples = _metrics(record["metrics"]), _samples(record["samples"])
@@ -150,23 +154,47 @@ def _outcome(record: Mapping[str, Any]) -> StepOutcome:
         step=step,
         status=Status(record["status"]),
         reasons=tuple(record["reasons"]),
+        notes=tuple(record["notes"]),
+        execution=_execution(record),
+        left=_left(record),
+        discovered=_discovered(record),
+        measured=_measured(record),
+    )
+
+
+def _execution(record: Mapping[str, Any]) -> Execution:
+    return Execution(
         seconds=float(record["seconds"]),
-        saved_seconds=float(record["saved_seconds"]),
         exit_code=record["exit_code"],
         attempts=record["attempts"],
-        outputs=tuple(record["outputs"]),
-        metrics=_metrics(record["metrics"]),
-        samples=_samples(record.get("samples", {})),
-        base=_measured(record.get("base")),
-        provenance=_provenance(record.get("making")),
-        plots=tuple(_drawn(one) for one in record.get("plots", ())),
-        history=tuple(_earlier(one) for one in record.get("history", ())),
-        gates=tuple(_gate(gate) for gate in record["gates"]),
-        strict_gates=record.get("strict_gates", False),
-        notes=tuple(record["notes"]),
         log_tail=tuple(record.get("log_tail", ())),
+        tracer=record["tracer"],
+    )
+
+
+def _left(record: Mapping[str, Any]) -> LeftBehind:
+    return LeftBehind(
+        outputs=tuple(record["outputs"]),
+        saved_seconds=float(record["saved_seconds"]),
+        provenance=_provenance(record.get("making")),
+    )
+
+
+def _discovered(record: Mapping[str, Any]) -> Discoveries:
+    return Discoveries(
         reads=tuple(record["discovered"]),
         writes=tuple(record["undeclared_outputs"]),
         variables=tuple(record["variables"]),
-        tracer=record["tracer"],
+    )
+
+
+def _measured(record: Mapping[str, Any]) -> Measurements:
+    return Measurements(
+        metrics=_metrics(record["metrics"]),
+        samples=_samples(record.get("samples", {})),
+        base=_base(record.get("base")),
+        history=tuple(_earlier(one) for one in record.get("history", ())),
+        plots=tuple(_drawn(one) for one in record.get("plots", ())),
+        gates=tuple(_gate(gate) for gate in record["gates"]),
+        strict_gates=record.get("strict_gates", False),
     )

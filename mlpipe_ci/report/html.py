@@ -46,7 +46,7 @@ LINE = 2000
 
 def report(run: Run) -> str:
     """The report as a page, with pictures of its plots where they can be made."""
-    plots = tuple(plot for outcome in run.outcomes for plot in outcome.plots)
+    plots = tuple(plot for outcome in run.outcomes for plot in outcome.measured.plots)
     return page(run, *pictures(plots))
 
 
@@ -96,13 +96,13 @@ def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
     return {
         "name": escape_controls(outcome.step.name),
         "why": escape_controls("; ".join(outcome.notes)),
-        "tail": _text(outcome.log_tail[-5:]),
+        "tail": _text(outcome.execution.log_tail[-5:]),
         "command": escape_controls(shlex.join(words)),
     }
 
 
 def _gates(run: Run) -> Iterator[dict[str, str]]:
-    gates = [(o.step.name, gate) for o in run.outcomes for gate in o.gates]
+    gates = [(o.step.name, gate) for o in run.outcomes for gate in o.measured.gates]
     words = {
         False: "gate missed",
         None: "gate passed, but could not be checked",
@@ -126,7 +126,11 @@ def _why(gate: GateResult) -> str:
 def _metrics(run: Run) -> dict[str, Any]:
     some, more = rows_to_show(rows(run), MOST_METRICS)
     notes = [escape_controls(text) for text in why_no_base(run)] + legend(some)
-    history = {o.step.name: o.history for o in run.outcomes if len(o.history) > 1}
+    history = {
+        outcome.step.name: outcome.measured.history
+        for outcome in run.outcomes
+        if len(outcome.measured.history) > 1
+    }
     return {
         "metrics": [_row(row, run) for row in some],
         "compared": any(row.base is not None for row in some),
@@ -138,7 +142,7 @@ def _metrics(run: Run) -> dict[str, Any]:
 
 def _row(row: MetricRow, run: Run) -> dict[str, Any]:
     outcome = next(o for o in run.outcomes if o.step.name == row.step)
-    earlier = [dict(one.metrics).get(row.name) for one in outcome.history]
+    earlier = [dict(one.metrics).get(row.name) for one in outcome.measured.history]
     values = [value for value in earlier if value is not None]
     points = svg.line(values)
     return {
@@ -161,7 +165,7 @@ def _row(row: MetricRow, run: Run) -> dict[str, Any]:
 
 
 def _plots(run: Run, pictures: Mapping[str, str], why: str) -> dict[str, Any]:
-    plots = [plot for outcome in run.outcomes for plot in outcome.plots]
+    plots = [plot for outcome in run.outcomes for plot in outcome.measured.plots]
     figures = [
         {
             "title": escape_controls(plot.title),
@@ -188,18 +192,18 @@ def _steps(run: Run) -> dict[str, Any]:
 
 
 def _step(outcome: StepOutcome) -> dict[str, Any]:
-    bad = outcome.failed or bool(outcome.missed_gates)
+    bad = outcome.failed or bool(outcome.measured.missed_gates)
     seen = undeclared(outcome)
-    provenance = outcome.provenance
+    seconds, provenance = outcome.execution.seconds, outcome.left.provenance
     return {
         "name": escape_controls(outcome.step.name),
         "kind": svg.kind_of(outcome.status, failed=bad),
         "mark": "✖" if bad else MARKS.get(outcome.status, "✖"),
         "status": "missed a gate" if bad and not outcome.failed else str(outcome.status),
-        "time": format_duration(outcome.seconds) if outcome.seconds else "",
+        "time": format_duration(seconds) if seconds else "",
         "why": escape_controls("; ".join(outcome.reasons)),
         "notes": [escape_controls(note) for note in (*outcome.notes, *((seen,) if seen else ()))],
-        "log": _text(outcome.log_tail),
+        "log": _text(outcome.execution.log_tail),
         "command": _text(tuple(provenance.command.split("\n"))) if provenance else "",
         "facts": list(_facts(outcome)),
         "open": bad,
@@ -208,7 +212,7 @@ def _step(outcome: StepOutcome) -> dict[str, Any]:
 
 def _facts(outcome: StepOutcome) -> Iterator[tuple[str, str]]:
     """Its lineage: who made the result, from which params and inputs, and what it wrote."""
-    provenance = outcome.provenance
+    provenance = outcome.left.provenance
     if provenance:
         by = " ".join(
             word for word in (provenance.commit[:7], provenance.ref, provenance.url) if word
@@ -222,9 +226,9 @@ def _facts(outcome: StepOutcome) -> Iterator[tuple[str, str]]:
             yield "input", f"{escape_controls(item.path)} ({kind} {digest[:12]})"
         if provenance.more:
             yield "input", f"and {provenance.more:,} more"
-    for path in outcome.reads[:MOST_CHANGES]:
+    for path in outcome.discovered.reads[:MOST_CHANGES]:
         yield "read", escape_controls(path)
-    for path in outcome.outputs[:MOST_CHANGES]:
+    for path in outcome.left.outputs[:MOST_CHANGES]:
         yield "wrote", escape_controls(path)
 
 

@@ -75,14 +75,16 @@ def rows(run: Run) -> tuple[MetricRow, ...]:
 
 
 def _names(outcome: StepOutcome) -> dict[str, None]:
-    base = outcome.base.metrics if outcome.base and outcome.status in WELL else ()
-    return dict.fromkeys(name for name, _ in (*outcome.metrics, *base))
+    measured = outcome.measured
+    base = measured.base.metrics if measured.base and outcome.status in WELL else ()
+    return dict.fromkeys(name for name, _ in (*measured.metrics, *base))
 
 
 def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[MetricRow]:
-    base = outcome.base or BaseMetrics()
-    values, before = dict(outcome.metrics), dict(base.metrics)
-    many, earlier = dict(outcome.samples), dict(base.samples)
+    measured = outcome.measured
+    base = measured.base or BaseMetrics()
+    values, before = dict(measured.metrics), dict(base.metrics)
+    many, earlier = dict(measured.samples), dict(base.samples)
     for name in _names(outcome):
         apart = f"{outcome.step.name}: {name}" if names[name] > 1 else name
         head, then = many.get(name, ()), earlier.get(name, ())
@@ -118,7 +120,8 @@ def metric_words(outcome: StepOutcome) -> str:
 
 def why_no_base(run: Run) -> tuple[str, ...]:
     """Why steps have nothing to be compared with, each reason once."""
-    found = (o.base.source for o in run.outcomes if o.base and not o.base.metrics)
+    bases = (outcome.measured.base for outcome in run.outcomes)
+    found = (base.source for base in bases if base and not base.metrics)
     return tuple(dict.fromkeys(text for text in found if text))
 
 

@@ -20,7 +20,7 @@ LINES = ("line", "scatter", "bar", "histogram")
 
 def section(run: Run) -> str:
     """All plots, folded; the first few as charts."""
-    plots = [plot for outcome in run.outcomes for plot in outcome.plots]
+    plots = [plot for outcome in run.outcomes for plot in outcome.measured.plots]
     if not plots:
         return ""
     parts = [_plot(plot, charted=index < CHARTS) for index, plot in enumerate(plots[:SHOWN])]

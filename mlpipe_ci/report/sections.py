@@ -44,10 +44,13 @@ SHOWN_FAILED = 5
 
 def metrics(run: Run) -> str:
     """The numbers that the steps wrote, beside those of the base; how many gates passed."""
-    count = sum(bool(gate.passed) for o in run.outcomes for gate in o.gates)
+    count = sum(bool(gate.passed) for o in run.outcomes for gate in o.measured.gates)
     passed = f"✅ {count} gate{'' if count == 1 else 's'} passed" if count else ""
     unchecked = [
-        (o.step.name, gate) for o in run.outcomes for gate in o.gates if gate.passed is None
+        (o.step.name, gate)
+        for o in run.outcomes
+        for gate in o.measured.gates
+        if gate.passed is None
     ]
     known = {gate.why for _, gate in unchecked}
     why = tuple(text for text in why_no_base(run) if text not in known)
@@ -81,9 +84,8 @@ def _together(outcomes: list[StepOutcome]) -> list[StepOutcome]:
     """Items and combinations that ended alike and for the same reasons, as one."""
     found: dict[object, list[StepOutcome]] = {}
     for number, one in enumerate(outcomes):
-        alone = (
-            not family(one.step) or one.notes or one.failed or one.missed_gates or undeclared(one)
-        )
+        missed = one.measured.missed_gates
+        alone = not family(one.step) or one.notes or one.failed or missed or undeclared(one)
         key = number if alone else (one.step.group, one.status, one.reasons)
         found.setdefault(key, []).append(one)
     return [one for alike in found.values() for one in _as_one(alike)]
@@ -93,11 +95,12 @@ def _as_one(alike: list[StepOutcome]) -> list[StepOutcome]:
     if len(alike) < FOLDED:
         return alike
     step = replace(alike[0].step, name=many(alike[0].step, len(alike)))
-    return [replace(alike[0], step=step, seconds=sum(one.seconds for one in alike))]
+    seconds = sum(one.execution.seconds for one in alike)
+    return [replace(alike[0], step=step, execution=replace(alike[0].execution, seconds=seconds))]
 
 
 def _above(outcome: StepOutcome) -> bool:
-    return bool(outcome.missed_gates) and not outcome.failed
+    return bool(outcome.measured.missed_gates) and not outcome.failed
 
 
 def _row(outcome: StepOutcome) -> str:
@@ -107,7 +110,8 @@ def _row(outcome: StepOutcome) -> str:
     seen = undeclared(outcome)
     own = () if outcome.failed else outcome.notes  # they are in the alert
     notes = "".join(f"<br>{plain(note)}" for note in (*own, *((seen,) if seen else ())))
-    time = format_duration(outcome.seconds).replace(" ", "&nbsp;") if outcome.seconds else ""
+    seconds = outcome.execution.seconds
+    time = format_duration(seconds).replace(" ", "&nbsp;") if seconds else ""
     word = "missed a gate" if _above(outcome) else WORDS.get(outcome.status, "")
     mark = "🚫" if _above(outcome) else MARKS[outcome.status]
     name = f"{mark} {code(outcome.step.name)}{f' {word}' if word else ''}"
@@ -157,8 +161,8 @@ def _skipped(run: Run) -> str:
 
 def logs(run: Run) -> str:
     """The last lines of each step that failed, folded."""
-    tails = [o for o in run.outcomes if o.log_tail]
-    return "\n\n".join(folded(f"Log of {code(o.step.name)}", fence(o.log_tail)) for o in tails)
+    tails = [(o.step.name, o.execution.log_tail) for o in run.outcomes if o.execution.log_tail]
+    return "\n\n".join(folded(f"Log of {code(name)}", fence(tail)) for name, tail in tails)
 
 
 def why_reused(run: Run) -> str:

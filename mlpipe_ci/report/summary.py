@@ -40,7 +40,7 @@ def _to_do(run: Run) -> str:
     if any(outcome.source_unavailable for outcome in failed):
         return "**To do:** make the data reachable that is named below, and run the job again."
     if failed:
-        file_line = frame(failed[0].log_tail, run.root)
+        file_line = frame(failed[0].execution.log_tail, run.root)
         where = (
             f"{code(f'{file_line[0]}:{file_line[1]}')}" if file_line else code(failed[0].step.name)
         )
@@ -51,7 +51,9 @@ def _to_do(run: Run) -> str:
             f"**To do:** make the model better, or, if this is meant, have the gate changed in "
             f"{code(run.workflow.file)}{whose}."
         )
-    unchecked = sum(gate.passed is None for outcome in run.outcomes for gate in outcome.gates)
+    unchecked = sum(
+        gate.passed is None for outcome in run.outcomes for gate in outcome.measured.gates
+    )
     if unchecked:
         gates = "1 gate" if unchecked == 1 else f"{unchecked} gates"
         return (
@@ -61,7 +63,7 @@ def _to_do(run: Run) -> str:
 
 
 def _is_of_base(outcome: StepOutcome) -> bool:
-    return any(gate.origin == "base" for gate in outcome.missed_gates)
+    return any(gate.origin == "base" for gate in outcome.measured.missed_gates)
 
 
 def _why(run: Run) -> str:
@@ -80,10 +82,14 @@ def _why(run: Run) -> str:
 def _what(run: Run) -> str:
     """What went wrong, before what it came from."""
     for outcome in run.outcomes:
-        if outcome.fails_run and outcome.missed_gates and outcome.missed_gates[0].why:
-            return f"{plain(outcome.missed_gates[0].why)}; "
-        if outcome.fails_run and frame(outcome.log_tail, run.root):
-            return f"{plain(outcome.log_tail[-1][:LONGEST_ERROR])}; "
+        if (
+            outcome.fails_run
+            and outcome.measured.missed_gates
+            and outcome.measured.missed_gates[0].why
+        ):
+            return f"{plain(outcome.measured.missed_gates[0].why)}; "
+        if outcome.fails_run and frame(outcome.execution.log_tail, run.root):
+            return f"{plain(outcome.execution.log_tail[-1][:LONGEST_ERROR])}; "
     return ""
 
 
@@ -103,7 +109,7 @@ def next_steps(run: Run) -> str:
     """What needs a person: the failed steps, their last lines, how to see it at a desk."""
     alike: dict[object, list[StepOutcome]] = {}
     for number, one in enumerate(outcome for outcome in run.outcomes if outcome.failed):
-        file_line = frame(one.log_tail, run.root)
+        file_line = frame(one.execution.log_tail, run.root)
         alike.setdefault((family(one.step), file_line) if file_line else number, []).append(one)
     parts = [_failure(run, group) for group in list(alike.values())[:SHOWN_FAILED]]
     more = sum(map(len, list(alike.values())[SHOWN_FAILED:]))
@@ -113,7 +119,7 @@ def next_steps(run: Run) -> str:
 
 def _gates(run: Run) -> Iterator[str]:
     """Gates that were missed; then those that passed, and that the change takes away."""
-    gates = [(o.step.name, o.tolerated, gate) for o in run.outcomes for gate in o.gates]
+    gates = [(o.step.name, o.tolerated, gate) for o in run.outcomes for gate in o.measured.gates]
     gates += [(name, False, gate) for name, gate in run.removed_gates]
     missed = [one for one in gates if one[2].passed is False]
     for name, forgiven, gate in missed[:SHOWN_FAILED]:
@@ -134,16 +140,16 @@ def gate_text(gate: GateResult) -> str:
 def _failure(run: Run, alike: list[StepOutcome]) -> str:
     """A failure, and those of the same step at the same place."""
     outcome = alike[0]
-    why = plain("; ".join(outcome.notes))
-    file_line = frame(outcome.log_tail, run.root)
+    why, tail = plain("; ".join(outcome.notes)), outcome.execution.log_tail
+    file_line = frame(tail, run.root)
     where = f", at {code(f'{file_line[0]}:{file_line[1]}')}" if file_line else ""
-    where += f": {plain(outcome.log_tail[-1][:LONGEST_ERROR])}" if file_line else ""
+    where += f": {plain(tail[-1][:LONGEST_ERROR])}" if file_line else ""
     others = ", ".join(code(one.step.name) for one in alike[1:SHOWN_ALIKE])
     also = f"<br>The same in: {others}" if others else ""
     alert, allowed = ("NOTE", ", as allowed") if outcome.tolerated else ("CAUTION", "")
     parts = [f"> [!{alert}]\n> **{code(outcome.step.name)}** failed{allowed}: {why}{where}{also}"]
-    if outcome.log_tail:
-        parts.append(fence(shown_tail(outcome.log_tail, run.root, LAST_LINES)))
+    if tail:
+        parts.append(fence(shown_tail(tail, run.root, LAST_LINES)))
     words = ["mlpipe", "run", outcome.step.id]
     if run.workflow.file != "mlpipe.yml":
         words += ["--file", run.workflow.file]

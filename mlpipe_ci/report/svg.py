@@ -39,9 +39,10 @@ def graph(run: Run) -> dict[str, Any] | None:
         index, step = column[outcome.step.id], outcome.step.id
         x, y = lefts[index] + 2, filled[index] * (HEIGHT + GAP) + 2
         filled[index] += 1
+        bad = outcome.failed or bool(outcome.measured.missed_gates)
         nodes[step] = {
             "name": names[step],
-            "kind": kind_of(outcome.status, failed=outcome.failed or bool(outcome.missed_gates)),
+            "kind": kind_of(outcome.status, failed=bad),
             "x": x,
             "y": y,
             "width": widths[index],

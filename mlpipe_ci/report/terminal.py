@@ -94,11 +94,11 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
     """
     if outcome.reasons == (NOT_ASKED,):
         return []
-    symbol, code = ("✖", RED) if outcome.missed_gates else STATUSES[outcome.status]
+    symbol, code = ("✖", RED) if outcome.measured.missed_gates else STATUSES[outcome.status]
     start = _paint(f"{symbol} {escape_controls(outcome.step.name)}", code, colour=colour)
-    unfinished = outcome.status is Status.CANCELLED and outcome.exit_code is None
+    unfinished = outcome.status is Status.CANCELLED and outcome.execution.exit_code is None
     ended = outcome.status in RAN and not unfinished
-    parts = [format_duration(outcome.seconds)] if ended else []
+    parts = [format_duration(outcome.execution.seconds)] if ended else []
     parts += [reasons(outcome.reasons)] if why or not ended else []
     parts.append(metric_words(outcome))
     line = "  ".join([start, str(outcome.status), *filter(None, parts)])
@@ -110,14 +110,14 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
 def gate_lines(outcome: StepOutcome) -> tuple[str, ...]:
     """The gates that were missed, that could not be checked, and those that a change takes away."""
     words = {False: "gate missed", None: "gate not checked"}
-    shown = [gate for gate in outcome.gates if not gate.passed or gate.origin == "base"]
+    shown = [gate for gate in outcome.measured.gates if not gate.passed or gate.origin == "base"]
     return tuple(f"{words.get(gate.passed, 'gate passed')}: {gate_words(gate)}" for gate in shown)
 
 
 def log_lines(outcome: StepOutcome) -> list[str]:
     """The last lines that a failed step printed, where they were not shown before."""
     return (
-        [f"    │ {escape_controls(line)}" for line in outcome.log_tail]
+        [f"    │ {escape_controls(line)}" for line in outcome.execution.log_tail]
         if outcome.status in BROKEN
         else []
     )
@@ -140,7 +140,7 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
         names = ", ".join(escape_controls(step.name) for step in failed)
         verb = "runs" if len(failed) == 1 else "run"
         broke = [o for o in run.outcomes if o.fails_run and o.failed]
-        printed = [o.step.id for o in broke if o.exit_code is not None]
+        printed = [o.step.id for o in broke if o.execution.exit_code is not None]
         lines += [f"  all that was printed: mlpipe logs {printed[0]}"] if printed else []
         lines.append(f"  {names} {verb} again next time: mlpipe run")
     return lines

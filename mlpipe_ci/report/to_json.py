@@ -110,7 +110,7 @@ def _numbers(many: tuple[float, ...]) -> list[float | str]:
     return [plain_number(value) for value in many]
 
 
-def _measured(base: BaseMetrics) -> dict[str, Any]:
+def _base(base: BaseMetrics) -> dict[str, Any]:
     return {
         "metrics": _metrics(base.metrics),
         "samples": {escape_controls(name): _numbers(many) for name, many in base.samples},
@@ -162,35 +162,36 @@ def _held(gate: GateResult) -> dict[str, Any]:
 
 
 def _outcome(outcome: StepOutcome) -> dict[str, Any]:
-    step = outcome.step
+    step, execution, left = outcome.step, outcome.execution, outcome.left
+    discovered, measured = outcome.discovered, outcome.measured
     record: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
     record |= {"undeclared": True} if step.declares_nothing else {}
-    record |= {"strict_gates": True} if outcome.strict_gates else {}
+    record |= {"strict_gates": True} if measured.strict_gates else {}
     return record | {
         "id": outcome.step.id,
         "name": escape_controls(outcome.step.name),
         "status": str(outcome.status),
         "reasons": [escape_controls(reason) for reason in outcome.reasons],
         "notes": [escape_controls(note) for note in outcome.notes],
-        "seconds": round(outcome.seconds, 3),
-        "saved_seconds": round(outcome.saved_seconds, 3),
-        "exit_code": outcome.exit_code,
-        "attempts": outcome.attempts,
-        "outputs": [escape_controls(path) for path in outcome.outputs],
-        "metrics": _metrics(outcome.metrics),
-        "samples": {escape_controls(name): _numbers(many) for name, many in outcome.samples},
-        "base": _measured(outcome.base) if outcome.base else None,
-        "making": _provenance(outcome.provenance) if outcome.provenance else None,
+        "seconds": round(execution.seconds, 3),
+        "saved_seconds": round(left.saved_seconds, 3),
+        "exit_code": execution.exit_code,
+        "attempts": execution.attempts,
+        "outputs": [escape_controls(path) for path in left.outputs],
+        "metrics": _metrics(measured.metrics),
+        "samples": {escape_controls(name): _numbers(many) for name, many in measured.samples},
+        "base": _base(measured.base) if measured.base else None,
+        "making": _provenance(left.provenance) if left.provenance else None,
         "history": [
             {"commit": one.commit, "finished": one.finished, "metrics": _metrics(one.metrics)}
-            for one in outcome.history
+            for one in measured.history
         ],
-        "plots": [_drawn(plot) for plot in outcome.plots],
+        "plots": [_drawn(plot) for plot in measured.plots],
         "directions": [list(pair) for pair in outcome.step.directions],
-        "gates": [_held(gate) for gate in outcome.gates],
-        "discovered": [escape_controls(path) for path in outcome.reads],
-        "undeclared_outputs": [escape_controls(path) for path in outcome.writes],
-        "variables": [escape_controls(name) for name in outcome.variables],
-        "tracer": outcome.tracer,
-        "log_tail": [escape_controls(line) for line in outcome.log_tail],
+        "gates": [_held(gate) for gate in measured.gates],
+        "discovered": [escape_controls(path) for path in discovered.reads],
+        "undeclared_outputs": [escape_controls(path) for path in discovered.writes],
+        "variables": [escape_controls(name) for name in discovered.variables],
+        "tracer": execution.tracer,
+        "log_tail": [escape_controls(line) for line in execution.log_tail],
     }

@@ -20,7 +20,7 @@ def failures(run: Run) -> tuple[Diagnostic, ...]:
     allowed.
     """
     failed = [_fault(run, outcome) for outcome in run.outcomes if outcome.failed]
-    missed = [_missed(run, o, gate) for o in run.outcomes for gate in o.missed_gates]
+    missed = [_missed(run, o, gate) for o in run.outcomes for gate in o.measured.missed_gates]
     lost = [
         Diagnostic(file=run.workflow.file, line=1, column=1, message=f"{name}: {gate_words(gate)}")
         for name, gate in run.removed_gates
@@ -36,9 +36,10 @@ def _missed(run: Run, outcome: StepOutcome, gate: GateResult) -> Diagnostic:
 
 
 def _fault(run: Run, outcome: StepOutcome) -> Diagnostic:
-    file, line = frame(outcome.log_tail, run.root) or (run.workflow.file, outcome.step.line)
+    tail = outcome.execution.log_tail
+    file, line = frame(tail, run.root) or (run.workflow.file, outcome.step.line)
     why = "; ".join(outcome.notes) or str(outcome.status)
-    lines = [f"step '{outcome.step.name}' failed: {why}", *outcome.log_tail[-SHOWN_LINES:]]
+    lines = [f"step '{outcome.step.name}' failed: {why}", *tail[-SHOWN_LINES:]]
     level = "warning" if outcome.tolerated else "error"
     return Diagnostic(file=file, line=line, column=1, message="\n".join(lines), level=level)
 

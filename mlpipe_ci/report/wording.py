@@ -48,7 +48,9 @@ def count_words(run: Run) -> list[str]:
         _count(run.count(Status.BLOCKED), "not run"),
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
-    idle = run.outcomes and not any(o.status not in IDLE or o.missed_gates for o in run.outcomes)
+    idle = run.outcomes and not any(
+        o.status not in IDLE or o.measured.missed_gates for o in run.outcomes
+    )
     if idle and run.count(Status.REUSED) and not run.removed_gates:
         parts.insert(0, "nothing new")
     parts.append(f"saved {format_duration(run.saved_seconds)}" if run.saved_seconds else "")
@@ -56,7 +58,8 @@ def count_words(run: Run) -> list[str]:
 
 
 def _gates(run: Run) -> str:
-    count = len(run.removed_gates) + sum(len(o.missed_gates) for o in run.outcomes if o.fails_run)
+    missed = (len(o.measured.missed_gates) for o in run.outcomes if o.fails_run)
+    count = len(run.removed_gates) + sum(missed)
     return f"{count} gate{'' if count == 1 else 's'} missed" if count else ""
 
 
@@ -119,7 +122,7 @@ def names_of(steps: list[Step]) -> list[str]:
 
 def watched(run: Run) -> str:
     """By which means the steps that ran were watched; said once."""
-    names = sorted({outcome.tracer for outcome in run.outcomes if outcome.tracer})
+    names = sorted({outcome.execution.tracer for outcome in run.outcomes} - {""})
     return f"watched by {', '.join(names)}" if names else ""
 
 
@@ -128,11 +131,11 @@ def undeclared(outcome: StepOutcome) -> str:
     step = outcome.step
     if step.declares_nothing or not step.inputs:
         return ""
-    parts = [f"reads {_some(outcome.reads)}" if outcome.reads else ""]
-    parts.append(f"writes {_some(outcome.writes)}" if outcome.writes else "")
-    parts.append(
-        f"reads ${', $'.join(outcome.variables[:SHOWN_PATHS])}" if outcome.variables else ""
-    )
+    reads, writes = outcome.discovered.reads, outcome.discovered.writes
+    variables = outcome.discovered.variables
+    parts = [f"reads {_some(reads)}" if reads else ""]
+    parts.append(f"writes {_some(writes)}" if writes else "")
+    parts.append(f"reads ${', $'.join(variables[:SHOWN_PATHS])}" if variables else "")
     found = " and ".join(part for part in parts if part)
     return f"{found}, which it does not declare (mlpipe trace)" if found else ""
 

@@ -14,7 +14,7 @@ from mlpipe_ci.core.metric_statistics import means
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Decision
-from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.run import Discoveries, Execution, LeftBehind, Measurements, Status, StepOutcome
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
@@ -36,7 +36,7 @@ from mlpipe_ci.run.outcome import (
     what_it_left,
 )
 from mlpipe_ci.run.read_before import fault_of_params, fault_of_writes
-from mlpipe_ci.run.save_result import Measured, SavedResult, save_result
+from mlpipe_ci.run.save_result import SavedResult, save_result
 
 MOST_FAULTS = 10
 REMEDY = "tracing: off"
@@ -107,10 +107,9 @@ def finish(context: RunContext, attempt: Attempt, ended: JobResult) -> AttemptRe
     access, outcome = _ended(context, attempt, ended)
     if outcome.status is not Status.SUCCEEDED:
         _note_unfinished(context, attempt, ended)
+    execution = replace(outcome.execution, attempts=attempt.number)
     notes = outcome.notes + attempt.notes
-    return AttemptResult(
-        outcome=replace(outcome, attempts=attempt.number, notes=notes), access=access
-    )
+    return AttemptResult(outcome=replace(outcome, execution=execution, notes=notes), access=access)
 
 
 def _ended(
@@ -200,28 +199,36 @@ def _succeeded(
     context: RunContext, attempt: Attempt, ended: JobResult
 ) -> tuple[FileAccess, StepOutcome]:
     decision, step = attempt.decision, attempt.decision.step
-    metrics = read_all_metrics(context, step)
-    samples = read_samples(context, step, metrics)
-    metrics = means(samples) if samples else metrics
-    saved = save_result(context, decision, ended, Measured(metrics=metrics, samples=samples))
+    measured = _measurements(context, step)
+    saved = save_result(context, decision, ended, measured)
     aside = _put_away(context, attempt, saved)
     record_success(context, decision, ended.seconds, saved.last)
     outcome = make_outcome(
         decision,
         Status.SUCCEEDED,
-        seconds=ended.seconds,
-        exit_code=0,
-        outputs=tuple(output.path for output in saved.outputs),
-        metrics=metrics,
-        samples=samples,
         notes=saved.notes + aside_notes(context, step, aside),
-        reads=saved.last.reads,
-        writes=() if step.declares_nothing else saved.last.writes,
-        variables=saved.last.variables,
-        tracer=ended.trace.tracer,
-        log=str(ended.job.log),
+        execution=Execution(
+            seconds=ended.seconds,
+            exit_code=0,
+            log=str(ended.job.log),
+            tracer=ended.trace.tracer,
+        ),
+        left=LeftBehind(outputs=tuple(output.path for output in saved.outputs)),
+        discovered=Discoveries(
+            reads=saved.last.reads,
+            writes=() if step.declares_nothing else saved.last.writes,
+            variables=saved.last.variables,
+        ),
+        measured=measured,
     )
     return saved.access, outcome
+
+
+def _measurements(context: RunContext, step: Step) -> Measurements:
+    """What the step's metrics files say: of repetitions, the means."""
+    metrics = read_all_metrics(context, step)
+    samples = read_samples(context, step, metrics)
+    return Measurements(metrics=means(samples) if samples else metrics, samples=samples)
 
 
 def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetAside:
@@ -296,11 +303,13 @@ def _failed(
     return make_outcome(
         decision,
         Status.FAILED,
-        seconds=ended.seconds,
-        exit_code=ended.exit_code,
         notes=notes,
-        log_tail=tail,
-        log=str(ended.job.log),
+        execution=Execution(
+            seconds=ended.seconds,
+            exit_code=ended.exit_code,
+            log=str(ended.job.log),
+            log_tail=tail,
+        ),
     )
 
 

@@ -26,9 +26,9 @@ MOST_INPUTS = 50
 
 
 def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
-    """The outcome of a step; `more`: further fields of it."""
-    step, reasons, provenance = decision.step, decision.reasons, _provenance(decision)
-    return StepOutcome(step=step, status=status, reasons=reasons, provenance=provenance, **more)
+    """The outcome of a step; `more`: further fields of it. What it left has its provenance."""
+    outcome = StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)
+    return replace(outcome, left=replace(outcome.left, provenance=_provenance(decision)))
 
 
 def _provenance(decision: Decision) -> Provenance | None:
@@ -147,7 +147,7 @@ def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOu
     allowed = (
         ("continue-on-error: the run goes on, and does not fail",) if outcome.tolerated else ()
     )
-    alone = (lacking,) if lacking and outcome.exit_code is not None else ()
+    alone = (lacking,) if lacking and outcome.execution.exit_code is not None else ()
     notes = decision.notes + outcome.notes + allowed + alone
     return outcome if notes == outcome.notes else replace(outcome, notes=notes)
 

@@ -16,7 +16,7 @@ from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import Decision, Written
 from mlpipe_ci.core.result import Output, Result, undeclared
-from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.run import Execution, LeftBehind, Measurements, Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
@@ -86,12 +86,13 @@ class OutputReuse:
         return make_outcome(
             decision,
             Status.REUSED,
-            saved_seconds=result.seconds,
-            log=result.log,
-            outputs=tuple(output.path for output in result.outputs),
-            metrics=self._metrics(step, result),
-            samples=result.samples,
-            cached_outputs=result.outputs,
+            execution=Execution(log=result.log),
+            left=LeftBehind(
+                outputs=tuple(output.path for output in result.outputs),
+                cached_outputs=result.outputs,
+                saved_seconds=result.seconds,
+            ),
+            measured=Measurements(metrics=self._metrics(step, result), samples=result.samples),
             notes=notes + aside_notes(context, step, SetAside(replaced=moved, previous=retired)),
         )
 

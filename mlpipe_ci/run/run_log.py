@@ -76,8 +76,8 @@ class RunLog:
                 id=outcome.step.id,
                 name=outcome.step.name,
                 status=str(outcome.status),
-                seconds=round(outcome.seconds or outcome.saved_seconds, 3),
-                log="" if outcome.log.startswith("/") else outcome.log,
+                seconds=round(outcome.execution.seconds or outcome.left.saved_seconds, 3),
+                log="" if outcome.execution.log.startswith("/") else outcome.execution.log,
             )
             for outcome in run.outcomes
         )

@@ -346,7 +346,7 @@ class Runner:
             index, attempt_result = self._finish()
         attempt, outcome = self._running.attempt(index), attempt_result.outcome
         step, decision = attempt.decision.step, attempt.decision
-        failed = outcome.exit_code != 0 and outcome.status is not Status.CANCELLED
+        failed = outcome.execution.exit_code != 0 and outcome.status is not Status.CANCELLED
         if failed and attempt.number <= step.retries and not self._failures.ends(index):
             self._running.delay(index, 2 ** (attempt.number - 1), attempt_result.access)
             del self._unreported[step.id]

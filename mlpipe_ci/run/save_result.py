@@ -10,10 +10,10 @@ from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.core.cache_key import Input, by_path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.metric_statistics import Samples
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Output, Result, undeclared
+from mlpipe_ci.core.run import Measurements
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
@@ -35,14 +35,6 @@ from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
 
 CONTENTS = ("git:", "blake3:", "link:")
 """Digests of what is in a file."""
-
-
-@frozen
-class Measured:
-    """What a step's metrics say; `samples`: of each repetition."""
-
-    metrics: tuple[tuple[str, float], ...] = ()
-    samples: Samples = ()
 
 
 @frozen
@@ -74,7 +66,7 @@ class _Kept:
 
 
 def save_result(
-    context: RunContext, decision: Decision, ended: JobResult, measured: Measured
+    context: RunContext, decision: Decision, ended: JobResult, measured: Measurements
 ) -> SavedResult:
     """Save the outputs and the result of a step that succeeded.
 
@@ -229,7 +221,7 @@ def _keep(
     decision: Decision,
     ended: JobResult,
     seen: Observation,
-    measured: Measured,
+    measured: Measurements,
 ) -> _Kept:
     step, root = decision.step, context.repo.root
     unstored = why_not_stored(step, seen)

@@ -77,7 +77,7 @@ def test_a_listener_is_told_and_settings_count(project: Repo) -> None:
 def test_a_failed_step_is_an_answer_and_a_wrong_file_an_error(project: Repo) -> None:
     project.write({"mlpipe.yml": "steps: [{name: a, run: exit 3}]"})
     run = mlpipe_ci.run_workflow(project.root)
-    assert (run.result, run.outcomes[0].exit_code) == ("failure", 3)
+    assert (run.result, run.outcomes[0].execution.exit_code) == ("failure", 3)
     project.write({"mlpipe.yml": "steps: [{name: a, runs: x}]"})
     with pytest.raises(mlpipe_ci.MlpipeError, match="did you mean 'run'"):
         mlpipe_ci.load_workflow(project.root)
@@ -89,8 +89,8 @@ def test_a_step_does_not_wait_for_the_run_that_it_is_part_of(project: Repo) -> N
     project.write({"mlpipe.yml": f"steps: [{{{step}}}]"})
     run = api.run_workflow(project.root)
     (outcome,) = run.outcomes
-    assert outcome.exit_code == 1
-    assert "step 'a' runs mlpipe in its own work tree" in "\n".join(outcome.log_tail)
+    assert outcome.execution.exit_code == 1
+    assert "step 'a' runs mlpipe in its own work tree" in "\n".join(outcome.execution.log_tail)
 
 
 @pytest.mark.parametrize("jobs", [0, -1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Measurements, Status, StepOutcome
 from mlpipe_ci.core.workflow import Gate, Step, StepInstance, Workflow
 from mlpipe_ci.metrics.evaluation import MetricsEvaluator
 from mlpipe_ci.metrics.gates import check_gate
@@ -19,7 +19,9 @@ UNKNOWN = BaseMetrics(source="no base: evaluate never ran on 4be1c02")
 def one(text: str, base: BaseMetrics | None = BASE, **more: Any) -> GateResult:
     gate = Gate(text=text, require_base=more.pop("require_base", False))
     step = Step(id="e", name="e", run="e", env=(("LEAST", "0.5"),), **more)
-    outcome = StepOutcome(step=step, status=Status.SUCCEEDED, metrics=METRICS)
+    outcome = StepOutcome(
+        step=step, status=Status.SUCCEEDED, measured=Measurements(metrics=METRICS)
+    )
     return check_gate(GateCheck(gate=gate, step=step, params={"least": 0.85}), outcome, base)
 
 
@@ -33,11 +35,13 @@ def step(name: str, *gates: str, **more: Any) -> Step:
 
 
 def weighed(scales: MetricsEvaluator, one: Step, status: Status = Status.SUCCEEDED) -> StepOutcome:
-    return scales.evaluate(StepOutcome(step=one, status=status, metrics=METRICS))
+    return scales.evaluate(
+        StepOutcome(step=one, status=status, measured=Measurements(metrics=METRICS))
+    )
 
 
 def origins(outcome: StepOutcome) -> list[tuple[str, bool | None, str]]:
-    return [(gate.gate, gate.passed, gate.origin) for gate in outcome.gates]
+    return [(gate.gate, gate.passed, gate.origin) for gate in outcome.measured.gates]
 
 
 def test_outside_of_pull_requests_the_files_own_gates_hold() -> None:
@@ -82,17 +86,19 @@ def test_a_step_that_is_taken_away_misses_its_gates() -> None:
 def test_a_combination_of_a_matrix_with_lists_in_it_has_gates_too() -> None:
     values = StepInstance(group="e", values=(("layers", [8, 8]),))
     mine = step("e", "metrics.auc > matrix.layers[0]", strategy=values)
-    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine).missed_gates
+    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine).measured.missed_gates
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.BLOCKED, Status.CANCELLED])
 def test_nothing_is_held_against_what_did_not_run(status: Status) -> None:
     mine = step("e", "metrics.auc > 0.95")
-    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, status).gates == ()
+    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, status).measured.gates == ()
 
 
 def test_a_step_that_is_skipped_as_before_misses_nothing() -> None:
     mine = step("e", "metrics.auc > 0.95", condition="github.ref == 'x'")
-    assert weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, Status.SKIPPED).gates == ()
+    assert (
+        weighed(MetricsEvaluator(flow(mine), flow(mine)), mine, Status.SKIPPED).measured.gates == ()
+    )
     other = flow(step("e", "metrics.auc > 0.95"))
     assert weighed(MetricsEvaluator(flow(mine), other), mine, Status.SKIPPED).fails_run

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, Measurements, Status, StepOutcome
 from mlpipe_ci.core.workflow import Gate, Step
 from mlpipe_ci.metrics.gates import check_gate
 
@@ -17,7 +17,9 @@ UNKNOWN = BaseMetrics(source="no base: evaluate never ran on 4be1c02")
 def one(text: str, base: BaseMetrics | None = BASE, **more: Any) -> GateResult:
     gate = Gate(text=text, require_base=more.pop("require_base", False))
     step = Step(id="e", name="e", run="e", env=(("LEAST", "0.5"),), **more)
-    outcome = StepOutcome(step=step, status=Status.SUCCEEDED, metrics=METRICS)
+    outcome = StepOutcome(
+        step=step, status=Status.SUCCEEDED, measured=Measurements(metrics=METRICS)
+    )
     return check_gate(GateCheck(gate=gate, step=step, params={"least": 0.85}), outcome, base)
 
 
@@ -86,8 +88,7 @@ def test_worse_than_base_counts_in_standard_errors(case: str) -> None:
         outcome = StepOutcome(
             step=step,
             status=Status.SUCCEEDED,
-            metrics=((name, sum(head) / 5),),
-            samples=((name, head),),
+            measured=Measurements(metrics=((name, sum(head) / 5),), samples=((name, head),)),
         )
         measured = BaseMetrics(
             metrics=((name, sum(then) / len(then)),),

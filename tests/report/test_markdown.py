@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.changes import Change, Comparison
-from mlpipe_ci.core.run import BaseMetrics, Run, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, Execution, Measurements, Run, Status, StepOutcome
 from mlpipe_ci.core.workflow import StepInstance
 from mlpipe_ci.report import escape, markdown, terminal
 from mlpipe_ci.report.metric_rows import verdict
@@ -65,9 +65,9 @@ def test_a_report_of_anything_is_text(rows: list[tuple[str, str, str]]) -> None:
             step=step(name or "s"),
             status=Status.FAILED,
             reasons=(reason,),
-            log_tail=(log,),
             notes=(log,),
-            metrics=((name, 1.0),),
+            execution=Execution(log_tail=(log,)),
+            measured=Measurements(metrics=((name, 1.0),)),
         )
         for name, reason, log in rows
     )
@@ -85,7 +85,7 @@ def test_a_report_that_is_too_long_loses_whole_sections_and_says_so() -> None:
             step=step(f"step {n}"),
             status=Status.FAILED,
             reasons=("because " + "x" * 200,),
-            log_tail=("y" * 300,) * 40,
+            execution=Execution(log_tail=("y" * 300,) * 40),
         )
         for n in range(500)
     )
@@ -185,8 +185,8 @@ def test_nothing_from_outside_leaves_its_place_in_a_comment(
         status=Status.FAILED,
         reasons=(reason,),
         notes=(reason,),
-        log_tail=tuple(log),
-        metrics=((name, 1.0),),
+        execution=Execution(log_tail=tuple(log)),
+        measured=Measurements(metrics=((name, 1.0),)),
     )
     comparison = Comparison(
         how=reason, warnings=(reason,), changed=(Change(path=name, change="added"),)
@@ -216,7 +216,11 @@ def test_nothing_from_outside_leaves_its_place_in_a_comment(
 def test_a_megabyte_from_outside_is_cut() -> None:
     huge = "`" * 1_000_000
     outcome = StepOutcome(
-        step=step("s"), status=Status.FAILED, reasons=(huge,), log_tail=(huge,) * 40, notes=(huge,)
+        step=step("s"),
+        status=Status.FAILED,
+        reasons=(huge,),
+        notes=(huge,),
+        execution=Execution(log_tail=(huge,) * 40),
     )
     text = markdown.report(run_of(outcome))
     assert len(text) <= markdown.MAX_UNITS
@@ -231,7 +235,10 @@ def combination(number: int, status: Status, *, each: str = "", **fields: Any) -
 
 
 def test_what_ended_alike_is_one_line() -> None:
-    good = [combination(n, Status.SUCCEEDED, reasons=("a changed",), seconds=2) for n in range(9)]
+    good = [
+        combination(n, Status.SUCCEEDED, reasons=("a changed",), execution=Execution(seconds=2))
+        for n in range(9)
+    ]
     kept = [
         combination(
             n, Status.REUSED, each=f"{n}.csv", reasons=(f"same inputs as {n} h ago on main",)
@@ -254,7 +261,11 @@ def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
     )
     failed = [
         combination(
-            n, Status.FAILED, notes=("exit code 1",), exit_code=1, log_tail=tail, reasons=("a",)
+            n,
+            Status.FAILED,
+            notes=("exit code 1",),
+            reasons=("a",),
+            execution=Execution(exit_code=1, log_tail=tail),
         )
         for n in range(3)
     ]
@@ -273,9 +284,9 @@ def test_the_same_failure_is_told_once_with_what_raised_it() -> None:
 
 def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> None:
     base = BaseMetrics(metrics=(("auc", 0.9),), source="the result of 1234567")
-    measured = replace(OUTCOMES[2], base=base)
-    first = replace(OUTCOMES[0], metrics=(("rows", 5.0),))
-    text = markdown.report(run_of(first, OUTCOMES[1], measured))
+    compared = replace(OUTCOMES[2], measured=Measurements(base=base))
+    first = replace(OUTCOMES[0], measured=Measurements(metrics=(("rows", 5.0),)))
+    text = markdown.report(run_of(first, OUTCOMES[1], compared))
     assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
     assert "⏸️ 1 not run: <code>evaluate</code><br><sub>train did not succeed</sub>" in text
     assert "gone" not in text, "it was not measured; that is no news"
@@ -284,7 +295,10 @@ def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> N
 def test_a_run_with_nothing_to_do_says_so() -> None:
     base = BaseMetrics(metrics=(("auc", 0.9),), source="the result of 1234567")
     reused = StepOutcome(
-        step=TRAIN, status=Status.REUSED, reasons=("same",), metrics=(("auc", 0.9),), base=base
+        step=TRAIN,
+        status=Status.REUSED,
+        reasons=("same",),
+        measured=Measurements(metrics=(("auc", 0.9),), base=base),
     )
     text = markdown.report(run_of(reused))
     assert text.startswith("### ✅ demo: nothing new · 1 reused · auc 0.9\n")
@@ -297,7 +311,12 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
 
 
 def test_a_first_run_says_that_it_is_one() -> None:
-    ran = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("no result yet",), seconds=1)
+    ran = StepOutcome(
+        step=TRAIN,
+        status=Status.SUCCEEDED,
+        reasons=("no result yet",),
+        execution=Execution(seconds=1),
+    )
     text = markdown.report(run_of(ran))
     assert "**Why:** first run of these steps: there was no result to reuse." in text
 
@@ -306,7 +325,12 @@ def test_of_many_metrics_those_that_changed_are_shown() -> None:
     names = [f"m{number}" for number in range(20)]
     base = BaseMetrics(metrics=tuple((name, 1.0) for name in names), source="x")
     now = tuple((name, 2.0 if name == "m7" else 1.0) for name in names)
-    one = StepOutcome(step=TRAIN, status=Status.SUCCEEDED, reasons=("a",), metrics=now, base=base)
+    one = StepOutcome(
+        step=TRAIN,
+        status=Status.SUCCEEDED,
+        reasons=("a",),
+        measured=Measurements(metrics=now, base=base),
+    )
     text = markdown.report(run_of(one))
     assert text.startswith("### ✅ demo: 1 ran · m7 2 (+1)\n")
     assert "19 metrics did not change." in text

@@ -1,7 +1,7 @@
 """Failures are annotated at the line that failed."""
 
 from mlpipe_ci.ci.github import workflow_commands as actions
-from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.run import Execution, Status, StepOutcome
 from mlpipe_ci.report import tracebacks as annotations
 from tests.support.fakes import step
 from tests.support.sample_runs import run_of
@@ -19,7 +19,10 @@ TRACEBACK = (
 
 def test_a_failure_is_annotated_at_the_line_that_failed() -> None:
     outcome = StepOutcome(
-        step=step("train", line=14), status=Status.FAILED, notes=("exit 1",), log_tail=TRACEBACK
+        step=step("train", line=14),
+        status=Status.FAILED,
+        notes=("exit 1",),
+        execution=Execution(log_tail=TRACEBACK),
     )
     (diagnostic,) = annotations.failures(run_of(outcome, root="/work/repo"))
     assert (diagnostic.file, diagnostic.line, diagnostic.level) == ("src/model.py", 7, "error")
@@ -30,7 +33,9 @@ def test_a_failure_is_annotated_at_the_line_that_failed() -> None:
     relative = StepOutcome(
         step=step("train", continue_on_error=True),
         status=Status.FAILED,
-        log_tail=('  File "src/a.py", line 3, in f', '  File "../b.py", line 4, in g'),
+        execution=Execution(
+            log_tail=('  File "src/a.py", line 3, in f', '  File "../b.py", line 4, in g')
+        ),
     )
     (diagnostic,) = annotations.failures(run_of(relative, root="/work/repo"))
     assert (diagnostic.file, diagnostic.line, diagnostic.level) == ("src/a.py", 3, "warning")

@@ -129,9 +129,13 @@ def test_a_failure_blocks_the_rest_and_leaves_no_result(
     context = make_context(CLEAN, TRAIN, act=lambda job: 3)
     (context.repo.root / "clean.csv").write_text("the last good one")
     clean, train = outcomes(context)
-    assert (clean.status, clean.exit_code, train.status) == (Status.FAILED, 3, Status.BLOCKED)
+    assert (clean.status, clean.execution.exit_code, train.status) == (
+        Status.FAILED,
+        3,
+        Status.BLOCKED,
+    )
     assert clean.notes == ("exit code 3", "put back from before, so stale: clean.csv")
-    assert clean.log_tail == ("log of clean",)
+    assert clean.execution.log_tail == ("log of clean",)
     assert train.reasons == ("clean did not succeed",)
     assert (context.repo.root / "clean.csv").read_text() == "the last good one"
     assert context.cache.store.results(step_key(key_parts(CLEAN, ())), ("main",)) == ()
@@ -173,7 +177,7 @@ def test_numbers_of_metrics_are_told(make_context: Callable[..., RunContext]) ->
     text = '{"auc": 0.93, "n": 5, "ok": true, "by": {"day": 1e3, "x": "y"}, "l": [1], "z": null}'
     context = make_context(step("m", metrics=("m.json",)))
     context = replace(context, executor=FakeExecutor(lambda job: write(context, "m.json", text)))
-    assert outcomes(context)[0].metrics == (
+    assert outcomes(context)[0].measured.metrics == (
         *(("auc", 0.93), ("n", 5.0), ("by.day", 1000.0), ("l.0", 1.0)),
     )
 
@@ -187,7 +191,10 @@ def test_a_reused_step_is_restored_and_not_run(make_context: Callable[..., RunCo
         CLEAN, clean=Evidence(results=(kept,), parts=kept.parts, now=kept.finished)
     )
     (outcome,) = outcomes(again)
-    assert (outcome.status, outcome.saved_seconds) == (Status.REUSED, 1.0)
+    assert (outcome.status, outcome.left.saved_seconds) == (Status.REUSED, 1.0)
+    assert outcome.left.outputs == ("clean.csv",)
+    assert outcome.left.provenance, "known beside what it left"
+    assert outcome.left.provenance.finished == kept.finished
     assert outcome.notes == ("1 file(s) restored from the cache",)
     assert (context.repo.root / "clean.csv").read_text() == "clean.csv of clean"
     assert started(again) == []
@@ -255,7 +262,7 @@ def test_a_log_tail_shows_the_last_state_of_a_progress_bar(
         return 1
 
     (outcome,) = outcomes(make_context(CLEAN, act=act))
-    assert outcome.log_tail == ("start", "100%", "last \ufffd")
+    assert outcome.execution.log_tail == ("start", "100%", "last \ufffd")
 
 
 def test_a_path_that_cannot_be_used_fails_its_step_and_not_the_run(
@@ -266,7 +273,7 @@ def test_a_path_that_cannot_be_used_fails_its_step_and_not_the_run(
     linked = step("linked", inputs=("raw",), outputs=("clean.csv/",))
     context = replace(context, workflow=workflow(linked, TRAIN))
     first, second = outcomes(context)
-    assert (first.status, first.exit_code, second.status) == ("failed", None, "blocked")
+    assert (first.status, first.execution.exit_code, second.status) == ("failed", None, "blocked")
     assert "leads through the link 'clean.csv'" in first.notes[0]
     assert started(context) == []
 
@@ -294,7 +301,7 @@ def test_numbers_come_from_the_files_if_the_result_does_not_know_them(
     (kept,) = context.cache.store.results(step_key(key_parts(as_output, ())), ("main",))
     as_metrics = step("m", inputs=("raw",), metrics=("m.json",))
     again = make_context(as_metrics, m=Evidence(results=(kept,), parts=kept.parts, key=kept.key))
-    assert outcomes(again)[0].metrics == (("auc", 1.0),)
+    assert outcomes(again)[0].measured.metrics == (("auc", 1.0),)
 
 
 def test_the_environment_of_a_job(make_context: Callable[..., RunContext]) -> None:
@@ -316,14 +323,15 @@ def test_a_failed_command_is_tried_again(make_context: Callable[..., RunContext]
     context = make_context(step("a", retries=3), act=lambda job: next(codes))
     context = replace(context, sleep=waited.append)
     (outcome,) = outcomes(context)
-    assert (outcome.status, outcome.attempts) == (Status.SUCCEEDED, 3)
+    assert (outcome.status, outcome.execution.attempts) == (Status.SUCCEEDED, 3)
     assert [round(seconds) for seconds in waited] == [1, 2]
 
 
 def test_retries_end(make_context: Callable[..., RunContext]) -> None:
     context = replace(make_context(step("a", retries=1), act=lambda job: 7), sleep=lambda _: None)
     (outcome,) = outcomes(context)
-    assert (outcome.status, outcome.attempts, outcome.exit_code) == (Status.FAILED, 2, 7)
+    ran = outcome.execution
+    assert (outcome.status, ran.attempts, ran.exit_code) == (Status.FAILED, 2, 7)
 
 
 def test_what_a_failed_attempt_wrote_is_not_there_for_the_next(
@@ -344,7 +352,7 @@ def test_what_a_failed_attempt_wrote_is_not_there_for_the_next(
         context, workflow=workflow(of), executor=FakeExecutor(act), sleep=lambda _: None
     )
     (outcome,) = outcomes(again)
-    assert (seen, outcome.attempts) == ([False] * 3, 3)
+    assert (seen, outcome.execution.attempts) == ([False] * 3, 3)
     assert (context.repo.root / "clean.csv").read_text() == "old"
 
 

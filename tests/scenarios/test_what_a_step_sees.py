@@ -400,8 +400,7 @@ ADD = "f = open('data', 'r+'); f.read(); f.write(open('in').read()); f.close()\n
 
 
 def test_a_file_of_the_user_that_a_later_step_changes_in_place_stays_in_sight(repo: Repo) -> None:
-    files = {"mlpipe.yml": IN_PLACE, "add.py": ADD, "in": "1", ".gitignore": "data\n*.out\n"}
-    repo.commit(files)
+    repo.commit({"mlpipe.yml": IN_PLACE, "add.py": ADD, "in": "1", ".gitignore": "data\n*.out\n"})
     repo.write({"data": "mine"})
     ran(repo)
     assert repo.read("data") == "mine1"

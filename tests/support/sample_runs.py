@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.graph import Edge
-from mlpipe_ci.core.run import Run, Status, StepOutcome
+from mlpipe_ci.core.run import Execution, LeftBehind, Measurements, Run, Status, StepOutcome
 from tests.support.fakes import step, workflow
 
 SHA = "4be1c02" + "0" * 33
@@ -25,16 +25,20 @@ def run_of(*outcomes: StepOutcome, **fields: Any) -> Run:
 
 
 OUTCOMES = (
-    StepOutcome(step=step("clean"), status=Status.REUSED, reasons=("same",), saved_seconds=2460),
+    StepOutcome(
+        step=step("clean"),
+        status=Status.REUSED,
+        reasons=("same",),
+        left=LeftBehind(saved_seconds=2460),
+    ),
     StepOutcome(
         step=TRAIN,
         status=Status.FAILED,
         reasons=("a changed", "b changed", "c changed", "d changed"),
-        seconds=4.2,
-        exit_code=3,
-        attempts=1,
         notes=("exit code 3",),
-        log_tail=("Traceback", "ValueError: no ``` data"),
+        execution=Execution(
+            seconds=4.2, exit_code=3, attempts=1, log_tail=("Traceback", "ValueError: no ``` data")
+        ),
     ),
     StepOutcome(step=step("evaluate"), status=Status.BLOCKED, reasons=("train did not succeed",)),
 )
@@ -44,8 +48,8 @@ GOOD = run_of(
         step=TRAIN,
         status=Status.SUCCEEDED,
         reasons=("a changed",),
-        seconds=61,
-        metrics=(("auc", 0.93415), ("frauds", 87.0)),
+        execution=Execution(seconds=61),
+        measured=Measurements(metrics=(("auc", 0.93415), ("frauds", 87.0))),
     )
 )
 

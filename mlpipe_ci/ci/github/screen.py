@@ -35,9 +35,9 @@ class ActionsScreen(PlainScreen):
 
     def end(self, outcome: StepOutcome) -> None:
         """A step has ended."""
-        if self._many and outcome.exit_code is not None and not self._quiet:
+        if self._many and outcome.execution.exit_code is not None and not self._quiet:
             self._open(outcome.step.name)
-            with suppress(OSError), Path(outcome.log).open("rb") as log:
+            with suppress(OSError), Path(outcome.execution.log).open("rb") as log:
                 shutil.copyfileobj(log, self._bytes)
                 self._bytes.flush()
         self.close()

@@ -22,7 +22,7 @@ from mlpipe_ci.core.cache_key import Difference, params_changed
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
-from mlpipe_ci.core.run import BaseMetrics, Run, Status, StepOutcome
+from mlpipe_ci.core.run import BaseMetrics, Measurements, Run, Status, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.files import Metrics, MetricsError, read_metrics, together
 from mlpipe_ci.plan.baseline import base_commit_of, base_metrics, base_workflow
@@ -70,8 +70,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     session.cache.state.close()
     outcomes, notes = [], [*session.repo.comparison.warnings, *([why] if why else [])]
     for decision in (one for one in decisions if one.step.metrics):
-        outcome, more_notes = _now(session, decision)
-        outcomes.append(replace(outcome, base=measured.get(decision.step.id)))
+        now_measured, more_notes = _now(session, decision)
+        compared = replace(now_measured, base=measured.get(decision.step.id))
+        outcomes.append(StepOutcome(step=decision.step, status=Status.REUSED, measured=compared))
         notes += more_notes
     run = Run(
         workflow=session.workflow,
@@ -101,12 +102,11 @@ def _base(session: Session, now: float) -> tuple[Workflow | None, Mapping[str, B
     return then, base_metrics(session, base, then, now), ""
 
 
-def _now(session: Session, decision: Decision) -> tuple[StepOutcome, list[str]]:
+def _now(session: Session, decision: Decision) -> tuple[Measurements, list[str]]:
     """What a step measures as all is now: its result, else the files that it has left."""
     step, result = decision.step, decision.result
     if decision.action is Action.REUSE and result is not None and result.metrics:
-        metrics, samples = result.metrics, result.samples
-        return StepOutcome(step=step, status=Status.REUSED, metrics=metrics, samples=samples), []
+        return Measurements(metrics=result.metrics, samples=result.samples), []
     found: dict[str, Metrics] = {}
     old = f"{step.name} would run: its numbers are those of an earlier run"
     notes = [] if decision.action is Action.SKIP else [old]
@@ -117,7 +117,7 @@ def _now(session: Session, decision: Decision) -> tuple[StepOutcome, list[str]]:
             notes.append(str(error))
     if not found:
         notes = [note for note in notes if note != old]
-    return StepOutcome(step=step, status=Status.REUSED, metrics=together(found)), notes
+    return Measurements(metrics=together(found)), notes
 
 
 def _print(

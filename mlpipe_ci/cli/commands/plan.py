@@ -24,7 +24,7 @@ from mlpipe_ci.cli.options import (
 from mlpipe_ci.cli.report_files import ReportFile, report_file, write
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
-from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.run import Measurements, Status, StepOutcome
 from mlpipe_ci.metrics.evaluation import MetricsEvaluator
 from mlpipe_ci.plan.baseline import evaluator
 from mlpipe_ci.plan.decide import make_plan
@@ -98,8 +98,7 @@ def _missed(evaluator: MetricsEvaluator, decision: Decision) -> tuple[str, ...]:
     if decision.result is None:
         return ()
     result = decision.result
-    reused = StepOutcome(
-        step=decision.step, status=Status.REUSED, metrics=result.metrics, samples=result.samples
-    )
+    measured = Measurements(metrics=result.metrics, samples=result.samples)
+    reused = StepOutcome(step=decision.step, status=Status.REUSED, measured=measured)
     outcome = evaluator.evaluate(reused)
     return terminal.gate_lines(outcome) if outcome.fails_run else ()

@@ -134,7 +134,8 @@ def exit_code(run: Run) -> int:
     if not failed and not run.removed_gates:
         return 0
     known = run.removed_gates or any(
-        o.exit_code is not None or o.missed_gates or o.source_unavailable for o in failed
+        o.execution.exit_code is not None or o.measured.missed_gates or o.source_unavailable
+        for o in failed
     )
     return 1 if known else PathError.exit_code
 

@@ -48,7 +48,10 @@ def with_plots(
     if not count:
         return outcomes
     collector = PlotBuilder(root, store, count, largest)
-    return tuple(replace(one, plots=collector.plots_of(one)) for one in outcomes)
+    return tuple(
+        replace(one, measured=replace(one.measured, plots=collector.plots_of(one)))
+        for one in outcomes
+    )
 
 
 @frozen(kw_only=False)
@@ -89,9 +92,10 @@ class PlotBuilder:
             x_label=plot.x_label if plot.x_label is not None else plot.x or "",
             y_label=plot.y_label if plot.y_label is not None else ", ".join(plot.y),
         )
+        base = outcome.measured.base
         sides = (
-            ("here", outcome.cached_outputs),
-            ("base", outcome.base.outputs if outcome.base else ()),
+            ("here", outcome.left.cached_outputs),
+            ("base", base.outputs if base else ()),
         )
         for side, outputs in sides:
             try:

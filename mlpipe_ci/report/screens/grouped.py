@@ -35,7 +35,9 @@ class GroupedScreen:
         first = self._alike[0] if self._alike else None
         if first and (whole(first.step), first.notes) != (name, outcome.notes):
             self._flush()
-        plain = outcome.status is Status.REUSED and not (outcome.gates or outcome.metrics)
+        plain = outcome.status is Status.REUSED and not (
+            outcome.measured.gates or outcome.measured.metrics
+        )
         if name and plain:
             self._alike.append(outcome)
             return

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import Action, Decision
-from mlpipe_ci.core.run import Status, StepOutcome
+from mlpipe_ci.core.run import Execution, Status, StepOutcome
 from mlpipe_ci.report.screens.live import LiveScreen, Running
 from tests.support.fakes import step, workflow
 from tests.support.repository import Repo
@@ -115,7 +115,9 @@ def test_all_states_differ_without_colour(screen: LiveScreen) -> None:
     out = io.StringIO()
     screen._console = Console(file=out, width=80, no_color=True)
     for status in Status:
-        screen.end(StepOutcome(step=NEXT, status=status, reasons=("r",), exit_code=1))
+        screen.end(
+            StepOutcome(step=NEXT, status=status, reasons=("r",), execution=Execution(exit_code=1))
+        )
     lines = out.getvalue().splitlines()
     assert len({line.split()[2] for line in lines}) == len(Status)
     assert {line[0] for line in lines} == set("✔↺–✖")
