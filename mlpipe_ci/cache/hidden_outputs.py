@@ -90,6 +90,8 @@ class HiddenOutputs:
     def _drop_empty(self, paths: Iterable[str]) -> None:
         for path in paths:
             for folder in above(path.rstrip("/")):
+                if self._transaction.keeps(folder):
+                    break
                 try:
                     os.rmdir(self._root / folder)
                 except OSError:

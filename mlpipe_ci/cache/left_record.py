@@ -6,6 +6,7 @@ loses nothing, and the file is made anew when the run is over. A fault costs a l
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
@@ -20,6 +21,9 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.repo.private_directory import LEFT
 
 NOTHING: tuple[str, ...] = ()
+NUMBER = re.compile(r"(?=[a-f]*\d)[0-9a-f]{8,}|\d+")
+TIME = 8
+"""Digits of a date, of a moment, or of a random number."""
 
 
 @frozen
@@ -56,11 +60,21 @@ def left_file(private: Path, workflow: str) -> Path:
 
 
 def history_of(left: Left, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
-    """What a step left before without declaring it and has only added to: files named by the time,
-    say. Nothing of it was written again, and something is new. `outputs`: what it has now.
+    """What a step left before without declaring it and has only added to: files that are named by
+    the time, say. `outputs`: what it has now.
+
+    A file of the same form of name is new, its numbers apart, and none was written again. If others
+    were written again the numbers must be long, as those of a time are.
     """
     new = {output.path for output in undeclared(step, outputs) if output.kind != "directory"}
-    return left.besides if new and new.isdisjoint(left.besides) else ()
+    again = new.intersection(left.besides)
+    forms = {_form(path) for path in new.difference(again)} - {_form(path) for path in again}
+    lost = (path for path in left.besides if path not in new and _form(path) in forms)
+    return tuple(path for path in lost if not again or sum(map(str.isdigit, path)) >= TIME)
+
+
+def _form(path: str) -> str:
+    return NUMBER.sub("#", path)
 
 
 class LeftRecord:
@@ -98,6 +112,10 @@ class LeftRecord:
         """The steps that have left a path, by their key: one may have changed another's."""
         everything = self._all
         return {key: everything[key] for key in self._owners.get(path, ())}
+
+    def left_empty(self, path: str) -> bool:
+        """True for a directory that a step has left with nothing in it."""
+        return any(not left.paths[path] for left in self.left_by(path).values())
 
     @property
     def exists(self) -> bool:

@@ -46,6 +46,8 @@ class OutputTransaction:
         self._root, self.directory = root, directory
         self._running = directory / "running"
         self._replaced: dict[str, Path] = {}
+        self.keeps: Callable[[str], bool] = lambda _folder: False
+        """True for an empty directory that a step has left as such."""
 
     def fresh_staging(self) -> Path:
         """An empty directory for contents that are being restored."""
@@ -137,6 +139,8 @@ class OutputTransaction:
         """A step that made its directories finds none: as in a fresh clone."""
         for path in paths:
             for folder in above(path):
+                if self.keeps(folder):
+                    break
                 try:
                     os.rmdir(self._root / folder)
                 except OSError:

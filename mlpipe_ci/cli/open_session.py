@@ -103,6 +103,7 @@ def open_session(
     sources.recall = partial(recalled, store, event.scopes)
     sources.expect(e for s in workflow.steps if selection.has(s.id) for e in s.external)
     transaction = OutputTransaction(locations.root, locations.private / ASIDE)
+    transaction.keeps = record.left_empty
     secrets = secret_names(workflow)
     given = environment_of_steps(env, at_desk=event.at_desk)
     plain = {name: value for name, value in given.items() if name not in secrets}

@@ -240,7 +240,7 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     def is_own(path: str, kept: Path) -> bool:
         return left.paths.get(path) == digest_at(kept.parent, kept.name, digest)
 
-    added = history_of(left, step, outputs)
+    added = tuple(sorted(logs_of(context, step, history_of(left, step, outputs), read=False)))
     aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
     retired = retire_unfinished(context, step, outputs)
     logs = logs_of(context, step, saved.last.logs, read=False)

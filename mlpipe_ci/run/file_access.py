@@ -20,6 +20,8 @@ from mlpipe_ci.tracing.access_log import (
     CHANGED,
     DROPPED,
     GONE,
+    IMPORTED,
+    LISTED,
     NOT_FOUND,
     OURS,
     OWN,
@@ -57,6 +59,11 @@ def access_of_failure(trace: Trace, root: Path) -> FileAccess:
             reads |= {path, f"{path}/"}
         elif not flag & OWN and flag & (READ | STATED):
             reads.add(path)
+        if flag & LISTED and not flag & (IMPORTED | OWN):
+            reads.add(f"{path}/")
+    whole = trace.paths.get(os.path.realpath(root), 0)
+    if trace.complete and whole & LISTED and not whole & IMPORTED:
+        reads.add("./")
     return replace(_written(trace, root), reads=frozenset(reads))
 
 

@@ -102,8 +102,8 @@ def moved_note(context: RunContext, step: Step, moved: tuple[str, ...]) -> tuple
 
 
 def logs_of(context: RunContext, step: Step, logs: Iterable[str], *, read: bool) -> set[str]:
-    """Of the files that a step only adds to, those that another one reads; or those that none does:
-    they stay where they are from run to run.
+    """Of logs, or of files that a step only adds, those that another one reads; or those that none
+    does: they stay where they are from run to run.
     """
     readers, index = context.discovery.readers, context.workflow.index_by_id[step.id]
     return {path for path in logs if readers.has_other(path, index) == read}

@@ -189,7 +189,8 @@ class OutputReuse:
         if wanted.issuperset(record.undeclared(step)):
             return unfinished  # as nearly always; nothing need be looked at
         before, left = context.stale_outputs.before(step), record.of(step)
-        history = history_of(left, step, result.outputs)
+        added = history_of(left, step, result.outputs)
+        history = logs_of(context, step, added, read=False)
         others = tuple(path for path in before if path not in wanted.union(history))
         return unfinished + context.transaction.retire(step.id, others)
 

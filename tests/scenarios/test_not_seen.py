@@ -119,6 +119,15 @@ def test_a_file_of_the_system_is_no_input(repo: Repo) -> None:
     assert not any("os-release" in line for line in seen)
 
 
+def test_where_the_repository_lies(repo: Repo, tmp_path: Path) -> None:
+    plant(repo, "pwd > a.out")
+    ran(repo)
+    repo.git("clone", "-q", ".", str(tmp_path / "clone"))
+    clone = Repo(tmp_path / "clone")
+    assert ran(clone) == []
+    assert clone.read("a.out") == f"{repo.root}\n"
+
+
 def test_byte_code_that_python_takes_for_current(repo: Repo) -> None:
     plant(repo, "python -c 'import mod; print(mod.V)' > a.out", mod__py="V = 1\n")
     moment = (1_700_000_000, 1_700_000_000)
@@ -135,4 +144,4 @@ def test_the_document_has_a_line_for_each() -> None:
     text = (ROOT / "docs/tracing.md").read_text("utf-8")
     lines = re.findall(r"^\* (.*)$", text.partition("## What is not seen")[2], re.MULTILINE)
     lines = lines[: text.partition("## What is not seen")[2].partition("## ")[0].count("\n* ")]
-    assert len(lines) == 9
+    assert len(lines) == 10

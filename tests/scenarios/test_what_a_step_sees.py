@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mlpipe_ci.tracing.access_log import CHANGED, READ
+from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.discovery.outside import OutsideAccess
+from mlpipe_ci.tracing.file_identity import signature_of
 from tests.support.repository import Repo
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
@@ -391,6 +395,22 @@ def test_a_pattern_means_nothing_that_a_later_step_leaves(repo: Repo) -> None:
     assert run == []
 
 
+@pytest.mark.parametrize(
+    "add", ["cat a.log > b.out; cat in >> a.log", "cat in >> a.log; cat a.log > b.out"]
+)
+def test_a_file_of_an_earlier_step_is_read_and_added_to(repo: Repo, add: str) -> None:
+    repo.write({".git/info/exclude": "*.log\n"})
+    plant(repo, "cat in > a.log", add, **{"in": "1\n"})
+    assert ran(repo) == ["s0", "s1"]
+    assert ran(repo) == []
+    repo.commit({"in": "2\n"})
+    assert ran(repo) == ["s0", "s1"]
+    assert ran(repo) == []
+    cold = from_scratch(repo, "cold")
+    assert repo.read("b.out") == cold.read("b.out")
+    assert repo.read("a.log") == cold.read("a.log") == "2\n2\n"
+
+
 IN_PLACE = """
 steps:
   - {name: s0, run: "cat data > a.out", inputs: [data], outputs: [a.out]}
@@ -407,3 +427,106 @@ def test_a_file_of_the_user_that_a_later_step_changes_in_place_stays_in_sight(re
     repo.commit({"mlpipe.yml": IN_PLACE.replace("cat data", "cat  data")})
     ran(repo)
     assert repo.read("a.out") == "mine1"
+
+
+KEEPER = """
+import sqlite3
+c = sqlite3.connect("mlflow.db")
+c.execute("create table if not exists t(x)")
+c.execute("insert into t values(?)", (int(open("in").read()),))
+c.commit()
+open("m.out", "w").write("m")
+"""
+BEST = """
+import sqlite3
+best = sqlite3.connect("mlflow.db").execute("select max(x) from t").fetchone()
+open("best.out", "w").write(str(best[0]))
+"""
+
+
+def test_who_reads_anothers_memory_through_a_connection_that_could_write(repo: Repo) -> None:
+    plant(repo, "python a.py", "python best.py", a__py=KEEPER, best__py=BEST, **{"in": "1"})
+    assert "the state of step 's0'" in repo.mlpipe("run").stdout
+    repo.commit({"in": "2"})
+    assert ran(repo) == ["s0", "s1"]
+    assert repo.read("best.out") == "2"
+
+
+def test_what_another_step_reads_is_no_history(repo: Repo) -> None:
+    many = "mkdir -p o; for i in $(seq $(cat n)); do echo $i > o/$(cat n)-$i.txt; done"
+    plant(repo, many, "cat o/*.txt > b.out", n="1")
+    ran(repo)
+    repo.commit({"n": "2"})
+    ran(repo)
+    assert repo.read("b.out") == from_scratch(repo, "cold").read("b.out") == "1\n2\n"
+    assert ran(repo) == []
+
+
+def test_an_empty_directory_of_an_earlier_step_stays(repo: Repo) -> None:
+    plant(repo, "mkdir o; echo 1 > a.out", "cp in o/b.txt", **{"in": "1"})
+    assert ran(repo) == ["s0", "s1"]
+    repo.commit({"in": "2"})
+    assert ran(repo) == ["s1"]
+    assert repo.read("o/b.txt") == "2"
+
+
+def test_a_directory_that_is_made_listed_and_removed_settles(repo: Repo) -> None:
+    plant(repo, "mkdir -p o/w; touch o/w/x; ls o/w; rm -r o/w; cp in o/b", **{"in": "1"})
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+
+
+def test_a_file_outside_that_is_opened_to_be_changed_and_is_not(repo: Repo) -> None:
+    """`OutsideAccess` takes what lies below /tmp, as this does, for scratch: so by itself."""
+    outside = repo.root.parent / "settings"
+    outside.write_text("1")
+    now = signature_of(os.lstat(outside))
+    assert now is not None
+    trace = Trace(paths={str(outside): READ | CHANGED}, first={str(outside): now})
+    access = OutsideAccess(str(repo.root), {}, trace)
+    access._scratch = ()
+    assert list(access.written()) == []
+    outside.write_text("22")
+    assert list(access.written()) == [str(outside)]
+
+
+LIBRARY = "int f(void) {{ return {}; }}"
+
+
+def test_where_libraries_are_looked_for(repo: Repo) -> None:
+    if subprocess.run(["gcc", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("gcc is not installed")
+    for number in (1, 2):
+        (repo.root / f"o{number}").mkdir()
+        words = ["gcc", "-shared", "-fPIC", "-xc", "-", "-o", f"o{number}/libf.so"]
+        code = LIBRARY.format(number).encode()
+        subprocess.run(words, cwd=repo.root, input=code, check=True)
+    call = "import ctypes; print(ctypes.CDLL('libf.so').f())"
+    plant(repo, "python a.py > a.out", a__py=call)
+    for number in (1, 2, 1):
+        ran(repo, LD_LIBRARY_PATH=f"o{number}")
+        assert repo.read("a.out") == f"{number}\n"
+    assert ran(repo, LD_LIBRARY_PATH="o1") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("env_prefix = 'app_'", "APP_LR"),
+        ("main(auto_envvar_prefix='APP')", "APP_LR"),
+        ("class Settings: lr: float", "LR"),
+    ],
+)
+def test_a_name_that_a_library_puts_together(repo: Repo, text: str, name: str) -> None:
+    plant(repo, "cat settings.py > a.out", settings__py=text)
+    assert ran(repo, **{name: "1"}) == ["s0"]
+    assert ran(repo, **{name: "1"}) == []
+    assert ran(repo, **{name: "5"}) == ["s0"]
+
+
+def test_a_step_that_lists_and_fails_beside_the_writer_runs_again(repo: Repo) -> None:
+    plant(repo, "sleep 1; cp in a.out", "ls *.out > o.lst", **{"in": "1"})
+    assert ran(repo, "--jobs", "2") == ["s0", "s1"]
+    repo.commit({"in": "2"})
+    ran(repo, "--jobs", "2")
+    assert (repo.read("a.out"), repo.read("o.lst")) == ("2", "a.out\n")

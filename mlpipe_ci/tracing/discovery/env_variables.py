@@ -15,6 +15,7 @@ BY_THEMSELVES = (
     (EVERY, "the time zone of all dates", ("TZ", "TZDIR")),
     (EVERY, "sorting, messages, numbers, encodings", ("LANG", "LANGUAGE", "LC_*")),
     (EVERY, "dates in archives and documents", ("SOURCE_DATE_EPOCH",)),
+    (EVERY, "what a shell reads first", ("BASH_ENV",)),
     (EVERY, "options of GNU tools", ("POSIXLY_CORRECT", "GREP_OPTIONS", "GZIP", "MAKEFLAGS")),
     (PYTHON, "the interpreter: modules, optimisation, the order of sets", ("PYTHON*",)),
     (PYTHON, "backend and settings of Matplotlib", ("MPL*",)),
@@ -40,7 +41,7 @@ BY_THEMSELVES = (
     (
         NUMERIC,
         "modules and options",
-        ("NODE_PATH", "PERL5LIB", "PERL5OPT", "PERL_HASH_SEED", "RUBYOPT"),
+        ("NODE_PATH", "PERL5LIB", "PERL5OPT", "PERL_*", "RUBYOPT"),
     ),
     (NUMERIC, "other interpreters", ("R_*", "JULIA_*", "NODE_OPTIONS", "NODE_ENV")),
 )

@@ -27,6 +27,7 @@ TOOL_CACHES = {
     "~/.cache/numba": "compiled functions, checked against their source",
     "~/.numba": "the same",
     "/tmp/torchinductor_*": "compiled kernels, named by a hash of source",  # noqa: S108
+    "/var/tmp/dvc": "DVC's index of a repository",  # noqa: S108
     "~/.cache/torch_extensions": "the same",
     "~/.ipython": "history and profile of a shell",
     "~/.local/share/jupyter/runtime": "connections of running kernels",
@@ -61,6 +62,8 @@ CREDENTIALS = {
     "~/.config/gh": "a token of GitHub",
 }
 """Never read by mlpipe, not even to take a digest."""
+NUMBERED = re.compile(r".*/pytest-of-[^/]+(?:/pytest-(?:current|\d+/\.lock))?")
+"""Where pytest numbers its temporary directories."""
 BYTE_CODE = re.compile(
     r"(?:(?P<directory>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc(\.\d+)?"
 )
@@ -89,6 +92,8 @@ def exception_for(path: str, home: str) -> tuple[str, str]:
     """The line of a table that takes a path outside of the repository out, and its reason; both
     empty if it counts. `home`: the directory of the user, empty if it is not known.
     """
+    if NUMBERED.fullmatch(path):
+        return path, "pytest numbers its temporary directories here"
     for table in (TOOL_CACHES, CREDENTIALS):
         for pattern, reason in table.items():
             where = pattern if pattern[0] == "/" else home + pattern[1:] if home else ""

@@ -16,6 +16,7 @@ from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
     CHANGED,
+    DROPPED,
     FOUND,
     GONE,
     IMPORTED,
@@ -31,7 +32,7 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, PROGRAM
+from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT, GIT, is_exempt, source_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
@@ -41,6 +42,7 @@ from mlpipe_ci.tracing.file_identity import content_digest, signature_of
 
 MOST_SOURCE = 1 << 20
 PYTHON_SUFFIXES = (".py", ".pyw", ".ipynb")
+LIBRARY_PATHS = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 SLACK = 0.1
 """Seconds by which the clock that stamps files may be behind."""
 OWN_NAMES = frozenset({"sitecustomize", "usercustomize"})
@@ -134,6 +136,7 @@ class InputDiscovery:
         found += self._found_outside(modules)
         found += self._programs()
         found += self._ignored()
+        found += self._library_paths()
         found += self._checker.environment.loaded(trace, modules)
         variables = self._used_variables(flags)
         found += variables.inputs
@@ -147,9 +150,7 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
-            state_reads=tuple(
-                sorted(p for p in everything.keys() - flags.keys() if _is_read(everything[p]))
-            ),
+            state_reads=tuple(sorted(self._memory(everything, {*flags, *rewrites}))),
             meanwhile=self._meanwhile or self._installed(trace, unique.values()),
             unstorable=self._unstorable,
             variables=variables.named,
@@ -178,6 +179,12 @@ class InputDiscovery:
     def _is_of_environment(self, whole: str) -> bool:
         """True for what lies in an environment of Python in the repository."""
         return whole != self._root and self._outside.environments.holds(whole)
+
+    def _memory(self, flags: Mapping[str, int], but: set[str]) -> Iterator[str]:
+        """Files of a tool's memory that it read and has not changed."""
+        for path, flag in flags.items():
+            if path not in but and flag & READ and not flag & (OWN | APPENDED):
+                yield path
 
     # -- what was there at the first look -------------------------------------------------------
 
@@ -299,7 +306,8 @@ class InputDiscovery:
         below = (*covered, *ours, *(path.rstrip("/") for path in self._step.writes))
         inner = {folder for path in below for folder in above(path)} | {""}
         for path, flag in sorted(flags.items()):
-            if flag & LISTED and not flag & (TREE | OURS) and not self._is_described(path):
+            gone = flag & (TREE | OURS | DROPPED)
+            if flag & LISTED and not gone and not self._is_described(path):
                 imported = modules if flag & IMPORTED else None
                 yield self._listing(path, (*ours, *self._own), imported)
             elif self._is_output(path) or self._is_declared(path):
@@ -360,6 +368,17 @@ class InputDiscovery:
                 places[path[len(prefix) :] or "."] = ENVIRONMENT
         for place, reason in places.items():
             yield Input(path=place, digest=IGNORED + reason)
+
+    def _library_paths(self) -> Iterator[Input]:
+        """Where programs look for libraries first, if they found one there that counts."""
+        read = [path for path, flag in self._trace.paths.items() if flag & READ]
+        here = os.path.join(self._root, self._step.working_directory)
+        for name in LIBRARY_PATHS:
+            entries = [entry for entry in self._env.get(name, "").split(":") if entry]
+            paths = [os.path.realpath(os.path.join(here, entry)) for entry in entries]
+            if any(is_under(path, entry) for entry in paths for path in read):
+                asked = Input(path=VARIABLE + name, digest=ABSENT)
+                yield self._variables.current(asked, self._step)
 
     def _programs(self) -> Iterator[Input]:
         """Programs that ran: by their name where PATH finds them, else by what is in them."""
@@ -447,11 +466,6 @@ def _signature(path: str) -> Signature | None:
         return signature_of(os.lstat(path))
     except OSError:
         return None
-
-
-def _is_read(flag: int) -> bool:
-    """True for a file that was read, and not written."""
-    return bool(flag & READ) and not flag & (OWN | CHANGED | APPENDED)
 
 
 def _is_executable(path: str) -> bool:

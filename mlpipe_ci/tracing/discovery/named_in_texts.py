@@ -69,4 +69,16 @@ def _in(data: bytes, wanted: frozenset[str]) -> frozenset[str]:
     words = set(data.translate(WORDS).split())
     if b"\\" in data:  # in JSON, as of a notebook, `\n` stands before the first word of a line
         words.update(data.replace(b"\\n", b" ").replace(b"\\t", b" ").translate(WORDS).split())
-    return frozenset(name for name in wanted if os.fsencode(name.lower()) in words)
+    begins = _prefixes(data, words)
+    lower = ((name, os.fsencode(name.lower())) for name in wanted)
+    return frozenset(name for name, text in lower if text in words or text.startswith(begins))
+
+
+def _prefixes(data: bytes, words: set[bytes]) -> tuple[bytes, ...]:
+    """Words that names may begin with: `app_` (pydantic's `env_prefix`); and each word, with a `_`,
+    of a text that speaks of a prefix (click's `auto_envvar_prefix`).
+    """
+    found = [word for word in words if word.endswith(b"_") and len(word.strip(b"_")) > 1]
+    if b"envvar_prefix" in data.lower():
+        found += [word + b"_" for word in words if word.isalpha()]
+    return tuple(found)

@@ -11,6 +11,7 @@ from mlpipe_ci.core.paths import above, is_under
 from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, LISTED, OURS, OWN, READ
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, exception_for, why_outside
+from mlpipe_ci.tracing.file_identity import signature_of
 
 HOME, TEMPORARY = "/~", "/~tmp"
 """What stands for the directories of `$HOME` and `$TMPDIR` in the path of an input."""
@@ -118,8 +119,18 @@ class OutsideAccess:
         for path, flags in sorted(self._trace.paths.items()):
             wrote = flags & (OURS | CHANGED | APPENDED) and self._is_outside(path)
             scratch = any(is_under(path, one) for one in self._scratch)
-            if wrote and not scratch and self.is_data(path):
+            if wrote and not scratch and self.is_data(path) and self._is_changed(path, flags):
                 yield path
+
+    def _is_changed(self, path: str, flags: int) -> bool:
+        """False for a file that was opened in a way to change it, and is as it was."""
+        first = self._trace.first.get(path)
+        if flags & (OURS | APPENDED) or first is None:
+            return True
+        try:
+            return signature_of(os.lstat(path)) != first
+        except OSError:
+            return True
 
     def _is_outside(self, path: str) -> bool:
         return path != self._root and not path.startswith(f"{self._root}/")

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from mlpipe_ci.tracing.access_log import OURS, OWN, READ, AccessLog
+from mlpipe_ci.tracing.access_log import APPENDED, OURS, OWN, READ, AccessLog
 from mlpipe_ci.tracing.file_identity import content_digest
 from mlpipe_ci.tracing.seccomp.kernel import text
 from mlpipe_ci.tracing.seccomp.path_resolver import AT_FDCWD, PathResolver
@@ -68,6 +68,13 @@ class CallContext:
             return
         if self.counts(path) and (digest := content_digest(path)):
             self.seen.before[path] = digest
+
+    def will_read(self, path: bytes) -> None:
+        """The step is about to read a file: if it has added to it, what was there is its start."""
+        flags, first = self.seen.paths.get(path, 0), self.seen.first.get(path)
+        added = flags & APPENDED and not flags & OWN
+        if added and first and path not in self.seen.before and first[0] <= MOST_BEFORE:
+            self.seen.before[path] = content_digest(path, first[0])
 
     def is_inside(self, path: bytes) -> bool:
         """True for the repository and all in it."""

@@ -127,12 +127,13 @@ class OpenCalls:
             return refused, lambda: context.seen.saw(found, NOT_FOUND)
         flag, signature = _sort(status, flags), signature_of(status)
         if flag:
+            if flag == READ:
+                context.will_read(found)
             return refused, lambda: context.seen.saw(found, flag, signature)
         if not stat.S_ISREG(status.st_mode):
             return GO_ON  # a terminal, a pipe, a device; or a file without a name in a directory
         fresh, added = bool(flags & os.O_TRUNC), _adds(flags)
-        if not added:
-            context.will_change(found, status, fresh=fresh)
+        context.will_change(found, status, fresh=fresh or added)
         return refused, lambda: context.seen.wrote(
             found, was_there=True, fresh=fresh, added=added, signature=signature
         )
