@@ -12,6 +12,7 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import ABSENT, EXISTS, LOG, MODULES, NAMES
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 
 
@@ -105,6 +106,9 @@ def _by_listing(item: Input, name: str) -> Effect | None:
         why = f"only if it comes or goes: it read the names in {shown}"
         return Effect(runs=None, why=why)
     wanted = item.digest.rpartition("|")[2].split()
+    if MAKE in wanted:
+        why = f"only if it comes or goes: make looks for such names in {shown}"
+        return Effect(runs=None, why=why) if could_mean(name, wanted) else None
     module = "*" in wanted or could_be(name, wanted)
     if module and (name.endswith(SUFFIXES) or "." not in name):
         why = f"only if it comes or goes: Python searches {shown} for modules of that name"

@@ -14,6 +14,7 @@ from mlpipe_ci.tracing.discovery.check import (
     PROGRAM,
     VARIABLE,
 )
+from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 DIGITS = 12
@@ -49,8 +50,9 @@ def _of_path(digest: str) -> str:
     if digest.startswith(NAMES):
         return f"the names in it: {_names(digest.removeprefix(NAMES))}"
     if digest.startswith(MODULES):
-        here = digest.removeprefix(MODULES).rpartition("|")[0]
-        return f"searched by Python; what could be meant: {_names(here)}"
+        here, _, wanted = digest.removeprefix(MODULES).rpartition("|")
+        who = "make" if wanted.startswith(MAKE) else "Python"
+        return f"searched by {who}; what could be meant: {_names(here)}"
     if digest.startswith("link:"):
         return f"a link to {digest.removeprefix('link:')}"
     return f"content {_short(digest)}"

@@ -33,6 +33,7 @@ from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, MODULES, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.find import SLACK, Discovered
+from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 
@@ -41,8 +42,10 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     reads: set[str] = set()
     for item in discovered:
         elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM, PLATFORM))
-        if not elsewhere and item.digest != LOG and not item.digest.startswith((MODULES, IGNORED)):
-            reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
+        searched = item.digest.startswith(MODULES) and f"|{MAKE}" not in item.digest
+        if elsewhere or searched or item.digest == LOG or item.digest.startswith(IGNORED):
+            continue
+        reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
     return frozenset(reads)
 
 

@@ -15,6 +15,8 @@ IMPORTED = 1024
 """Listed by Python's search for modules and distributions alone: see `python_imports`."""
 STATED = 2048
 """Size, times or mode of a file were asked for: all that `stat` reports."""
+FOR_MAKE = 4096
+"""Listed by `make` alone, which looks for the names that its rules could mean."""
 APPENDED = 8192
 """Only added to, as a log is: opened for nothing but that (`O_WRONLY | O_APPEND`), and not read."""
 OWN = OURS | GONE | MADE | TREE | DROPPED

@@ -332,6 +332,19 @@ def test_two_steps_at_once_that_search_the_root(repo: Repo, jobs: str) -> None:
     assert ran(repo, "--jobs", jobs) == []
 
 
+def test_a_new_file_that_make_does_not_mean(repo: Repo) -> None:
+    if subprocess.run(["make", "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("make is not installed")
+    plant(repo, "make -s a.out", Makefile="a.out: x.csv\n\tcat x.csv > a.out\n", x__csv="1\n")
+    assert ran(repo) == ["s0"]
+    repo.commit({"NOTES.md": "new"})
+    assert ran(repo) == []
+    repo.commit({"x.csv": "2\n"})
+    assert ran(repo) == ["s0"]
+    repo.commit({"a.out.sh": "echo 3 > a.out\n"})
+    assert ran(repo) == ["s0"], "a built-in rule could make it of that"
+
+
 def test_make_settles_and_sees_a_new_source(repo: Repo) -> None:
     if subprocess.run(["make", "--version"], capture_output=True, check=False).returncode:
         pytest.skip("make is not installed")
@@ -416,11 +429,13 @@ steps:
   - {name: s0, run: "cat data > a.out", inputs: [data], outputs: [a.out]}
   - {name: s1, run: "python add.py"}
 """
-ADD = "f = open('data', 'r+'); f.read(); f.write(open('in').read()); f.close()\n"
+CHANGE = "f = open('data', 'r+'); f.read(); f.write(open('in').read()); f.close()\n"
 
 
 def test_a_file_of_the_user_that_a_later_step_changes_in_place_stays_in_sight(repo: Repo) -> None:
-    repo.commit({"mlpipe.yml": IN_PLACE, "add.py": ADD, "in": "1", ".gitignore": "data\n*.out\n"})
+    repo.commit(
+        {"mlpipe.yml": IN_PLACE, "add.py": CHANGE, "in": "1", ".gitignore": "data\n*.out\n"}
+    )
     repo.write({"data": "mine"})
     ran(repo)
     assert repo.read("data") == "mine1"

@@ -27,6 +27,7 @@ from mlpipe_ci.tracing.access_log import Signature
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
+from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 from mlpipe_ci.tracing.discovery.outside import Anchors, Environments, is_system
 from mlpipe_ci.tracing.discovery.package_words import describe_package
@@ -289,6 +290,8 @@ class InputChecker:
 
     def _is_module(self, prefix: str, name: str, wanted: frozenset[str]) -> bool:
         """True for what could be one of the wanted modules, or says what is installed."""
+        if MAKE in wanted:
+            return could_mean(name, wanted)
         if name.endswith(INFO):
             return True
         if "*" not in wanted and not could_be(name, wanted):

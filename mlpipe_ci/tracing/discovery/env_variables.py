@@ -51,7 +51,8 @@ WHERE = (
     ("where programs and libraries lie", ("PATH", "MANPATH", "INFOPATH", "LD_LIBRARY_PATH")),
     ("where libraries and headers lie", ("DYLD_*", "PKG_CONFIG_PATH", "CPATH", "LIBRARY_PATH")),
     ("directories", ("XDG_*", "TMPDIR", "TMP", "PWD", "OLDPWD")),
-    ("what a shell keeps for itself", ("SHELL", "SHLVL", "_", "IFS", "PS[1-4]", "BASH", "BASH_*")),
+    ("what a shell keeps for itself", ("SHELL", "SHLVL", "_", "IFS", "PS[1-4]", "BASH")),
+    ("what a shell says of itself", ("BASH_VERS*", "BASH_EXECUTION_STRING", "BASHOPTS", "BASHPID")),
     ("the history of a shell", ("HISTFILE", "HISTSIZE", "HISTFILESIZE", "HISTCONTROL", "ZSH")),
     ("the terminal", ("TERM", "TERM_PROGRAM*", "TERMINFO*", "COLORTERM", "COLUMNS", "LINES")),
     (

@@ -17,6 +17,7 @@ from mlpipe_ci.tracing.access_log import (
     APPENDED,
     CHANGED,
     DROPPED,
+    FOR_MAKE,
     FOUND,
     GONE,
     IMPORTED,
@@ -35,6 +36,7 @@ from mlpipe_ci.tracing.discovery import env_variables, module_names
 from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT, GIT, is_exempt, source_of
+from mlpipe_ci.tracing.discovery.make_names import is_makefile, words_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
 from mlpipe_ci.tracing.discovery.packages import modules_of
 from mlpipe_ci.tracing.discovery.step_variables import UsedVariables, own_texts
@@ -308,8 +310,9 @@ class InputDiscovery:
         for path, flag in sorted(flags.items()):
             gone = flag & (TREE | OURS | DROPPED)
             if flag & LISTED and not gone and not self._is_described(path):
-                imported = modules if flag & IMPORTED else None
-                yield self._listing(path, (*ours, *self._own), imported)
+                yield self._listing(
+                    path, (*ours, *self._own), self._wanted_by(flag, flags, modules)
+                )
             elif self._is_output(path) or self._is_declared(path):
                 continue
             elif flag & NOT_FOUND and not flag & (FOUND | READ | GONE | LISTED):
@@ -321,6 +324,13 @@ class InputDiscovery:
                 yield self._content(path)
             elif flag & FOUND:
                 yield Input(path=path, digest=self._checker.kind(path, self._index))
+
+    def _wanted_by(self, flag: int, flags: Mapping[str, int], modules: str) -> str | None:
+        """The only names that count for who has listed a directory; None: all do."""
+        if flag & FOR_MAKE:
+            paths = (path for path, seen in flags.items() if seen & READ and is_makefile(path))
+            return words_of((self._step.run, *map(self._text, paths)))
+        return modules if flag & IMPORTED else None
 
     def _links(self) -> Iterator[Input]:
         """Links that were followed, and where they led."""

@@ -3,7 +3,7 @@
 import errno
 import os
 
-from mlpipe_ci.tracing.access_log import IMPORTED, LISTED
+from mlpipe_ci.tracing.access_log import FOR_MAKE, IMPORTED, LISTED
 from mlpipe_ci.tracing.seccomp.call_context import (
     GO_ON,
     Arguments,
@@ -84,7 +84,7 @@ class SyscallDispatcher:
         context = self._context
         return {
             "paths": {
-                path: flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
+                path: flags | self._lister(path) if flags & LISTED else flags
                 for path, flags in context.seen.paths.items()
             },
             "links": [pair for pair in context.resolver.links.items() if not of_system(pair[0])],
@@ -98,6 +98,12 @@ class SyscallDispatcher:
             "faults": [*context.faults, *self._network.faults],
             "refused": list(context.refused),
         }
+
+    def _lister(self, path: bytes) -> int:
+        """Who alone has listed a directory, if that is known."""
+        if self._imports.alone(path):
+            return IMPORTED
+        return FOR_MAKE if self._imports.for_make(path) else 0
 
     def _first_sight(self, thread: int) -> None:
         self._known.add(thread)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 MODULES = (b".py", b".pyc", b".so")
 PYTHON = (b"python", b"pypy")
+MAKE = frozenset({b"make", b"gmake"})
 LIBRARY = re.compile(rb"/(?:python3\.\d+t?|lib-dynload|site-packages|dist-packages)$")
 """Directories of the import path that belong to the interpreter or to an environment."""
 PTH = b".pth"
@@ -60,15 +61,21 @@ class PythonImports:
         self._unread: set[tuple[int, bytes]] = set()
         self._searched: set[bytes] = set()
         self._others: set[bytes] = set()
+        self._makes: set[int] = set()
+        self._for_make: set[bytes] = set()
 
     def started(self, process: int, program: bytes, directory: bytes = b"") -> None:
         """A process has become a program; `directory`: where it is."""
         self.ended(process)
-        if program.rpartition(b"/")[2].startswith(PYTHON):
+        name = program.rpartition(b"/")[2]
+        if name in MAKE:
+            self._makes.add(process)
+        if name.startswith(PYTHON):
             self._pythons[process] = _Process(directory)
 
     def ended(self, process: int) -> None:
         """A process is no more; its number may be given out again."""
+        self._makes.discard(process)
         python = self._pythons.pop(process, None)
         if python:
             self._judge(python, searched=False)
@@ -89,7 +96,7 @@ class PythonImports:
         self._unread.discard((process, path))
         python = self._pythons.get(process)
         if python is None:
-            self._others.add(path)
+            (self._for_make if process in self._makes else self._others).add(path)
             return
         self._goes_on(python, path)
         self._read_path(process, python)
@@ -115,8 +122,16 @@ class PythonImports:
 
     def alone(self, path: bytes) -> bool:
         """True if nothing but Python's search for modules has listed a directory."""
-        pending = any(python.pending == path for python in self._pythons.values())
-        return path in self._searched and path not in self._others and not pending
+        others = path in self._others or path in self._for_make or self._is_pending(path)
+        return path in self._searched and not others
+
+    def for_make(self, path: bytes) -> bool:
+        """True if nothing but `make` has listed a directory."""
+        others = path in self._others or path in self._searched or self._is_pending(path)
+        return path in self._for_make and not others
+
+    def _is_pending(self, path: bytes) -> bool:
+        return any(python.pending == path for python in self._pythons.values())
 
     def _goes_on(self, python: _Process, path: bytes) -> None:
         """The next that a process does with a directory, after it has listed one."""

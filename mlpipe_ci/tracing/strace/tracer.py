@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mlpipe_ci.tracing.access_log import (
+    FOR_MAKE,
     FOUND,
     IMPORTED,
     LISTED,
@@ -116,7 +117,9 @@ class _Reader:
 
     def _flags(self, path: bytes) -> int:
         flags = self._seen.paths[path]
-        return flags | IMPORTED if flags & LISTED and self._imports.alone(path) else flags
+        if flags & LISTED and self._imports.alone(path):
+            return flags | IMPORTED
+        return flags | FOR_MAKE if flags & LISTED and self._imports.for_make(path) else flags
 
     def line(self, line: bytes) -> None:
         """Read one line of the log."""
