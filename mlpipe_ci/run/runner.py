@@ -293,9 +293,11 @@ class Runner:
     def _hide_later(self, index: int) -> None:
         """What later steps have left is not there for a step that runs: as in a fresh clone.
 
-        But for what runs now, and for what that may need of a step that is done. Raises PathError.
+        But for what runs now and, where many run at once, for what the next may need of a step that
+        is done. Raises PathError.
         """
-        in_use = {*self._running.indexes, *(self._places_of_done() if self._running else ())}
+        done = self._places_of_done() if self._settings.jobs > 1 else ()
+        in_use = {*self._running.indexes, *done}
         try:
             self._later.hide(index, in_use)
         except OSError as error:

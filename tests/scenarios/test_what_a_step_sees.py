@@ -545,3 +545,25 @@ def test_a_step_that_lists_and_fails_beside_the_writer_runs_again(repo: Repo) ->
     repo.commit({"in": "2"})
     ran(repo, "--jobs", "2")
     assert (repo.read("a.out"), repo.read("o.lst")) == ("2", "a.out\n")
+
+
+BESIDE = """
+steps:
+  - {name: first, run: "sleep .3; cp a first.txt", inputs: [a], outputs: [first.txt]}
+  - {name: slow, run: "sleep 1; cp first.txt slow.txt", inputs: [first.txt], outputs: [slow.txt]}
+  - {name: done, run: "cp b done.txt", inputs: [b], outputs: [done.txt]}
+  - name: last
+    run: cat first.txt done.txt > last.txt
+    inputs: [first.txt, done.txt]
+    outputs: [last.txt]
+"""
+
+
+def test_what_a_step_that_is_done_left_is_there_for_the_next_one_beside_an_earlier(
+    repo: Repo,
+) -> None:
+    repo.commit({"mlpipe.yml": BESIDE, "a": "1", "b": "1", ".gitignore": "*.txt\n"})
+    ran(repo, "--jobs", "2")
+    repo.commit({"a": "2"})
+    assert sorted(ran(repo, "--jobs", "2")) == ["first", "last", "slow"]
+    assert repo.read("last.txt") == "21"

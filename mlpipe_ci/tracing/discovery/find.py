@@ -212,7 +212,8 @@ class InputDiscovery:
             self._cannot(IN_PLACE.format(path))
         first, now = self._trace.first.get(whole), _signature(whole)
         if first is None or now is None:
-            if now is not None and max(now[1], now[2]) > self._started * 1e9 and not changed:
+            since = (self._started + SLACK) * 1e9
+            if now is not None and max(now[1], now[2]) > since and not changed:
                 self._meanwhile = self._meanwhile or path
         elif first != now and not changed and not before:  # with it: the same bytes again
             known = self._checker.recall(path, first)
