@@ -114,9 +114,10 @@ def _digest(value: str) -> str:
 
 def could_be_declared(item: Input) -> bool:
     """True for a variable that is set and that a step's own texts name."""
+    if not (item.path.startswith(VARIABLE) and item.digest.startswith(VALUE)):
+        return False  # as most inputs, of which there may be thousands
     name = item.path.removeprefix(VARIABLE)
-    plain = env_variables.may_count(name) and not env_variables.reader_of(name)
-    return item.path.startswith(VARIABLE) and item.digest.startswith(VALUE) and plain
+    return env_variables.may_count(name) and not env_variables.reader_of(name)
 
 
 def own_texts(paths: Iterable[str]) -> Iterator[str]:
