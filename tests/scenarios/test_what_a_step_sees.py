@@ -567,3 +567,25 @@ def test_what_a_step_that_is_done_left_is_there_for_the_next_one_beside_an_earli
     repo.commit({"a": "2"})
     assert sorted(ran(repo, "--jobs", "2")) == ["first", "last", "slow"]
     assert repo.read("last.txt") == "21"
+
+
+BEFORE_ITS_TURN = """
+steps:
+  - {name: first, run: "sleep .5; cp a first.out", inputs: [a], outputs: [first.out]}
+  - {name: count, run: "LOOK > n.out", inputs: [first.out], outputs: [n.out]}
+  - {name: later, run: "cp b x.dat", inputs: [b], outputs: [x.dat]}
+"""
+
+
+@pytest.mark.parametrize("look", ["ls", "test -e x.dat && echo 1", "cat x.dat"])
+def test_what_saw_a_later_step_that_ran_before_its_turn_is_not_stored(
+    repo: Repo, look: str
+) -> None:
+    text = BEFORE_ITS_TURN.replace("LOOK", look)
+    repo.commit({"mlpipe.yml": text, "a": "1", "b": "1", ".gitignore": "*.out\n*.dat\n"})
+    done = repo.mlpipe("run", "--jobs", "2")
+    assert "the result was not stored: it saw x.dat, which a later step writes" in done.stdout
+    repo.commit({"mlpipe.yml": BEFORE_ITS_TURN.replace("LOOK", f"{{ {look} || true; }}")})
+    repo.mlpipe("run")
+    assert repo.read("n.out") == from_scratch(repo, "cold").read("n.out")
+    assert ran(repo) == []

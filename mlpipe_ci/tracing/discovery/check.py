@@ -91,7 +91,7 @@ class InputChecker:
         state: tuple[str, ...] = (),
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
-        self._root, self.anchors, self._environments = root, Anchors(env), Environments()
+        self.anchors, self._environments = Anchors(env), Environments()
         self._programs: dict[str, str] = {}
         self._state = state
         self.environment = PythonEnvironment(root, env, summarize)
@@ -287,6 +287,20 @@ class InputChecker:
             if not is_exempt(prefix + name) and not self.is_state(prefix + name)
         )
         return Input(path=path, digest=_listing(kept, modules))
+
+    def later_name(
+        self, path: str, index: int, modules: str | None, seen: Iterable[str] | None
+    ) -> str:
+        """A name in a directory that counts, that was there when the step looked, and that only a
+        later step writes; empty if there is none. See `listing`.
+        """
+        folder = path.removeprefix("./").rstrip("/")
+        prefix = f"{folder}/" if folder else ""
+        there = self._tree.names(self.anchors.located(folder)) if seen is None else seen
+        wanted = None if modules is None else frozenset(modules.split())
+        hidden = (name for name in there or () if self.is_hidden(prefix + name, index))
+        counted = (n for n in hidden if wanted is None or self._is_module(prefix, n, wanted))
+        return next((prefix + name for name in counted), "")
 
     def _is_module(self, prefix: str, name: str, wanted: frozenset[str]) -> bool:
         """True for what could be one of the wanted modules, or says what is installed."""

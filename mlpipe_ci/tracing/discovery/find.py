@@ -97,10 +97,8 @@ class InputDiscovery:
         env: Mapping[str, str],
     ) -> None:
         self._root, self._step, self._index = os.path.realpath(root), step, index
-        self._checker, self._variables, self._readers = (
-            *(known.checker, known.variables),
-            known.readers,
-        )
+        self._checker, self._variables = known.checker, known.variables
+        self._readers = known.readers
         self._started, self._env = started - SLACK, env
         self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
         self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
@@ -204,7 +202,7 @@ class InputDiscovery:
         """A file as it was when the step looked at it first. `path` as an input has it."""
         whole = self._whole(path)
         if self._checker.is_hidden(path, self._index):
-            self._cannot(f"it read {path}, which a later step writes")
+            self._refuse(path)
         before = self._before(whole, self._trace.paths.get(whole, 0))
         if changed and before:
             return Input(path=path, digest=before, executable=_is_executable(whole))
@@ -222,6 +220,14 @@ class InputDiscovery:
             self._meanwhile = self._meanwhile or path
         return self._checker.content(path, self._index)
 
+    def _refuse(self, path: str) -> None:
+        """What only a later step writes was there: another step had run before its turn."""
+        if path:
+            self._cannot(
+                f"it saw {path}, which a later step writes; list that step before this one, or "
+                "run without --jobs"
+            )
+
     def _cannot(self, why: str) -> None:
         self._unstorable = self._unstorable or why
 
@@ -233,6 +239,8 @@ class InputDiscovery:
         """The names in a directory when the step listed it first."""
         seen = self._trace.names.get(self._whole(path))
         name = path if path.endswith("/") else f"{path or '.'}/"
+        if not path.startswith("/"):
+            self._refuse(self._checker.later_name(name, self._index, modules, seen))
         return self._checker.listing(name, self._index, ours, modules, seen)
 
     # -- what the step left ---------------------------------------------------------------------
@@ -324,6 +332,8 @@ class InputDiscovery:
             elif flag & STATED and self._has_content(path):
                 yield self._content(path)
             elif flag & FOUND:
+                if self._checker.is_hidden(path, self._index):
+                    self._refuse(path)
                 yield Input(path=path, digest=self._checker.kind(path, self._index))
 
     def _wanted_by(self, flag: int, flags: Mapping[str, int], modules: str) -> str | None:
