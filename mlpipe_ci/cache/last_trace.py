@@ -25,11 +25,17 @@ class LastTrace:
     """Paths that it looked for or listed, where a step writes that."""
     shared: tuple[str, ...] = ()
     """Paths that it used while another step wrote them."""
+    missed: tuple[str, ...] = ()
+    """Paths of the repository that it looked for in vain."""
+    state: tuple[str, ...] = ()
+    """Paths of other steps' state that it saw."""
     unstored: str = ""
     """Why there is no result."""
 
 
 NAMES = ("reads", "writes", "variables", "logs", "looked", "shared")
+NEWER = ("missed", "state")
+"""What an earlier version did not write."""
 
 
 def encode_last_trace(last: LastTrace) -> str | None:
@@ -47,6 +53,7 @@ def decode_last_trace(text: str) -> LastTrace:
             made=float(found["made"]),
             wrote=tuple((str(path), str(digest)) for path, digest in found["wrote"]),
             unstored=str(found["unstored"]),
+            **{name: tuple(map(str, found.get(name, ()))) for name in NEWER},
             **{name: tuple(map(str, found[name])) for name in NAMES},
         )
     except (ValueError, TypeError, KeyError):

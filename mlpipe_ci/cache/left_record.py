@@ -42,6 +42,10 @@ class Left:
     """Paths that were there before it and that it changed in place: not its own to set aside."""
     state: Mapping[str, str] = field(default_factory=dict)
     """Files of a tool's memory that its last run wrote, each with its digest."""
+    older: tuple[str, ...] = NOTHING
+    """Files of a tool's memory that runs before that have written."""
+    result: str = ""
+    """What names the result of its last run; empty if it was not stored."""
     unfinished: tuple[str, ...] = NOTHING
     """What attempts that failed since then have written without declaring it."""
 
@@ -195,6 +199,8 @@ def _parsed(record: list[Any]) -> tuple[str, Left | None]:
         paths={str(path): str(digest) for path, digest in left["paths"].items()},
         changed=tuple(map(str, left["changed"])),
         state={str(path): str(digest) for path, digest in left["state"].items()},
+        older=tuple(map(str, left.get("older", ()))),
+        result=str(left.get("result", "")),
         besides=tuple(map(str, left["besides"])),
         unfinished=tuple(map(str, left["unfinished"])),
     )

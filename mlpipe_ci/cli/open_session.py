@@ -24,7 +24,7 @@ from mlpipe_ci.core.result import Producer
 from mlpipe_ci.core.settings import from_env
 from mlpipe_ci.core.step_environment import environment_of_steps, secret_names
 from mlpipe_ci.core.workflow import Workflow
-from mlpipe_ci.plan.session import Session, later_writes, readers
+from mlpipe_ci.plan.session import Session, known_state, later_writes, readers
 from mlpipe_ci.repo.blame import CommitAttribution
 from mlpipe_ci.repo.changes import compare
 from mlpipe_ci.repo.each_files import on_disk
@@ -136,7 +136,7 @@ def open_session(
         discovery=Discovery(
             checker=InputChecker(
                 *(str(locations.root), tree, plain, later, state.records.digest),
-                state=workflow.all_state,
+                known_state(workflow, stale_outputs.record),
             ),
             later_writes=later,
             readers=readers(workflow, state),

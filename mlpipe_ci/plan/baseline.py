@@ -28,6 +28,7 @@ from mlpipe_ci.repo.git import Git, History
 from mlpipe_ci.repo.private_directory import BASE_WORKFLOWS
 from mlpipe_ci.sources.dvc import Dvc
 from mlpipe_ci.tracing.discovery.check import InputChecker
+from mlpipe_ci.tracing.discovery.known_state import KnownState
 from mlpipe_ci.workflow.load import load
 from mlpipe_ci.workflow.workflow_file import LoadRequest, WorkflowFile
 
@@ -124,7 +125,8 @@ def _decisions(
     )
     records = session.cache.state.records
     checker = InputChecker(
-        *(str(repo.root), tree, session.env, later, records.digest), state=then.all_state
+        *(str(repo.root), tree, session.env, later, records.digest),
+        KnownState(patterns=then.all_state),
     )
     collector = replace(
         session.collector(now),

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 
 from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.left_record import LeftRecord
-from mlpipe_ci.cache.outputs import is_right
+from mlpipe_ci.cache.outputs import digest_at, is_right
 from mlpipe_ci.core.cache_key import (
     Input,
     KeyParts,
@@ -31,6 +31,7 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
 from mlpipe_ci.plan.inputs import InputResolver
+from mlpipe_ci.plan.kept_state import KeptState
 from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.check import Left
@@ -253,10 +254,34 @@ class EvidenceCollector:
                 found = matcher.results(step, known, written)
                 if found.fitting:
                     break
+        if found.fitting and not self.metrics_only:
+            why = self._kept_state.why_lacking(step, found.fitting[0])
+            if why:
+                return Matches(unusable=(why,))
         if found.fitting and step.metrics and not found.fitting[0].metrics:
             first = metrics_now(step, found.fitting[0], self.cache.store)
             return replace(found, fitting=(first, *found.fitting[1:]))
         return found
+
+    @cached_property
+    def _kept_state(self) -> KeptState:
+        return KeptState(
+            workflow=self.workflow,
+            record=self.record,
+            results=self._known_results,
+            seen=lambda step: self.cache.state.last_trace(self.workflow.file, step.id).state,
+            digest=partial(digest_at, self.repo.root, digest=self.cache.state.digest_cache.digest),
+        )
+
+    def _known_results(self, step: Step) -> Iterator[Result]:
+        """Stored results of a step before its turn: all of the last ones here; elsewhere those of
+        its key, which is not known yet if it declares inputs.
+        """
+        yield from self.cache.store.of_step(step.name, self.cache.scopes)
+        if not step.inputs:
+            key = step_key(key_parts(step, self.resolver.resolve(step, {})[0]))
+            for more in self.cache.store.further(key):
+                yield from more
 
     def _without_state(self, step: Step, known: tuple[Result, ...]) -> tuple[Result, ...]:
         """Results as they are now that more is declared to be state, which is never restored."""

@@ -9,8 +9,8 @@ from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
-from mlpipe_ci.tracing.discovery.check import ABSENT, EXISTS, LOG, MODULES, NAMES
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, EXISTS, KEEPS, LOG, MODULES, NAMES
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
@@ -71,6 +71,8 @@ class FileEffect:
                 continue
             if item.digest == LOG:
                 yield Effect(runs=False, why="it only adds to it")
+            elif item.digest == KEEPS:
+                yield Effect(runs=False, why="it is the step's own state")
             elif item.digest == ABSENT:
                 yield Effect(runs=True, why="it looked for it in vain, so that it runs if it comes")
             elif item.digest.startswith(EXISTS):

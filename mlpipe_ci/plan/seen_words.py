@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.platform import PLATFORM
-from mlpipe_ci.tracing.discovery.check import (
+from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     EXISTS,
     IGNORED,
+    KEEPS,
     LOG,
     MODULES,
     NAMES,
     PROGRAM,
+    STATE,
     VARIABLE,
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
@@ -45,6 +47,10 @@ def _of_path(digest: str) -> str:
         return "is not there"
     if digest == LOG:
         return "only added to, and read by no step"
+    if digest == KEEPS:
+        return "its own state, which stays as it is"
+    if digest.startswith(STATE):
+        return f"the state of another step: {_of_path(digest.removeprefix(STATE))}"
     if digest.startswith(EXISTS):
         return f"is there: a {digest.removeprefix(EXISTS)}"
     if digest.startswith(NAMES):

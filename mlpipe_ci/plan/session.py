@@ -16,6 +16,7 @@ from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.repo.work_tree import WorkTree
 from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.discovery import Discovery
+from mlpipe_ci.tracing.discovery.known_state import KnownState
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.readers import Readers
 from mlpipe_ci.workflow.workflow_file import LoadRequest
@@ -82,10 +83,20 @@ def later_writes(
     return later_writes
 
 
+def known_state(workflow: Workflow, record: LeftRecord) -> KnownState:
+    """What is state, and which steps have kept some of it here."""
+    keepers = LaterWrites()
+    for index, step in enumerate(workflow.steps):
+        left = record.of(step)
+        keepers.add(index, (*left.state, *left.older))
+    return KnownState(patterns=workflow.all_state, keepers=keepers)
+
+
 def readers(workflow: Workflow, state: LocalState) -> Readers:
     """Who reads what, as declared or as it was seen last time."""
     found = Readers()
     for index, step in enumerate(workflow.steps):
         found.declare(index, step.reads)
-        found.add(index, state.last_trace(workflow.file, step.id).reads)
+        last = state.last_trace(workflow.file, step.id)
+        found.add(index, (*last.reads, *last.missed))
     return found

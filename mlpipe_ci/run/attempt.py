@@ -246,7 +246,17 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     logs = logs_of(context, step, saved.last.logs, read=False)
     found = {path: digest_at(context.repo.root, path, digest) for path in saved.state}
     state = {path: one for path, one in found.items() if one is not None}
-    record.put(step, replace(what_it_left(step, outputs, logs), state=state, changed=saved.changed))
+    more = {*left.older, *left.state}.difference(state)
+    record.put(
+        step,
+        replace(
+            what_it_left(step, outputs, logs),
+            state=state,
+            older=tuple(sorted(path for path in more if (context.repo.root / path).exists())),
+            result=saved.result,
+            changed=saved.changed,
+        ),
+    )
     return replace(aside, previous=aside.previous + retired)
 
 

@@ -30,11 +30,23 @@ from mlpipe_ci.tracing.access_log import (
     TREE,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, MODULES, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
-from mlpipe_ci.tracing.discovery.find import SLACK, Discovered
+from mlpipe_ci.tracing.discovery.find import Discovered
+from mlpipe_ci.tracing.discovery.kinds import (
+    ABSENT,
+    IGNORED,
+    KEEPS,
+    LOG,
+    MODULES,
+    PROGRAM,
+    STATE,
+    VARIABLE,
+)
 from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+from mlpipe_ci.tracing.discovery.what_it_left import SLACK
+
+MISSED = (ABSENT, STATE + ABSENT)
 
 
 def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
@@ -43,9 +55,10 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     for item in discovered:
         elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM, PLATFORM))
         searched = item.digest.startswith(MODULES) and f"|{MAKE}" not in item.digest
-        if elsewhere or searched or item.digest == LOG or item.digest.startswith(IGNORED):
+        nothing = item.digest in {LOG, KEEPS} or item.digest.startswith(IGNORED)
+        if elsewhere or searched or nothing:
             continue
-        reads |= {item.path, f"{item.path}/"} if item.digest == ABSENT else {item.path}
+        reads |= {item.path, f"{item.path}/"} if item.digest in MISSED else {item.path}
     return frozenset(reads)
 
 

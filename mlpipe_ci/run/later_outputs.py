@@ -55,11 +55,13 @@ def left_behind(context: RunContext, step: Step) -> tuple[str, ...]:
         for path in step.writes
         if not tree.tracked(path.rstrip("/")) and not tree.tracked(f"{path.rstrip('/')}/")
     ]
-    found = []
-    changed = context.stale_outputs.record.of(step).changed  # was there before the step
-    for path, digest in state.last_trace(context.workflow.file, step.id).wrote:
+    record, last = context.stale_outputs.record, state.last_trace(context.workflow.file, step.id)
+    changed = record.of(step).changed  # was there before the step
+    found = [path for path in last.logs if not tree.tracked(path)]
+    for path, digest in last.wrote:
         if not path_fault(path) and path not in changed and not tree.tracked(path):
             now = tree.known(path)
-            if now is not None and now.digest == digest:
+            later = (left.paths[path] for left in record.left_by(path).values())
+            if now is not None and now.digest in {digest, *later}:
                 found.append(path)
-    return (*declared, *found)
+    return (*declared, *dict.fromkeys(found))

@@ -31,7 +31,7 @@ from mlpipe_ci.run.outcome import (
 )
 from mlpipe_ci.run.read_before import fault_of_paths
 from mlpipe_ci.run.save_result import changed_in_place, last_trace_of
-from mlpipe_ci.tracing.discovery.check import LOG
+from mlpipe_ci.tracing.discovery.kinds import LOG
 
 NOTHING: tuple[str, ...] = ()
 
@@ -108,7 +108,9 @@ class OutputReuse:
         if self.wrote or news or step not in record or record.of(step).unfinished:
             left = what_it_left(step, result.outputs, self._logs(step, result))
             changed = changed_in_place(left.paths, result.discovered)
-            record.put(step, replace(left, state=record.of(step).state, changed=changed))
+            before = record.of(step)  # what is state stays as its last run left it
+            left = replace(left, state=before.state, older=before.older, result=before.result)
+            record.put(step, replace(left, changed=changed))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
@@ -118,7 +120,9 @@ class OutputReuse:
             changed = changed_in_place(paths, result.discovered)
             made = (path for path in paths if path not in changed)
             context.discovery.later_writes.add(self._index(step), made)
-        return record_success(context, decision, result.seconds, last_trace_of(step, result))
+        last = last_trace_of(step, result)
+        context.discovery.readers.add(self._index(step), (*last.reads, *last.missed))
+        return record_success(context, decision, result.seconds, last)
 
     def deferred(self) -> Iterator[Decision]:
         """Reused steps whose outputs are not in the work tree."""

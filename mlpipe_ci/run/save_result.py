@@ -14,7 +14,9 @@ from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.run import Measurements
+from mlpipe_ci.core.state_paths import is_remade, state_top
 from mlpipe_ci.core.workflow import Step
+from mlpipe_ci.plan.kept_state import result_id
 from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
@@ -28,9 +30,10 @@ from mlpipe_ci.run.storable import (
     why_not_stored,
     without_state,
 )
-from mlpipe_ci.tracing.discovery.check import ABSENT, LOG, VARIABLE
 from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, KEEPS, LOG, PROGRAM, STATE, VARIABLE
 from mlpipe_ci.tracing.discovery.platform import this_platform
+from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
 
 CONTENTS = ("git:", "blake3:", "link:")
@@ -42,7 +45,7 @@ class SavedResult:
     """What became of a success: outputs, notes for the reader, and what was seen of the step.
 
     `state`: files of a tool's memory that it wrote; `changed`: what was there before it and is
-    another now.
+    another now; `result`: what names the stored result.
     """
 
     outputs: tuple[Output, ...]
@@ -51,6 +54,7 @@ class SavedResult:
     access: FileAccess
     state: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    result: str = ""
 
 
 @frozen
@@ -63,6 +67,7 @@ class _Kept:
     notes: tuple[str, ...] = ()
     unstored: str = ""
     made: float = 0.0
+    result: str = ""
 
 
 def save_result(
@@ -91,6 +96,7 @@ def save_result(
         access=access,
         state=seen.state,
         changed=seen.changed_in_place,
+        result=kept.result,
     )
 
 
@@ -101,24 +107,30 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
     """What a step that succeeded saw and left. Raises MissingOutputError."""
     step, root = decision.step, context.repo.root
     found = _find(context, step, ended)
-    discovered = without_state(found, context.workflow)
+    discovered, state = without_state(found, context.workflow), state_of(found, context.workflow)
     changed = _changed_in_place(context, step, discovered)
-    _announce(context, step, discovered, changed)
+    _announce(context, step, discovered, changed, state)
     wrote = outputs.describe(root, step, discovered.writes)
     counts = step.cache is not False
     return Observation(
         trace=ended.trace,
         discovered=discovered,
         outputs=wrote,
-        state=state_of(found, context.workflow),
+        state=state,
         tracked=tuple(path for path in discovered.writes if context.repo.tree.tracked(path)),
-        unstorable=discovered.unstorable or _anothers_state(context, step, discovered),
+        unstorable=discovered.unstorable,
         changed_in_place=changed,
         made_from=_made_from(context, decision, discovered),
         leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
         changed=_changed_meanwhile(context, decision, ended, discovered) if counts else "",
     )
+
+
+def missed(inputs: Iterable[Input]) -> tuple[str, ...]:
+    """Paths of the repository that a step looked for in vain: who does would read what is there."""
+    absent = (item.path for item in inputs if item.digest == ABSENT)
+    return tuple(path for path in absent if not path.startswith(("/", VARIABLE, PROGRAM, PREFIX)))
 
 
 def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
@@ -133,7 +145,13 @@ def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     return discovery.discover(ended.trace, context.workflow.params_files)
 
 
-def _announce(context: RunContext, step: Step, found: Discovered, changed: tuple[str, ...]) -> None:
+def _announce(
+    context: RunContext,
+    step: Step,
+    found: Discovered,
+    changed: tuple[str, ...],
+    state: tuple[str, ...],
+) -> None:
     """From now on these are outputs: read by their bytes, and no news for those who list them.
 
     What it has only `changed` was there before it.
@@ -142,7 +160,9 @@ def _announce(context: RunContext, step: Step, found: Discovered, changed: tuple
     context.repo.tree.add_outputs((*found.writes, *found.logs))
     made = (path for path in (*found.writes, *found.logs) if path not in changed)
     known.later_writes.add(index, made)
-    known.readers.add(index, found.reads)
+    known.readers.add(index, (*found.reads, *missed(found.inputs)))
+    if keepers := known.checker.known_state.keepers:
+        keepers.add(index, state)
 
 
 def _changed_meanwhile(
@@ -169,20 +189,6 @@ def _changed_meanwhile(
         or discovered.meanwhile
     )
     return f"{written} was written while the step ran" if written else ""
-
-
-def _anothers_state(context: RunContext, step: Step, discovered: Discovered) -> str:
-    """Another step's memory is no input that is known elsewhere."""
-    record = context.stale_outputs.record if discovered.state_reads else None
-    for other in context.workflow.steps if record else ():
-        if other.id != step.id and record:
-            for path in discovered.state_reads:
-                if path in record.of(other).state:
-                    return (
-                        f"it reads {path}, the state of step '{other.name}'; let that step declare "
-                        "it in outputs"
-                    )
-    return ""
 
 
 def _changed_in_place(context: RunContext, step: Step, discovered: Discovered) -> tuple[str, ...]:
@@ -242,7 +248,7 @@ def _keep(
         key=decision.key,
         step=step.name,
         parts=decision.parts,
-        discovered=tuple(sorted((*seen.discovered.inputs, this_platform()), key=by_path)),
+        discovered=_discovered(context, seen),
         outputs=wrote,
         metrics=measured.metrics,
         samples=measured.samples,
@@ -253,7 +259,16 @@ def _keep(
     )
     notes = _add(context, result, forced=decision.forced)
     made = result.finished if _is_watched(step, result) else 0.0
-    return _Kept(outputs=wrote, notes=notes, made=made)
+    return _Kept(outputs=wrote, notes=notes, made=made, result=result_id(result))
+
+
+def _discovered(context: RunContext, seen: Observation) -> tuple[Input, ...]:
+    """All that counted, and where the step keeps state."""
+    patterns = context.workflow.all_state
+    tops = {state_top(path, patterns) for path in seen.state if not is_remade(path)}
+    keeps = (Input(path=path, digest=KEEPS) for path in tops)
+    found = (*seen.discovered.inputs, *seen.discovered.state, *keeps, this_platform())
+    return tuple(sorted(found, key=by_path))
 
 
 def _add(context: RunContext, result: Result, *, forced: bool) -> tuple[str, ...]:
@@ -286,6 +301,8 @@ def _traced(
         variables=discovered.variables,
         logs=discovered.logs,
         looked=looked_for(context, access, discovered.reads),
+        missed=missed(discovered.inputs),
+        state=tuple(item.path for item in discovered.state),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )
 
@@ -302,6 +319,8 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
         reads=tuple(one.path for one in files if not one.path.startswith("/")),
         writes=tuple(path for path, _ in wrote),
         logs=tuple(one.path for one in result.discovered if one.digest == LOG),
+        missed=missed(result.discovered),
+        state=tuple(one.path for one in result.discovered if one.digest.startswith(STATE)),
         variables=tuple(
             one.path.removeprefix(VARIABLE) for one in result.discovered if could_be_declared(one)
         ),

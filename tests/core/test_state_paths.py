@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlpipe_ci.core.state_paths import is_state
+from mlpipe_ci.core.state_paths import is_remade, is_state, state_top
 
 JOBLIB = "cache/joblib/__main__--w/f"
 
@@ -52,3 +52,17 @@ def test_what_is_declared_is_state() -> None:
     patterns = ("study.db", "history/", "runs/*/log")
     assert all(is_state(one, patterns) for one in ("study.db", "history/a/b", "runs/1/log"))
     assert not any(is_state(one, patterns) for one in ("study.db2", "x/study.db", "runs/1/model"))
+
+
+def test_where_state_begins() -> None:
+    assert state_top("a/mlruns/1/auc") == "a/mlruns"
+    assert state_top("history/a/b", ("history/",)) == "history"
+    assert state_top("runs/1/log", ("runs/*/log",)) == "runs/1/log"
+
+
+def test_what_a_step_would_make_the_same() -> None:
+    assert is_remade(f"{JOBLIB}/0123456789abcdef0123456789abcdef/output.pkl")
+    assert is_remade(".dvc/cache/files/md5/ab/cd")
+    assert is_remade("mlruns/0/meta.yaml")
+    assert not is_remade("mlruns/0/1a2b/meta.yaml")
+    assert not is_remade("lightning_logs/version_3/checkpoints/last.ckpt")

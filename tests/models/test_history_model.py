@@ -45,6 +45,40 @@ KEPT = [
         ),
         id="looked for, made by a later step",
     ),
+    pytest.param(
+        "logs",
+        History(
+            steps=(
+                RandomStep(
+                    (("read logs/all.log", "read in/c.txt", "write out/s0.txt"),) * 2, False
+                ),
+                RandomStep(
+                    (("append logs/all.log", "read out/s0.txt", "write out/s1.txt"),) * 2,
+                    declared=True,
+                ),
+            ),
+            rounds=((("write", 0, 2),),),
+        ),
+        id="a log that an earlier step looks for",
+    ),
+    pytest.param(
+        "logs",
+        History(
+            steps=(
+                RandomStep((("read in/c.txt", "write out/s0.txt"),) * 2, declared=True),
+                RandomStep(
+                    (("read logs/all.log", "append logs/all.log", "write out/s1.txt"),) * 2,
+                    declared=True,
+                ),
+                RandomStep(
+                    (("read out/s0.txt", "append logs/all.log", "read logs/all.log"),) * 2,
+                    declared=True,
+                ),
+            ),
+            rounds=((("write", 2, 0),),),
+        ),
+        id="what a later step wrote and one after it changed",
+    ),
 ]
 MODULES = frozenset({"tiny", "loose", "outer"})
 SLACK = 0.12

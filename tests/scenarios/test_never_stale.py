@@ -189,6 +189,13 @@ def test_a_step_adds_to_what_an_earlier_one_made(repo: Repo) -> None:
     assert_fresh(repo)
 
 
+def test_a_step_adds_to_what_an_earlier_one_made_and_writes_over_it(repo: Repo) -> None:
+    """What was there before is what the earlier step left, not what this one has added."""
+    over = "f = open('out.db', 'r+'); f.read(); f.write('x'); f.close()"
+    plant(repo, "cat raw > out.db", f'echo 2 >> out.db\n{PYTHON} -c "{over}"', raw="1\n")
+    assert_fresh(repo)
+
+
 def test_what_a_declared_step_writes_besides(repo: Repo) -> None:
     plant(repo, "cat raw > out; cat raw > gen\n@ outputs: [out]\n@ inputs: [raw]", raw="1\n")
     assert_fresh(repo)

@@ -129,6 +129,26 @@ def test_where_the_repository_lies(repo: Repo, tmp_path: Path) -> None:
     assert clone.read("a.out") == f"{repo.root}\n"
 
 
+REMEMBER = """
+import sqlite3, sys
+c = sqlite3.connect("mlflow.db")
+c.execute("create table if not exists t(x)")
+c.execute("insert into t values(?)", (sys.argv[1],))
+c.commit()
+print(*(row[0] for row in c.execute("select x from t where x != 'two'")))
+"""
+
+
+def test_what_a_step_finds_in_its_own_state(repo: Repo) -> None:
+    repo.write({".git/info/exclude": "*.db\n"})
+    first, second = "python add.py $(cat in) > a.out", "python add.py two > b.out"
+    plant(repo, first, second, add__py=REMEMBER, **{"in": "1"})
+    assert ran(repo) == ["s0", "s1"]
+    repo.write({"in": "7"})
+    assert ran(repo) == ["s0"]
+    assert (repo.read("a.out"), repo.read("b.out")) == ("1 7\n", "1\n")
+
+
 def test_byte_code_that_python_takes_for_current(repo: Repo) -> None:
     plant(repo, "python -c 'import mod; print(mod.V)' > a.out", mod__py="V = 1\n")
     moment = (1_700_000_000, 1_700_000_000)
@@ -146,4 +166,4 @@ def test_the_document_has_a_line_for_each() -> None:
     text = (ROOT / "docs/tracing.md").read_text("utf-8")
     lines = re.findall(r"^\* (.*)$", text.partition("## What is not seen")[2], re.MULTILINE)
     lines = lines[: text.partition("## What is not seen")[2].partition("## ")[0].count("\n* ")]
-    assert len(lines) == 10
+    assert len(lines) == 11

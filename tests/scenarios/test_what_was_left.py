@@ -332,6 +332,18 @@ def test_the_memory_of_a_known_tool_stays_whatever_runs(repo: Repo, keys: str) -
     assert not (repo.root / ".git/mlpipe/aside/previous/a/mlruns").exists()
 
 
+def test_a_log_of_a_later_step_is_out_of_sight(repo: Repo) -> None:
+    listing = "name: a, run: 'ls > a.txt; cat raw >> a.txt'"
+    adding = "name: b, run: 'echo 1 >> train.log; cp raw b.txt'"
+    plant(repo, listing, adding, ignored="*.txt\n*.log\n", raw="1")
+    for raw in "1234":
+        repo.write({"raw": f"{raw}\n"})
+        assert ran(repo) == ["a", "b"]
+        assert repo.read("a.txt") == f"a.txt\nmlpipe.yml\nraw\n{raw}\n"
+    assert ran(repo) == []
+    assert repo.read("train.log") == "1\n" * 4
+
+
 COUNT = "import sqlite3; c = sqlite3.connect('study.db'); c.execute('create table if not exists t "
 COUNT += "(x)'); c.execute('insert into t values (1)'); c.commit(); "
 COUNT += "print(c.execute('select count(*) from t').fetchone()[0])"

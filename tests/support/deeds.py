@@ -187,7 +187,7 @@ def keep(folder: str) -> None:
     """Add a file to a history, by a name of its own."""
     import zlib  # noqa: PLC0415
 
-    write(f"{folder}/run-{zlib.crc32(text())}.txt")
+    write(f"{folder}/run-{zlib.crc32(text()):010}.txt")
 
 
 def private(path: str) -> None:

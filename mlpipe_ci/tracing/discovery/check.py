@@ -1,13 +1,4 @@
-"""What discovered inputs are now: on the disk, or as earlier steps of this run will leave them.
-
-Digests of a discovered input: those of a declared one (`git:…`, `blake3:…`, `link:…`, `commit:…`);
-`absent` for a path that was looked for in vain; `exists:file|directory|other` for one that was only
-asked after; `names:…` for a directory that was listed; `modules:…|…` for one that only Python's
-search for modules has listed: what in it could be one that the step asks for, and which these are;
-`system` or a digest for a program that PATH finds, whose path is `program:NAME`; `value:…` of an
-environment variable (see `step_variables`); `log` for a file that the step only adds to, and that
-stays as it is. `packages` has those of what is installed.
-"""
+"""What discovered inputs are now: on the disk, or as earlier steps of this run will leave them."""
 
 import os
 import shutil
@@ -20,29 +11,33 @@ from blake3 import blake3
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.plan import Written
-from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output
-from mlpipe_ci.core.state_paths import is_declared, is_state
 from mlpipe_ci.tracing.access_log import Signature
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
+from mlpipe_ci.tracing.discovery.kinds import (
+    ABSENT,
+    EXISTS,
+    IGNORED,
+    KEEPS,
+    LISTINGS,
+    LOG,
+    MODULES,
+    NAMES,
+    OF_ENVIRONMENT,
+    OF_SYSTEM,
+    PROGRAM,
+    STATE,
+)
+from mlpipe_ci.tracing.discovery.known_state import KnownState
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 from mlpipe_ci.tracing.discovery.outside import Anchors, Environments, is_system
-from mlpipe_ci.tracing.discovery.package_words import describe_package
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnvironment
 
-ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
-MODULES = "modules:"
-IGNORED = "ignored:"
-"""And the reason: the step saw it, and it counts for nothing."""
-LOG, READ_LOG = "log", "log that is read"
-LISTINGS = (NAMES, MODULES)
-VARIABLE, PROGRAM = "env:", "program:"
-OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
-"""Programs that count by no bytes of theirs: the system's, and scripts of installed packages."""
 SCRIPT = b"#!"
+NO_STATE = KnownState()
 INFO = (".dist-info", ".egg-info", ".egg-link")
 """Endings of what says that a distribution is installed."""
 Left = tuple[Iterable[str], Iterable[str]]
@@ -77,8 +72,7 @@ class TreeView(Protocol):
 
 class InputChecker:
     """Looks discovered inputs up. `env`: the environment of all steps. `summarize`: see
-    `PythonEnvironment`. `state`: paths that are declared to be state. `waits`: what an earlier step
-    of this run will write is not known yet.
+    `PythonEnvironment`. `waits`: what an earlier step of this run will write is not known yet.
     """
 
     def __init__(
@@ -88,12 +82,12 @@ class InputChecker:
         env: Mapping[str, str],
         later_writes: LaterWrites,
         summarize: Callable[[str], str] = record.summary,
-        state: tuple[str, ...] = (),
+        state: KnownState = NO_STATE,
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
         self.anchors, self._environments = Anchors(env), Environments()
         self._programs: dict[str, str] = {}
-        self._state = state
+        self.known_state = state
         self.environment = PythonEnvironment(root, env, summarize)
         self._outputs: dict[str, Output] = {}
         self._folders: dict[str, set[str]] = {}
@@ -147,8 +141,10 @@ class InputChecker:
         `index`: the step's in the workflow; `ours`: what it writes.
         """
         path, digest = item.path, item.digest
-        if digest == LOG or digest.startswith(IGNORED):
+        if digest in {LOG, KEEPS} or digest.startswith(IGNORED):
             return item
+        if digest.startswith(STATE):
+            return self._state_now(item, index)
         if path.startswith(PROGRAM):
             return Input(path=path, digest=self.program(path.removeprefix(PROGRAM)))
         if path.startswith(PREFIX):
@@ -174,10 +170,33 @@ class InputChecker:
 
     def is_state(self, path: str) -> bool:
         """True for a tool's own memory: declared, or by its name where it is nobody's output."""
-        if not is_state(path, self._state):
+        if not self.known_state.has(path):
             return False
-        by_name = not is_declared(path, self._state)
+        by_name = not self.known_state.is_declared(path)
         return not by_name or not (self._later_writes.has(path) or self._tree.tracked(path))
+
+    def is_others_state(self, path: str, index: int) -> bool:
+        """True for state that neither this step keeps nor only a later one, and that counts."""
+        return self.is_state(path) and self.known_state.is_anothers(path, index)
+
+    def _state_now(self, item: Input, index: int) -> Input:
+        if self.known_state.keepers is None:
+            return item
+        if item.digest.startswith(STATE + NAMES):
+            now = self.state_listing(item.path, index)
+        else:
+            now = self.content(item.path, index)
+        return replace(now, digest=STATE + now.digest)
+
+    def state_listing(self, path: str, index: int, seen: Iterable[str] | None = None) -> Input:
+        """The names that other steps keep in a directory of state, but for later ones. `path` ends
+        in `/`; `seen`: see `listing`.
+        """
+        there = self._tree.names(path.rstrip("/")) if seen is None else seen
+        if there is None:
+            return Input(path=path, digest=ABSENT)
+        names = (name for name in there if self.is_others_state(path + name, index))
+        return Input(path=path, digest=_listing(sorted(names), None))
 
     def is_hidden(self, path: str, index: int) -> bool:
         """True for what only later steps write: it is out of sight while this one runs."""
@@ -335,56 +354,3 @@ def _listing(names: Iterable[str], modules: str | None) -> str:
         plain = text.encode("utf-8", "surrogateescape")
         text = f"{text.count('/') + 1}:{blake3(plain).hexdigest()}"
     return f"{NAMES}{text}" if modules is None else f"{MODULES}{text}|{modules}"
-
-
-def describe_difference(before: Input, now: Input) -> str:
-    """How a discovered input differs from what it was."""
-    path = before.path.replace("/~", "~", 1) if before.path.startswith("/~") else before.path
-    if now.digest == READ_LOG:
-        return f"{path}, to which it only adds, is read by another step now"
-    if path.startswith(PROGRAM):
-        return f"the program {path.removeprefix(PROGRAM)} is another one now (discovered)"
-    if path == PLATFORM:
-        made, here = shown_platform(before.digest), shown_platform(now.digest)
-        return f"made on {made}, and this is {here} (portable: true reuses it)"
-    if path.startswith(VARIABLE):
-        return f"${path.removeprefix(VARIABLE)} {_change_of_variable(before, now)} (discovered)"
-    if path.startswith(PREFIX):
-        return describe_package(before, now)
-    if before.digest.startswith(LISTINGS):
-        return f"{_names(before, now)} (discovered)"
-    return f"{path} {_change(before, now)} (discovered)"
-
-
-def _change_of_variable(before: Input, now: Input) -> str:
-    if before.digest == ABSENT:
-        return "is set now"
-    return "is not set any more" if now.digest == ABSENT else "changed"
-
-
-def _change(before: Input, now: Input) -> str:
-    if before.digest == ABSENT:
-        return "is there now"
-    if now.digest == ABSENT:
-        return "is not there any more"
-    if before.digest == now.digest:
-        return "is executable" if now.executable else "is no longer executable"
-    return "changed"
-
-
-def _names(before: Input, now: Input) -> str:
-    """Which names are new, where they are known."""
-    texts = [one.digest.partition(":")[2] for one in (before, now)]
-    if before.digest.startswith(MODULES):
-        texts = [text.rpartition("|")[0] for text in texts]
-    if now.digest == ABSENT:
-        return f"{before.path} is not there any more"
-    if any(":" in text for text in texts):
-        return f"{before.path} holds other files"
-    old, new = (set(text.split("/")) - {""} for text in texts)
-    if added := sorted(new - old):
-        return f"{before.path.removeprefix('./')}{added[0]} is new" + (
-            ", …" if len(added) > 1 else ""
-        )
-    lost = sorted(old - new)
-    return f"{before.path.removeprefix('./')}{lost[0] if lost else ''} is gone"

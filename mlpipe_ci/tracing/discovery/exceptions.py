@@ -35,7 +35,9 @@ TOOL_CACHES = {
     "~/.cache/huggingface/datasets": "tables made of files that count by themselves, and locks",
     "~/.cache/pre-commit": "environments, named by a hash",
     "~/.cache/mlpipe": "this program's own",
+    "/.dockerenv": "that it is a container says where a step runs, not what it does",
     "~/.npm": "what npm has downloaded",
+    "~/.config/mlflow": "the number of an installation, for statistics of use",
     "~/.gitconfig": "it asked git, which does not count",
     "~/.config/git": "the same",
 }

@@ -5,13 +5,12 @@ An input is what was there at the first look, before the step's own first write 
 
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.paths import above, is_glob, is_under, literal_prefix
-from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.paths import above, is_under
+from mlpipe_ci.core.state_paths import is_remade, state_top
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
@@ -29,18 +28,19 @@ from mlpipe_ci.tracing.access_log import (
     READ,
     STATED,
     TREE,
-    Signature,
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
-from mlpipe_ci.tracing.discovery.check import ABSENT, IGNORED, LOG, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT, GIT, is_exempt, source_of
+from mlpipe_ci.tracing.discovery.first_look import FirstLook
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, IGNORED, LOG, PROGRAM, STATE, VARIABLE
 from mlpipe_ci.tracing.discovery.make_names import is_makefile, words_of
 from mlpipe_ci.tracing.discovery.outside import OutsideAccess
 from mlpipe_ci.tracing.discovery.packages import modules_of
 from mlpipe_ci.tracing.discovery.step_variables import UsedVariables, own_texts
-from mlpipe_ci.tracing.file_identity import content_digest, signature_of
+from mlpipe_ci.tracing.discovery.watched_step import WatchedStep
+from mlpipe_ci.tracing.discovery.what_it_left import WhatItLeft
 
 MOST_SOURCE = 1 << 20
 PYTHON_SUFFIXES = (".py", ".pyw", ".ipynb")
@@ -78,8 +78,8 @@ class Discovered:
     """Why it is not known what it saw."""
     variables: tuple[str, ...] = ()
     """Environment variables that it used."""
-    state_reads: tuple[str, ...] = ()
-    """Files of a tool's memory that it read, and did not write."""
+    state: tuple[Input, ...] = ()
+    """What it saw of the state that other steps keep."""
 
 
 class InputDiscovery:
@@ -97,27 +97,34 @@ class InputDiscovery:
         env: Mapping[str, str],
     ) -> None:
         self._root, self._step, self._index = os.path.realpath(root), step, index
-        self._checker, self._variables = known.checker, known.variables
-        self._readers = known.readers
-        self._started, self._env = started - SLACK, env
-        self._wanted = [pattern for pattern in step.reads if not pattern.startswith("!")]
-        self._excluded = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
+        self._known, self._checker, self._variables = known, known.checker, known.variables
+        self._started, self._env = started, env
 
     def discover(self, trace: Trace, params: tuple[str, ...]) -> Discovered:
         """Sort what was seen. `params`: files whose values count in the key by themselves."""
-        self._trace = trace
-        self._outside = OutsideAccess(self._root, self._env, trace)
-        self._meanwhile = self._unstorable = ""
+        self._trace, self._outside = trace, OutsideAccess(self._root, self._env, trace)
+        self._watched = watched = WatchedStep(
+            root=self._root,
+            step=self._step,
+            index=self._index,
+            started=self._started,
+            env=self._env,
+            trace=trace,
+            checker=self._checker,
+            readers=self._known.readers,
+        )
+        self._look = look = FirstLook(watched)
+        left = WhatItLeft(watched, look)
         everything = self._inside()
         flags = {p: f for p, f in everything.items() if not self._checker.is_state(p)}
         self._own = tuple(path for path, flag in flags.items() if flag & OWN)
-        logs = tuple(sorted(path for path, flag in everything.items() if self._is_log(path, flag)))
-        rewrites = tuple(sorted(p for p, f in everything.items() if self._is_changed(p, f)))
-        written = {*self._written(everything), *(p for p in rewrites if not self._is_told(p))}
+        logs = tuple(sorted(path for path, flag in everything.items() if left.is_log(path, flag)))
+        rewrites = tuple(sorted(p for p, f in everything.items() if left.is_changed(p, f)))
+        written = {*left.written(everything), *(p for p in rewrites if not watched.is_told(p))}
         made = {path for path in logs if everything[path] & OURS}
         writes = tuple(sorted(written.difference(logs) | made))
         removes = tuple(
-            sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(self._at(p)))
+            sorted(p for p, f in flags.items() if f & GONE and not os.path.lexists(watched.at(p)))
         )
         known = params if self._step.names_params else ()
         covered = {*writes, *removes, *logs, *known}
@@ -125,12 +132,11 @@ class InputDiscovery:
             path
             for path, flag in flags.items()
             if (path in rewrites or (flag & READ and path not in covered))
-            and not self._is_declared(path)
-            and not self._is_output(path)
+            and not watched.is_told(path)
         )
         modules = self._modules(flags)
-        found = [self._content(path, changed=path in rewrites) for path in reads]
-        found += [Input(path=path, digest=LOG) for path in logs]
+        found = [look.content(path, changed=path in rewrites) for path in reads]
+        found += [Input(path=path, digest=LOG) for path in logs if path in flags]
         found += self._links()
         found += self._looked_up(flags, {*covered, *reads}, (*writes, *logs), modules)
         found += self._found_outside(modules)
@@ -138,6 +144,7 @@ class InputDiscovery:
         found += self._ignored()
         found += self._library_paths()
         found += self._checker.environment.loaded(trace, modules)
+        state = tuple(self._others_state(everything, {*flags, *rewrites}))
         variables = self._used_variables(flags)
         found += variables.inputs
         unique = {item.path: item for item in found}
@@ -150,9 +157,9 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
-            state_reads=tuple(sorted(self._memory(everything, {*flags, *rewrites}))),
-            meanwhile=self._meanwhile or self._installed(trace, unique.values()),
-            unstorable=self._unstorable,
+            state=state,
+            meanwhile=look.meanwhile or self._installed(unique.values()),
+            unstorable=look.unstorable,
             variables=variables.named,
         )
 
@@ -165,7 +172,7 @@ class InputDiscovery:
                 continue
             path = whole[len(prefix) :]
             source = source_of(path)
-            if source and (flag & OWN or os.path.lexists(self._at(source))):
+            if source and (flag & OWN or os.path.lexists(self._watched.at(source))):
                 if flag & READ and not flag & OWN:
                     found[source] = found.get(source, 0) | READ
             elif (is_exempt(path) and not source) or self._is_of_environment(whole):
@@ -180,129 +187,44 @@ class InputDiscovery:
         """True for what lies in an environment of Python in the repository."""
         return whole != self._root and self._outside.environments.holds(whole)
 
-    def _memory(self, flags: Mapping[str, int], but: set[str]) -> Iterator[str]:
-        """Files of a tool's memory that it read and has not changed."""
-        for path, flag in flags.items():
-            if path not in but and flag & READ and not flag & (OWN | APPENDED):
-                yield path
+    def _others_state(self, flags: Mapping[str, int], but: set[str]) -> Iterator[Input]:
+        """What it saw of the state of other steps, and has not changed.
 
-    # -- what was there at the first look -------------------------------------------------------
-
-    def _before(self, whole: str, flag: int) -> str:
-        """The digest of what was in a file before the step changed it; empty if it is not known.
-
-        Of one that was only added to it is that of its beginning.
+        Who adds to what is there looks for names in it; that counts once some content is read.
         """
-        first = self._trace.first.get(whole)
-        if first and flag & APPENDED and not flag & CHANGED:
-            return content_digest(whole, first[0])
-        return self._trace.before.get(whole, "")
-
-    def _content(self, path: str, *, changed: bool = False) -> Input:
-        """A file as it was when the step looked at it first. `path` as an input has it."""
-        whole = self._whole(path)
-        if self._checker.is_hidden(path, self._index):
-            self._refuse(path)
-        before = self._before(whole, self._trace.paths.get(whole, 0))
-        if changed and before:
-            return Input(path=path, digest=before, executable=_is_executable(whole))
-        if changed:
-            self._cannot(IN_PLACE.format(path))
-        first, now = self._trace.first.get(whole), _signature(whole)
-        if first is None or now is None:
-            since = (self._started + SLACK) * 1e9
-            if now is not None and max(now[1], now[2]) > since and not changed:
-                self._meanwhile = self._meanwhile or path
-        elif first != now and not changed and not before:  # with it: the same bytes again
-            known = self._checker.recall(path, first)
-            if known:
-                return Input(path=path, digest=known, executable=_is_executable(whole))
-            self._meanwhile = self._meanwhile or path
-        return self._checker.content(path, self._index)
-
-    def _refuse(self, path: str) -> None:
-        """What only a later step writes was there: another step had run before its turn."""
-        if path:
-            self._cannot(
-                f"it saw {path}, which a later step writes; list that step before this one, or "
-                "run without --jobs"
-            )
-
-    def _cannot(self, why: str) -> None:
-        self._unstorable = self._unstorable or why
-
-    def _whole(self, path: str) -> str:
-        """The absolute path of an input here."""
-        return self._checker.anchors.located(path) if path.startswith("/") else self._at(path)
-
-    def _listing(self, path: str, ours: tuple[str, ...], modules: str | None) -> Input:
-        """The names in a directory when the step listed it first."""
-        seen = self._trace.names.get(self._whole(path))
-        name = path if path.endswith("/") else f"{path or '.'}/"
-        if not path.startswith("/"):
-            self._refuse(self._checker.later_name(name, self._index, modules, seen))
-        return self._checker.listing(name, self._index, ours, modules, seen)
-
-    # -- what the step left ---------------------------------------------------------------------
-
-    def _is_log(self, path: str, flag: int) -> bool:
-        """True for a file that was only added to. `touch` adds nothing: it makes a file."""
-        if not flag & APPENDED or self._is_told(path) or self._is_anothers(path):
-            return False
-        if self._readers.has_other(path, self._index):
-            return False
-        try:
-            return not flag & OURS or os.lstat(self._at(path)).st_size > 0
-        except OSError:
-            return False
-
-    def _is_anothers(self, path: str) -> bool:
-        """True for a file that an earlier step makes: who adds to that changes it."""
-        return self._checker.is_made_before(path, self._index)
-
-    def _is_changed(self, path: str, flag: int) -> bool:
-        """True for a file that was there and has other bytes now: a call may have failed, and who
-        opens a database to read it opens it for writing.
-        """
-        added = flag & APPENDED and not flag & OURS and self._is_anothers(path)
-        whole = self._at(path)
-        first, now = self._trace.first.get(whole), _signature(whole)
-        if now is None or not (flag & CHANGED or added):
-            return False
-        if before := self._before(whole, flag):
-            return before != content_digest(whole)
-        return first != now if first else now[2] >= self._started * 1e9
-
-    def _installed(self, trace: Trace, inputs: Iterable[Input]) -> str:
-        """A distribution that somebody installed meanwhile."""
-        environment = self._checker.environment
-        return environment.changed(inputs, trace, self._started + SLACK)
-
-    def _written(self, flags: Mapping[str, int]) -> Iterator[str]:
-        """Files and links that the step made, is not declared to write, and left there."""
-        for path, flag in flags.items():
-            if self._is_told(path):
+        mine = OWN | OURS | APPENDED | GONE | TREE | DROPPED
+        state = {p: f for p, f in flags.items() if p not in but and self._checker.is_state(p)}
+        added = {
+            self._top(path) for path, flag in state.items() if flag & mine and self._keeps(path)
+        }
+        others = {
+            path: flag
+            for path, flag in sorted(state.items())
+            if not flag & mine and self._checker.is_others_state(path, self._index)
+        }
+        read = [path for path, flag in others.items() if flag & (READ | STATED)]
+        contents = [path for path in read if self._watched.has_content(path)]
+        yield from map(self._look.state_content, contents)
+        added.difference_update(map(self._top, contents))
+        for path in others.keys() - contents:
+            flag = others[path]
+            if self._top(path) in added:
                 continue
-            if flag & OURS and self._is_new(path):
-                yield path
-            elif flag & TREE and os.path.isdir(self._at(path)):
-                for top, folders, names in os.walk(self._at(path)):
-                    directory = os.path.relpath(top, self._root)
-                    whole = [f"{directory}/{name}" for name in names]
-                    whole += [f"{directory}/{n}" for n in folders if os.path.islink(f"{top}/{n}")]
-                    whole += [] if names or folders else [directory]
-                    yield from (one for one in whole if not is_exempt(one))
-            elif flag & MADE and os.path.isdir(self._at(path)) and not os.listdir(self._at(path)):
-                yield path
+            if flag & LISTED:
+                yield self._look.state_listing(path)
+            elif flag & NOT_FOUND and not flag & (FOUND | READ | MADE):
+                yield Input(path=path, digest=STATE + ABSENT)
 
-    def _is_new(self, path: str) -> bool:
-        """True if there is a file or a link that was really written: a call may have failed."""
-        try:
-            now = os.lstat(self._at(path))
-        except OSError:
-            return False
-        regular = stat.S_ISREG(now.st_mode) or stat.S_ISLNK(now.st_mode)
-        return regular and now.st_ctime >= self._started
+    def _top(self, path: str) -> str:
+        return state_top(path, self._checker.known_state.patterns)
+
+    def _keeps(self, path: str) -> bool:
+        """True for what it leaves as state that is not made anew where it is missing."""
+        return not is_remade(path) and self._watched.has_content(path)
+
+    def _installed(self, inputs: Iterable[Input]) -> str:
+        """A distribution that somebody installed while the step ran."""
+        return self._checker.environment.changed(inputs, self._trace, self._started)
 
     # -- what it looked up ----------------------------------------------------------------------
 
@@ -318,22 +240,22 @@ class InputDiscovery:
         inner = {folder for path in below for folder in above(path)} | {""}
         for path, flag in sorted(flags.items()):
             gone = flag & (TREE | OURS | DROPPED)
-            if flag & LISTED and not gone and not self._is_described(path):
-                yield self._listing(
+            if flag & LISTED and not gone and not self._watched.is_described(path):
+                yield self._look.listing(
                     path, (*ours, *self._own), self._wanted_by(flag, flags, modules)
                 )
-            elif self._is_output(path) or self._is_declared(path):
+            elif self._watched.is_output(path) or self._watched.is_declared(path):
                 continue
             elif flag & NOT_FOUND and not flag & (FOUND | READ | GONE | LISTED):
                 if path not in inner or not flag & MADE:
                     yield Input(path=path, digest=ABSENT)
             elif path in covered or path in inner or flag & (OWN | APPENDED):
                 continue
-            elif flag & STATED and self._has_content(path):
-                yield self._content(path)
+            elif flag & STATED and self._watched.has_content(path):
+                yield self._look.content(path)
             elif flag & FOUND:
                 if self._checker.is_hidden(path, self._index):
-                    self._refuse(path)
+                    self._look.refuse(path)
                 yield Input(path=path, digest=self._checker.kind(path, self._index))
 
     def _wanted_by(self, flag: int, flags: Mapping[str, int], modules: str) -> str | None:
@@ -354,7 +276,7 @@ class InputDiscovery:
                     spelled = self._checker.anchors.spelled(path)
                     yield Input(path=spelled, digest=f"link:{target}")
             elif not (is_exempt(path) or self._is_of_environment(whole)) and not (
-                self._is_output(path) or flag & OWN
+                self._watched.is_output(path) or flag & OWN
             ):
                 yield Input(path=path, digest=f"link:{target}")
 
@@ -363,10 +285,10 @@ class InputDiscovery:
         for whole, flag in self._outside.seen():
             path = self._checker.anchors.spelled(whole)
             if flag & (READ | STATED) and os.path.isfile(whole):
-                yield self._content(path, changed=bool(flag & CHANGED))
+                yield self._look.content(path, changed=bool(flag & CHANGED))
             elif flag & LISTED:
                 imported = modules if flag & IMPORTED else None
-                yield self._listing(f"{path.rstrip('/')}/", (), imported)
+                yield self._look.listing(f"{path.rstrip('/')}/", (), imported)
             elif flag & NOT_FOUND and not flag & (FOUND | READ):
                 yield Input(path=path, digest=ABSENT)
             elif flag & (FOUND | READ):
@@ -419,7 +341,7 @@ class InputDiscovery:
     def _used_variables(self, flags: Mapping[str, int]) -> UsedVariables:
         """Environment variables that count, by the step's texts and by what ran."""
         trace, held = self._trace, self._outside.environments.holds
-        read = [self._at(path) for path, flag in flags.items() if flag & READ]
+        read = [self._watched.at(path) for path, flag in flags.items() if flag & READ]
         read += [path for path, flag in self._outside.seen() if flag & READ]
         read += [file for _, file in self._outside.programs() if not held(file)]
         files = own_texts(dict.fromkeys(read))
@@ -441,56 +363,13 @@ class InputDiscovery:
 
     def _text(self, path: str) -> str:
         try:
-            if os.stat(self._at(path)).st_size > MOST_SOURCE:
+            if os.stat(self._watched.at(path)).st_size > MOST_SOURCE:
                 return ""
-            with open(self._at(path), encoding="utf-8", errors="replace") as file:
+            with open(self._watched.at(path), encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return ""
 
-    def _is_declared(self, path: str) -> bool:
-        """True if the step's own patterns mean it, or leave it out."""
-        patterns = (*self._wanted, *self._excluded)
-        return any(matches(pattern, path) for pattern in patterns)
-
-    def _is_described(self, folder: str) -> bool:
-        """True if the step declares all of a directory, or says what does not count in it."""
-        whole = (f"{folder}/*", f"{folder}/**", f"{folder}/**/*") if folder else ("*", "**", "**/*")
-        return any(matches(one, folder) or one in whole for one in self._wanted) or any(
-            matches(one, folder) or (is_glob(one) and literal_prefix(one) == folder)
-            for one in self._excluded
-        )
-
-    def _is_output(self, path: str) -> bool:
-        return any(is_under(path, declared) for declared in self._step.writes)
-
-    def _is_told(self, path: str) -> bool:
-        """True if the step declares to read or to write it, or says that it does not count."""
-        return self._is_output(path) or self._is_declared(path)
-
-    def _has_content(self, path: str) -> bool:
-        """True for a file, and for a link wherever it leads: that is what `readlink` tells."""
-        whole = self._at(path)
-        return os.path.islink(whole) or os.path.isfile(whole)
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}" if path else self._root
-
 
 def _is_python(path: str) -> bool:
     return path.endswith(PYTHON_SUFFIXES) or "." not in path.rpartition("/")[2]
-
-
-def _signature(path: str) -> Signature | None:
-    """What `stat` says of a regular file; None for all else."""
-    try:
-        return signature_of(os.lstat(path))
-    except OSError:
-        return None
-
-
-def _is_executable(path: str) -> bool:
-    try:
-        return bool(os.lstat(path).st_mode & stat.S_IXUSR)
-    except OSError:
-        return False

@@ -62,6 +62,12 @@ class LaterWrites:
         first = self._first(path)
         return first is not None and first < index
 
+    def may_write(self, path: str, index: int) -> bool:
+        """True for what the step number `index` writes, or an earlier and a later one do."""
+        folder, _, name = path.rstrip("/").rpartition("/")
+        first, last = self._names.get(folder, {}).get(name, (index + 1, index))
+        return first <= index <= last
+
     def _first(self, path: str) -> int | None:
         folder, _, name = path.rpartition("/")
         ranges = [self._whole.get(one) for one in (path, *above(path))] if self._whole else []

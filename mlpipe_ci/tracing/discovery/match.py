@@ -11,18 +11,19 @@ from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
-from mlpipe_ci.tracing.discovery.check import (
+from mlpipe_ci.tracing.discovery.check import Left
+from mlpipe_ci.tracing.discovery.difference_words import describe_difference
+from mlpipe_ci.tracing.discovery.discovery import Discovery
+from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     EXISTS,
     LISTINGS,
     LOG,
     PROGRAM,
     READ_LOG,
+    STATE,
     VARIABLE,
-    Left,
-    describe_difference,
 )
-from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
@@ -123,7 +124,13 @@ class ResultMatcher:
         if not result.discovered or not self.discovery.checker.waits:
             return ()
         found: dict[str, None] = {}
+        keepers = self.discovery.checker.known_state.keepers
         for item in result.discovered:
+            if item.digest.startswith(STATE) and keepers is not None:
+                for index, other in enumerate(self.workflow.steps):
+                    if written.get(other.id, ()) is None and keepers.may_write(item.path, index):
+                        found[f"reads the state of {other.name}"] = None
+                continue
             for write in self.declared.overlapping(item.path.removeprefix("./")):
                 other = self.workflow.steps[write.step]
                 inside = item.digest.startswith(LISTINGS) or is_under(item.path, write.path)

@@ -9,7 +9,7 @@ from mlpipe_ci.core.patterns import matches
 
 
 class Readers:
-    """What each step declares to read, or was seen to read."""
+    """What each step declares to read, was seen to read, or has looked for in vain."""
 
     def __init__(self) -> None:
         self._paths: dict[str, set[int]] = {}

@@ -16,8 +16,8 @@ from mlpipe_ci.core.settings import REPEAT, ROOT, STEP
 from mlpipe_ci.core.step_environment import WHERE, declared_variables, passed
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.discovery import env_variables
-from mlpipe_ci.tracing.discovery.check import ABSENT, VALUE, VARIABLE
 from mlpipe_ci.tracing.discovery.exceptions import source_of
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, VALUE, VARIABLE
 from mlpipe_ci.tracing.discovery.named_in_texts import TextSearch
 
 SET = "set:"

@@ -66,7 +66,8 @@ class CallContext:
             return
         if flags & OWN or (fresh and not flags & READ) or status.st_size > MOST_BEFORE:
             return
-        if self.counts(path) and (digest := content_digest(path)):
+        first = self.seen.first.get(path) if flags & APPENDED else None  # it has added to it since
+        if self.counts(path) and (digest := content_digest(path, first[0] if first else None)):
             self.seen.before[path] = digest
 
     def will_read(self, path: bytes) -> None:

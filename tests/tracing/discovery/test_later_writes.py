@@ -51,3 +51,12 @@ def test_against_the_plain_rule(pairs: list[tuple[int, str]]) -> None:
                 or (one.endswith("/") and path.startswith(one))
             ]
             assert found.hides(path, index) == (bool(writers) and min(writers) > index)
+
+
+def test_who_may_have_written() -> None:
+    known = LaterWrites()
+    known.add(1, ["runs/a", "db"])
+    known.add(3, ["db"])
+    assert [i for i in range(5) if known.may_write("db", i)] == [1, 2, 3]
+    assert [i for i in range(5) if known.may_write("runs/", i)] == [1]
+    assert not known.may_write("else", 1)

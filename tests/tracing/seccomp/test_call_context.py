@@ -8,6 +8,7 @@ import pytest
 from blake3 import blake3
 
 from mlpipe_ci.tracing.access_log import READ
+from mlpipe_ci.tracing.file_identity import signature_of
 from mlpipe_ci.tracing.seccomp import call_context
 from mlpipe_ci.tracing.seccomp.call_context import CallContext, names_in, of_system
 
@@ -67,3 +68,14 @@ def test_the_digest_before_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(call_context, "MOST_BEFORE", 2)
     other.will_change(path, status, fresh=False)
     assert other.seen.before == {}, "too large"
+
+
+def test_the_digest_before_a_change_of_what_was_added_to(tmp_path: Path) -> None:
+    """It is that of the first look: who adds, and then writes over it, has seen no more."""
+    (tmp_path / "a").write_text("one")
+    path, status = os.fsencode(tmp_path / "a"), os.lstat(tmp_path / "a")
+    context, first = CallContext(os.fsencode(tmp_path), None), signature_of(status)
+    context.seen.wrote(path, was_there=True, fresh=False, added=True, signature=first)
+    (tmp_path / "a").write_text("one and more")
+    context.will_change(path, os.lstat(tmp_path / "a"), fresh=False)
+    assert context.seen.before == {path: f"blake3:{blake3(b'one').hexdigest()}"}
