@@ -122,6 +122,11 @@ def _why_unasked(step: Step, seen: Observation) -> str:
     trace, discovered = seen.trace, seen.discovered
     if discovered.outside:
         return f"it writes {some(discovered.outside)}, outside of the repository"
+    if discovered.installed:
+        return (
+            f"it installs into {some(discovered.installed)}, which is not stored; install before "
+            "the run, or say cache: true"
+        )
     if trace.network:
         return f"it talks to the network ({some(trace.network)}), and does not say cache: true"
     if not step.writes and not discovered.writes and seen.state:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.packages import VERSION, Environment, environment, project, wheel
+from tests.support.packages import VERSION, Environment, environment, project, uv, wheel
 from tests.support.repository import Repo
 from tests.support.traced_command import BOTH
 
@@ -501,3 +501,23 @@ def test_an_upgrade_while_the_step_runs_keeps_its_result_from_being_stored(
     assert repo.read("out.txt") == "1.0"
     assert ran(repo) == ("s",)
     assert repo.read("out.txt") == "2.0"
+
+
+@BOTH
+@TOOLS
+def test_a_step_that_installs_is_not_stored(
+    repo: Repo, tool: str, tracer: str, tiny: Callable[[str], Path]
+) -> None:
+    """In another clone the package would not be there."""
+    built, python = tiny("1.0"), ".venv/bin/python"
+    environment(repo.root / ".venv", tool)
+    install = f"{uv()} pip install --offline --no-cache -q -p {python} {built}"
+    if tool == "pip":
+        pip = f"{sys.executable} -m pip --python {python}"
+        install = f"{pip} install -q --no-index --no-deps {built}"
+    files: dict[str, str | bytes] = {"s.py": USES, ".gitignore": IGNORED}
+    files["mlpipe.yml"] = STEP.replace("python s.py", f"{install} && {python} s.py")
+    repo.commit(files)
+    out = repo.mlpipe("run", code=0, MLPIPE_TRACER=tracer).stdout
+    assert "the result was not stored: it installs into .venv/lib/python3." in out
+    assert "install before the run" in out

@@ -72,6 +72,8 @@ class Discovered:
     """What it wrote outside of the repository."""
     environments: tuple[str, ...] = ()
     """Python environments that it made."""
+    installed: tuple[str, ...] = ()
+    """Directories of packages into which it has installed one."""
     meanwhile: str = ""
     """A file that somebody else changed while it ran."""
     unstorable: str = ""
@@ -157,6 +159,7 @@ class InputDiscovery:
             logs=logs,
             outside=tuple(self._outside.written()),
             environments=self._outside.made(),
+            installed=tuple(map(self._shown, self._outside.installed())),
             state=state,
             meanwhile=look.meanwhile or self._installed(unique.values()),
             unstorable=look.unstorable,
@@ -221,6 +224,10 @@ class InputDiscovery:
     def _keeps(self, path: str) -> bool:
         """True for what it leaves as state that is not made anew where it is missing."""
         return not is_remade(path) and self._watched.has_content(path)
+
+    def _shown(self, whole: str) -> str:
+        inside = whole.removeprefix(f"{self._root}/")
+        return inside if inside != whole else self._checker.anchors.spelled(whole)
 
     def _installed(self, inputs: Iterable[Input]) -> str:
         """A distribution that somebody installed while the step ran."""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 from mlpipe_ci.core.paths import above, is_under
-from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, LISTED, OURS, OWN, READ
+from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, LISTED, MADE, OURS, OWN, READ, TREE
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, exception_for, why_outside
 from mlpipe_ci.tracing.file_identity import signature_of
@@ -18,6 +18,8 @@ HOME, TEMPORARY = "/~", "/~tmp"
 SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is written there is nobody's
 SYSTEM = tuple(f"/{name}/" for name in ("usr", "bin", "sbin", "lib", "lib64", "snap", "nix"))
 LOCAL = "/usr/local/"
+INFO = (".dist-info", ".egg-info")
+"""Endings of the directory that says what is installed."""
 SHARED = ("/", "/usr", "/usr/local", "/opt")
 """Not only an interpreter lies in these."""
 OF_INTERPRETER = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
@@ -118,9 +120,16 @@ class OutsideAccess:
         """What it wrote outside and left, but in a place for scratch."""
         for path, flags in sorted(self._trace.paths.items()):
             wrote = flags & (OURS | CHANGED | APPENDED) and self._is_outside(path)
-            scratch = any(is_under(path, one) for one in self._scratch)
-            if wrote and not scratch and self.is_data(path) and self._is_changed(path, flags):
+            if (
+                wrote
+                and not self._is_scratch(path)
+                and self.is_data(path)
+                and self._is_changed(path, flags)
+            ):
                 yield path
+
+    def _is_scratch(self, path: str) -> bool:
+        return self._is_outside(path) and any(is_under(path, one) for one in self._scratch)
 
     def _is_changed(self, path: str, flags: int) -> bool:
         """False for a file that was opened in a way to change it, and is as it was."""
@@ -155,6 +164,14 @@ class OutsideAccess:
         prefix = f"{self._root}/"
         marks = (p for p, f in self._trace.paths.items() if f & OURS and p.endswith("/pyvenv.cfg"))
         return tuple(p[len(prefix) :].rpartition("/")[0] for p in marks if p.startswith(prefix))
+
+    def installed(self) -> tuple[str, ...]:
+        """Directories of packages, here or elsewhere, into which the step has installed one that is
+        there now.
+        """
+        made = (p for p, f in self._trace.paths.items() if f & (MADE | TREE) and p.endswith(INFO))
+        there = (p for p in made if os.path.isdir(p) and not self._is_scratch(p))
+        return tuple(sorted({os.path.dirname(path) for path in there}))
 
     def programs(self) -> Iterator[tuple[str, str]]:
         """Programs as they were named, and their files; without the interpreters of Python."""
