@@ -1,6 +1,7 @@
 """What is known of a step's last success here by watching it, as text and back."""
 
 import json
+from functools import cache
 
 from mlpipe_ci.core.frozen import frozen
 
@@ -45,6 +46,7 @@ def encode_last_trace(last: LastTrace) -> str | None:
     return json.dumps(vars(last))
 
 
+@cache
 def decode_last_trace(text: str) -> LastTrace:
     """What `encode_last_trace` gave; whatever is wrong with the text, nothing is known."""
     try:

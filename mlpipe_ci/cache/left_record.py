@@ -95,8 +95,8 @@ class LeftRecord:
 
     def of(self, step: Step) -> Left:
         """What a step left; nothing if that is not known."""
-        nothing = Left(step=step.group, name=step.name, paths={})
-        return self._all.get(key_of(step), nothing)
+        left = self._all.get(key_of(step))
+        return left if left is not None else Left(step=step.group, name=step.name, paths={})
 
     def undeclared(self, step: Step) -> list[str]:
         """What a step left and does not declare to write now."""

@@ -30,8 +30,8 @@ from mlpipe_ci.tracing.access_log import (
     TREE,
 )
 from mlpipe_ci.tracing.base import Trace
+from mlpipe_ci.tracing.discovery.discovered import Discovered
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
-from mlpipe_ci.tracing.discovery.find import Discovered
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     IGNORED,
@@ -44,7 +44,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
-from mlpipe_ci.tracing.discovery.what_it_left import SLACK
+from mlpipe_ci.tracing.file_identity import SLACK
 
 MISSED = (ABSENT, STATE + ABSENT)
 

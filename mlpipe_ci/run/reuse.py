@@ -30,7 +30,7 @@ from mlpipe_ci.run.outcome import (
     what_it_left,
 )
 from mlpipe_ci.run.read_before import fault_of_paths
-from mlpipe_ci.run.save_result import changed_in_place, last_trace_of
+from mlpipe_ci.run.saved_result import changed_in_place, last_trace_of
 from mlpipe_ci.tracing.discovery.kinds import LOG
 
 NOTHING: tuple[str, ...] = ()

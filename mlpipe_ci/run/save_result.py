@@ -1,7 +1,6 @@
 """Saves the result of a step that has succeeded, if it may be saved (`storable`)."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from posixpath import dirname
 
@@ -11,8 +10,7 @@ from mlpipe_ci.core.cache_key import Input, by_path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Decision
-from mlpipe_ci.core.platform import PLATFORM
-from mlpipe_ci.core.result import Output, Result, undeclared
+from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.run import Measurements
 from mlpipe_ci.core.state_paths import is_remade, state_top
 from mlpipe_ci.core.workflow import Step
@@ -21,6 +19,7 @@ from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_success, looked_for
+from mlpipe_ci.run.saved_result import SavedResult, changed_in_place, is_watched, missed
 from mlpipe_ci.run.storable import (
     NOT_STORED,
     Observation,
@@ -30,31 +29,10 @@ from mlpipe_ci.run.storable import (
     why_not_stored,
     without_state,
 )
-from mlpipe_ci.tracing.discovery.find import Discovered, InputDiscovery
-from mlpipe_ci.tracing.discovery.kinds import ABSENT, KEEPS, LOG, PROGRAM, STATE, VARIABLE
+from mlpipe_ci.tracing.discovery.discovered import Discovered
+from mlpipe_ci.tracing.discovery.find import InputDiscovery
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, KEEPS
 from mlpipe_ci.tracing.discovery.platform import this_platform
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
-from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
-
-CONTENTS = ("git:", "blake3:", "link:")
-"""Digests of what is in a file."""
-
-
-@frozen
-class SavedResult:
-    """What became of a success: outputs, notes for the reader, and what was seen of the step.
-
-    `state`: files of a tool's memory that it wrote; `changed`: what was there before it and is
-    another now; `result`: what names the stored result.
-    """
-
-    outputs: tuple[Output, ...]
-    notes: tuple[str, ...]
-    last: LastTrace
-    access: FileAccess
-    state: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-    result: str = ""
 
 
 @frozen
@@ -127,12 +105,6 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
     )
 
 
-def missed(inputs: Iterable[Input]) -> tuple[str, ...]:
-    """Paths of the repository that a step looked for in vain: who does would read what is there."""
-    absent = (item.path for item in inputs if item.digest == ABSENT)
-    return tuple(path for path in absent if not path.startswith(("/", VARIABLE, PROGRAM, PREFIX)))
-
-
 def _find(context: RunContext, step: Step, ended: JobResult) -> Discovered:
     """What was seen; nothing if it was not all."""
     if not ended.trace.complete:
@@ -198,14 +170,6 @@ def _changed_in_place(context: RunContext, step: Step, discovered: Discovered) -
     return changed_in_place(wrote, discovered.inputs, discovered.rewrites)
 
 
-def changed_in_place(
-    wrote: Iterable[str], seen: Iterable[Input], rewrites: Iterable[str] = ()
-) -> tuple[str, ...]:
-    """Of the paths that a step wrote, those that were there before; in order."""
-    before = {item.path for item in seen if item.digest.startswith(CONTENTS)}
-    return tuple(sorted(before.union(rewrites).intersection(wrote)))
-
-
 def _made_from(context: RunContext, decision: Decision, discovered: Discovered) -> tuple[str, ...]:
     """What a failed attempt has left and this one saw, by its name in a listing at least."""
     unfinished = context.stale_outputs.record.of(decision.step).unfinished
@@ -258,7 +222,7 @@ def _keep(
         producer=context.cache.producer,
     )
     notes = _add(context, result, forced=decision.forced)
-    made = result.finished if _is_watched(step, result) else 0.0
+    made = result.finished if is_watched(step, result) else 0.0
     return _Kept(outputs=wrote, notes=notes, made=made, result=result_id(result))
 
 
@@ -286,11 +250,6 @@ def _fault(error: OSError) -> str:
     return (error.strerror or str(error)) + (f" ({error.filename})" if error.filename else "")
 
 
-def _is_watched(step: Step, result: Result) -> bool:
-    seen = any(item.path != PLATFORM for item in result.discovered)
-    return seen or bool(undeclared(step, result.outputs)) or not step.inputs
-
-
 def _traced(
     context: RunContext, step: Step, discovered: Discovered, access: FileAccess
 ) -> LastTrace:
@@ -304,24 +263,4 @@ def _traced(
         missed=missed(discovered.inputs),
         state=tuple(item.path for item in discovered.state),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
-    )
-
-
-def last_trace_of(step: Step, result: Result) -> LastTrace:
-    """What a stored result says about the step that made it."""
-    if not _is_watched(step, result):
-        return LastTrace()
-    files = [one for one in result.discovered if one.digest.startswith(CONTENTS)]
-    wrote = [(o.path, o.digest) for o in undeclared(step, result.outputs)]
-    return LastTrace(
-        made=result.finished,
-        wrote=tuple(wrote),
-        reads=tuple(one.path for one in files if not one.path.startswith("/")),
-        writes=tuple(path for path, _ in wrote),
-        logs=tuple(one.path for one in result.discovered if one.digest == LOG),
-        missed=missed(result.discovered),
-        state=tuple(one.path for one in result.discovered if one.digest.startswith(STATE)),
-        variables=tuple(
-            one.path.removeprefix(VARIABLE) for one in result.discovered if could_be_declared(one)
-        ),
     )

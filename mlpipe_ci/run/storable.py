@@ -8,7 +8,7 @@ from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.find import Discovered
+from mlpipe_ci.tracing.discovery.discovered import Discovered
 
 SHOWN = 3
 MOST_UNDECLARED = 1_000_000_000

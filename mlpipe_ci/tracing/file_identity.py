@@ -6,6 +6,8 @@ import stat
 from mlpipe_ci.tracing.access_log import Signature
 
 CHUNK = 1 << 20
+SLACK = 0.1
+"""Seconds by which the clock that stamps files may be behind."""
 
 
 def signature_of(status: os.stat_result | None) -> Signature | None:

@@ -15,7 +15,7 @@ from mlpipe_ci.run.storable import (
     without_state,
 )
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.find import Discovered
+from mlpipe_ci.tracing.discovery.discovered import Discovered
 from tests.support.fakes import step, workflow
 
 WATCHED = Trace(tracer="notify", complete=True)

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlpipe_ci.core.cache_key import Input
-from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above, is_under
 from mlpipe_ci.core.state_paths import is_remade, state_top
 from mlpipe_ci.core.workflow import Step
@@ -31,6 +30,7 @@ from mlpipe_ci.tracing.access_log import (
 )
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import env_variables, module_names
+from mlpipe_ci.tracing.discovery.discovered import Discovered
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT, GIT, is_exempt, source_of
 from mlpipe_ci.tracing.discovery.first_look import FirstLook
@@ -50,38 +50,6 @@ SLACK = 0.1
 OWN_NAMES = frozenset({"sitecustomize", "usercustomize"})
 """Modules that Python looks for although nobody names them."""
 IN_PLACE = "it changes {} in place, and what was there before is not known: make it from scratch"
-
-
-@frozen
-class Discovered:
-    """What a command did, in the words of the workflow file; paths are relative to the root."""
-
-    inputs: tuple[Input, ...] = ()
-    """As they were when the step looked first."""
-    reads: tuple[str, ...] = ()
-    """Files of the inputs that it read."""
-    writes: tuple[str, ...] = ()
-    """Files that it wrote and did not declare; also those that it changed in place."""
-    rewrites: tuple[str, ...] = ()
-    """Files that it read and then changed."""
-    removes: tuple[str, ...] = ()
-    """Files that it removed and had not written."""
-    logs: tuple[str, ...] = ()
-    """Files that it only added to, and nobody else reads: they stay from run to run."""
-    outside: tuple[str, ...] = ()
-    """What it wrote outside of the repository."""
-    environments: tuple[str, ...] = ()
-    """Python environments that it made."""
-    installed: tuple[str, ...] = ()
-    """Directories of packages into which it has installed one."""
-    meanwhile: str = ""
-    """A file that somebody else changed while it ran."""
-    unstorable: str = ""
-    """Why it is not known what it saw."""
-    variables: tuple[str, ...] = ()
-    """Environment variables that it used."""
-    state: tuple[Input, ...] = ()
-    """What it saw of the state that other steps keep."""
 
 
 class InputDiscovery:

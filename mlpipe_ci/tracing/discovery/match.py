@@ -12,7 +12,6 @@ from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import Left
-from mlpipe_ci.tracing.discovery.difference_words import describe_difference
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
@@ -78,6 +77,13 @@ class ResultMatcher:
         if fitting or waits:
             return Matches(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
         pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
+        if not pairs:
+            return Matches(unusable=tuple(unusable))
+        # Only a step that runs pays for the words.
+        from mlpipe_ci.tracing.discovery.difference_words import (  # noqa: PLC0415
+            describe_difference,
+        )
+
         differing = [
             describe_difference(*pair) + (self._by(pair[0]) if number < NAMED else "")
             for number, pair in enumerate(sorted(pairs, key=_importance)[:MOST_NAMED])

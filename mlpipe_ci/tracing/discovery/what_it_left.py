@@ -8,10 +8,7 @@ from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, MADE, OURS, TREE
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.first_look import FirstLook, signature
 from mlpipe_ci.tracing.discovery.watched_step import WatchedStep
-from mlpipe_ci.tracing.file_identity import content_digest
-
-SLACK = 0.1
-"""Seconds by which the clock that stamps files may be behind."""
+from mlpipe_ci.tracing.file_identity import SLACK, content_digest
 
 
 class WhatItLeft:
