@@ -141,7 +141,7 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
     mlpipe.wait()
     subprocess.run(["flock", str(tmp_path / "lock"), "true"], check=True, timeout=20)
     for pid in pids:
-        wait_for(lambda pid=pid: not lives(pid), 2)  # type: ignore[misc]
+        wait_for(lambda pid=pid: not lives(pid))  # type: ignore[misc]  # killed: it only ends
 
 
 def test_a_job_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
