@@ -7,10 +7,12 @@ loses nothing, and the file is made anew when the run is over. A fault costs a l
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import field
+from itertools import takewhile
 from pathlib import Path
+from posixpath import commonpath, dirname
 from typing import Any
 
 from blake3 import blake3
@@ -75,6 +77,18 @@ def history_of(left: Left, step: Step, outputs: tuple[Output, ...]) -> tuple[str
     forms = {_form(path) for path in new.difference(again)} - {_form(path) for path in again}
     lost = (path for path in left.besides if path not in new and _form(path) in forms)
     return tuple(path for path in lost if not again or sum(map(str.isdigit, path)) >= TIME)
+
+
+def place_of(history: tuple[str, ...], outputs: Iterable[str]) -> str:
+    """What `state` has to name so that a history persists: the directory that holds the old files
+    and the new ones, and is not named by a time itself; one of the files where there is none.
+    """
+    forms = {_form(path) for path in history}
+    both = (*history, *(path for path in outputs if _form(path) in forms))
+    folders = commonpath([dirname(path) for path in both]).split("/")
+    lasting = [*takewhile(lambda name: sum(map(str.isdigit, name)) < TIME, folders)]
+    folder = "/".join(lasting or folders)
+    return f"{folder}/" if folder else history[0]
 
 
 def _form(path: str) -> str:

@@ -72,7 +72,7 @@ def later_writes(
     """Who writes what, as declared or as it was seen last time."""
     later_writes = LaterWrites()
     for index, step in enumerate(workflow.steps):
-        later_writes.add(index, step.writes)
+        later_writes.declare(index, step.writes)
         last = state.last_trace(workflow.file, step.id)
         changed = record.of(step).changed  # was there before the step
         paths = [p for p in (*(path for path, _ in last.wrote), *last.logs) if p not in changed]

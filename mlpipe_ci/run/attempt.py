@@ -205,18 +205,19 @@ def _succeeded(
     measured = _measurements(context, step)
     saved = save_result(context, decision, ended, measured)
     aside = _put_away(context, attempt, saved)
+    outputs = tuple(output.path for output in saved.outputs)
     record_success(context, decision, ended.seconds, saved.last)
     outcome = make_outcome(
         decision,
         Status.SUCCEEDED,
-        notes=saved.notes + aside_notes(context, step, aside),
+        notes=saved.notes + aside_notes(context, step, aside, outputs),
         execution=Execution(
             seconds=ended.seconds,
             exit_code=0,
             log=str(ended.job.log),
             tracer=ended.trace.tracer,
         ),
-        left=LeftBehind(outputs=tuple(output.path for output in saved.outputs)),
+        left=LeftBehind(outputs=outputs),
         discovered=Discoveries(
             reads=saved.last.reads,
             writes=() if step.declares_nothing else saved.last.writes,

@@ -2,11 +2,10 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from posixpath import commonpath, dirname
 from typing import Any
 
 from mlpipe_ci.cache.last_trace import LastTrace
-from mlpipe_ci.cache.left_record import Left
+from mlpipe_ci.cache.left_record import Left, place_of
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.transaction import SetAside
@@ -128,15 +127,16 @@ def retire_unfinished(
     return context.transaction.retire(step.id, tuple(there))
 
 
-def aside_notes(context: RunContext, step: Step, aside: SetAside) -> tuple[str, ...]:
-    """Words for what became of old files that a step has not written again."""
+def aside_notes(
+    context: RunContext, step: Step, aside: SetAside, outputs: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Words for what became of old files that a step has not written again. `outputs`: the new."""
     notes = moved_note(context, step, aside.replaced)
     if aside.previous:
         place = context.transaction.previous(step.id)
         notes += (f"not written again, so moved to {place}: {some(aside.previous)}",)
     if aside.history:
-        folder = commonpath([dirname(path) for path in aside.history])
-        name = f"{folder}/" if folder else aside.history[0]
+        name = place_of(aside.history, outputs)
         stayed = f"it only adds files, so {some(aside.history)} stayed beside the new ones"
         notes += (f"{stayed}; if they are to persist, add to the step: state: [{name}]",)
     return notes

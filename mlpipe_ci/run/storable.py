@@ -61,8 +61,8 @@ def _why_tracked(seen: Observation) -> str:
     """What git tracks is a source, unless a step says that it makes it."""
     if not seen.tracked:
         return ""
-    words = f"outputs: [{seen.tracked[0]}]"
-    return f"it writes {some(seen.tracked)}, which git tracks; declare it: {words}"
+    written = some(seen.tracked)
+    return f"it writes {written}, which git tracks; declare it: outputs: [{written}]"
 
 
 def _why_unknown(step: Step, seen: Observation) -> str:
@@ -152,7 +152,8 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
         text += "where both are the same; if it runs each time, make it from scratch, or name it "
         notes += (text + "in state",)
     if seen.state:
-        notes += (f"{some(seen.state)} is state: it stays from run to run, and reuse keeps it so",)
+        text = "it keeps state, which stays from run to run and where it is reused: "
+        notes += (text + some(seen.state),)
     if discovered.logs:
         notes += (f"it adds to {some(discovered.logs)}: reuse does not bring that back",)
     return notes

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from mlpipe_ci.cache.left_record import Left, LeftRecord, history_of
+import pytest
+
+from mlpipe_ci.cache.left_record import Left, LeftRecord, history_of, place_of
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step, StepInstance
 from tests.support.fakes import step, workflow
@@ -93,3 +95,18 @@ def test_a_history_is_told_by_names_alone() -> None:
     both = left(B, "r/2026-01-02/x", "o", besides=("r/2026-01-02/x", "o"))
     assert history_of(both, B, wrote("r/2026-01-03/x", "o")) == ("r/2026-01-02/x",)
     assert not history_of(left(B, "p/1", "o", besides=("p/1", "o")), B, wrote("p/2", "o"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("models/m_1.pt", "models/m_2.pt", "models/"),
+        ("outputs/2026-01-02/10-00-00/a.yaml", "outputs/2026-01-02/11-30-00/a.yaml", "outputs/"),
+        ("exp1/runs/7/x", "exp1/runs/8/x", "exp1/runs/"),
+        ("c/f/d3ffa92536e9b2aeb96c/out.pkl", "c/f/fb65b1dace3932d1e665/out.pkl", "c/f/"),
+        ("20260102/x", "20260102/y/3", "20260102/"),
+        ("m_1.pt", "m_2.pt", "m_1.pt"),
+    ],
+)
+def test_the_place_of_a_history_is_not_that_of_one_run(old: str, new: str, place: str) -> None:
+    assert place_of((old,), (new, "report.txt")) == place

@@ -90,7 +90,7 @@ def test_what_was_not_seen_of_a_declared_step_is_a_note() -> None:
     assert notes[0] == "only what it declares counts: a call was not seen"
     assert "it adds to a.log" in notes[1]
     assert "it changes a.db, which it also reads" in tracing_notes(ANY, seen(rewrites=("a.db",)))[0]
-    assert "mlruns/x is state" in tracing_notes(ANY, seen(state=("mlruns/x",)))[0]
+    assert "it keeps state" in tracing_notes(ANY, seen(state=("mlruns/x",)))[0]
     assert tracing_notes(ANY, seen()) == ()
 
 

@@ -252,6 +252,27 @@ def test_a_log_alone_does_not_keep_a_step_from_reuse(repo: Repo) -> None:
     assert repo.read("out") == "1"
 
 
+def test_a_file_that_is_added_to_and_removed_is_no_log(repo: Repo) -> None:
+    """As the write-ahead log of a database that is closed."""
+    plant(repo, "cat in >> outwal; rm outwal; cp in out", **{"in": "1"})
+    assert "adds to" not in repo.mlpipe("run").stdout
+    assert ran(repo) == []
+
+
+@pytest.mark.parametrize("look", ["n=$(ls)", "n=no; test -e out.md && n=yes"])
+def test_a_declared_output_that_git_tracks_is_no_news_for_its_step(repo: Repo, look: str) -> None:
+    """It is set aside before the step runs: in a fresh clone, too, the step finds none."""
+    run = f'{look}; cat in >> out.md; echo "$n" >> out.md'
+    step = f"  - name: a\n    run: {run}\n    outputs: [out.md]\n"
+    repo.commit({"mlpipe.yml": f"steps:\n{step}", "in": "1\n", "out.md": "old\n"})
+    assert ran(repo) == ["a"]
+    assert ran(repo) == []
+    repo.commit(message="Its output")
+    assert ran(repo) == []
+    repo.write({"more": "1"})
+    assert ran(repo) == (["a"] if look == "n=$(ls)" else [])
+
+
 def test_steps_that_share_a_directory_do_not_move_each_others_files(repo: Repo) -> None:
     first = "  - name: a\n    run: mkdir -p o; cp in o/a\n    inputs: [in]\n    outputs: [o/]\n"
     second = "  - name: b\n    run: cp in o/b\n"

@@ -318,7 +318,7 @@ def test_the_memory_of_a_known_tool_stays_whatever_runs(repo: Repo, keys: str) -
     """As MLflow's file store: what is there is read first, then added to."""
     plant(repo, f'name: a, run: "{RUNS}"{keys}', ignored="mlruns\n*.csv\n", raw="1")
     done = repo.mlpipe("run", code=0)
-    assert "is state: it stays from run to run" in done.stdout
+    assert "it keeps state, which stays from run to run" in done.stdout
     before = made(repo, "mlruns")
     for text in "2", "3":
         repo.write({"raw": text})

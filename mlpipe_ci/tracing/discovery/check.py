@@ -207,9 +207,13 @@ class InputChecker:
         return path in self._outputs or self._later_writes.is_earlier(path, index)
 
     def _stays(self, path: str, index: int) -> bool:
-        """True for what is there in any clone: git tracks it, or an earlier step writes it."""
+        """True for what is there in any clone when a step starts: an earlier step writes it, or git
+        tracks it and the step does not declare it.
+        """
         if path in self._folders or self.is_made_before(path, index):
             return True
+        if self._later_writes.is_declared(path, index):
+            return False
         return bool(self._tree.tracked(path) or self._tree.tracked(f"{path}/"))
 
     def recall(self, path: str, signature: Signature) -> str:

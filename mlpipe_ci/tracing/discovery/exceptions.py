@@ -5,7 +5,7 @@ Pure. Paths that begin with `~/` are below the home of the user; `*` is a part o
 
 import re
 
-from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.paths import above, is_under
 
 TOOL_CACHES = {
     "~/.cache/matplotlib": "a list of fonts, made anew where it is missing",
@@ -32,6 +32,7 @@ TOOL_CACHES = {
     "~/.ipython": "history and profile of a shell",
     "~/.local/share/jupyter/runtime": "connections of running kernels",
     "~/.jupyter/lab": "what a window looked like",
+    "~/.jupyter/migrated": "that Jupyter has looked for files of IPython 3",
     "~/.cache/huggingface/datasets": "tables made of files that count by themselves, and locks",
     "~/.cache/pre-commit": "environments, named by a hash",
     "~/.cache/mlpipe": "this program's own",
@@ -64,8 +65,10 @@ CREDENTIALS = {
     "~/.config/gh": "a token of GitHub",
 }
 """Never read by mlpipe, not even to take a digest."""
-NUMBERED = re.compile(r".*/pytest-of-[^/]+(?:/pytest-(?:current|\d+/\.lock))?")
-"""Where pytest numbers its temporary directories."""
+NUMBERED = re.compile(
+    r".*/pytest-of-[^/]+(?:/pytest-current|/pytest-\d+(?:/\.lock)?|/garbage-[-0-9a-f]+(?:/.*)?)?"
+)
+"""Where pytest numbers its temporary directories, and removes old ones."""
 BYTE_CODE = re.compile(
     r"(?:(?P<directory>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc(\.\d+)?"
 )
@@ -103,6 +106,14 @@ def exception_for(path: str, home: str) -> tuple[str, str]:
             if begins or (where and is_under(path, where)):
                 return pattern, reason
     return "", ""
+
+
+def ways(home: str) -> set[str]:
+    """The directories in a home in which tools keep things: programs make them where they are
+    missing, so that they are there says nothing.
+    """
+    named = [*TOOL_CACHES, *CREDENTIALS] if home else []
+    return {home + way[1:] for one in named for way in above(one) if way.startswith("~/")}
 
 
 def why_outside(path: str, home: str) -> str:

@@ -1,7 +1,8 @@
 """What a step and those after it write: out of sight for the step when it runs. Pure.
 
 In a fresh clone a step does not see what it will write itself, nor what later steps will. So that
-says nothing about what the step would do, unless git tracks it, or an earlier step writes it too.
+says nothing about what the step would do, unless an earlier step writes it too, or git tracks it
+and the step does not declare it.
 """
 
 from collections.abc import Iterable
@@ -18,6 +19,13 @@ class LaterWrites:
     def __init__(self) -> None:
         self._names: dict[str, dict[str, Range]] = {}
         self._whole: dict[str, Range] = {}
+        self._declared: set[tuple[int, str]] = set()
+
+    def declare(self, index: int, paths: Iterable[str]) -> None:
+        """A step declares to write these: what is there is set aside before it runs."""
+        paths = tuple(paths)
+        self._declared.update((index, path) for path in paths)
+        self.add(index, paths)
 
     def add(self, index: int, paths: Iterable[str]) -> None:
         """The step number `index` of the workflow writes these; a directory's path ends in `/`."""
@@ -35,6 +43,10 @@ class LaterWrites:
         """Names in a directory that nobody writes but this step and later ones."""
         known = self._names.get(folder)
         return {name for name, (first, _) in known.items() if first >= index} if known else set()
+
+    def is_declared(self, path: str, index: int) -> bool:
+        """True for a file that the step declares to write, itself and not with its directory."""
+        return (index, path) in self._declared
 
     def owns(self, folder: str, index: int) -> bool:
         """True if all of a directory is written by this step or later ones, and by no other."""

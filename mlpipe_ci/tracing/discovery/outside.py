@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping
 from mlpipe_ci.core.paths import above, is_under
 from mlpipe_ci.tracing.access_log import APPENDED, CHANGED, LISTED, MADE, OURS, OWN, READ, TREE
 from mlpipe_ci.tracing.base import Trace
-from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS, exception_for, why_outside
+from mlpipe_ci.tracing.discovery.exceptions import (
+    ENVIRONMENT_MARKS,
+    exception_for,
+    ways,
+    why_outside,
+)
 from mlpipe_ci.tracing.file_identity import signature_of
 
 HOME, TEMPORARY = "/~", "/~tmp"
@@ -83,6 +88,7 @@ class OutsideAccess:
         self._names = {os.path.basename(named) for named, _ in trace.programs}
         known = (*self._interpreters, *self._path, self.anchors.home, *self._sites())
         self._passed = {path for one in known for path in (one, *above(one))}
+        self._passed |= ways(self.anchors.home)
 
     def is_data(self, path: str) -> bool:
         """True if a path outside counts."""
@@ -104,7 +110,7 @@ class OutsideAccess:
             if flags & OWN or not self._is_outside(path) or self._is_search(path, flags):
                 continue
             if path in self._passed and not flags & (READ | LISTED):
-                continue  # on the way to an interpreter, a package, a program or the home
+                continue  # on the way to an interpreter, a package, a program, or what tools keep
             if self.is_data(path):
                 yield path, flags
 

@@ -19,16 +19,17 @@ class WhatItLeft:
         self._since = watched.started - SLACK
 
     def is_log(self, path: str, flag: int) -> bool:
-        """True for a file that was only added to. `touch` adds nothing: it makes a file."""
+        """True for a file that was only added to, and is there. `touch` only makes a file."""
         watched = self._watched
         if not flag & APPENDED or watched.is_told(path) or self._is_anothers(path):
             return False
         if watched.readers.has_other(path, watched.index):
             return False
         try:
-            return not flag & OURS or os.lstat(watched.at(path)).st_size > 0
+            size = os.lstat(watched.at(path)).st_size
         except OSError:
             return False
+        return not flag & OURS or size > 0
 
     def is_changed(self, path: str, flag: int) -> bool:
         """True for a file that was there and has other bytes now: a call may have failed, and who

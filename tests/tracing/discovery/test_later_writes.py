@@ -30,6 +30,16 @@ def test_what_an_earlier_step_writes_too_is_seen() -> None:
     assert writes((0, "out/b"), (2, "out/a")).names("out", 1) == {"a"}
 
 
+def test_what_a_step_declares_is_its_own_and_no_file_in_it() -> None:
+    found = LaterWrites()
+    found.declare(1, ["a", "b/"])
+    assert found.is_declared("a", 1)
+    assert not found.is_declared("a", 0)
+    assert not found.is_declared("b", 1)
+    assert not found.is_declared("b/c", 1)
+    assert found.hides("b/c", 0)
+
+
 def test_its_own_is_not_hidden_but_no_news() -> None:
     found = writes((1, "out/a"))
     assert not found.hides("out/a", 1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpipe_ci.tracing.access_log import FOUND, NOT_FOUND, OURS, READ
+from mlpipe_ci.tracing.access_log import FOUND, LISTED, NOT_FOUND, OURS, READ
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.exceptions import (
     CREDENTIALS,
@@ -35,6 +35,18 @@ def test_each_exception_counts_for_nothing(pattern: str) -> None:
     assert why_outside(f"{path}/x", "/home/a")
     assert why_outside(path, "/home/a")
     assert is_credential(path, "/home/a") == (pattern in CREDENTIALS)
+
+
+@pytest.mark.parametrize(
+    ("path", "counts"),
+    [
+        *(("", False), ("/pytest-current", False), ("/pytest-18", False)),
+        *(("/pytest-18/.lock", False), ("/garbage-0a1b-2c/test_x0/data.csv", False)),
+        *(("/pytest-18/test_x0/data.csv", True), ("/other", True)),
+    ],
+)
+def test_only_the_numbering_of_pytest_counts_for_nothing(path: str, *, counts: bool) -> None:
+    assert bool(why_outside(f"/tmp/pytest-of-a{path}", "/home/a")) != counts  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -77,6 +89,19 @@ def test_what_the_step_made_and_what_it_passes_through_is_not_seen(tmp_path: Pat
     trace = Trace(paths={str(tmp_path / p): f for p, f in paths.items()})
     seen = [path for path, _ in OutsideAccess(str(root), {}, trace).seen()]
     assert seen == [str(tmp_path / "data.csv"), str(tmp_path / "missing")]
+
+
+def test_the_way_to_the_cache_of_a_tool_is_no_data_unless_it_is_listed() -> None:
+    paths = {
+        "/home/a/.cache": NOT_FOUND,
+        "/home/a/.cache/uv": FOUND,
+        "/home/a/.cache/models": NOT_FOUND,
+        "/home/a/.config": FOUND | LISTED,
+        "/home/b/.cache": FOUND,
+    }
+    access = OutsideAccess("/home/a/work", {"HOME": "/home/a"}, Trace(paths=paths))
+    seen = [path for path, _ in access.seen()]
+    assert seen == ["/home/a/.cache/models", "/home/a/.config", "/home/b/.cache"]
 
 
 def test_an_interpreter_is_no_data_and_what_lies_beside_it_is(tmp_path: Path) -> None:
