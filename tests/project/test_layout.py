@@ -94,7 +94,7 @@ def test_what_tests_a_listed_module_is_there() -> None:
 
 
 def test_no_test_lies_beside_the_rooms() -> None:
-    others = {"models", "project", "scenarios"}
+    others = {"models", "project", "scenarios", "zoo"}
     folders = {path.name for path in TESTS.iterdir() if path.is_dir()}
     assert folders - {"__pycache__", "cases", "node", "support"} <= others | set(ROOMS)
     assert not list(TESTS.glob("test_*.py"))

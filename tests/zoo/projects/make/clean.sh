@@ -1,0 +1,1 @@
+grep . "$1" | sort -n | uniq

@@ -1,0 +1,3 @@
+package Shop::Unused;
+
+1;

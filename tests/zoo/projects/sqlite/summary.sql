@@ -1,0 +1,1 @@
+SELECT customer, sum(amount) FROM orders GROUP BY customer ORDER BY customer;

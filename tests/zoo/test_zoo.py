@@ -1,0 +1,111 @@
+"""Real tools, one small project each, through the same six acts.
+
+Run; run again; change something; go back; clone with the same cache; run from scratch beside it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.zoo.cases import CASES, Case, Edit
+from tests.zoo.desk import Desk, Ran, differences, is_any, tree
+from tests.zoo.environments import environment
+
+PROJECTS = Path(__file__).parent / "projects"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands"),
+]
+
+
+def desk_of(case: Case, top: Path) -> Desk:
+    """A desk with the project of a case, and the environment of its group."""
+    made = environment(case.group)
+    path = os.pathsep.join((str(made / "bin"), "/usr/bin", "/bin"))
+    desk = Desk(top, path, {"VIRTUAL_ENV": str(made)} if case.activated else {})
+    desk.make(PROJECTS / (case.project or case.tool), case.setup, case.before)
+    return desk
+
+
+def same(case: Case, root: Path, wanted: dict[str, str], ran: Ran) -> None:
+    """The bytes in a work tree are those that are wanted."""
+    wrong = differences(tree(root, case.state, {}), wanted)
+    assert not wrong, f"{wrong}\n{ran.text}"
+
+
+def contents(desk: Desk, case: Case, root: Path) -> dict[str, str]:
+    """What is in a work tree, less what is another in each run of the same step."""
+    shown = {path: desk.shell(command, root) for path, command in case.shown.items()}
+    return tree(root, (*case.state, *shown), case.varies) | shown
+
+
+def as_from_scratch(desk: Desk, case: Case, name: str, **more: str) -> None:
+    """A run in a fresh clone with an empty cache makes what lies at the desk."""
+    cold = desk.clone(name, case.before)
+    ran = desk.run(cold, f"{name}-home", f"{name}-cache", **more)
+    wrong = differences(contents(desk, case, desk.root), contents(desk, case, cold))
+    assert not wrong, f"from scratch it is not the same: {wrong}\n{ran.text}"
+
+
+def run_at(desk: Desk, case: Case, *runs: str, **more: str) -> Ran:
+    """A run at the desk, in which these steps run and those that always do, and no others.
+
+    It takes nothing away of what only grows.
+    """
+    before = [path for path in tree(desk.root, (), {}) if is_any(case.grows, path)]
+    ran = desk.run(desk.root, **more)
+    lost = [path for path in before if not (desk.root / path).exists()]
+    assert not lost, f"lost: {lost}\n{ran.text}"
+    assert ran.commands == case.always.union(runs), ran.text
+    return ran
+
+
+def settle(desk: Desk, case: Case) -> None:
+    """Run until nothing runs: in the run that the table names, neither before nor later."""
+    for number in range(2, case.settles):
+        assert desk.run(desk.root).commands > case.always, f"settled before run {number}"
+    ran = run_at(desk, case)
+    assert all(words in ran.text for words in case.said if case.always), ran.text
+
+
+def change(desk: Desk, case: Case, number: int, edit: Edit) -> None:
+    """An edit, on a branch of its own: the right steps run, and the result is that of a clone."""
+    desk.git("checkout", "-q", "-b", f"edit-{number}")
+    for name, old, new in edit.files:
+        path = desk.root / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new))
+    desk.commit(f"Edit {number}")
+    ran = run_at(desk, case, *edit.runs, **edit.env)
+    assert all(words in ran.text for words in edit.said), ran.text
+    if edit.runs:
+        as_from_scratch(desk, case, f"cold-{number}", **edit.env)
+    desk.git("checkout", "-q", "main")
+
+
+def faults(case: Case) -> tuple[pytest.MarkDecorator, ...]:
+    """The mark of a case that does not hold yet."""
+    return (pytest.mark.xfail(strict=True, reason=case.fault),) if case.fault else ()
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.tool, marks=faults(case)) for case in CASES]
+)
+def test_a_tool_in_six_acts(case: Case, tmp_path: Path) -> None:
+    desk = desk_of(case, tmp_path)
+    first = desk.run(desk.root)
+    assert all(words in first.text for words in case.said), first.text
+    assert ("not stored" in first.text) == case.refused, first.text
+    settle(desk, case)
+    wanted = tree(desk.root, case.state, {})
+    for number, edit in enumerate(case.edits):
+        change(desk, case, number, edit)
+        same(case, desk.root, wanted, run_at(desk, case))
+    warm = desk.clone("clone", case.before)
+    ran = desk.run(warm, "other-home")
+    assert ran.commands == case.always | case.elsewhere, ran.text
+    same(case, warm, wanted, ran)
+    as_from_scratch(desk, case, "cold")
