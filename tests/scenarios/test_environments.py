@@ -175,10 +175,14 @@ def test_a_clone_with_an_environment_of_its_own_made_by_another_tool(
 
 REAL = """
 import pandas, numpy
+import matplotlib.pyplot as plots
 from sklearn.ensemble import RandomForestClassifier
 table = pandas.read_csv("data.csv")
 model = RandomForestClassifier(n_estimators=3, random_state=0).fit(table[["a"]], table.b)
 open("out.txt", "w").write(str(model.score(table[["a"]], table.b)))
+plots.plot(table.a, table.b)
+plots.title("score")
+plots.savefig("plot.png", metadata={"Software": None})
 """
 
 
@@ -186,16 +190,20 @@ open("out.txt", "w").write(str(model.score(table[["a"]], table.b)))
 def test_large_packages_installed_by_pip_and_by_uv_are_the_same(
     make_repo: Callable[[str], Repo], tmp_path: Path
 ) -> None:
+    """In two clones, with two fresh homes, one at a desk and one as a CI runner has it."""
     first = make_repo("first")
     files = {"s.py": REAL, "data.csv": "a,b\n1,0\n2,1\n", "mlpipe.yml": STEP}
-    first.commit({**files, ".gitignore": IGNORED})
+    first.commit({**files, ".gitignore": f"{IGNORED}plot.png\n"})
     subprocess.run(["git", "clone", "-q", first.root, tmp_path / "second"], check=True)
     for name, tool, expected in (("first", "pip", ("s",)), ("second", "uv", ())):
         made = environment(tmp_path / tool, tool)
-        made.install("pandas", "scikit-learn", online=True)
-        path = f"{made.bin}{os.pathsep}{os.environ['PATH']}"
-        home = str(tmp_path / f"home of {name}")
-        assert ran(Repo(tmp_path / name), PATH=path, HOME=home) == expected
+        made.install("pandas", "scikit-learn", "matplotlib", online=True)
+        env = {"PATH": f"{made.bin}{os.pathsep}{os.environ['PATH']}"}
+        env["HOME"] = str(tmp_path / f"home of {name}")
+        env |= {"CI": "true", "RUNNER_TEMP": str(tmp_path)} if name == "second" else {}
+        assert ran(Repo(tmp_path / name), **env) == expected
+    plots = [(tmp_path / name / "plot.png").read_bytes() for name in ("first", "second")]
+    assert plots[0] == plots[1]
 
 
 def test_an_environment_on_the_path_and_one_in_another_home(
