@@ -9,12 +9,13 @@ class Edit:
     """What somebody changes, and the names of the steps that have to run then, and no others.
 
     `files`: a path, what stands there, what takes its place. `env`: variables that are set.
-    `said`: words of the report of that run.
+    `then`: what is done after it, and after having gone back. `said`: words of the report.
     """
 
     files: tuple[tuple[str, str, str], ...] = ()
     runs: frozenset[str] = frozenset()
     env: Mapping[str, str] = field(default_factory=dict)
+    then: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
 
 
@@ -30,8 +31,9 @@ class Case:
     that, what nothing may ever take away. `varies`: outputs that say when or by whom they were
     made, and an expression for that, which is left out where two runs of a step are compared.
     `shown`: outputs whose bytes are never the same twice, and the command that shows what is in
-    them. `said`: words of the first report; `refused`: whether it says of a step that its result is
-    not stored. `fault`: why this does not hold yet.
+    them; `by_place`: what a tool names by the directory of the clone. `said`: words of the first
+    report; `refused`: whether it says of a step that its result is not stored. `fault`: why this
+    does not hold yet.
     """
 
     tool: str
@@ -44,6 +46,7 @@ class Case:
     grows: tuple[str, ...] = ()
     varies: Mapping[str, str] = field(default_factory=dict)
     shown: Mapping[str, str] = field(default_factory=dict)
+    by_place: tuple[str, ...] = ()
     always: frozenset[str] = frozenset()
     elsewhere: frozenset[str] = frozenset()
     before: tuple[str, ...] = ()
@@ -58,6 +61,33 @@ def edit(path: str, old: str, new: str, *runs: str) -> Edit:
     return Edit(((path, old, new),), frozenset(runs))
 
 
+def installed(name: str, *install: str) -> Case:
+    """A project in src layout, which is installed by these commands."""
+    price = ("src/shop/prices.py", "* 3", "* 4")
+    sources = "-e" in install[0]  # what counts: else the distribution as a whole
+    wheel = "wheel" in install[0]  # its metadata hold the README
+    both = frozenset({"train", "report"})
+    return Case(
+        f"src-layout-{name}",
+        (
+            Edit((price,), both if sources else frozenset()),
+            Edit((("src/shop/prices.py", "* 3", "* 5"),), both, then=install),
+            Edit(
+                (("src/shop/report.py", "prices:", "all:"),),
+                frozenset({"report"}) if sources else both,
+                then=install,
+            ),
+            Edit((("README.md", "Shop", "A shop"),), both if wheel else frozenset(), then=install),
+            Edit((("docs/notes.txt", "Nobody", "No one"),), then=install),
+        ),
+        "tools",
+        project="src-layout",
+        before=("uv venv -q .venv", *install),
+        activated=False,
+        state=(".venv/", "dist/"),
+    )
+
+
 CLOCK = r"\d{4}-\d\d-\d\d[T ][\d:.]+(Z|\+00:00)?"
 SECONDS = r'"(duration|time)": [\d.e+-]+'
 NEW_CELL = r'"id": "[0-9a-f]{8}"'
@@ -69,6 +99,7 @@ COVERED = "SELECT key, value FROM meta WHERE key != 'when'; SELECT * FROM arc;"
 MLFLOW = ("mlruns/", "mlflow.db")
 
 
+INSTALL = "uv pip install -q --offline --python .venv/bin/python"
 DVC = ("dvc init -q", "dvc config core.analytics false")
 DVC_DATA = (
     *DVC,
@@ -314,15 +345,11 @@ CASES = (
         "ruff",
         (
             edit("src/app.py", "return 1", "return 2", "check", "format"),
-            Edit(
-                (("pyproject.toml", "100", "90"),),
-                frozenset({"check", "format"}),
-                said=("add to the step: state: [.ruff_cache/",),
-            ),
+            edit("pyproject.toml", "100", "90", "check", "format"),
             edit("docs/notes.txt", "Nobody", "No one"),
         ),
         "tools",
-        state=(".ruff_cache/",),
+        by_place=(".ruff_cache/",),
     ),
     Case(
         "lightgbm",
@@ -395,4 +422,8 @@ CASES = (
         state=("wandb/",),
         grows=("wandb/*run-*",),
     ),
+    installed("editable", f"{INSTALL} -e ."),
+    installed("directory", f"{INSTALL} --reinstall ."),
+    installed("wheel", f"uv build -q --offline --wheel && {INSTALL} --reinstall dist/*.whl"),
+    installed("commit", f'{INSTALL} --reinstall --no-cache "shop @ git+file://$PWD"'),
 )

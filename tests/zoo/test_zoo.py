@@ -38,7 +38,7 @@ def same(case: Case, root: Path, wanted: dict[str, str], ran: Ran) -> None:
 def contents(desk: Desk, case: Case, root: Path) -> dict[str, str]:
     """What is in a work tree, less what is another in each run of the same step."""
     shown = {path: desk.shell(command, root) for path, command in case.shown.items()}
-    return tree(root, (*case.state, *shown), case.varies) | shown
+    return tree(root, (*case.state, *case.by_place, *shown), case.varies) | shown
 
 
 def as_from_scratch(desk: Desk, case: Case, name: str, **more: str) -> None:
@@ -79,11 +79,15 @@ def change(desk: Desk, case: Case, number: int, edit: Edit) -> None:
         assert old in text, f"{name} has no {old!r}"
         path.write_text(text.replace(old, new))
     desk.commit(f"Edit {number}")
+    for command in edit.then:
+        desk.shell(command)
     ran = run_at(desk, case, *edit.runs, **edit.env)
     assert all(words in ran.text for words in edit.said), ran.text
     if edit.runs:
         as_from_scratch(desk, case, f"cold-{number}", **edit.env)
     desk.git("checkout", "-q", "main")
+    for command in edit.then:
+        desk.shell(command)
 
 
 def faults(case: Case) -> tuple[pytest.MarkDecorator, ...]:
