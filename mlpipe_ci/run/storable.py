@@ -62,7 +62,12 @@ def _why_tracked(seen: Observation) -> str:
     if not seen.tracked:
         return ""
     written = some(seen.tracked)
-    return f"it writes {written}, which git tracks; declare it: outputs: [{written}]"
+    if set(seen.tracked).isdisjoint(seen.discovered.rewrites):
+        return f"it writes {written}, which git tracks; declare it: outputs: [{written}]"
+    return (
+        f"it changes {written}, which git tracks; if it can make that from scratch, declare it: "
+        f"outputs: [{written}]; else let it write another file"
+    )
 
 
 def _why_unknown(step: Step, seen: Observation) -> str:

@@ -1,64 +1,6 @@
 """The tools of the zoo: what is changed in each project, and what then has to happen."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Edit:
-    """What somebody changes, and the names of the steps that have to run then, and no others.
-
-    `files`: a path, what stands there, what takes its place. `env`: variables that are set.
-    `then`: what is done after it, and after having gone back. `said`: words of the report.
-    """
-
-    files: tuple[tuple[str, str, str], ...] = ()
-    runs: frozenset[str] = frozenset()
-    env: Mapping[str, str] = field(default_factory=dict)
-    then: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Case:
-    """A project in `projects/`, and what has to be true of it.
-
-    `group`: whose environment is first on PATH, and `activated` in the shell. `setup`: what is done
-    before the first commit; `before`: what a user does in each work tree before the first run.
-    `settles`: the first run in which nothing runs; `always`: steps that run each time, which each
-    report says; `elsewhere`: steps that run in a clone though results of theirs are known.
-    `state`: what the model takes for a tool's memory, by its name or as a history; `grows`: of
-    that, what nothing may ever take away. `varies`: outputs that say when or by whom they were
-    made, and an expression for that, which is left out where two runs of a step are compared.
-    `shown`: outputs whose bytes are never the same twice, and the command that shows what is in
-    them; `by_place`: what a tool names by the directory of the clone. `said`: words of the first
-    report; `refused`: whether it says of a step that its result is not stored. `fault`: why this
-    does not hold yet.
-    """
-
-    tool: str
-    edits: tuple[Edit, ...]
-    group: str = "config"
-    project: str = ""
-    setup: tuple[str, ...] = ()
-    settles: int = 2
-    state: tuple[str, ...] = ()
-    grows: tuple[str, ...] = ()
-    varies: Mapping[str, str] = field(default_factory=dict)
-    shown: Mapping[str, str] = field(default_factory=dict)
-    by_place: tuple[str, ...] = ()
-    always: frozenset[str] = frozenset()
-    elsewhere: frozenset[str] = frozenset()
-    before: tuple[str, ...] = ()
-    activated: bool = True
-    said: tuple[str, ...] = ()
-    refused: bool = False
-    fault: str = ""
-
-
-def edit(path: str, old: str, new: str, *runs: str) -> Edit:
-    """One change of one file."""
-    return Edit(((path, old, new),), frozenset(runs))
+from tests.zoo.case import Case, Edit, Unsettled, edit
 
 
 def installed(name: str, *install: str) -> Case:
@@ -292,7 +234,7 @@ CASES = (
             Edit(
                 (("params.yaml", "degree: 2", "degree: 3"),),
                 frozenset({"report"}),
-                said=("which git tracks; declare it: outputs: [dvc.lock, metrics.json]",),
+                said=("it changes dvc.lock, metrics.json, which git tracks; ", "from scratch"),
             ),
         ),
         "tools",
@@ -426,4 +368,22 @@ CASES = (
     installed("directory", f"{INSTALL} --reinstall ."),
     installed("wheel", f"uv build -q --offline --wheel && {INSTALL} --reinstall dist/*.whl"),
     installed("commit", f'{INSTALL} --reinstall --no-cache "shop @ git+file://$PWD"'),
+)
+
+UNSETTLED = (
+    Unsettled(
+        "sqlite-history",
+        "log",
+        ("it changes history.db, which it also reads", "or name it in state"),
+        ("mlpipe.yml", "python log.py", "python log.py\n    state: [history.db]"),
+        setup=("python log.py", "rm count.txt"),
+        kept=("history.db",),
+    ),
+    Unsettled(
+        "nbconvert-in-place",
+        "explore",
+        ("which git tracks", "let it write another file"),
+        ("mlpipe.yml", "--inplace", "--output-dir build"),
+        "notebooks",
+    ),
 )

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.zoo.cases import CASES, Case, Edit
+from tests.zoo.case import Case, Edit, Unsettled
+from tests.zoo.cases import CASES, UNSETTLED
 from tests.zoo.desk import Desk, Ran, differences, is_any, tree
 from tests.zoo.environments import environment
 
@@ -20,11 +21,16 @@ pytestmark = [
 ]
 
 
+def new_desk(top: Path, group: str, *, activated: bool = True) -> Desk:
+    """A desk at which an environment is first on PATH."""
+    made = environment(group)
+    path = os.pathsep.join((str(made / "bin"), "/usr/bin", "/bin"))
+    return Desk(top, path, {"VIRTUAL_ENV": str(made)} if activated else {})
+
+
 def desk_of(case: Case, top: Path) -> Desk:
     """A desk with the project of a case, and the environment of its group."""
-    made = environment(case.group)
-    path = os.pathsep.join((str(made / "bin"), "/usr/bin", "/bin"))
-    desk = Desk(top, path, {"VIRTUAL_ENV": str(made)} if case.activated else {})
+    desk = new_desk(top, case.group, activated=case.activated)
     desk.make(PROJECTS / (case.project or case.tool), case.setup, case.before)
     return desk
 
@@ -70,14 +76,19 @@ def settle(desk: Desk, case: Case) -> None:
     assert all(words in ran.text for words in case.said if case.always), ran.text
 
 
+def put(desk: Desk, name: str, old: str, new: str) -> None:
+    """Write something else in a file."""
+    path = desk.root / name
+    text = path.read_text()
+    assert old in text, f"{name} has no {old!r}"
+    path.write_text(text.replace(old, new))
+
+
 def change(desk: Desk, case: Case, number: int, edit: Edit) -> None:
     """An edit, on a branch of its own: the right steps run, and the result is that of a clone."""
     desk.git("checkout", "-q", "-b", f"edit-{number}")
-    for name, old, new in edit.files:
-        path = desk.root / name
-        text = path.read_text()
-        assert old in text, f"{name} has no {old!r}"
-        path.write_text(text.replace(old, new))
+    for one in edit.files:
+        put(desk, *one)
     desk.commit(f"Edit {number}")
     for command in edit.then:
         desk.shell(command)
@@ -113,3 +124,22 @@ def test_a_tool_in_six_acts(case: Case, tmp_path: Path) -> None:
     assert ran.commands == case.always | case.elsewhere, ran.text
     same(case, warm, wanted, ran)
     as_from_scratch(desk, case, "cold")
+
+
+@pytest.mark.parametrize("case", UNSETTLED, ids=[case.tool for case in UNSETTLED])
+def test_an_update_in_place_says_so_each_time_and_the_way_out_works(
+    case: Unsettled, tmp_path: Path
+) -> None:
+    desk = new_desk(tmp_path, case.group)
+    desk.make(PROJECTS / case.tool, case.setup, ())
+    kept = {path: (desk.root / path).stat().st_ino for path in case.kept}
+    for number in range(1, 4):
+        ran = desk.run(desk.root)
+        assert ran.commands == {case.step}, f"run {number}: {ran.text}"
+        assert all(words in ran.text for words in case.said), f"run {number}: {ran.text}"
+    desk.git("checkout", "-q", ".")
+    put(desk, *case.way_out)
+    assert desk.run(desk.root).commands == {case.step}
+    ran = desk.run(desk.root)
+    assert not ran.commands, ran.text
+    assert kept == {path: (desk.root / path).stat().st_ino for path in case.kept}
