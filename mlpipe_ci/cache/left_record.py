@@ -46,6 +46,8 @@ class Left:
     """Files of a tool's memory that its last run wrote, each with its digest."""
     older: tuple[str, ...] = NOTHING
     """Files of a tool's memory that runs before that have written."""
+    code: Mapping[str, str] = field(default_factory=dict)
+    """Sources and packages that its last run used, each with its digest, if joblib kept results."""
     result: str = ""
     """What names the result of its last run; empty if it was not stored."""
     unfinished: tuple[str, ...] = NOTHING
@@ -214,6 +216,7 @@ def _parsed(record: list[Any]) -> tuple[str, Left | None]:
         changed=tuple(map(str, left["changed"])),
         state={str(path): str(digest) for path, digest in left["state"].items()},
         older=tuple(map(str, left.get("older", ()))),
+        code={str(path): str(digest) for path, digest in left.get("code", {}).items()},
         result=str(left.get("result", "")),
         besides=tuple(map(str, left["besides"])),
         unfinished=tuple(map(str, left["unfinished"])),

@@ -11,14 +11,15 @@ from functools import cache
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.patterns import matches
 
+JOBLIB = (
+    r"joblib/(.+/)?(func_code\.py|[0-9a-f]{32}(/.*)?)",
+    "joblib.Memory: results by the hash of their arguments",
+)
 REMADE = (
     (r"mlruns/(\.trash|\d+/meta\.yaml)", "MLflow makes an experiment where there is none"),
     (r"\.dvc/cache(/.*)?", "DVC's contents by their hash, which its pointers need"),
     (r"\.dvc/tmp(/.*)?", "DVC's locks and notes"),
-    (
-        r"joblib/(.+/)?(func_code\.py|[0-9a-f]{32}(/.*)?)",
-        "joblib.Memory: results by the hash of their arguments",
-    ),
+    JOBLIB,
 )
 """State that a step would make the same where it finds none: no input of those that read it."""
 BUILT_IN = (
@@ -52,6 +53,11 @@ def is_declared(path: str, patterns: Iterable[str]) -> bool:
 def is_remade(path: str) -> bool:
     """True for state that says nothing to a step that reads it."""
     return bool(_marks(REMADE).fullmatch(path))
+
+
+def is_of_joblib(path: str) -> bool:
+    """True for what `joblib.Memory` keeps."""
+    return "joblib/" in path and bool(_marks((JOBLIB,)).fullmatch(path))
 
 
 def state_top(path: str, patterns: Iterable[str] = ()) -> str:

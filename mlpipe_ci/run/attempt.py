@@ -15,7 +15,7 @@ from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches, may_match
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.run import Discoveries, Execution, LeftBehind, Measurements, Status, StepOutcome
-from mlpipe_ci.core.state_paths import is_state
+from mlpipe_ci.core.state_paths import is_of_joblib, is_state
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.repo.lfs import lfs_pointers, uses_lfs
@@ -23,6 +23,7 @@ from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_failure, contents_read
+from mlpipe_ci.run.function_results import outdated_results
 from mlpipe_ci.run.job import make_job
 from mlpipe_ci.run.outcome import (
     aside_notes,
@@ -75,6 +76,7 @@ def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -
     logs = context.cache.state.last_trace(context.workflow.file, step.id).logs
     read = logs_of(context, step, logs, read=True)  # none any more: it begins anew
     more += tuple(p for p in sorted(read) if p not in more and not context.repo.tree.tracked(p))
+    more += outdated_results(context, step)
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
     _start(context, first)
     return first
@@ -242,7 +244,8 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     digest = context.cache.state.digest_cache.digest
 
     def is_own(path: str, kept: Path) -> bool:
-        return left.paths.get(path) == digest_at(kept.parent, kept.name, digest)
+        was = left.paths.get(path)
+        return is_of_joblib(path) or was == digest_at(kept.parent, kept.name, digest)
 
     added = tuple(sorted(logs_of(context, step, history_of(left, step, outputs), read=False)))
     aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
@@ -257,6 +260,7 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
             what_it_left(step, outputs, logs),
             state=state,
             older=tuple(sorted(path for path in more if (context.repo.root / path).exists())),
+            code=saved.code if any(map(is_of_joblib, (*state, *more))) else {},
             result=saved.result,
             changed=saved.changed,
         ),

@@ -109,8 +109,8 @@ class OutputReuse:
             left = what_it_left(step, result.outputs, self._logs(step, result))
             changed = changed_in_place(left.paths, result.discovered)
             before = record.of(step)  # what is state stays as its last run left it
-            left = replace(left, state=before.state, older=before.older, result=before.result)
-            record.put(step, replace(left, changed=changed))
+            left = replace(left, state=before.state, older=before.older, code=before.code)
+            record.put(step, replace(left, result=before.result, changed=changed))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""

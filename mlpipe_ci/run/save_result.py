@@ -19,6 +19,7 @@ from mlpipe_ci.run.conflicts import FileAccess
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
 from mlpipe_ci.run.file_access import access_of_success, looked_for
+from mlpipe_ci.run.function_results import code_among
 from mlpipe_ci.run.saved_result import SavedResult, changed_in_place, is_watched, missed
 from mlpipe_ci.run.storable import (
     NOT_STORED,
@@ -67,6 +68,7 @@ def save_result(
         unstored=kept.unstored,
     )
     notes = tracing_notes(step, seen) + kept.notes
+    declared = decision.parts.inputs if decision.parts else ()
     return SavedResult(
         outputs=kept.outputs,
         notes=notes,
@@ -75,6 +77,7 @@ def save_result(
         state=seen.state,
         changed=seen.changed_in_place,
         result=kept.result,
+        code=code_among((*declared, *seen.discovered.inputs)),
     )
 
 

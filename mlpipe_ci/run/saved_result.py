@@ -1,6 +1,7 @@
 """What is remembered of a success: of one that was just saved, or of a stored one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import field
 
 from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.core.cache_key import Input
@@ -22,7 +23,8 @@ class SavedResult:
     """What became of a success: outputs, notes for the reader, and what was seen of the step.
 
     `state`: files of a tool's memory that it wrote; `changed`: what was there before it and is
-    another now; `result`: what names the stored result.
+    another now; `result`: what names the stored result; `code`: sources and packages
+    that it used, each with its digest.
     """
 
     outputs: tuple[Output, ...]
@@ -32,6 +34,7 @@ class SavedResult:
     state: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     result: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 def missed(inputs: Iterable[Input]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.paths import above, is_under
-from mlpipe_ci.core.state_paths import is_remade, state_top
+from mlpipe_ci.core.state_paths import is_of_joblib, is_remade, state_top
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.tracing.access_log import (
     APPENDED,
@@ -87,6 +87,8 @@ class InputDiscovery:
         left = WhatItLeft(watched, look)
         everything = self._inside()
         flags = {p: f for p, f in everything.items() if not self._checker.is_state(p)}
+        for path in _ways_of_joblib(everything):
+            flags.pop(path, 0)
         self._own = tuple(path for path, flag in flags.items() if flag & OWN)
         logs = tuple(sorted(path for path, flag in everything.items() if left.is_log(path, flag)))
         rewrites = tuple(sorted(p for p, f in everything.items() if left.is_changed(p, f)))
@@ -344,6 +346,15 @@ class InputDiscovery:
                 return file.read()
         except OSError:
             return ""
+
+
+def _ways_of_joblib(flags: Mapping[str, int]) -> set[str]:
+    """Directories of what joblib keeps, and those above: it makes them where they are missing."""
+    kept = {path.rpartition("/joblib/")[0] for path in flags if is_of_joblib(path)}
+    tops = {f"{folder}/joblib" if folder else "joblib" for folder in kept}
+    ways = {folder for top in tops for folder in (top, *above(top))}
+    inner = {path for path in flags if any(is_under(path, top) for top in tops)}
+    return {path for path in ways | inner if not flags.get(path, 0) & (READ | LISTED)}
 
 
 def _is_python(path: str) -> bool:
