@@ -74,8 +74,12 @@ def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -
     notes = moved_note(context, step, context.transaction.clear_way(step))
     more = context.stale_outputs.before(step)
     logs = context.cache.state.last_trace(context.workflow.file, step.id).logs
-    read = logs_of(context, step, logs, read=True)  # none any more: it begins anew
-    more += tuple(p for p in sorted(read) if p not in more and not context.repo.tree.tracked(p))
+    for path in sorted(logs_of(context, step, logs, read=True)):  # none any more: it begins anew
+        earlier = context.discovery.checker.is_made_before(
+            path, context.workflow.index_by_id[step.id]
+        )
+        if not (path in more or earlier or context.repo.tree.tracked(path)):
+            more += (path,)
     more += outdated_results(context, step)
     first = Attempt(decision=decision, number=1, more=more, notes=notes, gpus=gpus)
     _start(context, first)

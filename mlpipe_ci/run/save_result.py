@@ -135,7 +135,7 @@ def _announce(
     context.repo.tree.add_outputs((*found.writes, *found.logs))
     made = (path for path in (*found.writes, *found.logs) if path not in changed)
     known.later_writes.add(index, made)
-    known.readers.add(index, (*found.reads, *missed(found.inputs)))
+    known.readers.add(index, (*found.reads, *missed(found.inputs, found.writes)))
     if keepers := known.checker.known_state.keepers:
         keepers.add(index, state)
 
@@ -263,7 +263,7 @@ def _traced(
         variables=discovered.variables,
         logs=discovered.logs,
         looked=looked_for(context, access, discovered.reads),
-        missed=missed(discovered.inputs),
+        missed=missed(discovered.inputs, discovered.writes),
         state=tuple(item.path for item in discovered.state),
         shared=context.cache.state.last_trace(context.workflow.file, step.id).shared,
     )

@@ -37,10 +37,13 @@ class SavedResult:
     code: Mapping[str, str] = field(default_factory=dict)
 
 
-def missed(inputs: Iterable[Input]) -> tuple[str, ...]:
-    """Paths of the repository that a step looked for in vain: who does would read what is there."""
-    absent = (item.path for item in inputs if item.digest == ABSENT)
-    return tuple(path for path in absent if not path.startswith(("/", VARIABLE, PROGRAM, PREFIX)))
+def missed(inputs: Iterable[Input], wrote: Iterable[str]) -> tuple[str, ...]:
+    """Paths of the repository that a step looked for in vain, and has not written: who does would
+    read what is there.
+    """
+    absent = {item.path for item in inputs if item.digest == ABSENT}.difference(wrote)
+    elsewhere = ("/", VARIABLE, PROGRAM, PREFIX)
+    return tuple(path for path in sorted(absent) if not path.startswith(elsewhere))
 
 
 def changed_in_place(
@@ -63,7 +66,7 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
         reads=tuple(one.path for one in files if not one.path.startswith("/")),
         writes=tuple(path for path, _ in wrote),
         logs=tuple(one.path for one in result.discovered if one.digest == LOG),
-        missed=missed(result.discovered),
+        missed=missed(result.discovered, (output.path for output in result.outputs)),
         state=tuple(one.path for one in result.discovered if one.digest.startswith(STATE)),
         variables=tuple(
             one.path.removeprefix(VARIABLE) for one in result.discovered if could_be_declared(one)

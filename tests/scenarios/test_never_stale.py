@@ -196,6 +196,25 @@ def test_a_step_adds_to_what_an_earlier_one_made_and_writes_over_it(repo: Repo) 
     assert_fresh(repo)
 
 
+def test_what_was_a_log_is_made_by_an_earlier_step_now(repo: Repo) -> None:
+    """It was new, and only added to, as long as no earlier step made it."""
+    later = "cat out.db raw > out1 || true; cat out1 >> out.db"
+    last = "cat out.db > out2"
+    plant(repo, "cp raw out0", later, last, raw="1\n")
+    assert_fresh(repo)
+    plant(repo, "cp raw out0; cp more out.db", later, last, raw="1\n", more="2\n")
+    assert_fresh(repo)
+
+
+def test_names_that_are_listed_one_directory_after_the_other(repo: Repo) -> None:
+    """Python's search for a package looks into the directory that it found as well."""
+    look = "import json, os\nprint(sorted(os.listdir('.')), sorted(os.listdir('sub')))\n"
+    plant(repo, f"{PYTHON} look.py > out", look__py=look, sub_in_a="1")
+    assert_fresh(repo)
+    repo.write({"new.md": "1"})
+    assert_fresh(repo)
+
+
 def test_what_a_declared_step_writes_besides(repo: Repo) -> None:
     plant(repo, "cat raw > out; cat raw > gen\n@ outputs: [out]\n@ inputs: [raw]", raw="1\n")
     assert_fresh(repo)

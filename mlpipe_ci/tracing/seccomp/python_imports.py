@@ -98,6 +98,8 @@ class PythonImports:
         if python is None:
             (self._for_make if process in self._makes else self._others).add(path)
             return
+        if python.pending and path.startswith(python.pending + b"/"):
+            self._judge(python, searched=False)  # a package is opened, or asked about
         self._goes_on(python, path)
         self._read_path(process, python)
         python.pending = path

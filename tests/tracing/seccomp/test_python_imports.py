@@ -47,6 +47,9 @@ LOOKS = {
         "import importlib.metadata as m, os; m.version('pip'); os.listdir('.')"
     ),
     "another program": "import subprocess; subprocess.run(['ls'])",
+    "listdir, then that of a directory in it": (
+        "import near, os; os.listdir('.'); os.listdir('package'); os.listdir('package')"
+    ),
     "walk": "import os; list(os.walk('.'))",
     "written, then listed, then an import of a package": (
         "import os, json, encodings; open('x', 'w').close(); os.stat('.'); os.listdir('.')\n"
