@@ -22,6 +22,7 @@ from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.lineage import CONTENTS
+from mlpipe_ci.core.notebook import SUFFIX, same_work
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import StepFacts, Written
@@ -40,6 +41,8 @@ from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
 from mlpipe_ci.tracing.discovery.named_in_texts import TextSearch
 from mlpipe_ci.tracing.discovery.platform import this_platform
 
+GIT = "git:"
+"""Before git's id of a file, in its digest."""
 NAMED = 3
 """Changed inputs of a step whose commit is named in its reason."""
 
@@ -241,7 +244,7 @@ class EvidenceCollector:
             self.workflow,
             self.declared,
             self._lost,
-            self.repo.blame.name,
+            self._origin,
             self._left,
             partial(self._files, inputs),
         )
@@ -354,8 +357,31 @@ class EvidenceCollector:
         self, changes: tuple[Change, ...], previous: KeyParts | None, now: KeyParts | None
     ) -> tuple[str, ...]:
         """Words for the commits that changed the first few of the paths that a reason names."""
-        paths = changed_inputs(previous, now) if previous and now else [c.path for c in changes]
-        return tuple(self.repo.blame.name(path) for path in paths[:NAMED])
+        if previous is None or now is None:
+            return tuple(self.repo.blame.name(change.path) for change in changes[:NAMED])
+        before = {item.path: item for item in previous.inputs}
+        new = {item.path: item for item in now.inputs}
+        paths = changed_inputs(previous, now)[:NAMED]
+        return tuple(self._origin(before.get(path, new.get(path))) for path in paths)
+
+    def _origin(self, before: Input | None) -> str:
+        """What is known of how an input came to be another, in words that follow its path."""
+        if before is None:
+            return ""
+        outputs_only = " (only its outputs)" if self._is_run_anew(before) else ""
+        return outputs_only + self.repo.blame.name(before.path)
+
+    def _is_run_anew(self, before: Input) -> bool:
+        """True for a notebook that was only executed since."""
+        history = self.repo.blame.history
+        if not (before.path.endswith(SUFFIX) and before.digest.startswith(GIT)) or history is None:
+            return False
+        old = history.commits.text(before.digest.removeprefix(GIT))
+        try:
+            now = (self.repo.root / before.path).read_text("utf-8")
+        except (OSError, ValueError):
+            return False
+        return old is not None and same_work(old, now)
 
     def _notes(self, step: Step) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}

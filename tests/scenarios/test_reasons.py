@@ -1,5 +1,6 @@
 """Which edits run a step, and what is said about it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -127,3 +128,29 @@ def test_a_matrix_is_named_as_a_whole_or_by_one_combination(lab: Lab) -> None:
     )
     assert len(lab.steps("plan", "t")) == 2
     assert len([s for s in lab.steps("plan", "t (m=one)") if s["action"] == "run"]) == 1
+
+
+def notebook(source: str, output: str) -> str:
+    cell = {"cell_type": "code", "metadata": {}, "source": [source], "outputs": [output]}
+    return json.dumps({"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.mark.parametrize("inputs", ["", ", inputs: [a.ipynb], outputs: [out.txt]"])
+def test_a_notebook_of_which_only_the_outputs_changed(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, inputs: str
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    repo.commit(
+        {
+            "mlpipe.yml": f"steps:\n  - {{name: s, run: cp a.ipynb out.txt{inputs}}}\n",
+            ".gitignore": "out.txt\n",
+            "a.ipynb": notebook("1", "one"),
+        }
+    )
+    repo.mlpipe("run", code=0)
+    repo.write({"a.ipynb": notebook("1", "two")})
+    assert "a.ipynb changed" in repo.mlpipe("plan").stdout
+    assert "(only its outputs)" in repo.mlpipe("plan").stdout
+    repo.write({"a.ipynb": notebook("2", "two")})
+    assert "a.ipynb changed" in repo.mlpipe("plan").stdout
+    assert "(only its outputs)" not in repo.mlpipe("plan").stdout

@@ -44,8 +44,8 @@ class Matches:
 
 @frozen(kw_only=False)
 class ResultMatcher:
-    """`lost`: an output of a result that cannot be brought back, or nothing; `author`: which commit
-    changed a path, in words that follow the path's; `left`: see `Checker.expect`;
+    """`lost`: an output of a result that cannot be brought back, or nothing; `origin`: how an
+    input, as it was, came to be another, in words after its path; `left`: see `Checker.expect`;
     `files`: full paths of what the step of a result has read.
     """
 
@@ -53,7 +53,7 @@ class ResultMatcher:
     workflow: Workflow
     declared: DeclaredOutputs
     lost: Callable[[Result], str]
-    author: Callable[[str], str]
+    origin: Callable[[Input], str]
     left: Callable[[str], Left]
     files: Callable[[Result], Iterable[str]]
 
@@ -94,7 +94,7 @@ class ResultMatcher:
         plain = not item.path.startswith(
             (VARIABLE, PREFIX, PROGRAM, PLATFORM, "/")
         ) and not item.path.endswith("/")
-        return self.author(item.path) if plain else ""
+        return self.origin(item) if plain else ""
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:
         """Each discovered input that is another now, with what it is."""
