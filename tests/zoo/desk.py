@@ -88,11 +88,20 @@ class Desk:
             self.shell(words, made)
         return made
 
-    def run(self, root: Path, home: str = "home", cache: str = "cache", **more: str) -> Ran:
-        """Run the workflow in a work tree, as a user does; fail if it fails."""
+    def run(
+        self,
+        root: Path,
+        home: str = "home",
+        cache: str = "cache",
+        force: str = "",
+        **more: str,
+    ) -> Ran:
+        """Run the workflow in a work tree, as a user does; fail if it fails. `force`: a step that
+        is to run though its result is known; `more`: variables.
+        """
         env = self.environment(home, {"MLPIPE_CACHE_DIR": str(self.top / cache), **more})
         done = subprocess.run(
-            [MLPIPE, "run", "--json"],
+            [MLPIPE, "run", "--json", *(("--force", force) if force else ())],
             cwd=root,
             env=env,
             capture_output=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.zoo.case import Case, Edit, Unsettled
-from tests.zoo.cases import CASES, UNSETTLED
+from tests.zoo.cases import CASES, GO_ON, NAMES_ITS_PLACE, UNSETTLED
 from tests.zoo.desk import Desk, Ran, differences, is_any, tree
 from tests.zoo.environments import environment
 
@@ -143,3 +143,23 @@ def test_an_update_in_place_says_so_each_time_and_the_way_out_works(
     ran = desk.run(desk.root)
     assert not ran.commands, ran.text
     assert kept == {path: (desk.root / path).stat().st_ino for path in case.kept}
+
+
+NOT_YET = pytest.mark.xfail(strict=True, reason="it is reused though it names another directory")
+
+
+@pytest.mark.parametrize(
+    ("tool", "step"),
+    [*GO_ON.items(), *(pytest.param(*one, marks=NOT_YET) for one in NAMES_ITS_PLACE.items())],
+)
+def test_a_step_goes_on_in_a_clone(tool: str, step: str, tmp_path: Path) -> None:
+    """With results that another work tree has made, which is not there any more."""
+    case = next(case for case in CASES if case.tool == tool)
+    desk = desk_of(case, tmp_path)
+    desk.run(desk.root)
+    clone = desk.clone("clone", case.before)
+    desk.root.rename(tmp_path / "gone")
+    ran = desk.run(clone, "other-home", force=step)
+    assert ran.commands == {step}, ran.text
+    wanted = contents(desk, case, tmp_path / "gone")
+    assert not differences(contents(desk, case, clone), wanted), ran.text
