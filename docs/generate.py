@@ -96,6 +96,7 @@ def json_output() -> str:
         ("validate", "files"),
         ("graph", "steps"),
         ("metrics", "metrics"),
+        ("audit", "steps"),
     ):
         schema = _schema(name)
         parts.append(f"## {schema['description'].rstrip('.')}\n")

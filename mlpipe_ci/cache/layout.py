@@ -4,6 +4,7 @@
     v1/objects/ab/cdef…                       contents: see `objects`
     v1/results/<scope>/ab/cdef…/<inputs>.json one result; <inputs>: digest of its discovered inputs
     v1/tmp                                    files being written, or still coming
+    v1/audits                                 copies of work trees in which audits run
     v1/locks/gc                               held while garbage is collected
     v1/collected                              its time: when garbage was collected last
     v1/trees/<root>                           mlpipe's own directory of a work tree without git
@@ -22,6 +23,7 @@ OBJECTS = "objects"
 RESULTS = "results"
 UNFINISHED = "tmp"
 LOCKS = "locks"
+AUDITS = "audits"
 COLLECTED = "collected"
 TREES = "trees"
 TAG = "CACHEDIR.TAG"
@@ -50,6 +52,11 @@ def result_path(top: Path | str, scope: str, key: str, name: str) -> str:
 def unfinished(cache: Path) -> Path:
     """The directory of files that are being written, or have come in part."""
     return top_of(cache) / UNFINISHED
+
+
+def audits(cache: Path) -> Path:
+    """The directory in which audits make their copies."""
+    return top_of(cache) / AUDITS
 
 
 def gc_lock(top: Path) -> Path:

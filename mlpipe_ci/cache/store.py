@@ -65,6 +65,16 @@ class Store(Objects):
         """
         yield from ()
 
+    def at_hand(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
+        """Results of a key as far as they are known without asking for them elsewhere."""
+        found: list[Result] = []
+        for scope in scopes:
+            folder = layout.results_of(self._top, scope, key)
+            with suppress(OSError):
+                paths = [f"{folder}/{name}" for name in os.listdir(folder)]
+                found += filter(None, map(_read_result, paths))
+        return tuple(one for one in found if one.key == key)
+
     def used(self, result: Result) -> None:
         """A result is reused: with those of its key it is among the last to be collected."""
         for path, used in self._looked_at.get(result.key, ()):

@@ -75,6 +75,17 @@ class Result:
     samples: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
+@frozen
+class Audited:
+    """The last audit of a result: when (seconds since 1970, UTC), whether all was identical, and
+    how long ago that was (seconds) when it was asked.
+    """
+
+    finished: float
+    identical: bool
+    age: float = 0.0
+
+
 def undeclared(step: Step, outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     """Those that the step does not declare to write."""
     plain = {path.rstrip("/") for path in step.writes}

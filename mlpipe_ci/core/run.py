@@ -9,7 +9,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plot_data import PlotData
-from mlpipe_ci.core.result import Output
+from mlpipe_ci.core.result import Audited, Output
 from mlpipe_ci.core.workflow import Gate, Step, Workflow
 
 
@@ -120,6 +120,8 @@ class LeftBehind:
     """How long the reused result took when it was made."""
     provenance: Provenance | None = None
     """How its result came to be."""
+    audited: Audited | None = None
+    """The last audit of the reused result; None: none is known."""
 
 
 @frozen
@@ -130,6 +132,8 @@ class Discoveries:
     writes: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     """Environment variables."""
+    outside: tuple[str, ...] = ()
+    """Absolute paths that it wrote outside of the repository."""
 
 
 @frozen

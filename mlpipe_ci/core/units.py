@@ -1,4 +1,4 @@
-"""Durations in words, and sizes from words. Pure."""
+"""Durations in words and from words, and sizes from words. Pure."""
 
 import re
 
@@ -15,6 +15,14 @@ def format_duration(seconds: float) -> str:
     if seconds < 2 * hour:
         return f"{seconds / minute:.0f} min"
     return f"{seconds / hour:.1f} h" if seconds < 2 * day else f"{seconds / day:.0f} days"
+
+
+def duration_seconds(text: str) -> float:
+    """Seconds of a duration such as `90s`, `30m`, `1.5h`. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h)", text.strip().lower())
+    if not found:
+        raise ValueError(text)
+    return float(found[1]) * {"s": 1, "m": 60, "min": 60, "h": 3600}[found[2]]
 
 
 def byte_count(text: str) -> int:

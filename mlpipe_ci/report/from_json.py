@@ -10,6 +10,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plot_data import PlotData, Series
+from mlpipe_ci.core.result import Audited
 from mlpipe_ci.core.run import (
     BaseMetrics,
     Discoveries,
@@ -177,7 +178,15 @@ def _left(record: Mapping[str, Any]) -> LeftBehind:
         outputs=tuple(record["outputs"]),
         saved_seconds=float(record["saved_seconds"]),
         provenance=_provenance(record.get("making")),
+        audited=_audited(record.get("audited")),
     )
+
+
+def _audited(record: Mapping[str, Any] | None) -> Audited | None:
+    if record is None:
+        return None
+    finished, age = float(record["finished"]), float(record["age"])
+    return Audited(finished=finished, identical=record["identical"], age=age)
 
 
 def _discovered(record: Mapping[str, Any]) -> Discoveries:

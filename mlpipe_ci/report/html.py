@@ -12,6 +12,7 @@ from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.report import svg
+from mlpipe_ci.report.audit import audited_words
 from mlpipe_ci.report.metric_rows import (
     MetricRow,
     change_words,
@@ -71,6 +72,7 @@ def _head(run: Run) -> dict[str, Any]:
     seen = [{"change": c.change, "path": escape_controls(c.path)} for c in changed[:MOST_CHANGES]]
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
     footer = [*run.comparison.warnings, *transfer_words(run.transfers)]
+    footer += filter(None, [audited_words(run)])
     return {
         "verdict": verdict(run),
         "workflow": escape_controls(run.workflow.name),

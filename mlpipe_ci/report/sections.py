@@ -7,6 +7,7 @@ from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.report import metric_tables
+from mlpipe_ci.report.audit import audited_words
 from mlpipe_ci.report.escape import code, fence, folded, link, plain
 from mlpipe_ci.report.graph import coloured
 from mlpipe_ci.report.metric_rows import rows, why_no_base
@@ -211,6 +212,7 @@ def footer(run: Run) -> str:
     lines = [
         *(f"<sub>⚠️ {plain(text)}</sub>" for text in run.comparison.warnings),
         *(f"<sub>{plain(line)}</sub>" for line in transfer_words(run.transfers)),
+        *(f"<sub>{plain(line)}</sub>" for line in (audited_words(run),) if line),
         f"<sub>{' · '.join(part for part in parts if part)}</sub>",
     ]
     return "<br>".join(lines)

@@ -8,6 +8,7 @@ from mlpipe_ci.core.plan import NOT_ASKED, Action, Decision, Plan
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.report.audit import audited_words
 from mlpipe_ci.report.metric_rows import gate_words, metric_words, verdict
 from mlpipe_ci.report.wording import (
     FOLDED,
@@ -130,7 +131,7 @@ def end_lines(run: Run, *, colour: bool = False) -> list[str]:
     lines = [
         _paint(f"{symbol} {verdict(run)} · {format_duration(run.seconds)}", code, colour=colour)
     ]
-    lines += [f"  {line}" for line in transfer_words(run.transfers)]
+    lines += [f"  {line}" for line in (*transfer_words(run.transfers), audited_words(run)) if line]
     for name, gate in run.removed_gates:
         lines.append(
             f"  gate of {escape_controls(name)} missed: {escape_controls(gate_words(gate))}"

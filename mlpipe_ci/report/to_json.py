@@ -167,6 +167,7 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
     record: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
     record |= {"undeclared": True} if step.declares_nothing else {}
     record |= {"strict_gates": True} if measured.strict_gates else {}
+    record |= {"audited": vars(left.audited)} if left.audited is not None else {}
     return record | {
         "id": outcome.step.id,
         "name": escape_controls(outcome.step.name),

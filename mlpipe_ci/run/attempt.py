@@ -228,6 +228,7 @@ def _succeeded(
             reads=saved.last.reads,
             writes=() if step.declares_nothing else saved.last.writes,
             variables=saved.last.variables,
+            outside=saved.outside,
         ),
         measured=measured,
     )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
+from mlpipe_ci.cache.audits import last_audit
 from mlpipe_ci.cache.left_record import history_of
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.output_times import OutputTimes
@@ -91,6 +92,7 @@ class OutputReuse:
                 outputs=tuple(output.path for output in result.outputs),
                 cached_outputs=result.outputs,
                 saved_seconds=result.seconds,
+                audited=last_audit(context.cache.store, context.cache.scopes, result),
             ),
             measured=Measurements(metrics=self._metrics(step, result), samples=result.samples),
             notes=notes + aside_notes(context, step, SetAside(replaced=moved, previous=retired)),

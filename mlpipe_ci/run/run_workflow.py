@@ -77,7 +77,7 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         interrupts=Interrupts(),
         evaluate=metrics.evaluate,
     )
-    outcomes, cancelled = _carry_out(context, plan, settings, listener)
+    outcomes, cancelled = carry_out(context, plan, settings, listener)
     _finish(session, listener, cancelled=cancelled)
     with_past = with_history(outcomes, cache.store, cache.scopes)
     run = Run(
@@ -124,7 +124,7 @@ def _stale_words(step: str, paths: tuple[str, ...], place: Path, *, is_item: boo
     return f"step '{step}': {text}; moved to {place}"
 
 
-def _carry_out(
+def carry_out(
     context: RunContext, plan: Plan, settings: RunSettings, listener: Listener
 ) -> tuple[tuple[StepOutcome, ...], bool]:
     """Outcomes of all steps in their order, and whether the run was interrupted.

@@ -78,6 +78,7 @@ def save_result(
         changed=seen.changed_in_place,
         result=kept.result,
         code=code_among((*declared, *seen.discovered.inputs)),
+        outside=seen.discovered.outside,
     )
 
 

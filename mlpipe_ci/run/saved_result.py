@@ -23,8 +23,8 @@ class SavedResult:
     """What became of a success: outputs, notes for the reader, and what was seen of the step.
 
     `state`: files of a tool's memory that it wrote; `changed`: what was there before it and is
-    another now; `result`: what names the stored result; `code`: sources and packages
-    that it used, each with its digest.
+    another now; `outside`: what it wrote outside of the repository; `result`: what names the stored
+    result; `code`: sources and packages that it used, each with its digest.
     """
 
     outputs: tuple[Output, ...]
@@ -33,6 +33,7 @@ class SavedResult:
     access: FileAccess
     state: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     result: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
 

@@ -49,6 +49,7 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
     )
     assert done.stdout.split() == [
         str(tmp_path / "site" / "mlpipe_ci" / "schema"),
+        "audit.schema.json",
         "explain.schema.json",
         "graph.schema.json",
         "metrics.schema.json",

@@ -13,6 +13,11 @@ UNTESTED = {
         "plan.file_checks",
     ),
     "values, used by the tests of every room": ("core.event",),
+    "steps that run again in a copy, in tests/scenarios/test_audit.py": (
+        *("audit.audit", "audit.causes", "audit.comparison", "audit.contents", "audit.places"),
+        *("audit.rerun", "audit.scratch", "audit.scratch_tree", "audit.unseen", "report.audit"),
+        *("cli.commands.audit", "audit.steady.sitecustomize"),
+    ),
     "long listings, in tests/repo/test_work_tree.py": (
         *("core.directory_listing", "repo.directories", "repo.digests", "repo.disk"),
     ),

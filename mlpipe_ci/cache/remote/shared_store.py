@@ -88,6 +88,12 @@ class SharedStore(Store):
                         paths.append(one.scope)
             yield tuple(one.result for one in batch if scopes is None or one.scope in scopes)
 
+    def at_hand(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
+        """As in a local store, and what recent runs used that wrote to the remote one."""
+        recent = (one.result for s in self.remote.access.reads for one in self._index.recent(s))
+        there = tuple(result for result in recent if result.key == key)
+        return (*super().at_hand(key, scopes), *there)
+
     def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
         """As in a local store, and among what recent runs used that wrote to this one."""
         found = super().latest(scopes)

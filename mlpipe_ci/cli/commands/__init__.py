@@ -17,6 +17,7 @@ COMMANDS = {
     "cache": "look after the local cache, and the remote one",
     "graph": "show which step needs which",
     "show": "say which result made a file, and from what",
+    "audit": "run reused steps again in a copy, and compare what they leave byte for byte",
     "trace": "show what steps were seen to read and write and do not declare",
     "logs": "print what steps printed, in the last run or an earlier one",
     "metrics": "show the metrics beside those of the base, and the params that differ",

@@ -17,6 +17,7 @@ from mlpipe_ci.repo.git.history import Common, History
 from mlpipe_ci.repo.git.index import SUBMODULE, SYMLINK, GitIndex, IndexEntry
 from mlpipe_ci.repo.git.remote import Remote
 from mlpipe_ci.repo.git.repository import Git, Snapshot, open_git
+from mlpipe_ci.repo.git.second_directory import second_directory
 
 __all__ = [
     "HEX_ID",
@@ -42,4 +43,5 @@ __all__ = [
     "move_to",
     "open_git",
     "resolve",
+    "second_directory",
 ]
