@@ -97,6 +97,7 @@ def json_output() -> str:
         ("graph", "steps"),
         ("metrics", "metrics"),
         ("audit", "steps"),
+        ("verify", "steps"),
     ):
         schema = _schema(name)
         parts.append(f"## {schema['description'].rstrip('.')}\n")

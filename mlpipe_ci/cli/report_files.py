@@ -8,10 +8,14 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
+from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
 from mlpipe_ci.report.renderings import RENDERINGS, render
+
+MOST = 5_000_000
+"""Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
 
 
 @frozen
@@ -74,3 +78,24 @@ def write(path: Path, text: str, say: Callable[[str], None]) -> bool:
         say(f"warning: {path} was not written: {error.strerror}")
         return False
     return True
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """The JSON of a report. Raises UsageError if it is none."""
+    # jsonschema takes 50 ms to import, which no run pays.
+    from mlpipe_ci.workflow.schema_errors import report_fault  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MOST:
+        raise UsageError(f"{path} has more than {MOST:,} bytes: that is no report of mlpipe")
+    try:
+        record = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is not JSON: {error}") from error
+    if fault := report_fault(record):
+        raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
+    return dict(record)

@@ -57,6 +57,7 @@ def test_a_wheel_holds_the_schemas_and_both_programs(tmp_path: Path) -> None:
         "report.schema.json",
         "show.schema.json",
         "validate.schema.json",
+        "verify.schema.json",
         "workflow.schema.json",
     ]
     templates = tmp_path / "site" / "mlpipe_ci" / "report" / "templates"

@@ -11,7 +11,7 @@ from mlpipe_ci.core.workflow import CacheSettings, Plot, Resources, Step, Workfl
 from tests.support.repository import ROOT
 from tests.support.schemas import schema
 
-NAMES = ("workflow", "plan", "report", "validate", "graph", "audit")
+NAMES = ("workflow", "plan", "report", "validate", "graph", "audit", "verify")
 FIELD_OF = {"if": "condition", "environment": "strict_environment"}
 """Keys whose field has another name: of Python's, or as only one of two values matters."""
 ADDED = {"external", "directions", "names_params", "line", "position", "shared", "secret_env"}

@@ -13,6 +13,9 @@ UNTESTED = {
         "plan.file_checks",
     ),
     "values, used by the tests of every room": ("core.event",),
+    "results held against a commit, in tests/scenarios/test_verify.py": (
+        *("audit.proof", "audit.verify", "report.verification"),
+    ),
     "steps that run again in a copy, in tests/scenarios/test_audit.py": (
         *("audit.audit", "audit.causes", "audit.comparison", "audit.contents", "audit.places"),
         *("audit.rerun", "audit.scratch", "audit.scratch_tree", "audit.unseen", "report.audit"),

@@ -94,6 +94,12 @@ class SharedStore(Store):
         there = tuple(result for result in recent if result.key == key)
         return (*super().at_hand(key, scopes), *there)
 
+    def named(self, name: str, scopes: tuple[str, ...]) -> Iterator[Result]:
+        """As in a local store, and those that recent runs used that wrote to the remote one."""
+        yield from super().named(name, scopes)
+        recent = (one.result for s in self.remote.access.reads for one in self._index.recent(s))
+        yield from (result for result in recent if result.step == name)
+
     def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
         """As in a local store, and among what recent runs used that wrote to this one."""
         found = super().latest(scopes)

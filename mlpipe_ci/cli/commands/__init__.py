@@ -18,6 +18,7 @@ COMMANDS = {
     "graph": "show which step needs which",
     "show": "say which result made a file, and from what",
     "audit": "run reused steps again in a copy, and compare what they leave byte for byte",
+    "verify": "prove from keys alone that results in the cache belong to this commit",
     "trace": "show what steps were seen to read and write and do not declare",
     "logs": "print what steps printed, in the last run or an earlier one",
     "metrics": "show the metrics beside those of the base, and the params that differ",

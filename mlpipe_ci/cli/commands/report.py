@@ -1,19 +1,18 @@
 """`mlpipe report`: a run's JSON as Markdown or HTML, or as the comment on its pull request."""
 
 import argparse
-import json
 import tempfile
 import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from mlpipe_ci.ci.event import read_event
 from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import find_locations
 from mlpipe_ci.cli.options import CommonOptions, add_common
-from mlpipe_ci.cli.report_files import ReportFile, add_reports, page_file, write
+from mlpipe_ci.cli.report_files import ReportFile, add_reports, page_file, read_report, write
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
@@ -22,11 +21,8 @@ from mlpipe_ci.report import markdown
 from mlpipe_ci.report.from_json import run_of
 from mlpipe_ci.report.renderings import render
 from mlpipe_ci.report.screens.base import Screen
-from mlpipe_ci.workflow.schema_errors import report_fault
 
 EXAMPLE = "mlpipe report --open\n  mlpipe report report.json\n  mlpipe report report.json --post"
-MOST = 5_000_000
-"""Bytes of a report; the largest that a run wrote in the tests has a tenth of it."""
 
 
 @frozen
@@ -54,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
     named = Path(options.directory, options.file) if options.file else None
-    run = run_of(_read(named or _last(options.directory, env)))
+    run = run_of(read_report(named or _last(options.directory, env)))
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     if options.open or options.reports:
         return _write(run, options, screen)
@@ -89,21 +85,3 @@ def _write(run: Run, options: Options, screen: Screen) -> int:
         if options.open and file is page and not webbrowser.open(path.as_uri()):
             screen.message("warning: no browser could be opened")
     return 0
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Raises UsageError if it is not a report."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    if len(data) > MOST:
-        raise UsageError(f"{path} has more than {MOST:,} bytes: that is no report of mlpipe")
-    try:
-        record = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
-    if fault := report_fault(record):
-        raise UsageError(f"{path} is no report of this version of mlpipe: {fault}")
-    return dict(record)
