@@ -1,5 +1,6 @@
 """The audit: reused steps run again in a copy, and what they leave is compared with results."""
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -23,10 +24,11 @@ from mlpipe_ci.core.audit import AuditReport, OutputDifference, StepAudit, Verdi
 from mlpipe_ci.core.cache_key import differences
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.lineage import CONTENTS
+from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.plan import Decision, Plan
 from mlpipe_ci.core.platform import platform_of, shown_platform
 from mlpipe_ci.core.result import Result
-from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.git import second_directory
@@ -182,7 +184,8 @@ class _OneStep:
         guard, started = WorkTreeGuard(self._contents), time.time()
         first = self._run(AS_IT_IS)
         window = Window(start=started, end=time.time())
-        if faults := guard.changed():
+        faults = guard.changed()
+        if faults and self._may_have_written(first):
             return self._found(
                 Verdict.FAILED,
                 f"while it ran in the copy, {_some(faults)} changed in the work tree: it writes "
@@ -216,6 +219,13 @@ class _OneStep:
         self._runs += 1
         return rerun
 
+    def _may_have_written(self, first: Rerun) -> bool:
+        """True if the step may have changed the work tree: it was seen to, or was not watched."""
+        if not first.outcome.execution.tracer or not first.succeeded:
+            return True
+        root = str(self._session.repo.root)
+        return any(is_under(path, root) for path in first.outcome.discovered.outside)
+
     def _other_work(self, first: Rerun) -> str:
         """Why the copy is not what the result was made from; empty if it is."""
         before, now = self._decision.parts, first.parts
@@ -240,7 +250,7 @@ class _OneStep:
             stable = [o for o in differing if o.path not in found.unstable and not o.causes]
             if stable:
                 unseen = unseen_inputs(self._contents, self._step, self._result, found.again)
-                if any(is_state(one, self._step.state) for one in self._step.state):
+                if self._step.state:
                     unseen = ("its state, which is not in the copy", *unseen)
         return (
             tuple(
@@ -282,6 +292,16 @@ class _OneStep:
         notes: list[str] = []
         if outside := first.outcome.discovered.outside:
             notes.append(f"it wrote outside of the copy: {_some(outside)}")
+        root, located = (
+            str(self._session.repo.root),
+            self._session.discovery.checker.anchors.located,
+        )
+        read = (located(o.path) for o in first.discovered if o.digest.startswith(CONTENTS))
+        if own := tuple(os.path.relpath(path, root) for path in read if is_under(path, root)):
+            notes.append(
+                f"it read {_some(own)} of the work tree itself, not of the copy: by an editable "
+                "install, or an absolute path"
+            )
         made, here = platform_of(self._result.discovered), this_platform().digest
         if made and made != here:
             words = shown_platform(made), shown_platform(here)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from mlpipe_ci.audit.contents import Contents
 from mlpipe_ci.audit.scratch_tree import Entry
@@ -12,7 +13,9 @@ from mlpipe_ci.core.workflow import Step
 
 MOST_TEXT = 4 << 20
 """Bytes of a file in which the path is looked for."""
-Signature = tuple[int, int, int, int]
+BYTE_CODE = "__pycache__"
+Signature = tuple[int, int, int, int] | frozenset[str]
+"""Of a directory its names: byte code that Python leaves in it does not count."""
 
 
 def names_of_clone(
@@ -61,7 +64,7 @@ class WorkTreeGuard:
         files = {one.source for one in contents.base.values() if not one.is_link}
         files |= {f"{root}/{path}" for path in contents.left}
         folders = {os.path.dirname(path) for path in files} | {root}
-        self._paths, self._root = sorted(files | folders), root
+        self._paths, self._folders, self._root = sorted(files | folders), folders, root
         self._before = self._now()
 
     def changed(self) -> tuple[str, ...]:
@@ -79,9 +82,15 @@ class WorkTreeGuard:
     def _now(self) -> dict[str, Signature]:
         found: dict[str, Signature] = {}
         for path in self._paths:
-            try:
-                status = os.lstat(path)
-            except OSError:
-                continue
-            found[path] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+            with suppress(OSError):
+                found[path] = _names(path) if path in self._folders else _signature(path)
         return found
+
+
+def _signature(path: str) -> Signature:
+    status = os.lstat(path)
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _names(path: str) -> Signature:
+    return frozenset(os.listdir(path)) - {BYTE_CODE}

@@ -5,16 +5,17 @@ import lzma
 import pickletools
 import struct
 import zlib
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlpipe_ci.audit.compare.values import (
     LARGE,
+    Distance,
     UnreadableError,
     content,
-    distance,
     first_of,
     joined,
     shown,
@@ -69,24 +70,63 @@ def pickle_file(old: Path, new: Path) -> str:
     before, after = opened(content(old)), opened(content(new))
     if before == after:
         return "equal once decompressed: only how it was compressed differs"
-    one, other = _instructions(before), _instructions(after)
-    if not one or not other:
+    both = _Both()
+    for a, b in zip_longest(_instructions(before), _instructions(after)):
+        if not both.add(a, b):
+            break
+    if both.count == 0 or (both.count == 1 and both.end_of_one):
         raise UnreadableError("it is no pickle")
     at = first_of(before, after)
-    differing = _first(one, other)
-    if differing is None or differing[0].position > at >= _end(one):
-        return _in_arrays(before, after, at, one)
-    a, b, names = differing
+    if both.first is None or both.first[0].position > at >= both.end:
+        return _in_arrays(before, after, at, both.end)
+    a, b, names = both.first
     around = f" after {shown(names)}" if names else ""
     if a.name != b.name and _word(a) == _word(b):
         return f"instruction {a.name} → {b.name} at byte {a.position:,}{around}"
-    count = f"{len(one):,} instructions, now {len(other):,}" if len(one) != len(other) else ""
-    pairs = [
-        (float(x.value), float(y.value))
-        for x, y in zip(one, other, strict=False)
-        if isinstance(x.value, float) and isinstance(y.value, float) and x.value != y.value
-    ]
-    return joined(f"{_word(a)} → {_word(b)} at byte {a.position:,}{around}", count, distance(pairs))
+    sizes = f"{len(before):,} bytes, now {len(after):,}" if len(before) != len(after) else ""
+    words = f"{_word(a)} → {_word(b)} at byte {a.position:,}{around}"
+    return joined(words, sizes, both.distance.words())
+
+
+class _Both:
+    """The instructions of two pickles, as they come. `first`: those that differ, and the last name
+    before them; `end`: where the bytes of the first array begin, or the instructions end;
+    `end_of_one`: one of the pickles has fewer.
+    """
+
+    def __init__(self) -> None:
+        self.first: tuple[Instruction, Instruction, str] | None = None
+        self.distance = Distance()
+        self.count = self.end = 0
+        self.end_of_one = False
+        self._names, self._wrapped, self._ended = "", False, False
+
+    def add(self, a: Instruction | None, b: Instruction | None) -> bool:
+        """The next of both, None where one has ended. False if no more need be read."""
+        one = a or b
+        if one is None:
+            return False
+        self.count += 1
+        self._note(one)
+        if a is None or b is None:
+            self.end_of_one = True
+            stop = Instruction(name="STOP", value=None, position=one.position)
+            self.first = self.first or (a or stop, b or stop, self._names)
+            return False
+        if a.name != b.name or repr(a.value) != repr(b.value):
+            self.first = self.first or (a, b, self._names)
+            if isinstance(a.value, float) and isinstance(b.value, float):
+                self.distance.add(a.value, b.value)
+        elif a.name in NAMES:
+            self._names = str(a.value)
+        return True
+
+    def _note(self, one: Instruction) -> None:
+        if self._ended:
+            return
+        self.end = one.position + 1
+        self._wrapped = self._wrapped or (one.name in NAMES and one.value in LAST_OF_WRAPPER)
+        self._ended = self._wrapped and one.name == "BUILD"
 
 
 def opened(data: bytes) -> bytes:
@@ -115,44 +155,13 @@ def _decompressed(make: Callable[[], _Decompressor], data: bytes) -> tuple[bytes
     return found, whole
 
 
-def _instructions(data: bytes) -> list[Instruction]:
+def _instructions(data: bytes) -> Iterator[Instruction]:
     """As far as they can be read: joblib puts the bytes of arrays between them."""
-    found: list[Instruction] = []
-    try:
+    faults = (ValueError, IndexError, UnicodeError, struct.error, OverflowError, MemoryError)
+    with suppress(*faults):
         for code, value, position in islice(pickletools.genops(data), MOST):
             if code.name not in FRAMES:
-                found.append(Instruction(name=code.name, value=value, position=position or 0))
-    except (ValueError, IndexError, UnicodeError, struct.error, OverflowError, MemoryError):
-        pass
-    return found
-
-
-def _end(found: list[Instruction]) -> int:
-    """Where the first array's bytes begin, in a file of joblib; else the end of what was read."""
-    wrapped = False
-    for one in found:
-        wrapped = wrapped or (one.name in NAMES and one.value in LAST_OF_WRAPPER)
-        if wrapped and one.name == "BUILD":
-            return one.position + 1
-    return found[-1].position + 1
-
-
-def _first(
-    one: list[Instruction], other: list[Instruction]
-) -> tuple[Instruction, Instruction, str] | None:
-    """The first instructions that differ, and the names that stand before them."""
-    names = ""
-    for a, b in zip(one, other, strict=False):
-        if a.name != b.name or repr(a.value) != repr(b.value):
-            return a, b, names
-        if a.name in NAMES:
-            names = str(a.value)
-    if len(one) == len(other):
-        return None
-    longer = one if len(one) > len(other) else other
-    last = longer[min(len(one), len(other))]
-    ended = Instruction(name="STOP", value=None, position=last.position)
-    return (last, ended, names) if longer is one else (ended, last, names)
+                yield Instruction(name=code.name, value=value, position=position or 0)
 
 
 def _word(one: Instruction) -> str:
@@ -172,8 +181,7 @@ def datetime_words(value: Any) -> str:
     return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"
 
 
-def _in_arrays(old: bytes, new: bytes, at: int, before: list[Instruction]) -> str:
-    start = _end(before)
+def _in_arrays(old: bytes, new: bytes, at: int, start: int) -> str:
     sizes = f"{len(old):,} bytes, now {len(new):,}" if len(old) != len(new) else ""
     padding = old[start] + 1 if start < len(old) and old[start] < 16 else 0  # noqa: PLR2004 - joblib aligns
     offset = (at - start - padding) // 8 * 8 + start + padding

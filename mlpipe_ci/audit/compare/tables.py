@@ -1,15 +1,20 @@
 """Tables: text by lines, CSV by rows and columns, Parquet by columns."""
 
 import csv
-import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any, TextIO
 
 from mlpipe_ci.audit.compare.values import (
+    Distance,
     UnreadableError,
-    content,
     distance,
     joined,
     number,
+    refuse_large,
     shown,
 )
 
@@ -18,22 +23,48 @@ MOST_FIELD = 10 << 20
 
 def text(old: Path, new: Path) -> str:
     """The first line that differs. Raises UnreadableError, OSError."""
-    before, after = _decoded(old).split("\n"), _decoded(new).split("\n")
-    differing = [index for index, (a, b) in enumerate(zip(before, after, strict=False)) if a != b]
-    count = _count("line", len(before), len(after))
-    if not differing:
-        line = min(len(before), len(after))
-        longer = before if len(before) > len(after) else after
-        gone = "is not there any more" if longer is before else "is new"
-        return joined(count, f"line {line + 1} {gone}: {shown(longer[line])}")
-    first = differing[0]
-    more = f"{len(differing):,} lines differ" if len(differing) > 1 else ""
-    words = f"line {first + 1}: {shown(before[first])} → {shown(after[first])}"
-    return joined(words, more, count, _same_lines(before, after))
+    found = _Lines()
+    with _opened(old) as one, _opened(new) as other:
+        for a, b in zip_longest(_readable(one), _readable(other)):
+            found.add(a and a.rstrip("\n"), b and b.rstrip("\n"))
+    if found.first is None:
+        return "only ends of lines differ"
+    number_, a, b = found.first
+    if a is None or b is None:
+        how = "is new" if a is None else "is not there any more"
+        return joined(f"line {number_} {how}: {_line(a or b or '')}", found.count("line"))
+    more = f"{found.differing:,} lines differ" if found.differing > 1 else ""
+    order = "the same lines in another order" if found.is_reordered else ""
+    return joined(f"line {number_}: {_line(a)} → {_line(b)}", more, found.count("line"), order)
 
 
-def _same_lines(before: list[str], after: list[str]) -> str:
-    return "the same lines in another order" if sorted(before) == sorted(after) else ""
+class _Lines:
+    """Lines or rows of two files, as they come. What differs is counted, not kept."""
+
+    def __init__(self) -> None:
+        self.first: tuple[int, Any, Any] | None = None
+        self.differing = self._place = self._before = self._after = self._sum = 0
+
+    def add(self, a: Any, b: Any) -> bool:
+        """The next of both, None where a file has ended. True if they differ."""
+        self._place += 1
+        self._before += a is not None
+        self._after += b is not None
+        if a == b:
+            return False
+        self._sum += (hash(a) if a is not None else 0) - (hash(b) if b is not None else 0)
+        self.first = self.first or (self._place, a, b)
+        self.differing += a is not None and b is not None
+        return True
+
+    @property
+    def is_reordered(self) -> bool:
+        """True if both have the same ones, by their hashes."""
+        return self.differing > 1 and self._sum == 0 and self._before == self._after
+
+    def count(self, what: str) -> str:
+        """How many there are, where that differs."""
+        return _count(what, self._before, self._after)
 
 
 def delimited(old: Path, new: Path, delimiter: str) -> str:
@@ -41,31 +72,41 @@ def delimited(old: Path, new: Path, delimiter: str) -> str:
 
     Raises UnreadableError, OSError.
     """
-    before, after = _rows(old, delimiter), _rows(new, delimiter)
-    header = before[0] if before and before[:1] == after[:1] else []
-    first, pairs, rows = "", list[tuple[float, float]](), 0
-    for index, (a, b) in enumerate(zip(before, after, strict=False)):
-        if a == b:
-            continue
-        rows += 1
-        if len(a) != len(b) and not first:
-            first = f"row {index + 1} has {len(a)} columns, now {len(b)}"
-        for column, (x, y) in enumerate(zip(a, b, strict=False)):
-            if x == y:
-                continue
-            if not first:
-                name = f" ({header[column]})" if column < len(header) and index else ""
-                first = f"row {index + 1}, column {column + 1}{name}: {shown(x)} → {shown(y)}"
-            one, other = number(x), number(y)
-            if one is not None and other is not None:
-                pairs.append((one, other))
-    order = rows > 1 and sorted(before) == sorted(after)
-    return joined(
-        first,
-        f"{rows:,} rows differ" if rows > 1 else "",
-        _count("row", len(before), len(after)),
-        "the same rows in another order" if order else distance(pairs),
-    ) or text(old, new)
+    csv.field_size_limit(MOST_FIELD)
+    found, far = _Lines(), Distance()
+    header: tuple[str, ...] = ()
+    with _opened(old) as one, _opened(new) as other:
+        for a, b in zip_longest(_rows(one, delimiter), _rows(other, delimiter)):
+            header = header or (a if a == b and a else ())
+            if found.add(a, b):
+                for x, y in zip(a or (), b or (), strict=False):
+                    far.add(*_numbers(x, y))
+    if found.first is None:
+        return text(old, new)
+    more = f"{found.differing:,} rows differ" if found.differing > 1 else ""
+    last = "the same rows in another order" if found.is_reordered else far.words()
+    return joined(_first_cell(*found.first, header), more, found.count("row"), last)
+
+
+def _first_cell(
+    row: int, a: tuple[str, ...] | None, b: tuple[str, ...] | None, header: tuple[str, ...]
+) -> str:
+    if a is None or b is None:
+        how = "is new" if a is None else "is not there any more"
+        return f"row {row} {how}: {shown(','.join(a or b or ()))}"
+    pairs = enumerate(zip(a, b, strict=False))
+    column, x, y = next(((i, x, y) for i, (x, y) in pairs if x != y), (-1, "", ""))
+    if column < 0 or len(a) != len(b):
+        return f"row {row} has {len(a)} columns, now {len(b)}"
+    name = f" ({header[column]})" if column < len(header) and row > 1 else ""
+    return f"row {row}, column {column + 1}{name}: {shown(x)} → {shown(y)}"
+
+
+def _numbers(x: str, y: str) -> tuple[float, float]:
+    one, other = number(x), number(y)
+    if x == y or one is None or other is None:
+        return math.nan, math.nan
+    return one, other
 
 
 def parquet(old: Path, new: Path) -> str:
@@ -75,7 +116,8 @@ def parquet(old: Path, new: Path) -> str:
     except ImportError as error:
         why = "pyarrow is not installed (pip install 'mlpipe-ci[plots]'), so only bytes were seen"
         raise UnreadableError(why) from error
-    content(old), content(new)  # not too large
+    for path in (old, new):
+        refuse_large(path)
     try:
         before, after = library.read_table(old), library.read_table(new)
     except Exception as error:
@@ -84,6 +126,8 @@ def parquet(old: Path, new: Path) -> str:
         return f"its columns are {_names(before)}, now {_names(after)}"
     count = _count("row", before.num_rows, after.num_rows)
     for name in before.column_names:
+        if before.column(name).equals(after.column(name)):
+            continue  # but for what is not a number: that is compared below
         a, b = before.column(name).to_pylist(), after.column(name).to_pylist()
         rows = [row for row, (x, y) in enumerate(zip(a, b, strict=False)) if repr(x) != repr(y)]
         if rows:
@@ -114,22 +158,33 @@ def _names(table: object) -> str:
     return shown(", ".join(f"{one.name}: {one.type}" for one in schema))
 
 
-def _decoded(path: Path) -> str:
-    data = content(path)
-    if b"\0" in data:
-        raise UnreadableError("it is not text")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableError("it is not text in UTF-8") from error
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Text in UTF-8. Raises UnreadableError, also later, where it is not."""
+    refuse_large(path)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            yield file
+        except UnicodeDecodeError as error:
+            raise UnreadableError("it is not text in UTF-8") from error
 
 
-def _rows(path: Path, delimiter: str) -> list[list[str]]:
-    csv.field_size_limit(MOST_FIELD)
+def _readable(file: TextIO) -> Iterator[str]:
+    for line in file:
+        if "\0" in line:
+            raise UnreadableError("it is not text")
+        yield line
+
+
+def _rows(file: TextIO, delimiter: str) -> Iterator[tuple[str, ...]]:
     try:
-        return list(csv.reader(io.StringIO(_decoded(path), newline=""), delimiter=delimiter))
+        yield from (tuple(row) for row in csv.reader(_readable(file), delimiter=delimiter))
     except csv.Error as error:
         raise UnreadableError(f"it cannot be read as a table ({error})") from error
+
+
+def _line(text_: str) -> str:
+    return shown(text_.rstrip("\r\n"))
 
 
 def _count(what: str, before: int, after: int) -> str:

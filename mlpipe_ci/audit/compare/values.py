@@ -1,6 +1,7 @@
 """What comparisons share: limits, the first byte that differs, short words for values."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 LARGE = 256 << 20
@@ -51,10 +52,15 @@ def in_bytes(old: Path, new: Path) -> str:
     return f"{size}first differing byte at offset {where or 0:,}"
 
 
-def content(path: Path) -> bytes:
-    """All bytes of a file. Raises UnreadableError if they are too many, OSError."""
+def refuse_large(path: Path) -> None:
+    """Raises UnreadableError for a file that is too large to be looked into, OSError."""
     if path.stat().st_size > LARGE:
         raise UnreadableError(f"larger than {LARGE >> 20} MiB, so it was not looked into")
+
+
+def content(path: Path) -> bytes:
+    """All bytes of a file. Raises UnreadableError if they are too many, OSError."""
+    refuse_large(path)
     return path.read_bytes()
 
 
@@ -65,15 +71,32 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def distance(pairs: list[tuple[float, float]]) -> str:
-    """The largest difference of numbers, absolute and relative, in words; empty without numbers."""
-    found = [(abs(a - b), a, b) for a, b in pairs if math.isfinite(a) and math.isfinite(b)]
-    if not found:
-        return ""
-    largest, a, b = max(found)
-    scale = max(abs(a), abs(b))
-    relative = f" (relative {largest / scale:.2g})" if scale else ""
-    return f"largest distance {largest:.3g}{relative}"
+class Distance:
+    """The largest difference of numbers, of as many pairs as there are."""
+
+    def __init__(self) -> None:
+        self._largest = (-1.0, 0.0)
+
+    def add(self, one: float, other: float) -> None:
+        """What is not finite has no distance."""
+        if math.isfinite(one) and math.isfinite(other):
+            self._largest = max(self._largest, (abs(one - other), max(abs(one), abs(other))))
+
+    def words(self) -> str:
+        """Absolute and relative; empty without numbers."""
+        largest, scale = self._largest
+        if largest < 0:
+            return ""
+        relative = f" (relative {largest / scale:.2g})" if scale else ""
+        return f"largest distance {largest:.3g}{relative}"
+
+
+def distance(pairs: Iterable[tuple[float, float]]) -> str:
+    """The largest difference of pairs of numbers in words; empty without numbers."""
+    found = Distance()
+    for one, other in pairs:
+        found.add(one, other)
+    return found.words()
 
 
 def number(text: str) -> float | None:

@@ -38,6 +38,8 @@ class ResultIndex:
         self._listed: dict[str, dict[str, list[str]] | None] = {}
         self._read_before: dict[str, Found | None] = {}
         self._broken: set[str] = set()
+        self._at_hand: dict[str, list[Result]] = {}
+        self._by_key_of = 0
         self.earlier = False
         """True once a result was met that an earlier version of mlpipe made."""
 
@@ -72,6 +74,16 @@ class ResultIndex:
             rest = (text for _, _, text in _rows(data or b"") if text not in found)
             self.earlier |= any(map(is_earlier, rest))
         return self._recent[scope]
+
+    def at_hand(self, key: str) -> tuple[Result, ...]:
+        """Results of a key among what was already asked for."""
+        if self._by_key_of != len(self._recent):
+            self._by_key_of = len(self._recent)
+            self._at_hand = {}
+            for found in self._recent.values():
+                for one in found:
+                    self._at_hand.setdefault(one.result.key, []).append(one.result)
+        return tuple(self._at_hand.get(key, ()))
 
     def _names(self, scope: str, key: str) -> list[str]:
         """Names of a key's results; from the listing of all, if that is one page."""

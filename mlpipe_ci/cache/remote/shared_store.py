@@ -89,10 +89,8 @@ class SharedStore(Store):
             yield tuple(one.result for one in batch if scopes is None or one.scope in scopes)
 
     def at_hand(self, key: str, scopes: tuple[str, ...]) -> tuple[Result, ...]:
-        """As in a local store, and what recent runs used that wrote to the remote one."""
-        recent = (one.result for s in self.remote.access.reads for one in self._index.recent(s))
-        there = tuple(result for result in recent if result.key == key)
-        return (*super().at_hand(key, scopes), *there)
+        """As in a local store, and of what recent runs used, if that was asked for already."""
+        return (*super().at_hand(key, scopes), *self._index.at_hand(key))
 
     def named(self, name: str, scopes: tuple[str, ...]) -> Iterator[Result]:
         """As in a local store, and those that recent runs used that wrote to the remote one."""

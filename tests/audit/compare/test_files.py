@@ -29,9 +29,12 @@ def said(tmp_path: Path, name: str, old: bytes, new: bytes) -> str:
     ("name", "old", "new", "words"),
     [
         ("a.txt", b"1\n2\n3\n", b"1\nx\n3\n", ["line 2: 2 → x"]),
-        ("a.txt", b"1\n2\n", b"1\n2\n3\n", ["line 3", "3 lines, now 4"]),
+        ("a.txt", b"1\n2\n", b"1\n2\n3\n", ["line 3 is new: 3", "2 lines, now 3"]),
         ("a.txt", b"1\n2\n3", b"3\n2\n1", ["the same lines in another order"]),
         ("a", b"one\n", b"two\n", ["line 1: one → two"]),
+        ("a.txt", b"1\n2\n", b"1\n", ["line 2 is not there any more: 2"]),
+        ("a.txt", b"1\n", b"1", ["only ends of lines differ"]),
+        ("a.csv", b"x\n1\n2\n", b"x\n1\n", ["row 3 is not there any more: 2"]),
         ("a", b"\0\1\2", b"\0\1\3", ["first differing byte at offset 2", "it is not text"]),
         ("a.txt", b"\xff\xfe", b"\xff\xfd", ["offset 1", "not text in UTF-8"]),
         ("a.csv", b"x,y\n1,2\n", b"x,y\n1,2.5\n", ["row 2, column 2 (y): 2 → 2.5", "distance 0.5"]),
@@ -113,9 +116,7 @@ def test_pickles_of_moments_sets_and_lengths(tmp_path: Path) -> None:
     one = pickle.dumps({"at": datetime(2026, 1, 2, 3, 4, 5)})  # noqa: DTZ001 - as people write it
     other = pickle.dumps({"at": datetime(2026, 1, 2, 3, 4, 6)})  # noqa: DTZ001
     assert "2026-01-02 03:04:05 → 2026-01-02 03:04:06" in said(tmp_path, "m.pkl", one, other)
-    assert "instructions, now" in said(
-        tmp_path, "m.pkl", pickle.dumps([1]), pickle.dumps([1, 2, 3])
-    )
+    assert "bytes, now" in said(tmp_path, "m.pkl", pickle.dumps([1]), pickle.dumps([1, 2, 3]))
     assert "→" in said(tmp_path, "m.pkl", pickle.dumps("ab"), pickle.dumps("ac"))
 
 
