@@ -124,7 +124,9 @@ class Contents:
         root = self.session.repo.root
         for path in self.inputs_of(step, result):
             plain = path.removeprefix("./").rstrip("/")
-            if plain and plain not in self.base and (root / plain).exists():
+            if not plain or is_under(plain, ".git") or plain in self.base:
+                continue
+            if (root / plain).exists():
                 if (root / plain).is_dir() and not (root / plain).is_symlink():
                     if any(is_under(plain, one.path) for one in step.external):
                         yield from contents(root, plain)

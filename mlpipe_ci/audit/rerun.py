@@ -1,6 +1,6 @@
 """Runs one step again, in the copy, as a run would: shell, environment, time limit, tracer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -46,20 +46,17 @@ class Rerun:
 
 
 class _Ear(SilentListener):
-    """Hears how the step was decided."""
+    """Hears how a step was decided."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, step: str) -> None:
+        self._step = step
         self.decision: Decision | None = None
 
     def start(self, decision: Decision, seconds: float | None) -> None:
         """Remember it."""
         del seconds
-        self.decision = decision
-
-    def message(self, text: str) -> None:
-        """Pass it on."""
-        self._say(text)
+        if decision.step.id == self._step:
+            self.decision = decision
 
 
 @frozen
@@ -94,7 +91,7 @@ def run_again(
     )
     session = replace(session, workflow=workflow)
     _announce(session, earlier)
-    ear = _Ear(lambda _text: None)
+    ear = _Ear(step.id)
     interrupts = Interrupts()
     executor_context = ExecutorContext(printed=ear.output, locks=(scratch.lock,), jobs=1)
     with closing(make_executor(DEFAULT_EXECUTOR, executor_context)) as executor:

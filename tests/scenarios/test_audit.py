@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -100,6 +101,31 @@ def test_the_report_of_a_run_has_the_line_in_each_form(lab: Lab) -> None:
     assert "audited" not in by_name["count"]
 
 
+def test_that_it_was_audited_goes_to_the_remote_cache(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.start(SORT, COUNT, cache={"remote": f"file://{tmp_path}/remote"})
+    lab.ran("--push")
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"repository": {"full_name": "o/r", "default_branch": "main"}}))
+    runner = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "schedule",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_SHA": lab.repo.git("rev-parse", "HEAD"),
+    }
+    for name in ("one", "two"):
+        lab.repo.git("clone", "-q", str(lab.repo.root), str(tmp_path / name))
+    one, two = (Lab(Repo(tmp_path / name)) for name in ("one", "two"))
+    for name, value in runner.items():
+        monkeypatch.setenv(name, value)
+    one.mlpipe("audit", MLPIPE_CACHE_DIR=str(tmp_path / "cache one"))
+    said = two.mlpipe("run", MLPIPE_CACHE_DIR=str(tmp_path / "cache two")).stdout
+    assert "ago: 2 of 2 identical" in said
+
+
 def test_a_result_that_was_made_anew_was_not_audited(lab: Lab) -> None:
     lab.start(SORT)
     lab.ran()
@@ -173,6 +199,48 @@ def test_in_a_linked_work_tree_and_a_shallow_clone(lab: Lab, tmp_path: Path) -> 
         other = Lab(Repo(tmp_path / name))
         other.ran()
         assert verdicts(audited(other, code=0)) == {"asks": "identical"}
+
+
+def test_a_step_that_is_watched_asks_git(lab: Lab) -> None:
+    lab.start(step("one", "cat raw > one", "raw", "one"), step("asks", "git log -1 > asked"))
+    lab.repo.commit({".gitignore": "one\nasked\n"})
+    lab.mlpipe("run", MLPIPE_TRACER="auto")
+    report = audited(lab, code=0, MLPIPE_TRACER="auto")
+    assert verdicts(report) == {"one": "identical", "asks": "identical"}
+
+
+def test_what_a_step_does_to_git_is_not_there_for_the_next(lab: Lab) -> None:
+    """Nor in the clone itself."""
+    commits = "git add -f raw; git -c user.name=a -c user.email=a@e.x commit -q --allow-empty -m x"
+    lab.start(
+        step("commits", f"{commits}; git tag here; cat raw > one", "raw", "one"),
+        step("asks", "git log -1 --format=%s > asked; git tag >> asked", "raw", "asked"),
+    )
+    lab.ran("asks", "--only")
+    head = lab.repo.git("rev-parse", "HEAD")
+    lab.ran("commits", "--only")
+    lab.repo.git("tag", "-d", "here")
+    lab.repo.git("reset", "-q", "--hard", head)
+    report = audited(lab, code=0)
+    assert verdicts(report) == {"commits": "identical", "asks": "identical"}
+    assert lab.repo.git("rev-parse", "HEAD") == head
+    assert lab.repo.git("tag") == ""
+
+
+def test_an_editable_install_reads_the_work_tree_and_that_is_noted(lab: Lab) -> None:
+    """Environments are linked, so what they point at is there."""
+    lab.start(files="raw")
+    venv.create(lab.repo.root / ".venv")
+    (site,) = (lab.repo.root / ".venv").glob("lib/*/site-packages")
+    (site / "pkg.pth").write_text(f"{lab.repo.root}/src\n")
+    lab.file(step("use", ".venv/bin/python use.py"))
+    use = "import pkg; open('out', 'w').write(pkg.X)"
+    ignore = ".venv\n__pycache__\nout\n"
+    lab.repo.commit({"use.py": use, "src/pkg.py": "X = '1'\n", ".gitignore": ignore})
+    lab.mlpipe("run", MLPIPE_TRACER="auto")
+    (found,) = audited(lab, code=0, MLPIPE_TRACER="auto")["steps"]
+    assert found["verdict"] == "identical"
+    assert [note[:42] for note in found["notes"]] == ["it read src/pkg.py of the work tree itself"]
 
 
 # -- red --------------------------------------------------------------------------------------
