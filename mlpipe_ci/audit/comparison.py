@@ -1,6 +1,7 @@
 """Compares what a step left in the copy with what its result says, path by path."""
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class Comparer:
         """What can be seen in the bytes themselves."""
         if stamp := same_stamp(old, new, *windows):
             yield stamp
-        if _holds(new, str(self.scratch.work).encode()):
+        if _holds(new, os.fsencode(self.scratch.work)):
             yield "the absolute path of the work tree is in it; write relative paths"
 
     def _tolerated(self, step: Step, old: Output | None, new: Output | None) -> bool:

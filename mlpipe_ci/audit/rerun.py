@@ -62,12 +62,14 @@ class _Ear(SilentListener):
 @frozen
 class Changes:
     """What is changed for an experiment. `env`: variables that the step gets; `path`: a directory
-    that is put before the step's PYTHONPATH; `traced`: the step is watched in any case.
+    that is put before the step's PYTHONPATH; `traced`: the step is watched in any case; `seconds`:
+    after which it is ended: a program that waits for the clock may wait for ever.
     """
 
     env: Mapping[str, str] | None = None
     path: str = ""
     traced: bool = False
+    seconds: float | None = None
 
 
 AS_IT_IS = Changes()
@@ -124,8 +126,10 @@ def _changed(session: Session, step: Step, changes: Changes) -> Step:
         before = env.get(PYTHONPATH) or session.env.get(PYTHONPATH, "")
         env[PYTHONPATH] = f"{changes.path}:{before}" if before else changes.path
     tracing = "auto" if changes.traced else step.tracing
+    minutes = changes.seconds / 60 if changes.seconds else step.timeout_minutes
     return replace(
         step,
+        timeout_minutes=minutes,
         env=tuple(sorted(env.items())),
         condition=None,
         retries=0,

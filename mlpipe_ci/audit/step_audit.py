@@ -24,6 +24,8 @@ from mlpipe_ci.core.result import Result
 from mlpipe_ci.tracing.discovery.platform import this_platform
 
 SHOWN = 5
+LEAST, MOST = 60.0, 10.0
+"""Seconds that an experiment may take at least, and how often what the step took before."""
 
 
 class StepAuditor:
@@ -145,7 +147,7 @@ class StepAuditor:
     def _try(self, changes: Changes) -> Rerun | None:
         if not self._copy.has_time(self._result.seconds):
             return None
-        return self._run(changes)
+        return self._run(replace(changes, seconds=max(LEAST, MOST * self._result.seconds)))
 
     def _steady(self) -> str:
         """A directory with our `sitecustomize`."""

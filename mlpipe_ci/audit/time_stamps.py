@@ -23,6 +23,8 @@ UNITS = {10: 1.0, 13: 1e3, 19: 1e9}
 """Seconds, milliseconds and nanoseconds since 1970 by their number of digits."""
 SLACK = 2.0
 LEAST_PREFIX = 3
+LONGEST, HEADER = 600, 1 << 16
+"""Seconds and bytes: in more of either, four bytes would be found by chance."""
 Seen = tuple[int, str]
 """Where a time stands in a file, and how it reads."""
 
@@ -142,12 +144,12 @@ def _packed(
 
 
 def _seconds(data: bytes, window: Window) -> Iterator[Seen]:
-    """Whole seconds since 1970 in four bytes, as gzip and many headers have them."""
+    """Whole seconds since 1970 in four bytes of a header, as gzip and many others have them."""
     first, last = int(window.start - SLACK), int(window.end + SLACK)
-    if last - first > 3600:  # noqa: PLR2004 - of a longer run they would be found by chance
+    if last - first > LONGEST:
         return
     for moment in range(first, last + 1):
-        at = data.find(struct.pack("<I", moment))
+        at = data.find(struct.pack("<I", moment), 0, HEADER)
         if at >= 0:
             yield at, f"{moment} s since 1970"
 

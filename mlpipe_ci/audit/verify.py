@@ -51,7 +51,7 @@ class Verifier:
             raise UsageError(f"{claims.shown} is the report of {of}, and {head[:7]} is checked out")
         self._session, self._claims, self._head = session, claims, head
         commit = BaseCommit(git, history, head)
-        workflow = base_workflow(session, commit)
+        workflow = base_workflow(session, commit, session.load_request.settings)
         if workflow is None:
             raise UsageError(f"commit {commit.short} has no {session.workflow.file}")
         self._workflow: Workflow = workflow

@@ -170,8 +170,13 @@ def _trusted(event: Event) -> tuple[str, ...]:
     return event.scopes[1:] or event.scopes if event.is_proposed_change else event.scopes
 
 
-def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
-    """The workflow as the base has it, None if it has none. Raises MlpipeError."""
+def base_workflow(
+    session: Session, base: BaseCommit, settings: tuple[str, ...] = ()
+) -> Workflow | None:
+    """The workflow as the base has it, None if it has none. Raises MlpipeError.
+
+    `settings`: params that the user sets for it.
+    """
     name = session.workflow.file
     if path_fault(name):
         return None
@@ -193,6 +198,7 @@ def base_workflow(session: Session, base: BaseCommit) -> Workflow | None:
             file=WorkflowFile(path=root / name, shown=name, root=root),
             name=session.workflow.name,
             github=dict(session.event.attributes),
+            settings=settings,
             memory=session.repo.private / BASE_WORKFLOWS,
             remember=session.load_request.remember,
             items=partial(_items, session, _tree(session, base, session.workflow)),

@@ -176,6 +176,34 @@ def test_an_if_and_an_earlier_step_do_not_keep_a_step_from_being_audited(lab: La
     assert verdicts(audited(lab, code=0)) == {"measure": "identical", "good": "identical"}
 
 
+def test_from_below_the_root_with_another_file_and_params(lab: Lab) -> None:
+    text = json.dumps(
+        {
+            "params": {"rate": 1},
+            "steps": [
+                {
+                    "name": "use",
+                    "working-directory": "sub",
+                    "inputs": ["sub/raw"],
+                    "outputs": ["out/"],
+                }
+                | {
+                    "run": "mkdir -p ../out/empty; cat raw > ../out/x; "
+                    "echo ${{ params.rate }} >> ../out/x; chmod 750 ../out/x; ln -s x ../out/link"
+                }
+            ],
+        }
+    )
+    lab.repo.commit({"sub/flow.yml": text, "sub/raw": "1\n", ".gitignore": "out\n"})
+    words = ("-C", "sub", "--file", "flow.yml", "--set", "rate=5")
+    lab.mlpipe("run", *words)
+    report = audited(lab, *words, code=0)
+    assert report["steps"][0]["outputs"] == 3
+    assert lab.mlpipe("verify", *words).stdout.count("verified") >= 1
+    lab.mlpipe("verify", *words[:-2], code=1)
+    lab.mlpipe("audit", *words[:-2], code=1)
+
+
 def test_without_git(tmp_path: Path) -> None:
     root = tmp_path / "plain"
     root.mkdir()
