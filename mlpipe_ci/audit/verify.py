@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 
 from mlpipe_ci.audit.only_commit import OnlyCommit
 from mlpipe_ci.audit.proof import FAULTS, Judge, Judged
@@ -149,13 +150,20 @@ class Verifier:
 
     def _candidates(self, step: Step) -> Iterator[Result]:
         """Results of the key, where it follows from the commit; then those of the step's name."""
-        cache = self._session.cache
         seen: set[tuple[str, str, float]] = set()
-        for result in (*self._of_key(step), *cache.store.named(step.name, cache.scopes)):
+        for result in (*self._of_key(step), *self._by_name.get(step.name, ())):
             identity = result.key, name_of(result), result.finished
             if identity not in seen:
                 seen.add(identity)
                 yield result
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Result]]:
+        """The last few results of all, by the name of their step."""
+        found: dict[str, list[Result]] = {}
+        for result in self._session.cache.store.recent(self._session.cache.scopes):
+            found.setdefault(result.step, []).append(result)
+        return found
 
     def _of_key(self, step: Step) -> Iterator[Result]:
         store, scopes = self._session.cache.store, self._session.cache.scopes

@@ -89,9 +89,9 @@ class Store(Objects):
         """
         yield from (result for result in self._newest(scopes) if result.step == name)
 
-    def named(self, name: str, scopes: tuple[str, ...]) -> Iterator[Result]:
-        """Results of the step of this name, as far as they are known without asking for each."""
-        yield from self.of_step(name, scopes)
+    def recent(self, scopes: tuple[str, ...]) -> Iterator[Result]:
+        """The last few results of all, as far as they are known without asking for each."""
+        yield from self._newest(scopes)
 
     def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
         """The newest result of each step, by its name, among the last few of all."""

@@ -92,11 +92,11 @@ class SharedStore(Store):
         """As in a local store, and of what recent runs used, if that was asked for already."""
         return (*super().at_hand(key, scopes), *self._index.at_hand(key))
 
-    def named(self, name: str, scopes: tuple[str, ...]) -> Iterator[Result]:
+    def recent(self, scopes: tuple[str, ...]) -> Iterator[Result]:
         """As in a local store, and those that recent runs used that wrote to the remote one."""
-        yield from super().named(name, scopes)
-        recent = (one.result for s in self.remote.access.reads for one in self._index.recent(s))
-        yield from (result for result in recent if result.step == name)
+        yield from super().recent(scopes)
+        for scope in self.remote.access.reads:
+            yield from (one.result for one in self._index.recent(scope))
 
     def latest(self, scopes: tuple[str, ...]) -> dict[str, Result]:
         """As in a local store, and among what recent runs used that wrote to this one."""
