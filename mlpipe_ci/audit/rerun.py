@@ -22,6 +22,7 @@ from mlpipe_ci.run.executors.base import ExecutorContext
 from mlpipe_ci.run.executors.select import make_executor
 from mlpipe_ci.run.interrupts import Interrupts
 from mlpipe_ci.run.listener import SilentListener
+from mlpipe_ci.run.machine import capacity
 from mlpipe_ci.run.run_workflow import carry_out
 from mlpipe_ci.run.settings import RunSettings
 
@@ -112,7 +113,8 @@ def run_again(
             interrupts=interrupts,
         )
         plan = Plan(workflow=workflow, decisions=())
-        outcomes, cancelled = carry_out(context, plan, RunSettings(), ear)
+        settings = RunSettings(capacity=capacity(session.env))
+        outcomes, cancelled = carry_out(context, plan, settings, ear)
     if cancelled:
         raise InterruptedRunError("interrupted")
     outcome = next(one for one in outcomes if one.step.id == step.id)

@@ -18,7 +18,7 @@ UNTESTED = {
     ),
     "steps that run again in a copy, in tests/scenarios/test_audit.py": (
         *("audit.audit", "audit.causes", "audit.comparison", "audit.contents", "audit.places"),
-        *("audit.rerun", "audit.scratch", "audit.scratch_tree", "audit.unseen", "report.audit"),
+        *("audit.rerun", "audit.scratch", "audit.scratch_tree", "audit.unseen"),
         *("audit.step_audit",),
         *("cli.commands.audit", "audit.steady.sitecustomize"),
     ),
