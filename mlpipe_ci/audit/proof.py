@@ -9,6 +9,7 @@ from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import grouped, is_listing
 from mlpipe_ci.core.errors import GitError, PathError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output, Result
@@ -134,6 +135,9 @@ class Judge:
             if other.id in self.missing:
                 raise ContradictionError(f"it reads {item.path}, and {other.name} has no result")
             return Unverified(path=item.path, why=f"{other.name} writes it, and leaves no result")
+        for parent in above(item.path):
+            if self.tree.tracked(parent):
+                return Unverified(path=item.path, why=f"of the submodule {parent}")
         if item.digest.startswith(OF_GIT):
             raise ContradictionError(f"it was made from {item.path}, which is not at this commit")
         return Unverified(path=item.path, why=_why(item))

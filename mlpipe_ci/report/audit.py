@@ -37,7 +37,8 @@ def _step_lines(step: StepAudit, width: int, now: float) -> Iterator[str]:
         parts.append(f"{format_duration(step.seconds)}{times}")
     yield "  ".join([start, *parts])
     for one in step.differences[:SHOWN]:
-        yield f"    {escape_controls(one.path)}: {escape_controls(one.how)}"
+        # A line that began with a path could be a command to GitHub's runner.
+        yield f"    ≠ {escape_controls(one.path)}: {escape_controls(one.how)}"
         for cause in one.causes:
             yield f"      likely cause: {escape_controls(cause)}"
     if len(step.differences) > SHOWN:

@@ -84,7 +84,7 @@ def test_a_step_on_one_line_then_what_differs_and_why() -> None:
     assert lines == [
         "✔ a    identical  1 output  4.0 s",
         "✖ bee  different  1 of 1 outputs differ  8.0 s in 4 runs",
-        "    m.pkl: 1.0 → 2.0",
+        "    ≠ m.pkl: 1.0 → 2.0",
         "      likely cause: the time of day",
         "    its result was made 2 days ago by commit 1111111, refs/heads/main",
         "– c    left out  cache: false",

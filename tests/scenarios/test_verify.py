@@ -278,3 +278,19 @@ def test_without_git_or_a_commit(tmp_path: Path) -> None:
     assert "needs git" in lab.mlpipe("verify", code=2).stderr
     lab.repo.git("init", "-q")
     assert "no commit" in lab.mlpipe("verify", code=2).stderr
+
+
+def test_files_of_a_submodule_are_not_verified(lab: Lab, tmp_path: Path) -> None:
+    part = Repo(tmp_path / "part")
+    part.root.mkdir()
+    part.git("init", "-q", "-b", "main")
+    part.commit({"x": "1\n"})
+    allow = ("-c", "protocol.file.allow=always")
+    lab.repo.git(*allow, "submodule", "--quiet", "add", str(part.root), "part")
+    lab.file(step("use", "cat part/x > clean.csv", "part/x", "clean.csv"))
+    lab.repo.commit()
+    lab.ran()
+    found = of(verified(lab, code=0), "use")
+    data = [one for one in found["unverified"] if one["is_data"]]
+    assert data == [{"path": "part/x", "why": "of the submodule part", "is_data": True}]
+    assert json.loads(lab.mlpipe("audit", "--json").stdout)["passed"] is True
