@@ -62,8 +62,9 @@ SEED = Experiment(
 )
 EXPERIMENTS = (CLOCK, HASHES, ONE_THREAD, SEED)
 NOT_FOUND = (
-    "it differs each time, also with clock, hash seed, threads and random seed fixed: a process "
-    "id, a temporary name, the network, a device or the order of parallel work may be in it"
+    "none of clock, hash seed, threads and random seed: with all of them fixed it differs each "
+    "time; a process id, a temporary name, the network, a device or the order of parallel work may "
+    "be in it"
 )
 
 

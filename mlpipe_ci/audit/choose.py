@@ -7,6 +7,8 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.result import Audited, Result
 
+SHOWN = 3
+
 
 @frozen
 class Choice:
@@ -26,10 +28,11 @@ def why_not_again(decision: Decision, *, named: bool) -> str:
         return "cache: false: it may only run where a run says so"
     if decision.action is Action.SKIP:
         return "a run would skip it"
+    reasons = ", ".join(decision.reasons[:SHOWN])
+    if decision.action is Action.MAYBE:
+        return f"whether it has a result is not known yet ({reasons})"
     if decision.action is not Action.REUSE or result is None:
-        return (
-            "there is no result to audit: a run would run it (" + ", ".join(decision.reasons) + ")"
-        )
+        return f"there is no result to audit: a run would run it ({reasons})"
     if not result.outputs:
         return "its result has no outputs to compare"
     if step.secret_env and not named:

@@ -13,6 +13,11 @@ from mlpipe_ci.core.workflow import Step
 
 MOST_TEXT = 4 << 20
 """Bytes of a file in which the path is looked for."""
+PROGRAMS = (
+    *(".py", ".sh", ".R", ".r", ".jl", ".pl", ".rb", ".js", ".mk", "Makefile"),
+    *(".toml", ".cfg", ".ini", ".yaml", ".yml", ".json", ".env"),
+)
+"""Endings of files in which a program may name a path, where it is not known what it reads."""
 BYTE_CODE = "__pycache__"
 Signature = tuple[int, int, int, int] | frozenset[str]
 """Of a directory its names: byte code that Python leaves in it does not count."""
@@ -35,6 +40,8 @@ def names_of_clone(
             if os.path.isabs(target) and is_under(target, root):
                 return f"the link {path}"
     own = {path for path in contents.inputs_of(step, result) if path in entries}
+    if not any(":" not in item.path for item in result.discovered):  # nothing has watched it
+        own |= {path for path in entries if path.endswith(PROGRAMS)}
     for path in sorted(own):
         if line := _line(entries[path], pattern):
             return f"{path}:{line}"

@@ -470,6 +470,30 @@ def test_a_step_that_names_the_path_of_the_clone_is_not_run(lab: Lab) -> None:
     assert lab.log.read_text() == ""
 
 
+def test_also_in_a_script_that_nothing_says_it_reads(lab: Lab) -> None:
+    """Nothing watches it, and its inputs do not name the script."""
+    lab.start(step("fixed", "sh make.sh", "raw", "made"))
+    script = f"cat raw > made\ncp raw '{lab.repo.root}/made'\n"
+    lab.repo.commit({"make.sh": script, "README.md": f"made in {lab.repo.root}\n"})
+    lab.ran()
+    lab.log.write_text("")
+    (found,) = audited(lab, code=1)["steps"]
+    assert "make.sh:2" in found["why"]
+    assert lab.log.read_text() == ""
+
+
+def test_a_step_after_one_that_runs_has_no_result_yet(lab: Lab) -> None:
+    lab.start(
+        step("always", "cat raw > a", "raw", "a", cache=False),
+        SORT,
+        step("b", "cat a > b", "a", "b"),
+    )
+    lab.ran()
+    report = audited(lab, code=0)
+    assert verdicts(report) == {"always": "left-out", "sort": "identical", "b": "left-out"}
+    assert "not known yet" in report["steps"][2]["why"]
+
+
 def test_a_step_that_writes_into_the_work_tree(lab: Lab) -> None:
     lab.start(step("sly", 'cat raw > made; date +%N > "$AT/note"', "raw", "made"), files="raw note")
     lab.ran(AT=".")
