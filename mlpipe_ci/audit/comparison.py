@@ -19,7 +19,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError, read_metrics
-from mlpipe_ci.tracing.discovery.check import LOG
+from mlpipe_ci.tracing.discovery.kinds import LOG
 
 LONG = 120.0
 """Seconds that a result may have taken to be stored after its command had ended."""

@@ -19,8 +19,17 @@ from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.git import SUBMODULE
-from mlpipe_ci.tracing.discovery.check import ABSENT, LISTINGS, LOG, MODULES, PROGRAM, VARIABLE
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS
+from mlpipe_ci.tracing.discovery.kinds import (
+    ABSENT,
+    KEEPS,
+    LISTINGS,
+    LOG,
+    MODULES,
+    PROGRAM,
+    STATE,
+    VARIABLE,
+)
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 NO_PATHS = (VARIABLE, PROGRAM, PREFIX, "/")
@@ -156,7 +165,8 @@ class Contents:
 
 
 def _is_path(item: Input) -> bool:
-    return item.digest not in {ABSENT, LOG} and not item.path.startswith(NO_PATHS)
+    nothing = item.digest in {ABSENT, LOG, KEEPS} or item.digest.startswith(STATE)
+    return not nothing and not item.path.startswith(NO_PATHS)
 
 
 def environment_of(env: Mapping[str, str], root: str, copy: str) -> dict[str, str]:

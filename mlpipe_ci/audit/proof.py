@@ -15,15 +15,17 @@ from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.verification import Unverified
 from mlpipe_ci.core.workflow import Step, Workflow
-from mlpipe_ci.tracing.discovery.check import (
+from mlpipe_ci.tracing.discovery.check import InputChecker
+from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     IGNORED,
+    KEEPS,
     LISTINGS,
     LOG,
     MODULES,
     PROGRAM,
+    STATE,
     VARIABLE,
-    InputChecker,
 )
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
@@ -153,7 +155,11 @@ class Judge:
         index = self.workflow.index_by_id[step.id]
         ours = tuple(output.path for output in result.outputs)
         for item in result.discovered:
-            if item.digest == LOG or item.digest.startswith(IGNORED) or item.path == VARIABLE:
+            nothing = item.digest in {LOG, KEEPS} or item.digest.startswith(IGNORED)
+            if nothing or item.path == VARIABLE:
+                continue
+            if item.digest.startswith(STATE):
+                yield Unverified(path=item.path, why="the state of another step")
                 continue
             if not _is_in_repository(item):
                 yield Unverified(path=_name(item), why=_why(item), is_data=False)

@@ -21,6 +21,7 @@ from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.platform import platform_of, shown_platform
 from mlpipe_ci.core.result import Result
+from mlpipe_ci.tracing.discovery.kinds import STATE
 from mlpipe_ci.tracing.discovery.platform import this_platform
 
 SHOWN = 5
@@ -42,6 +43,9 @@ class StepAuditor:
     def audit(self) -> StepAudit:
         """Run it, compare, look for causes. Raises DamagedError, OSError, PathError."""
         step, result = self._step, self._result
+        if seen := next((o.path for o in result.discovered if o.digest.startswith(STATE)), ""):
+            why = f"it reads {seen}, the state of another step, which the copy does not have"
+            return self._found(Verdict.LEFT_OUT, why)
         entries = self._contents.for_step(step, result)
         if where := names_of_clone(self._contents, step, result, entries):
             return self._found(

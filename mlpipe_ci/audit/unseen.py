@@ -13,8 +13,8 @@ from mlpipe_ci.core.errors import GitError
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.session import Session
-from mlpipe_ci.tracing.discovery.check import ABSENT, EXISTS, LISTINGS
 from mlpipe_ci.tracing.discovery.interpreter import library_of, prefix_of
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, EXISTS, KEEPS, LISTINGS, STATE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 SHOWN = 5
@@ -52,7 +52,8 @@ def _not_this_step(result: Result) -> str:
 def _read(again: Rerun) -> Iterator[str]:
     """Paths of the repository whose content the watched run has read."""
     for item in again.discovered:
-        plain = not item.digest.startswith((EXISTS, *LISTINGS)) and item.digest != ABSENT
+        nothing = item.digest in {ABSENT, KEEPS}
+        plain = not item.digest.startswith((EXISTS, STATE, *LISTINGS)) and not nothing
         if plain and ":" not in item.path and not item.path.startswith("/"):
             yield item.path
 

@@ -23,6 +23,7 @@ from mlpipe_ci.plan.session import Session, later_writes
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.sources.dvc import Dvc
 from mlpipe_ci.tracing.discovery.check import InputChecker, Left
+from mlpipe_ci.tracing.discovery.known_state import KnownState
 
 SUCCEEDED = (Status.SUCCEEDED, Status.REUSED)
 
@@ -65,7 +66,8 @@ class Verifier:
         self._missing: set[str] = set()
         self._written: dict[str, tuple[Output, ...] | None] = {}
         checker = InputChecker(
-            str(session.repo.root), self._tree, session.env, self._later, state=workflow.all_state
+            *(str(session.repo.root), self._tree, session.env, self._later),
+            state=KnownState(patterns=workflow.all_state),
         )
         self._checker = checker
         self._judge = Judge(

@@ -123,3 +123,13 @@ def test_explain_names_the_state_of_another_step(repo: Repo) -> None:
     repo.write({"mlruns/train-0/auc": "8"})
     again = repo.mlpipe("run", code=0).stdout
     assert "mlruns/train-0/auc changed (another step's state)" in again
+
+
+def test_an_audit_leaves_a_reader_of_state_out_and_a_proof_lists_it(repo: Repo) -> None:
+    plant(repo, TRAIN, READ, ignored=IGNORED, **FILES)
+    ran(repo)
+    audited = repo.mlpipe("audit", code=0).stdout
+    assert "✔ train identical" in " ".join(audited.split())
+    assert "it reads mlruns/, the state of another step" in audited
+    proof = repo.mlpipe("verify", code=0).stdout
+    assert "(the state of another step)" in proof
