@@ -33,6 +33,11 @@ class LastTrace:
     unstored: str = ""
     """Why there is no result."""
 
+    @property
+    def is_known(self) -> bool:
+        """True if the step has succeeded here, with a result or without."""
+        return bool(self.made or self.unstored)
+
 
 NAMES = ("reads", "writes", "variables", "logs", "looked", "shared")
 NEWER = ("missed", "state")

@@ -26,6 +26,8 @@ class Status(StrEnum):
 
 
 BROKEN = (Status.FAILED, Status.TIMED_OUT)
+NOT_STORED = "the result was not stored"
+"""How a note begins that says why there is no result, and what to do about it."""
 OUTCOMES = {
     Status.SUCCEEDED: "success",
     Status.REUSED: "success",
@@ -179,6 +181,13 @@ class StepOutcome:
     def failed(self) -> bool:
         """True if the command failed, or took too long."""
         return self.status in BROKEN
+
+    @property
+    def why_not_stored(self) -> str:
+        """Why it left no result, with what to do about it; empty if it did."""
+        beginning = f"{NOT_STORED}: "
+        found = (note for note in self.notes if note.startswith(beginning))
+        return next(found, "").removeprefix(beginning)
 
     @property
     def fails_run(self) -> bool:

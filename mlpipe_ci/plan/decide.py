@@ -162,7 +162,7 @@ def _why_run(evidence: Evidence) -> tuple[str, ...]:
     changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
     failed = ("failed last time",) if evidence.failed_before else ()
     unstored = (evidence.unstored,) if evidence.unstored else ()
-    return unstored + evidence.unusable + failed + changed or (NO_RESULT,)
+    return evidence.unusable + failed + changed or unstored or (NO_RESULT,)
 
 
 def _why_reuse(evidence: Evidence) -> str:

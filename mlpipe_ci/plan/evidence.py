@@ -143,7 +143,7 @@ class EvidenceCollector:
             failed_before=not results and self.cache.state.failed(self.workflow.file, step.id, key),
             changed=tuple(describe_change(change) for change in changes),
             commits=() if results or waits_for else self._commits(changes, previous, now),
-            notes=self._notes(step),
+            notes=self._notes(step, reused=bool(results)),
             now=self.now,
             platform=this_platform().digest,
         )
@@ -383,12 +383,12 @@ class EvidenceCollector:
             return False
         return old is not None and same_work(old, now)
 
-    def _notes(self, step: Step) -> tuple[str, ...]:
+    def _notes(self, step: Step, *, reused: bool) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}
         stale = (self.data.sources.stale(one) for one in outside)
         notes = sorted(filter(None, stale)) + [
             f"its output {path} is tracked by git, so each run changes a tracked file"
-            for path in step.writes
+            for path in (() if reused else step.writes)
             if self.repo.tree.tracked(path)
         ]
         for pattern in step.reads:

@@ -14,9 +14,11 @@ from mlpipe_ci.tracing.discovery.kinds import (
     NAMES,
     PROGRAM,
     STATE,
+    VALUE,
     VARIABLE,
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
+from mlpipe_ci.tracing.discovery.packages import FOUND, VERSION
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 DIGITS = 12
@@ -38,8 +40,20 @@ def seen_in_words(item: Input, named_in: Named) -> tuple[str, str]:
         name = item.path.removeprefix(PROGRAM)
         return SEEN, f"{name}  the program that PATH finds: {_short(digest)}"
     if item.path.startswith(PREFIX):
-        return SEEN, f"{path.removeprefix(PREFIX)}  package: {_short(digest)}"
+        return SEEN, _package(path.removeprefix(PREFIX), digest)
     return SEEN, f"{path}  {_of_path(digest)}" + ("  executable" if item.executable else "")
+
+
+def _package(name: str, digest: str) -> str:
+    """A distribution with version and files, or the modules that Python looked for there."""
+    if digest.startswith(FOUND):
+        found = digest.removeprefix(FOUND).rpartition("|")[0]
+        place = name.rpartition(":")[0]
+        return f"the packages of {place}  searched by Python; found: {_names(found)}"
+    if digest.startswith(VERSION):
+        version, _, files = digest.removeprefix(VERSION).partition(" ")
+        return f"{name}  package {version}" + (f", files {files[:DIGITS]}" if files else "")
+    return f"{name}  package: {_short(digest)}"
 
 
 def _of_path(digest: str) -> str:
@@ -69,7 +83,8 @@ def _variable(item: Input, named_in: Named) -> str:
     if not name:
         count = len(item.digest.rpartition("|")[2].split())
         return f"{count} environment variables were set; one that is new counts if a text names it"
-    value = "is not set" if item.digest == ABSENT else f"value {_short(item.digest)}"
+    known = item.digest.removeprefix(VALUE)[:DIGITS]
+    value = "is not set" if item.digest == ABSENT else f"value {known}"
     where = named_in(name)
     return f"${name}  {value}" + (f", named in {where}" if where else "")
 

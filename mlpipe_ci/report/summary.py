@@ -59,7 +59,21 @@ def _to_do(run: Run) -> str:
         return (
             f"**To do:** nothing; {gates} could not be checked, with nothing to compare with yet."
         )
-    return "**To do:** nothing."
+    return _to_do_for_reuse(run)
+
+
+def _to_do_for_reuse(run: Run) -> str:
+    """What keeps steps from being reused, or that there is nothing to do."""
+    unstored = [outcome for outcome in run.outcomes if outcome.why_not_stored]
+    if not unstored:
+        return "**To do:** nothing."
+    names = ", ".join(code(one.step.name) for one in unstored[:SHOWN_REASONS])
+    more = f" and {len(unstored) - SHOWN_REASONS:,} more" if len(unstored) > SHOWN_REASONS else ""
+    verb = "runs" if len(unstored) == 1 else "run"
+    return (
+        f"**To do:** {names}{more} left no result to reuse, and {verb} again next time; the table "
+        "says why, and what helps."
+    )
 
 
 def _is_of_base(outcome: StepOutcome) -> bool:

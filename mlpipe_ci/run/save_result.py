@@ -11,7 +11,7 @@ from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, Result
-from mlpipe_ci.core.run import Measurements
+from mlpipe_ci.core.run import NOT_STORED, Measurements
 from mlpipe_ci.core.state_paths import is_remade, state_top
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.kept_state import result_id
@@ -22,7 +22,6 @@ from mlpipe_ci.run.file_access import access_of_success, looked_for
 from mlpipe_ci.run.function_results import code_among
 from mlpipe_ci.run.saved_result import SavedResult, changed_in_place, is_watched, missed
 from mlpipe_ci.run.storable import (
-    NOT_STORED,
     Observation,
     not_stored_note,
     state_of,

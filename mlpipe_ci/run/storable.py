@@ -5,6 +5,7 @@ from dataclasses import replace
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under, path_fault
 from mlpipe_ci.core.result import Output, undeclared
+from mlpipe_ci.core.run import NOT_STORED
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.base import Trace
@@ -13,7 +14,6 @@ from mlpipe_ci.tracing.discovery.discovered import Discovered
 SHOWN = 3
 MOST_UNDECLARED = 1_000_000_000
 """Bytes that a step which declares something may leave besides."""
-NOT_STORED = "the result was not stored"
 
 
 @frozen
@@ -62,11 +62,13 @@ def _why_tracked(seen: Observation) -> str:
     if not seen.tracked:
         return ""
     written = some(seen.tracked)
+    it = "it" if len(seen.tracked) == 1 else "them"
+    how = f"outputs: [{written}]" if len(seen.tracked) <= SHOWN else "mlpipe trace --write does"
     if set(seen.tracked).isdisjoint(seen.discovered.rewrites):
-        return f"it writes {written}, which git tracks; declare it: outputs: [{written}]"
+        return f"it writes {written}, which git tracks; declare {it}: {how}"
     return (
-        f"it changes {written}, which git tracks; if it can make that from scratch, declare it: "
-        f"outputs: [{written}]; else let it write another file"
+        f"it changes {written}, which git tracks; if it can make that from scratch, declare {it}: "
+        f"{how}; else let it write another file"
     )
 
 

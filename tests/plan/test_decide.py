@@ -22,6 +22,8 @@ STORED = result(TRAIN, finished=1000.0)
         (TRAIN, Evidence(), Action.RUN, ("no result yet",)),
         (TRAIN, Evidence(parts=NEW, previous=OLD), Action.RUN, ("a changed",)),
         (TRAIN, Evidence(parts=NEW, changed=("b added",)), Action.RUN, ("b added",)),
+        (TRAIN, Evidence(parts=NEW, previous=NEW, unstored="no"), Action.RUN, ("no",)),
+        (TRAIN, Evidence(parts=NEW, previous=OLD, unstored="no"), Action.RUN, ("a changed",)),
         (TRAIN, Evidence(parts=NEW, changed=("b",), previous=OLD), Action.RUN, ("a changed",)),
         (TRAIN, Evidence(parts=NEW, previous=NEW), Action.RUN, ("no result yet",)),
         (

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpipe_ci.core.changes import Change, Comparison
-from mlpipe_ci.core.run import BaseMetrics, Execution, Measurements, Run, Status, StepOutcome
+from mlpipe_ci.core.run import (
+    NOT_STORED,
+    BaseMetrics,
+    Execution,
+    Measurements,
+    Run,
+    Status,
+    StepOutcome,
+)
 from mlpipe_ci.core.workflow import StepInstance
 from mlpipe_ci.report import escape, markdown, terminal
 from mlpipe_ci.report.metric_rows import verdict
@@ -290,6 +298,17 @@ def test_what_follows_a_failure_is_one_line_and_no_metric_is_in_its_title() -> N
     assert text.startswith("### ❌ demo: 1 failed · 1 reused · 1 not run · saved 41 min\n")
     assert "⏸️ 1 not run: <code>evaluate</code><br><sub>train did not succeed</sub>" in text
     assert "gone" not in text, "it was not measured; that is no news"
+
+
+def test_what_left_no_result_is_something_to_do() -> None:
+    why = "it writes a.md, which git tracks; declare it: outputs: [a.md]"
+    ran = replace(OUTCOMES[0], notes=("made a.md", f"{NOT_STORED}: {why}"))
+    text = markdown.report(run_of(ran))
+    name = f"<code>{ran.step.name}</code>"
+    assert f"**To do:** {name} left no result to reuse, and runs again next time; " in text
+    assert "which git tracks; declare it: outputs:" in text
+    both = markdown.report(run_of(ran, replace(ran, step=TRAIN)))
+    assert f"**To do:** {name}, <code>{TRAIN.name}</code> left no result to reuse, and run " in both
 
 
 def test_a_run_with_nothing_to_do_says_so() -> None:

@@ -99,6 +99,17 @@ def test_what_was_not_seen_of_a_declared_step_is_a_note() -> None:
     assert tracing_notes(ANY, seen()) == ()
 
 
+def test_tracked_files_are_named_where_there_are_few_and_else_the_command_that_declares_them() -> (
+    None
+):
+    two = why_not_stored(ANY, seen(tracked=("a", "b")))
+    assert two == "it writes a, b, which git tracks; declare them: outputs: [a, b]"
+    four = why_not_stored(ANY, seen(tracked=("a", "b", "c", "d")))
+    assert four == (
+        "it writes a, b, c, …, which git tracks; declare them: mlpipe trace --write does"
+    )
+
+
 def test_the_run_that_stores_nothing_says_so() -> None:
     said = ("the result was not stored: it removes a",)
     assert not_stored_note(ANY, seen(), "it removes a") == said

@@ -1,6 +1,7 @@
 """Which edits run a step, and what is said about it."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -154,3 +155,17 @@ def test_a_notebook_of_which_only_the_outputs_changed(
     repo.write({"a.ipynb": notebook("2", "two")})
     assert "a.ipynb changed" in repo.mlpipe("plan").stdout
     assert "(only its outputs)" not in repo.mlpipe("plan").stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+def test_a_reason_names_what_differs_from_the_nearest_result_not_from_the_newest(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    files: dict[str, str | bytes] = {"a": "1", "b": "1", ".gitignore": "out\n"}
+    repo.commit({"mlpipe.yml": "steps: [{name: s, run: cat a b > out}]", **files})
+    repo.mlpipe("run")
+    repo.write({"a": "2"})
+    assert "▶ s  a changed (discovered)\n" in repo.mlpipe("run").stdout
+    repo.write({"a": "1", "b": "2"})  # the edit of a is undone, but its result is the newest
+    assert "▶ s  b changed (discovered)\n" in repo.mlpipe("run").stdout

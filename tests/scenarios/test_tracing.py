@@ -273,6 +273,15 @@ def test_trace_writes_the_lines_and_leaves_all_else(repo: Repo, watched: None) -
     assert repo.mlpipe("trace").stdout == "all that was seen is declared\n"
 
 
+def test_what_left_no_result_was_watched_all_the_same(repo: Repo, watched: None) -> None:
+    repo.commit({"mlpipe.yml": "steps: [{name: s, run: cat in > out}]", "in": "1", "out": ""})
+    assert "not watched yet: s; mlpipe run watches them" in repo.mlpipe("trace").stdout
+    assert "which git tracks; declare it: outputs: [out]" in repo.mlpipe("run").stdout
+    said = repo.mlpipe("trace").stdout
+    assert "outputs:\n      - out\n" in said
+    assert "not watched" not in said
+
+
 def test_strict_hides_what_is_not_declared_and_names_the_line_to_add(
     repo: Repo, watched: None
 ) -> None:

@@ -17,7 +17,6 @@ from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.repo.private_directory import LAST_REPORT
-from mlpipe_ci.report import markdown
 from mlpipe_ci.report.from_json import run_of
 from mlpipe_ci.report.renderings import render
 from mlpipe_ci.report.screens.base import Screen
@@ -55,7 +54,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     if options.open or options.reports:
         return _write(run, options, screen)
     if not options.post:
-        print(markdown.report(run), file=out, end="")
+        text = render(run, ".json" if options.json else ".md")
+        print(text.removesuffix("\n"), file=out)
         return 0
     wants = PublishOptions(status="never")
     Publisher(read_event(env), env, run.workflow.file, wants, screen.message).post(run)

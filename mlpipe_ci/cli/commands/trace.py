@@ -57,7 +57,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     workflow = session.workflow
     wanted = named_steps(workflow, options.steps or ("",), "trace")
     found = {s: propose(session, s) for s in workflow.steps if s.id in wanted}
-    unseen = [s for s in found if not session.cache.state.last_trace(workflow.file, s.id).made]
+    unseen = [s for s in found if not session.cache.state.last_trace(workflow.file, s.id).is_known]
     session.cache.state.close()
     if options.json:
         steps = [proposal_json(step, one) for step, one in found.items()]

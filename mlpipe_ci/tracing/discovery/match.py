@@ -26,6 +26,8 @@ from mlpipe_ci.tracing.discovery.kinds import (
 from mlpipe_ci.tracing.discovery.platform import this_platform
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
+MOST_COMPARED = 20
+"""Results of a key that are compared in full, the newest first, to say why none of them fits."""
 MOST_NAMED = 20
 NAMED = 3
 
@@ -33,7 +35,7 @@ NAMED = 3
 @frozen
 class Matches:
     """Results that fit, best first. `waits_for`: reasons why it is not known yet; `unusable`: why a
-    result that fits cannot be used; `differing`: how the newest one does not fit, in words.
+    result that fits cannot be used; `differing`: how the nearest one does not fit, in words.
     """
 
     fitting: tuple[Result, ...] = ()
@@ -76,7 +78,7 @@ class ResultMatcher:
                     fitting.append(result)
         if fitting or waits:
             return Matches(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
-        pairs = list(self._differing(step, newest[0])) if newest and not unusable else []
+        pairs = [] if unusable else self._least(step, newest[:MOST_COMPARED])
         if not pairs:
             return Matches(unusable=tuple(unusable))
         # Only a step that runs pays for the words.
@@ -89,6 +91,12 @@ class ResultMatcher:
             for number, pair in enumerate(sorted(pairs, key=_importance)[:MOST_NAMED])
         ]
         return Matches(unusable=tuple(unusable), differing=tuple(differing))
+
+    def _least(self, step: Step, newest: list[Result]) -> list[tuple[Input, Input]]:
+        """How the one differs that differs least, of those the newest: what other branches and
+        edits that are undone left in the cache does not show as a change.
+        """
+        return min((list(self._differing(step, one)) for one in newest), key=len, default=[])
 
     def _by(self, item: Input) -> str:
         plain = not item.path.startswith(

@@ -88,6 +88,7 @@ def test_the_ending_of_a_file_says_how_the_report_is_written(repo: Repo) -> None
     repo.mlpipe("report", "r.json", "--report", "again.json", "--report", "again.md")
     assert repo.read("again.md") == texts[1]
     assert json.loads(repo.read("again.json"))["steps"] == json.loads(printed)["steps"]
+    assert repo.mlpipe("report", "--json").stdout == repo.read("again.json")
 
 
 def test_an_ending_that_says_nothing_is_refused_before_anything_runs(repo: Repo) -> None:

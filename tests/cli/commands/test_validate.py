@@ -76,5 +76,6 @@ def test_a_tracked_output_is_told_by_plan_and_run_too(repo: Repo) -> None:
     told = "its output out/ is tracked by git, so each run changes a tracked file"
     assert told in repo.mlpipe("plan").stdout
     assert told in repo.mlpipe("run").stdout
+    assert told not in repo.mlpipe("run").stdout, "a step that is reused changes nothing"
     repo.commit({"mlpipe.yml": text.replace("out/", "o/"), ".gitignore": "o/"})
     assert "tracked" not in repo.mlpipe("plan").stdout
