@@ -44,7 +44,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
-from mlpipe_ci.tracing.file_identity import SLACK
+from mlpipe_ci.tracing.file_identity import SLACK, content_digest
 
 MISSED = (ABSENT, STATE + ABSENT)
 
@@ -91,7 +91,8 @@ def contents_read(trace: Trace, root: Path) -> Iterator[str]:
 def left_changed(trace: Trace, root: Path, started: float) -> Iterator[str]:
     """Paths that a step wrote or changed and left there, or that it removed.
 
-    `started`: seconds since 1970. That a call was seen does not say that it succeeded.
+    `started`: seconds since 1970. That a call was seen does not say that it succeeded; what has the
+    same bytes as before (`git stash`, and `git stash pop`) is not changed.
     """
     for path, flag in _inside(trace, root):
         if not flag & (OURS | CHANGED | APPENDED | GONE | TREE):
@@ -106,7 +107,10 @@ def left_changed(trace: Trace, root: Path, started: float) -> Iterator[str]:
             for top, _, names in os.walk(root / path):
                 yield from (os.path.relpath(f"{top}/{name}", root) for name in names)
         elif not flag & GONE and state.st_ctime >= started - SLACK:
-            yield path
+            whole = f"{os.path.realpath(root)}/{path}"
+            before = trace.before.get(whole)
+            if not before or before != content_digest(whole):
+                yield path
 
 
 def _written(trace: Trace, root: Path) -> FileAccess:

@@ -71,8 +71,8 @@ class AccessLog:
         before = self.paths.get(path, 0)
         if before & (OURS | TREE):
             self.paths[path] = before if added else before & ~APPENDED
-        elif before & READ and not before & OWN:
-            self.paths[path] = before | CHANGED
+        elif _was_read(before):
+            self.paths[path] = before & ~GONE | CHANGED
         elif not was_there:
             self.paths[path] = before & ~(DROPPED | GONE) | OURS | (APPENDED if added else 0)
         elif fresh:
@@ -111,14 +111,17 @@ class AccessLog:
                     self.paths[path] = flags & ~(OURS | MADE | TREE) | DROPPED
             self.removed(source)
             self.paths[target] = self.paths.get(target, 0) & ~(DROPPED | GONE) | TREE
+            for path in [path for path in self.paths if path.startswith(target + b"/")]:
+                if _was_read(self.paths[path]):  # removed before, and perhaps there again
+                    self.paths[path] |= CHANGED
             return
         if not before & OURS:
             self.saw(source, READ, signature)
         self.removed(source)
         self.paths[source] &= ~APPENDED
         there = self.paths.get(target, 0)
-        if there & READ and not there & OWN:
-            self.paths[target] = there | CHANGED
+        if _was_read(there):
+            self.paths[target] = there & ~GONE | CHANGED
         else:
             self.paths[target] = there & ~(DROPPED | GONE | APPENDED) | OURS
 
@@ -126,3 +129,8 @@ class AccessLog:
         """A second name for a file."""
         self.saw(source, READ, signature)
         self.wrote(target, was_there=False, fresh=True)
+
+
+def _was_read(flags: int) -> bool:
+    """True for what the step has not made, and has read; it may have removed it since."""
+    return bool(flags & READ) and not flags & (OWN & ~GONE)

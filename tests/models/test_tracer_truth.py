@@ -82,7 +82,7 @@ def test_a_trace_is_the_truth(
 
 
 def expected(log: Path) -> tuple[set[str], set[str], set[str], set[str]]:
-    """Read before it was written; the step's own; listed; read and then written."""
+    """Read before it was written; the step's own; listed; read and then written, be it anew."""
     read, own, listed, changed, gone = set[str](), set[str](), set[str](), set[str](), set[str]()
     for line in log.read_text().splitlines():
         kind, path, *other = json.loads(line)
@@ -93,8 +93,8 @@ def expected(log: Path) -> tuple[set[str], set[str], set[str], set[str]]:
         if kind == "list" and path != ".":
             listed.add(path)
         written = [path] if kind == "write" else other
-        changed |= {one for one in written if one in read and one not in own | gone}
-        own |= {one for one in written if one not in changed or one in gone}
+        changed |= {one for one in written if one in read and one not in own}
+        own |= {one for one in written if one not in changed}
         if kind in {"remove", "rename"}:
             changed.discard(path)
             own.discard(path)

@@ -53,7 +53,10 @@ def test_what_is_known_and_comes_back_may_be_stored(of: Step) -> None:
         (seen(writes=(), logs=("a.log",)), "nothing but what it adds to a.log"),
         (seen(writes=()), "it writes nothing in the repository"),
         (seen(tracked=("a.md",)), "it writes a.md, which git tracks; declare it: outputs: [a.md]"),
-        (seen(tracked=("a", "b")), "it writes a, b, which git tracks; declare it: outputs: [a, b]"),
+        (
+            seen(tracked=("a", "b")),
+            "it writes a, b, which git tracks; declare them: outputs: [a, b]",
+        ),
         (
             seen(tracked=("a.ipynb",), rewrites=("a.ipynb",)),
             "declare it: outputs: [a.ipynb]; else let it write another file",

@@ -127,6 +127,15 @@ def test_params_that_a_step_changes(repo: Repo, head: str) -> None:
     assert "it changed 'params.yaml', from which the workflow's params were read" in failed(repo)
 
 
+def test_params_that_a_step_puts_away_and_back(repo: Repo) -> None:
+    stash = "cat params.yaml > out; git stash -q; git stash pop -q"
+    steps = f"params: params.yaml\nsteps:\n  - {{name: tune, run: '{stash}'}}\n"
+    repo.commit({"mlpipe.yml": steps, ".gitignore": "out\n", **FILES})
+    repo.write({"params.yaml": "lr: 0.8\n"})
+    repo.mlpipe("run")
+    assert (repo.read("out"), repo.read("params.yaml")) == ("lr: 0.8\n", "lr: 0.8\n")
+
+
 def test_links_hide_nothing(repo: Repo) -> None:
     (repo.root / "conf").mkdir()
     (repo.root / "params.yaml").symlink_to("conf/real.yaml")

@@ -169,8 +169,8 @@ sys.exit(open("in").read() == "bad")
     ("command", "why"),
     [
         ("cat in >> log", "it writes nothing but what it adds to log"),
-        ("cat in >> log; cat log > out", "it writes log, which git tracks"),
-        ("cat old in > out; cp in old", "it writes old, which git tracks"),
+        ("cat in >> log; cat log > out", "it changes log, which git tracks"),
+        ("cat old in > out; cp in old", "it changes old, which git tracks"),
         ("python -m venv --without-pip .venv", "it makes a Python environment (.venv)"),
         ("rm old; cat in > new", "it removes old"),
         ("cat in", "it writes nothing in the repository"),

@@ -423,6 +423,39 @@ steps:
 CHANGE = "f = open('data', 'r+'); f.read(); f.write(open('in').read()); f.close()\n"
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        "rm own/x; echo new > own/x",
+        "rm own/x; echo new > o-new; mv o-new own/x",
+        "rm own/x; echo new > o-new; ln o-new own/x; rm o-new",
+        "rm -r own; mkdir own; echo new > own/x",
+        "rm -r own; mkdir o-new; echo new > o-new/x; mv o-new own",
+    ],
+)
+def test_a_file_that_is_read_removed_and_made_again(repo: Repo, make: str) -> None:
+    plant(repo, f"cat own/x > a.out; {make}")
+    repo.write({"own/x": "1\n"})
+    assert ran(repo) == ["s0"]
+    repo.write({"own/x": "2\n"})
+    assert ran(repo) == ["s0"]
+    assert (repo.read("a.out"), repo.read("own/x")) == ("2\n", "new\n")
+    repo.write({"own/x": "1\n"})
+    assert ran(repo) == []
+    assert (repo.read("a.out"), repo.read("own/x")) == ("1\n", "new\n")
+
+
+def test_git_puts_what_was_edited_away_and_back(repo: Repo) -> None:
+    stash = "cat notes.md > a.out; git stash -q; git stash pop -q"
+    plant(repo, stash, notes__md="1\n")
+    repo.write({"notes.md": "2\n"})
+    assert ran(repo) == ["s0"]
+    assert ran(repo) == []
+    repo.write({"notes.md": "3\n"})
+    assert ran(repo) == ["s0"]
+    assert repo.read("a.out") == "3\n"
+
+
 def test_a_file_of_the_user_that_a_later_step_changes_in_place_stays_in_sight(repo: Repo) -> None:
     repo.commit(
         {"mlpipe.yml": IN_PLACE, "add.py": CHANGE, "in": "1", ".gitignore": "data\n*.out\n"}
