@@ -79,11 +79,15 @@ class OpenCalls:
         if outside is not None:
             if outside:
                 self._imports.asked(thread, outside)
+            else:
+                self._imports.missed(thread, full)
             return GO_ON
         found, status = context.resolver.find(full, follow=follow)
         is_directory = status is not None and stat.S_ISDIR(status.st_mode)
         if is_directory:
             self._imports.asked(thread, found)
+        else:
+            self._imports.missed(thread, found)
         if not context.counts(found):
             context.elsewhere[full] = found if is_directory else b""
             return GO_ON

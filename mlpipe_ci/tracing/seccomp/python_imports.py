@@ -22,6 +22,10 @@ PYTHON = (b"python", b"pypy")
 MAKE = frozenset({b"make", b"gmake"})
 LIBRARY = re.compile(rb"/(?:python3\.\d+t?|lib-dynload|site-packages|dist-packages)$")
 """Directories of the import path that belong to the interpreter or to an environment."""
+ARCHIVE = re.compile(rb"/python3\d+t?\.zip$")
+"""The library in one file, which stands before it in each import path, and mostly is not there."""
+MADE_BY = re.compile(rb"^(?:Tgid|PPid):\s*(\d+)$", re.MULTILINE)
+"""Lines of `/proc/<number>/status` (proc(5)), in this order."""
 PTH = b".pth"
 METADATA = re.compile(rb"\.(?:dist|egg)-info/")
 MOST_PTH = 1 << 16
@@ -41,8 +45,20 @@ def variable(process: int, name: bytes) -> bytes:
     return next((pair[len(name) + 1 :] for pair in pairs if pair.startswith(name + b"=")), b"")
 
 
+def leader(thread: int) -> int:
+    """The process of a thread, and of a process the one that made it; 0 if it is not known."""
+    try:
+        with open(f"/proc/{thread}/status", "rb") as file:
+            found = [int(one) for one in MADE_BY.findall(file.read())]
+    except OSError:
+        return 0
+    return next((one for one in found if one != thread), 0)
+
+
 class _Process:
-    """One process that runs Python. `entries`: its import path, as far as it is known."""
+    """One process that runs Python, or a thread of it. `entries`: its import path, as far as it is
+    known.
+    """
 
     def __init__(self, directory: bytes) -> None:
         self.entries: dict[bytes, Entry] = {directory: (BEFORE, 0)} if directory else {}
@@ -52,21 +68,27 @@ class _Process:
 
 
 class PythonImports:
-    """Follows all processes of one step. `variable`: see the function of that name."""
+    """Follows all processes of one step. `variable`, `leader`: see the functions."""
 
-    def __init__(self, variable: Callable[[int, bytes], bytes] = variable) -> None:
-        self._variable = variable
+    def __init__(
+        self,
+        variable: Callable[[int, bytes], bytes] = variable,
+        leader: Callable[[int], int] = leader,
+    ) -> None:
+        self._variable, self._leader = variable, leader
         self._pythons: dict[int, _Process] = {}
         self._roots: list[bytes] = []
         self._unread: set[tuple[int, bytes]] = set()
         self._searched: set[bytes] = set()
         self._others: set[bytes] = set()
+        self._began: set[int] = set()
         self._makes: set[int] = set()
         self._for_make: set[bytes] = set()
 
     def started(self, process: int, program: bytes, directory: bytes = b"") -> None:
         """A process has become a program; `directory`: where it is."""
         self.ended(process)
+        self._began.add(process)
         name = program.rpartition(b"/")[2]
         if name in MAKE:
             self._makes.add(process)
@@ -75,6 +97,7 @@ class PythonImports:
 
     def ended(self, process: int) -> None:
         """A process is no more; its number may be given out again."""
+        self._began.discard(process)
         self._makes.discard(process)
         python = self._pythons.pop(process, None)
         if python:
@@ -83,6 +106,12 @@ class PythonImports:
     def asked(self, process: int, path: bytes) -> None:
         """A process asked what a directory is."""
         if python := self._pythons.get(process):
+            self._goes_on(python, path)
+
+    def missed(self, process: int, path: bytes) -> None:
+        """A process asked for what is not there, or is no directory."""
+        python = self._pythons.get(process)
+        if python and ARCHIVE.search(path):
             self._goes_on(python, path)
 
     def listing_begins(self, process: int, path: bytes) -> None:
@@ -94,7 +123,7 @@ class PythonImports:
         if (process, path) not in self._unread:
             return
         self._unread.discard((process, path))
-        python = self._pythons.get(process)
+        python = self._pythons.get(process) or self._thread(process)
         if python is None:
             (self._for_make if process in self._makes else self._others).add(path)
             return
@@ -132,6 +161,17 @@ class PythonImports:
         others = path in self._others or path in self._searched or self._is_pending(path)
         return path in self._for_make and not others
 
+    def _thread(self, thread: int) -> _Process | None:
+        """A thread of a process that runs Python, or a fork of it: it searches the same path, at
+        its own pace.
+        """
+        whole = self._pythons.get(self._leader(thread))
+        if whole is None or thread in self._began:
+            return None
+        python = self._pythons[thread] = _Process(b"")
+        python.entries, python.has_script, python.has_path = whole.entries, True, whole.has_path
+        return python
+
     def _is_pending(self, path: bytes) -> bool:
         return any(python.pending == path for python in self._pythons.values())
 
@@ -157,7 +197,7 @@ class PythonImports:
         """
         if path in python.entries:
             return python.entries[path]
-        if LIBRARY.search(path):
+        if LIBRARY.search(path) or ARCHIVE.search(path):
             return LIBRARIES, 0
         return (AFTER, self._roots.index(path)) if path in self._roots else NOWHERE
 

@@ -93,7 +93,8 @@ class _Reader:
         self._calls = Calls()
         self._bound: set[bytes] = set()
         self._resolver, self._seen = PathResolver(), AccessLog()
-        self._imports = PythonImports(lambda _process, _name: path_of_python)
+        self._leaders: dict[int, int] = {}
+        self._imports = PythonImports(lambda _process, _name: path_of_python, self._leader)
         self._faults: dict[str, None] = {}
         self._programs: dict[tuple[str, str], None] = {}
         self._packages: dict[tuple[str, str], None] = {}
@@ -165,6 +166,18 @@ class _Reader:
             self._faults["a process changed what paths mean (a namespace)"] = None
         if child not in self._where and process in self._where:
             self._where[child] = self._where[process]
+        if child.isdigit():
+            self._leaders.setdefault(int(child), self._leader(int(process)))
+
+    def _leader(self, thread: int) -> int:
+        """The process of a thread, or that made a process; of a new one, whose birth is still on
+        its way, the one that is making one.
+        """
+        begun = self._calls.begun.items()
+        makers = [int(p) for p, (name, _) in begun if name.decode() in BIRTHS and int(p) != thread]
+        if thread in self._leaders or len(makers) != 1:
+            return self._leaders.get(thread, thread)
+        return self._leaders.get(makers[0], makers[0])
 
     def _paths(self, process: bytes, text: bytes, call: str) -> Iterator[bytes]:
         """The absolute paths that a call names."""
@@ -218,6 +231,7 @@ class _Reader:
         elif failed:
             if call in OPENS and self._of_package(path, is_file=False):
                 return
+            self._imports.missed(int(process), path)
             counts = self._counts(path) and call not in {"execve", "execveat"}
             if counts and (error in MISSING or error in {b"EEXIST", b"EACCES"}):
                 seen.saw(path, NOT_FOUND if error in MISSING else FOUND)
@@ -303,6 +317,7 @@ class _Reader:
             self._faults["a 32-bit program ran, of which not all is seen"] = None
         beneath = interpreter(path)
         directory = self._where.get(process, self._first)
+        self._leaders[int(process)] = int(process)
         self._imports.started(int(process), path, directory)
         if beneath:
             file = self._resolver.find(beneath)[0]

@@ -19,6 +19,19 @@ SEARCHES = {
     "the version of a package": "import importlib.metadata as m; m.version('pip')",
     "all distributions": "import importlib.metadata as m; list(m.distributions())",
     "entry points": "import importlib.metadata as m; m.entry_points()",
+    "an import in a thread": (
+        "import threading; t = threading.Thread(target=lambda: __import__('csv')); t.start()\n"
+        "t.join(); import json"
+    ),
+    "an import in a thread, after the directory has changed": (
+        "import threading; open('new', 'w').close()\n"
+        "t = threading.Thread(target=lambda: __import__('csv')); t.start(); t.join()"
+    ),
+    "an import in a fork": (
+        "import os; open('new', 'w').close(); child = os.fork()\n"
+        "import csv, json\n"
+        "if child: os.waitpid(child, 0)"
+    ),
     "a file that it reads by name": "import json; open('data.csv').read()",
     "a file that it writes by name": "import json; open('out.txt', 'w').write('1')",
 }
@@ -28,6 +41,18 @@ LOOKS = {
     "an import, then listdir": "import json, os; os.listdir('.')",
     "listdir between imports": "import json, os; os.listdir('.'); import csv",
     "scandir": "import os; list(os.scandir())",
+    "listdir in a thread": (
+        "import os, threading; t = threading.Thread(target=os.listdir, args=('.',)); t.start()\n"
+        "t.join(); import json"
+    ),
+    "listdir in a thread, then an import there": (
+        "import os, threading; f = lambda: (os.listdir('.'), __import__('csv'))\n"
+        "t = threading.Thread(target=f); t.start(); t.join()"
+    ),
+    "listdir in a fork": (
+        "import os; child = os.fork(); child or os.listdir('.'); import json\n"
+        "if child: os.waitpid(child, 0)"
+    ),
     "glob": "import glob; glob.glob('*.csv')",
     "glob, then an import": "import glob; glob.glob('*.csv'); import csv",
     "pathlib": "import pathlib; list(pathlib.Path('.').glob('*.csv'))",
@@ -106,6 +131,22 @@ def test_a_package_that_looks_at_its_own_directory(tmp_path: Path) -> None:
     flags = seen.trace.paths[str(tmp_path / "package")]
     assert flags & LISTED
     assert not flags & IMPORTED
+
+
+def test_the_library_in_one_file_comes_next_in_each_search() -> None:
+    imports = PythonImports(lambda _process, _name: b"")
+    imports.started(1, b"/bin/python3", b"/work")
+    for _ in range(2):  # `importlib.metadata` may be asked again before it has gone on
+        imports.listing_begins(1, b"/work")
+        imports.listed(1, b"/work")
+        imports.missed(1, b"/usr/lib/python313.zip")
+        imports.asked(1, b"/work")
+    assert imports.alone(b"/work")
+    imports.listing_begins(1, b"/work")
+    imports.listed(1, b"/work")
+    imports.missed(1, b"/work/data.zip")
+    imports.asked(1, b"/work")
+    assert not imports.alone(b"/work")
 
 
 def test_a_directory_of_python_path_is_searched(tmp_path: Path) -> None:
