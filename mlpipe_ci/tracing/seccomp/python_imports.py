@@ -127,7 +127,7 @@ class PythonImports:
         if python is None:
             (self._for_make if process in self._makes else self._others).add(path)
             return
-        if python.pending and path.startswith(python.pending + b"/"):
+        if self._is_inner(python, path):
             self._judge(python, searched=False)  # a package is opened, or asked about
         self._goes_on(python, path)
         self._read_path(process, python)
@@ -180,10 +180,15 @@ class PythonImports:
         before = python.pending
         if not before:
             return
-        if path != before and path.startswith(before + b"/"):
+        if self._is_inner(python, path):
             return  # is it a package there?
         first, then = self._entry(python, before), self._entry(python, path)
         self._judge(python, searched=NOWHERE != first < then)
+
+    def _is_inner(self, python: _Process, path: bytes) -> bool:
+        """True for what lies in the directory that was listed last, and is no entry of the path."""
+        inner = python.pending and path.startswith(python.pending + b"/")
+        return bool(inner) and self._entry(python, path) == NOWHERE
 
     def _judge(self, python: _Process, *, searched: bool) -> None:
         if python.pending:

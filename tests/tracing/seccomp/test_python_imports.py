@@ -162,6 +162,15 @@ def test_a_directory_of_python_path_is_searched(tmp_path: Path) -> None:
     assert not imports.alone(b"/more"), "a new search begins: that was the program"
 
 
+def test_an_environment_in_the_directory_that_is_searched_first() -> None:
+    imports = PythonImports(lambda _process, _name: b"")
+    imports.started(1, b"/bin/python3", b"/work")
+    for path in (b"/work", b"/work/.venv/lib/site-packages"):
+        imports.listing_begins(1, path)
+        imports.listed(1, path)
+    assert imports.alone(b"/work")
+
+
 def test_what_is_not_known_yet_is_the_programs(tmp_path: Path) -> None:
     imports = PythonImports(lambda _process, _name: b"")
     imports.started(1, b"/bin/python3", b"/work")
