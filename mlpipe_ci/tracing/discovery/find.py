@@ -87,12 +87,14 @@ class InputDiscovery:
         left = WhatItLeft(watched, look)
         everything = self._inside()
         flags = {p: f for p, f in everything.items() if not self._checker.is_state(p)}
-        for path in _ways_of_joblib(everything):
+        ways = _ways_of_joblib(everything)
+        for path in ways:
             flags.pop(path, 0)
         self._own = tuple(path for path, flag in flags.items() if flag & OWN)
         logs = tuple(sorted(path for path, flag in everything.items() if left.is_log(path, flag)))
         rewrites = tuple(sorted(p for p, f in everything.items() if left.is_changed(p, f)))
         written = {*left.written(everything), *(p for p in rewrites if not watched.is_told(p))}
+        written -= {path for path in ways if os.path.isdir(watched.at(path))}
         made = {path for path in logs if everything[path] & OURS}
         writes = tuple(sorted(written.difference(logs) | made))
         removes = tuple(
