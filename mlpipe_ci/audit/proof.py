@@ -26,6 +26,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     PROGRAM,
     STATE,
     VARIABLE,
+    shown_path,
 )
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
@@ -199,7 +200,7 @@ def _name(item: Input) -> str:
     for mark, sign in ((VARIABLE, "$"), (PROGRAM, ""), (PREFIX, "")):
         if item.path.startswith(mark):
             return sign + item.path.removeprefix(mark)
-    return item.path.removeprefix("/") if item.path.startswith("/~") else item.path
+    return shown_path(item.path)
 
 
 def _why(item: Input) -> str:

@@ -16,6 +16,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     STATE,
     VALUE,
     VARIABLE,
+    shown_path,
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.packages import FOUND, VERSION
@@ -29,7 +30,7 @@ Named = Callable[[str], str]
 
 def seen_in_words(item: Input, named_in: Named) -> tuple[str, str]:
     """A label, and the words for one discovered input."""
-    path, digest = _shown(item.path), item.digest
+    path, digest = shown_path(item.path), item.digest
     if digest.startswith(IGNORED):
         return NOT_COUNTED, f"{path}  {digest.removeprefix(IGNORED)}"
     if item.path == PLATFORM:
@@ -100,7 +101,3 @@ def _names(text: str) -> str:
 def _short(digest: str) -> str:
     kind, mark, rest = digest.partition(":")
     return kind + mark + rest[:DIGITS]
-
-
-def _shown(path: str) -> str:
-    return path.replace("/~", "~", 1) if path.startswith("/~") else path

@@ -196,6 +196,29 @@ def test_a_step_adds_to_what_an_earlier_one_made_and_writes_over_it(repo: Repo) 
     assert_fresh(repo)
 
 
+@pytest.mark.parametrize("name", ["conf", "data/conf"])
+@pytest.mark.parametrize("before", [None, "one\n"])
+def test_what_lies_beside_the_repository(
+    repo: Repo, tmp_path: Path, name: str, before: str | None
+) -> None:
+    """Another clone, in another directory, has another file there."""
+    (tmp_path / "two").mkdir()
+    for place in (repo.root.parent, tmp_path / "two"):
+        (place / name).parent.mkdir(exist_ok=True)
+    if before:
+        (repo.root.parent / name).write_text(before)
+    plant(repo, f"cat ../{name} > out || echo none > out")
+    run(repo.root)
+    (tmp_path / "two" / name).write_text("two\n")
+    repo.git("clone", "-q", str(repo.root), str(tmp_path / "two/clone"))
+    run(tmp_path / "two/clone")
+    confirm((tmp_path / "two/clone/out").read_text(), "two\n")
+    (repo.root.parent / name).write_text("new\n")
+    run(repo.root)
+    confirm(repo.read("out"), "new\n")
+    confirm(run(repo.root), {})
+
+
 def test_what_was_a_log_is_made_by_an_earlier_step_now(repo: Repo) -> None:
     """It was new, and only added to, as long as no earlier step made it."""
     later = "cat out.db raw > out1 || true; cat out1 >> out.db"

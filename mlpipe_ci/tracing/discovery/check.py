@@ -85,7 +85,7 @@ class InputChecker:
         state: KnownState = NO_STATE,
     ) -> None:
         self._tree, self._env, self._later_writes = tree, env, later_writes
-        self.anchors, self._environments = Anchors(env), Environments()
+        self.anchors, self._environments = Anchors(env, os.path.realpath(root)), Environments()
         self._programs: dict[str, str] = {}
         self.known_state = state
         self.environment = PythonEnvironment(root, env, summarize)

@@ -12,6 +12,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     READ_LOG,
     STATE,
     VARIABLE,
+    shown_path,
 )
 from mlpipe_ci.tracing.discovery.package_words import describe_package
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
@@ -19,7 +20,7 @@ from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 def describe_difference(before: Input, now: Input) -> str:
     """How a discovered input differs from what it was."""
-    path = before.path.replace("/~", "~", 1) if before.path.startswith("/~") else before.path
+    path = shown_path(before.path)
     if now.digest == READ_LOG:
         return f"{path}, to which it only adds, is read by another step now"
     if path.startswith(PROGRAM):

@@ -252,8 +252,8 @@ class InputDiscovery:
             flag = self._trace.paths.get(whole, 0)
             if path.startswith("/"):
                 if self._outside.is_data(path):
-                    spelled = self._checker.anchors.spelled(path)
-                    yield Input(path=spelled, digest=f"link:{target}")
+                    for spelled in self._checker.anchors.spellings(path):
+                        yield Input(path=spelled, digest=f"link:{target}")
             elif not (is_exempt(path) or self._is_of_environment(whole)) and not (
                 self._watched.is_output(path) or flag & OWN
             ):
@@ -262,16 +262,19 @@ class InputDiscovery:
     def _found_outside(self, modules: str) -> Iterator[Input]:
         """What was read, listed, found and missed outside of the repository."""
         for whole, flag in self._outside.seen():
-            path = self._checker.anchors.spelled(whole)
-            if flag & (READ | STATED) and os.path.isfile(whole):
-                yield self._look.content(path, changed=bool(flag & CHANGED))
-            elif flag & LISTED:
-                imported = modules if flag & IMPORTED else None
-                yield self._look.listing(f"{path.rstrip('/')}/", (), imported)
-            elif flag & NOT_FOUND and not flag & (FOUND | READ):
-                yield Input(path=path, digest=ABSENT)
-            elif flag & (FOUND | READ):
-                yield Input(path=path, digest=self._checker.kind(path, self._index))
+            for path in self._checker.anchors.spellings(whole):
+                yield from self._seen_outside(path, whole, flag, modules)
+
+    def _seen_outside(self, path: str, whole: str, flag: int, modules: str) -> Iterator[Input]:
+        if flag & (READ | STATED) and os.path.isfile(whole):
+            yield self._look.content(path, changed=bool(flag & CHANGED))
+        elif flag & LISTED:
+            imported = modules if flag & IMPORTED else None
+            yield self._look.listing(f"{path.rstrip('/')}/", (), imported)
+        elif flag & NOT_FOUND and not flag & (FOUND | READ):
+            yield Input(path=path, digest=ABSENT)
+        elif flag & (FOUND | READ):
+            yield Input(path=path, digest=self._checker.kind(path, self._index))
 
     def _ignored(self) -> Iterator[Input]:
         """What it read that counts for nothing, and why: one for each place."""

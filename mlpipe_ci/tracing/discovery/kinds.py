@@ -20,3 +20,8 @@ LISTINGS = (NAMES, MODULES)
 VARIABLE, PROGRAM = "env:", "program:"
 OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
 """Programs that count by no bytes of theirs: the system's, and scripts of installed packages."""
+
+
+def shown_path(path: str) -> str:
+    """The path of an input as people write it: `~/data.csv`, `../conf`."""
+    return path[1:] if path.startswith(("/~", "/..")) else path

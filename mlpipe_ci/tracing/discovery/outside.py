@@ -20,6 +20,8 @@ from mlpipe_ci.tracing.file_identity import signature_of
 
 HOME, TEMPORARY = "/~", "/~tmp"
 """What stands for the directories of `$HOME` and `$TMPDIR` in the path of an input."""
+BESIDE = "/.."
+"""What stands for the directory in which the repository lies."""
 SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - what is written there is nobody's
 SYSTEM = tuple(f"/{name}/" for name in ("usr", "bin", "sbin", "lib", "lib64", "snap", "nix"))
 LOCAL = "/usr/local/"
@@ -31,9 +33,13 @@ OF_INTERPRETER = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
 
 
 class Anchors:
-    """Spells absolute paths from `$HOME` and `$TMPDIR` of an environment, and back."""
+    """Spells absolute paths from `$HOME` and `$TMPDIR` of an environment, and back.
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    `root`: the repository, from which what lies beside it is spelled as well (`/../conf`).
+    """
+
+    def __init__(self, env: Mapping[str, str], root: str = "") -> None:
+        self._root = root
         names = (("TMPDIR", TEMPORARY), ("HOME", HOME))
         found = ((os.path.realpath(env[name]), mark) for name, mark in names if env.get(name))
         self._known = [(path, mark) for path, mark in found if path != "/"]
@@ -46,8 +52,19 @@ class Anchors:
                 return mark + path[len(where) :]
         return path
 
+    def spellings(self, path: str) -> tuple[str, ...]:
+        """All ways in which a command may have meant an absolute path: what lies beside the
+        repository has two, and a trace does not say which one it was.
+        """
+        shared = os.path.commonpath((path, self._root)) if self._root else "/"
+        if shared == "/" or shared in {where for where, _ in self._known}:
+            return (self.spelled(path),)
+        return self.spelled(path), f"/{os.path.relpath(path, self._root)}"
+
     def located(self, path: str) -> str:
         """Where that is here; all other paths stay as they are."""
+        if path == BESIDE or path.startswith(f"{BESIDE}/"):
+            return os.path.normpath(self._root + path)
         for where, mark in self._known:
             if path == mark or path.startswith(mark + "/"):
                 return where + path[len(mark) :]

@@ -117,3 +117,14 @@ def test_programs_of_the_system() -> None:
     assert is_system("/usr/bin/cat")
     assert not is_system("/usr/local/bin/tool")
     assert not is_system("/opt/tool/bin/tool")
+
+
+def test_what_lies_beside_the_repository_has_two_spellings() -> None:
+    anchors = Anchors({"HOME": "/home/ada"}, "/home/ada/work/demo")
+    assert anchors.spellings("/home/ada/work/conf") == ("/~/work/conf", "/../conf")
+    assert anchors.spellings("/home/ada/.condarc") == ("/~/.condarc",)
+    assert anchors.spellings("/data/table.csv") == ("/data/table.csv",)
+    other = Anchors({"HOME": "/home/ci"}, "/srv/runs/7/demo")
+    assert other.located("/../conf") == "/srv/runs/7/conf"
+    assert other.located("/../../data/x") == "/srv/runs/data/x"
+    assert other.spellings("/srv/data/x") == ("/srv/data/x", "/../../../data/x")
