@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
+from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED
 from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
@@ -108,7 +109,12 @@ def _what(run: Run) -> str:
 
 
 def _untouched(run: Run) -> str:
-    changed = run.comparison.changed
+    left = {path for one in run.outcomes for path in (*one.left.outputs, *one.discovered.writes)}
+    changed = [
+        one
+        for one in run.comparison.changed or ()
+        if one.change != "untracked" or not any(is_under(one.path, path) for path in left)
+    ]  # what the steps themselves have left is no change, though git may not ignore it
     if not changed or not run.count(Status.REUSED):
         return ""
     names = ", ".join(code(one.path) for one in changed[:SHOWN_REASONS])

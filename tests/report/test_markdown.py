@@ -15,6 +15,7 @@ from mlpipe_ci.core.run import (
     NOT_STORED,
     BaseMetrics,
     Execution,
+    LeftBehind,
     Measurements,
     Run,
     Status,
@@ -327,6 +328,22 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
     assert "**Why:** no step reads what changed: <code>README.md</code>" in told
     assert "**To do:** nothing." in text
     assert "Same as for the base <code>4be1c02</code>: <code>auc</code>&nbsp;0.9" in text
+
+
+def test_what_steps_left_and_git_does_not_ignore_is_no_change() -> None:
+    reused = StepOutcome(
+        step=TRAIN,
+        status=Status.REUSED,
+        reasons=("same",),
+        left=LeftBehind(outputs=("plot.png", "models/")),
+    )
+    own = tuple(Change(path=p, change="untracked") for p in ("plot.png", "models/a", "models/b"))
+    assert "**Why:**" not in markdown.report(
+        run_of(reused, comparison=replace(COMPARISON, changed=own))
+    )
+    other = (*own, Change(path="notes.txt", change="untracked"))
+    text = markdown.report(run_of(reused, comparison=replace(COMPARISON, changed=other)))
+    assert "**Why:** no step reads what changed: <code>notes.txt</code>\n" in text
 
 
 def test_a_first_run_says_that_it_is_one() -> None:
