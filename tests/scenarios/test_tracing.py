@@ -282,6 +282,21 @@ def test_what_left_no_result_was_watched_all_the_same(repo: Repo, watched: None)
     assert "not watched" not in said
 
 
+def test_tracked_files_are_proposed_by_their_names_and_not_as_a_directory(
+    repo: Repo, watched: None
+) -> None:
+    command = "cat in | tee data/a data/b data/c > data/d; mkdir made; cp in made/a; cp in made/b"
+    data = {f"data/{name}": "" for name in "abcd"}
+    steps = f"steps:\n  - name: s\n    run: {command}\n"
+    repo.commit({"mlpipe.yml": steps, "in": "1", ".gitignore": "made\n", **data})
+    assert ran(repo) == ("s",)
+    said = repo.mlpipe("trace", "--write").stdout
+    assert "      - data/a\n      - data/b\n      - data/c\n      - data/d\n      - made/\n" in said
+    assert ran(repo) == ("s",)
+    assert ran(repo) == ()
+    assert repo.read("data/d") == "1"
+
+
 def test_strict_hides_what_is_not_declared_and_names_the_line_to_add(
     repo: Repo, watched: None
 ) -> None:

@@ -87,9 +87,12 @@ def propose(session: Session, step: Step) -> Proposal:
     declared = [pattern for pattern in step.reads if not pattern.startswith("!")]
     reads = [p for p in last.reads if not any(matches(one, p) for one in declared)]
     others = [*session.repo.tree.paths(".", step.name), *last.reads]
+    # A directory that git brings stays where it is: of an output directory the step makes all.
+    tracked = [path for path in last.writes if session.repo.tree.tracked(path)]
+    made = [path for path in last.writes if path not in tracked]
     return Proposal(
         inputs=input_patterns(reads),
-        outputs=output_paths(last.writes, others),
+        outputs=tuple(sorted({*tracked, *output_paths(made, [*others, *tracked])})),
         variables=last.variables,
     )
 
