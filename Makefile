@@ -49,7 +49,7 @@ format: $(VENV)/ready
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-docs: $(VENV)/ready  ## Write docs/reference anew from the schema and from --help.
+docs: $(VENV)/ready  ## Write docs/reference anew from the schema and --help, and files of the zoo into docs/tools.
 	$(BIN)/python docs/generate.py
 
 lock: $(VENV)/ready  ## Choose the newest versions of what the action and the tests install.

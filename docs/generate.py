@@ -1,8 +1,13 @@
-"""Writes docs/reference from schemas, --help and tables, or (--check) says where they differ."""
+"""Writes docs/reference from schemas, --help and tables, and files of tests/zoo into docs/tools.
+
+With --check it says which pages are not as it would write them.
+"""
 
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +21,10 @@ from mlpipe_ci.workflow import contexts
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- Written by docs/generate.py; edit the source instead. -->\n"
+SHOWN = re.compile(r"(<!-- from (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+"""A place for a file in a page of docs/tools, named from the root; what is in it is replaced."""
+LANGUAGES = {".cfg": "ini", ".js": "js", ".py": "python", ".sql": "sql", ".toml": "toml"}
+LANGUAGES |= {".yaml": "yaml", ".yml": "yaml"}
 
 
 def workflow_file() -> str:
@@ -120,19 +129,45 @@ PAGES = {
 }
 
 
+def tool_page(text: str) -> str:
+    """A page of docs/tools with the files that it shows as they are now.
+
+    Raises OSError if it names a file that cannot be read, ValueError if a place has no end.
+    """
+    if text.count("<!-- from ") != len(SHOWN.findall(text)):
+        raise ValueError("each '<!-- from FILE -->' needs a line '<!-- end -->' after it")
+    return SHOWN.sub(_shown, text)
+
+
+def _shown(place: re.Match[str]) -> str:
+    start, name, end = place.groups()
+    path = ROOT / name
+    content = path.read_text("utf-8").rstrip("\n")
+    return f"{start}```{LANGUAGES.get(path.suffix, '')}\n{content}\n```\n{end}"
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each page with the text that it should have."""
+    for name, page in PAGES.items():
+        yield ROOT / "docs" / "reference" / name, page()
+    for path in sorted((ROOT / "docs" / "tools").glob("*.md")):
+        try:
+            yield path, tool_page(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"{path.relative_to(ROOT)}: {error}") from error
+
+
 def main() -> int:
     """Exit code 1 if --check finds a page that is not as it would be written."""
     os.environ["COLUMNS"] = "80"
     stale = []
-    for name, page in PAGES.items():
-        path = ROOT / "docs" / "reference" / name
-        text = page()
+    for path, text in pages():
         if "--check" not in sys.argv:
             path.write_text(text, "utf-8")
         elif not path.exists() or path.read_text("utf-8") != text:
-            stale.append(name)
+            stale.append(path.relative_to(ROOT).as_posix())
     if stale:
-        print(f"docs/reference: {', '.join(stale)} are stale; run: make docs", file=sys.stderr)
+        print(f"stale: {', '.join(stale)}; run: make docs", file=sys.stderr)
     return 1 if stale else 0
 
 
