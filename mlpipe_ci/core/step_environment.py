@@ -12,8 +12,10 @@ LOCALE, NEUTRAL = ("LANG", "LANGUAGE", "LC_*"), {"LANG": "C.UTF-8"}
 ALWAYS = ("PATH", "HOME", "TMPDIR", "LANG", "LC_*", *DEFAULTS)
 """What a step gets with `environment: strict`, beside its `env`."""
 
-WHERE = "PWD"
-"""The directory of the command, whatever that of mlpipe is."""
+WHERE, BEFORE = "PWD", "OLDPWD"
+"""The directory of the command, whatever that of mlpipe is; where somebody was before is nothing
+to a step, and a shell looks whether it is there.
+"""
 
 
 def environment_of_steps(env: Mapping[str, str], *, at_desk: bool) -> dict[str, str]:
@@ -21,7 +23,8 @@ def environment_of_steps(env: Mapping[str, str], *, at_desk: bool) -> dict[str, 
 
     A desk's own language says nothing about the work; what a CI system sets was chosen for it.
     """
-    given = {name: value for name, value in env.items() if name not in NOT_FOR_STEPS}
+    gone = (*NOT_FOR_STEPS, BEFORE)
+    given = {name: value for name, value in env.items() if name not in gone}
     spoken = [name for name in given if fits(name, LOCALE)]
     if at_desk or not spoken:
         given = {name: value for name, value in given.items() if name not in spoken} | NEUTRAL

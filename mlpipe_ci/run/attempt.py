@@ -151,7 +151,7 @@ def _fault(context: RunContext, step: Step, ended: JobResult) -> str:
     return (
         _pointer_fault(context, ended)
         or _outside_fault(context, step, ended)
-        or fault_of_params(context, step, ended)
+        or fault_of_params(context, step, {*contents_read(ended.trace, context.repo.root)})
         or fault_of_writes(context, ended)
     )
 

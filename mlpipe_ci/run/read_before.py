@@ -5,7 +5,7 @@ and a desk would do other work: so that step fails, and says which.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.paths import is_under, literal_prefix
@@ -14,17 +14,19 @@ from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.repo.each_files import chosen, included, on_disk
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import JobResult
-from mlpipe_ci.run.file_access import contents_read, left_changed
+from mlpipe_ci.run.file_access import left_changed
 
 WHOLE = "*"
 
 
-def fault_of_params(context: RunContext, step: Step, ended: JobResult) -> str:
-    """What a step read from a params file by itself, while it is to be another value; or empty."""
+def fault_of_params(context: RunContext, step: Step, read: Collection[str]) -> str:
+    """What a step read from a params file by itself, while it is to be another value; or empty.
+
+    `read`: files of the repository of which it has read the content.
+    """
     overridden = [one for one in context.workflow.overridden if uses(step, one.path)]
     if not overridden:
         return ""
-    read = set(contents_read(ended.trace, context.repo.root))
     where = {name: _real(context, name) for name in context.workflow.params_files}
     for one in overridden:
         if where[one.file] in read and where.get(one.by, "") not in read:

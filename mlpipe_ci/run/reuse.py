@@ -30,8 +30,8 @@ from mlpipe_ci.run.outcome import (
     retire_unfinished,
     what_it_left,
 )
-from mlpipe_ci.run.read_before import fault_of_paths
-from mlpipe_ci.run.saved_result import changed_in_place, last_trace_of
+from mlpipe_ci.run.read_before import fault_of_params, fault_of_paths
+from mlpipe_ci.run.saved_result import changed_in_place, is_content, last_trace_of
 from mlpipe_ci.tracing.discovery.kinds import LOG
 
 NOTHING: tuple[str, ...] = ()
@@ -63,6 +63,10 @@ class OutputReuse:
         """Reuse a result. Raises DamagedError if the step has to run, PathError."""
         context, step = self._context, decision.step
         if fault := fault_of_paths(context, (output.path for output in result.outputs)):
+            raise PathError(f"by its stored result, {fault}")
+        declared = decision.parts.inputs if decision.parts else ()
+        read = {item.path for item in (*declared, *result.discovered) if is_content(item)}
+        if fault := fault_of_params(context, step, read):
             raise PathError(f"by its stored result, {fault}")
         restorer = self._restorer(step)
         if context.cache.on_demand and not has_links(result.outputs):

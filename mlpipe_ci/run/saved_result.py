@@ -47,6 +47,11 @@ def missed(inputs: Iterable[Input], wrote: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for path in sorted(absent) if not path.startswith(elsewhere))
 
 
+def is_content(item: Input) -> bool:
+    """True for an input that is what is in a file."""
+    return item.digest.startswith(CONTENTS)
+
+
 def changed_in_place(
     wrote: Iterable[str], seen: Iterable[Input], rewrites: Iterable[str] = ()
 ) -> tuple[str, ...]:

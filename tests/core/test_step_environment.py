@@ -35,3 +35,10 @@ def test_strict_passes_what_every_step_needs() -> None:
     env = {"PATH": "p", "HOME": "h", "TZ": "UTC", "LC_ALL": "C", "PWD": "d", "LR": "1"}
     assert passed(env, strict=False) == env
     assert passed(env, strict=True).keys() == {"PATH", "HOME", "TZ", "LC_ALL"}
+
+
+def test_where_somebody_was_before_is_not_passed() -> None:
+    """A shell looks at its start whether that directory is there."""
+    given = environment_of_steps({"PATH": "p", "OLDPWD": "/somewhere"}, at_desk=True)
+    assert "OLDPWD" not in given
+    assert given["PATH"] == "p"

@@ -53,6 +53,15 @@ def test_a_value_that_the_command_reads_is_the_one_that_counts(repo: Repo) -> No
     assert repo.read("model") == "0.5"
 
 
+def test_a_value_that_a_stored_result_was_not_made_with(repo: Repo) -> None:
+    """What the step would read is not what it is told: so its result is none for that either."""
+    repo.commit({**FILES, "mlpipe.yml": "steps: [{name: train, run: python train.py}]\n"})
+    repo.write({"mlpipe.yml": "params: params.yaml\n" + repo.read("mlpipe.yml")})
+    assert repo.mlpipe("run").returncode == 0
+    assert "it read params.yaml by itself, where lr is 0.1" in failed(repo, "--set", "lr=5", code=2)
+    assert repo.mlpipe("run").returncode == 0
+
+
 def test_a_value_that_the_step_does_not_name_may_be_another(repo: Repo) -> None:
     repo.commit({"mlpipe.yml": "params: params.yaml\n" + train(", params: [lr]"), **FILES})
     repo.mlpipe("run", "--set", "rounds=5")

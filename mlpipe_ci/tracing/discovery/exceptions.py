@@ -14,6 +14,7 @@ TOOL_CACHES = {
     "/var/cache/fontconfig": "the same",
     "~/.cache/pip": "what pip has downloaded: the packages count by their files",
     "~/.cache/uv": "the same of uv",
+    "/tmp/uv-*": "its locks",  # noqa: S108
     "~/.local/share/uv": "tools and interpreters of uv: an interpreter counts by its version",
     "~/.pyenv/bin": "the program pyenv: the interpreter that it chooses counts",
     "~/.pyenv/libexec": "the same",
