@@ -43,6 +43,8 @@ WAYS = (
 """
 IGNORED = "/.venv/\n/out/\n/logs/\n/runs*/\n.coverage\n.cache/\n*.db\n*.db-wal\ngen*\n"
 OLD = 1_600_000_000
+HISTORY = "it only adds files, so "
+"""How a note begins that names old files which stay."""
 Edit = tuple[str, int, int]
 
 
@@ -219,7 +221,9 @@ class Ran:
 
 @dataclass
 class Desk:
-    """A repository in which somebody works, and clones of it. `env`: beside that of the test."""
+    """A repository in which somebody works, and clones of it. `env`: beside that of the test.
+    `stayed`: files of which a run has said that they are a history, and stay.
+    """
 
     top: Path
     steps: tuple[RandomStep, ...]
@@ -227,6 +231,7 @@ class Desk:
     branch: str = "main"
     shapes: dict[str, Shape] = field(default_factory=lambda: {"main": Shape()})
     installed: int = 0
+    stayed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.root.mkdir()
@@ -464,6 +469,8 @@ class Desk:
             code, out, err = call(root, "run")
         steps = json.loads(out)["steps"] if out.startswith("{") else []
         commands = tuple(step["status"] == "succeeded" for step in steps)
+        for note in (note for step in steps for note in step["notes"] if note.startswith(HISTORY)):
+            self.stayed.update(note.removeprefix(HISTORY).partition(" stayed ")[0].split(", "))
         refused = tuple("not stored" in " ".join(step["notes"]) for step in steps)
         return Ran(code, commands, refused, err)
 
@@ -514,11 +521,13 @@ def logs_of(desk: Desk) -> frozenset[str]:
 def compared(desk: Desk, there: dict[str, str], fresh: dict[str, str]) -> list[str]:
     """In what a work tree differs from what a fresh clone has, but for what is the desk's own.
 
-    That is a log which no step reads, and a history (a folder to which steps only add).
+    That is a log which no step reads, and a history: a folder to which steps only add, or files of
+    which the run said that they are one (`out/2.db` comes beside `out/1.db`).
     """
     logs, found = logs_of(desk), []
     for path in sorted(there.keys() | fresh.keys()):
-        own = path in logs or (path.startswith("runs") and path not in fresh)
+        history = path.startswith("runs") or path in desk.stayed
+        own = path in logs or (history and path not in fresh)
         if not own and there.get(path) != fresh.get(path):
             here, wanted = there.get(path, "nothing"), fresh.get(path, "nothing")
             found.append(f"{path}: {here!r}, in a fresh clone {wanted!r}")
