@@ -281,7 +281,7 @@ class EvidenceCollector:
         its key, which is not known yet if it declares inputs.
         """
         yield from self.cache.store.of_step(step.name, self.cache.scopes)
-        if not step.inputs:
+        if not step.reads:
             key = step_key(key_parts(step, self.resolver.resolve(step, {})[0]))
             for more in self.cache.store.further(key):
                 yield from more

@@ -3,7 +3,9 @@
 import json
 import os
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -342,6 +344,21 @@ def test_a_log_of_a_later_step_is_out_of_sight(repo: Repo) -> None:
         assert repo.read("a.txt") == f"a.txt\nmlpipe.yml\nraw\n{raw}\n"
     assert ran(repo) == []
     assert repo.read("train.log") == "1\n" * 4
+
+
+def test_a_log_outside_that_a_poisoned_result_names_stays_in_sight(repo: Repo) -> None:
+    look = "name: a, run: 'test -e ../mine && echo there > a.txt; cat raw >> a.txt'"
+    adding = "name: b, run: 'echo 1 >> train.log; cp raw b.txt'"
+    (repo.root.parent / "mine").write_text("1")
+    plant(repo, look, adding, ignored="*.txt\n*.log\n", raw="1\n")
+    assert ran(repo) == ["a", "b"]
+    with closing(sqlite3.connect(repo.root / ".git/mlpipe/state.db")) as known, known:
+        change = "UPDATE steps SET traced = replace(traced, 'train.log', '../mine')"
+        assert known.execute(change).rowcount
+    repo.write({"raw": "2\n"})
+    ran(repo)
+    assert repo.read("a.txt") == "there\n2\n"
+    assert (repo.root.parent / "mine").read_text() == "1"
 
 
 COUNT = "import sqlite3; c = sqlite3.connect('study.db'); c.execute('create table if not exists t "
