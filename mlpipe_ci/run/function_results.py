@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
-from mlpipe_ci.core.state_paths import is_of_joblib
+from mlpipe_ci.core.state_paths import is_declared, is_of_joblib
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.tracing.discovery.python_environment import PREFIX
@@ -25,7 +25,9 @@ def code_among(inputs: Iterable[Input]) -> dict[str, str]:
 def outdated_results(context: RunContext, step: Step) -> tuple[str, ...]:
     """What joblib has kept of a step's earlier runs, if their code is another now."""
     left = context.stale_outputs.record.of(step)
-    kept = tuple(path for path in (*left.state, *left.older) if is_of_joblib(path))
+    known = context.workflow.all_state  # who names it as state knows what is in it
+    paths = (path for path in (*left.state, *left.older) if is_of_joblib(path))
+    kept = tuple(path for path in paths if not is_declared(path, known))
     return kept if kept and _has_changed(context, step, left.code) else ()
 
 

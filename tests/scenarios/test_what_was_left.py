@@ -424,11 +424,15 @@ def test_the_results_of_joblib_stay_for_the_next_run(repo: Repo) -> None:
         assert repo.read("a.txt") == computed
 
 
-def test_the_results_of_joblib_go_when_the_code_changes_that_a_function_calls(repo: Repo) -> None:
+@pytest.mark.parametrize("declared", [False, True])
+def test_the_results_of_joblib_go_when_the_code_changes_that_a_function_calls(
+    repo: Repo, *, declared: bool
+) -> None:
+    """But where the step names them as its state."""
     called = MEMORY.replace("from joblib", "from part import SAY\nfrom joblib")
     called = called.replace("'computed'", "SAY").replace('"computed"', "SAY")
     assert "SAY," in called
-    step = "name: a, run: python memo.py > a.txt"
+    step = "name: a, run: python memo.py > a.txt" + (", state: [memory/]" if declared else "")
     plant(repo, step, ignored="memory\n*.txt\n__pycache__\n", memo__py=called, raw="1")
     repo.commit({"part.py": "SAY = 'computed'\n"})
     assert ran(repo) == ["a"]
@@ -437,7 +441,7 @@ def test_the_results_of_joblib_go_when_the_code_changes_that_a_function_calls(re
     assert repo.read("a.txt") == "computed 2\n", "the other one is kept"
     repo.write({"part.py": "SAY = 'made'\n"})
     assert ran(repo) == ["a"]
-    assert repo.read("a.txt") == "made 2\nmade 0\n"
+    assert repo.read("a.txt") == ("" if declared else "made 2\nmade 0\n")
     assert ran(repo) == []
 
 
