@@ -8,7 +8,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
 
-STEADY = "MLPIPE_STEADY"
+STEADY = "STEADY_IN"
 HASH_SEED = "PYTHONHASHSEED"
 DATE = "SOURCE_DATE_EPOCH"
 THREADS = (

@@ -72,7 +72,14 @@ def delimited(old: Path, new: Path, delimiter: str) -> str:
 
     Raises UnreadableError, OSError.
     """
-    csv.field_size_limit(MOST_FIELD)
+    limit = csv.field_size_limit(MOST_FIELD)
+    try:
+        return _delimited(old, new, delimiter)
+    finally:
+        csv.field_size_limit(limit)  # it holds for the whole process
+
+
+def _delimited(old: Path, new: Path, delimiter: str) -> str:
     found, far = _Lines(), Distance()
     header: tuple[str, ...] = ()
     with _opened(old) as one, _opened(new) as other:

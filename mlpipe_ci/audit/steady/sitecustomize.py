@@ -1,4 +1,4 @@
-"""Makes a Python program steady for an experiment: MLPIPE_STEADY says in what.
+"""Makes a Python program steady for an experiment: STEADY_IN says in what.
 
 `clock`: times of day are the same in each run; `seed`: what draws at random without a seed draws
 the same in each run. It runs inside of the step, whatever Python that has, so it imports nothing
@@ -116,7 +116,7 @@ def _next_one():
 
 
 _next_one()
-_WORDS = os.environ.get("MLPIPE_STEADY", "").split(",")
+_WORDS = os.environ.get("STEADY_IN", "").split(",")
 if "clock" in _WORDS:
     _steady_clock()
 if "seed" in _WORDS:

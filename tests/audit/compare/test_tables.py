@@ -1,5 +1,6 @@
-"""Parquet: columns, rows, metadata."""
+"""Parquet: columns, rows, metadata. CSV: what it leaves of the process."""
 
+import csv
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlpipe_ci.audit.compare.tables import parquet
+from mlpipe_ci.audit.compare.tables import delimited, parquet
 from mlpipe_ci.audit.compare.values import UnreadableError
 
 
@@ -39,3 +40,12 @@ def test_without_pyarrow_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UnreadableError, match=r"pip install 'mlpipe-ci\[plots\]'"):
         parquet(tmp_path, tmp_path)
+
+
+def test_the_limit_of_csv_is_as_it_was(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    paths = (tmp_path / "old.csv", tmp_path / "new.csv")
+    for path, text in zip(paths, ("a,b\n1,2\n", "a,b\n1,3\n"), strict=True):
+        path.write_text(text)
+    assert "2 → 3" in delimited(*paths, ",")
+    assert csv.field_size_limit() == before
