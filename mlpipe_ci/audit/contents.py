@@ -22,17 +22,14 @@ from mlpipe_ci.repo.git import SUBMODULE
 from mlpipe_ci.tracing.discovery.exceptions import ENVIRONMENT_MARKS
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
+    ELSEWHERE,
     KEEPS,
     LISTINGS,
     LOG,
     MODULES,
-    PROGRAM,
     STATE,
-    VARIABLE,
 )
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
-NO_PATHS = (VARIABLE, PROGRAM, PREFIX, "/")
 """What the path of a discovered input begins with that is nothing in the repository."""
 
 
@@ -166,7 +163,7 @@ class Contents:
 
 def _is_path(item: Input) -> bool:
     nothing = item.digest in {ABSENT, LOG, KEEPS} or item.digest.startswith(STATE)
-    return not nothing and not item.path.startswith(NO_PATHS)
+    return not nothing and not item.path.startswith(ELSEWHERE)
 
 
 def environment_of(env: Mapping[str, str], root: str, copy: str) -> dict[str, str]:

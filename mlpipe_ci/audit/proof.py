@@ -18,17 +18,18 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
+    ELSEWHERE,
     IGNORED,
     KEEPS,
     LISTINGS,
     LOG,
     MODULES,
+    PREFIX,
     PROGRAM,
     STATE,
     VARIABLE,
     shown_path,
 )
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 OF_GIT = ("git:", "commit:")
 """What the digest of a file begins with that git does not ignore."""
@@ -191,7 +192,7 @@ def _as_input(output: Output) -> Input:
 
 
 def _is_in_repository(item: Input) -> bool:
-    return not item.path.startswith((VARIABLE, PROGRAM, PREFIX, PLATFORM, "/"))
+    return not item.path.startswith(ELSEWHERE)
 
 
 def _name(item: Input) -> str:

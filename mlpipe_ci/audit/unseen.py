@@ -14,8 +14,7 @@ from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.tracing.discovery.interpreter import library_of, prefix_of
-from mlpipe_ci.tracing.discovery.kinds import ABSENT, EXISTS, KEEPS, LISTINGS, STATE
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+from mlpipe_ci.tracing.discovery.kinds import ABSENT, EXISTS, KEEPS, LISTINGS, PREFIX, STATE
 
 SHOWN = 5
 UNLISTED = "an input that its result does not list"

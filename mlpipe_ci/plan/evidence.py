@@ -258,9 +258,11 @@ class EvidenceCollector:
                 if found.fitting:
                     break
         if found.fitting and not self.metrics_only:
-            why = self._kept_state.why_lacking(step, found.fitting[0])
-            if why:
-                return Matches(unusable=(why,))
+            lacks = [self._kept_state.why_lacking(step, one) for one in found.fitting]
+            if all(lacks):
+                return Matches(unusable=tuple(dict.fromkeys(lacks)))
+            usable = (one for one, why in zip(found.fitting, lacks, strict=True) if not why)
+            found = replace(found, fitting=tuple(usable))
         if found.fitting and step.metrics and not found.fitting[0].metrics:
             first = metrics_now(step, found.fitting[0], self.cache.store)
             return replace(found, fitting=(first, *found.fitting[1:]))

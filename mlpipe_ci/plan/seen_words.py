@@ -12,6 +12,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     LOG,
     MODULES,
     NAMES,
+    PREFIX,
     PROGRAM,
     STATE,
     VALUE,
@@ -20,7 +21,6 @@ from mlpipe_ci.tracing.discovery.kinds import (
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
 from mlpipe_ci.tracing.discovery.packages import FOUND, VERSION
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 DIGITS = 12
 SEEN, NOT_COUNTED = "seen", "ignored"

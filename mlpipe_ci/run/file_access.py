@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.core.cache_key import Input
-from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess, is_written
 from mlpipe_ci.run.context import RunContext
@@ -34,16 +33,14 @@ from mlpipe_ci.tracing.discovery.discovered import Discovered
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
+    ELSEWHERE,
     IGNORED,
     KEEPS,
     LOG,
     MODULES,
-    PROGRAM,
     STATE,
-    VARIABLE,
 )
 from mlpipe_ci.tracing.discovery.make_names import MAKE
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 from mlpipe_ci.tracing.file_identity import SLACK, content_digest
 
 MISSED = (ABSENT, STATE + ABSENT)
@@ -53,7 +50,7 @@ def read_paths(discovered: Iterable[Input]) -> frozenset[str]:
     """Paths of the repository that discovered inputs rest on."""
     reads: set[str] = set()
     for item in discovered:
-        elsewhere = item.path.startswith(("/", VARIABLE, PREFIX, PROGRAM, PLATFORM))
+        elsewhere = item.path.startswith(ELSEWHERE)
         searched = item.digest.startswith(MODULES) and f"|{MAKE}" not in item.digest
         nothing = item.digest in {LOG, KEEPS} or item.digest.startswith(IGNORED)
         if elsewhere or searched or nothing:

@@ -11,7 +11,7 @@ from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.state_paths import is_declared, is_of_joblib
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.context import RunContext
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+from mlpipe_ci.tracing.discovery.kinds import PREFIX
 
 SOURCES = (".py", ".ipynb")
 

@@ -10,8 +10,13 @@ from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess
-from mlpipe_ci.tracing.discovery.kinds import ABSENT, LOG, PROGRAM, STATE, VARIABLE
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
+from mlpipe_ci.tracing.discovery.kinds import (
+    ABSENT,
+    ELSEWHERE,
+    LOG,
+    STATE,
+    VARIABLE,
+)
 from mlpipe_ci.tracing.discovery.step_variables import could_be_declared
 
 CONTENTS = ("git:", "blake3:", "link:")
@@ -43,8 +48,7 @@ def missed(inputs: Iterable[Input], wrote: Iterable[str]) -> tuple[str, ...]:
     read what is there.
     """
     absent = {item.path for item in inputs if item.digest == ABSENT}.difference(wrote)
-    elsewhere = ("/", VARIABLE, PROGRAM, PREFIX)
-    return tuple(path for path in sorted(absent) if not path.startswith(elsewhere))
+    return tuple(path for path in sorted(absent) if not path.startswith(ELSEWHERE))
 
 
 def is_content(item: Input) -> bool:

@@ -26,6 +26,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     NAMES,
     OF_ENVIRONMENT,
     OF_SYSTEM,
+    PREFIX,
     PROGRAM,
     STATE,
 )
@@ -34,7 +35,7 @@ from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
 from mlpipe_ci.tracing.discovery.outside import Anchors, Environments, is_system
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX, PythonEnvironment
+from mlpipe_ci.tracing.discovery.python_environment import PythonEnvironment
 
 SCRIPT = b"#!"
 NO_STATE = KnownState()

@@ -8,6 +8,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     LISTINGS,
     MODULES,
+    PREFIX,
     PROGRAM,
     READ_LOG,
     STATE,
@@ -15,7 +16,6 @@ from mlpipe_ci.tracing.discovery.kinds import (
     shown_path,
 )
 from mlpipe_ci.tracing.discovery.package_words import describe_package
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 
 def describe_difference(before: Input, now: Input) -> str:

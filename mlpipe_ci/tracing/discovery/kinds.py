@@ -10,6 +10,8 @@ stays as it is; `state` for what it keeps as state, and `state:` before the dige
 another step's. `packages` has those of what is installed.
 """
 
+from mlpipe_ci.core.platform import PLATFORM
+
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
 MODULES = "modules:"
 IGNORED = "ignored:"
@@ -17,7 +19,10 @@ IGNORED = "ignored:"
 LOG, READ_LOG = "log", "log that is read"
 KEEPS, STATE = "state", "state:"
 LISTINGS = (NAMES, MODULES)
-VARIABLE, PROGRAM = "env:", "program:"
+VARIABLE, PROGRAM, PREFIX = "env:", "program:", "dist:"
+"""How paths begin of an environment variable, of a program, and of what is installed."""
+ELSEWHERE = ("/", VARIABLE, PROGRAM, PREFIX, PLATFORM)
+"""How paths begin that are none of the repository."""
 OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
 """Programs that count by no bytes of theirs: the system's, and scripts of installed packages."""
 

@@ -15,16 +15,16 @@ from mlpipe_ci.tracing.discovery.check import Left
 from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
+    ELSEWHERE,
     EXISTS,
     LISTINGS,
     LOG,
-    PROGRAM,
+    PREFIX,
     READ_LOG,
     STATE,
     VARIABLE,
 )
 from mlpipe_ci.tracing.discovery.platform import this_platform
-from mlpipe_ci.tracing.discovery.python_environment import PREFIX
 
 MOST_COMPARED = 20
 """Results of a key that are compared in full, the newest first, to say why none of them fits."""
@@ -99,9 +99,7 @@ class ResultMatcher:
         return min((list(self._differing(step, one)) for one in newest), key=len, default=[])
 
     def _by(self, item: Input) -> str:
-        plain = not item.path.startswith(
-            (VARIABLE, PREFIX, PROGRAM, PLATFORM, "/")
-        ) and not item.path.endswith("/")
+        plain = not item.path.startswith(ELSEWHERE) and not item.path.endswith("/")
         return self.origin(item) if plain else ""
 
     def _differing(self, step: Step, result: Result) -> Iterator[tuple[Input, Input]]:

@@ -16,6 +16,7 @@ from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import source_of
 from mlpipe_ci.tracing.discovery.interpreter import PYTHON, version_of
+from mlpipe_ci.tracing.discovery.kinds import PREFIX
 from mlpipe_ci.tracing.discovery.packages import (
     ABSENT,
     ALL,
@@ -29,7 +30,6 @@ from mlpipe_ci.tracing.discovery.packages import (
 from mlpipe_ci.tracing.discovery.places import Places
 from mlpipe_ci.tracing.discovery.record import ENTRY_POINTS
 
-PREFIX = "dist:"
 INTERPRETER = "Python"
 MODULES = (".py", ".so", ".pyc")
 OF_PYTHON = re.compile(r"/lib(?:64)?/python\d\.\d+t?/")
