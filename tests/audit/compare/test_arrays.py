@@ -1,5 +1,6 @@
 """Files of NumPy and joblib, written by these, read without them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -57,14 +58,14 @@ def test_objects_and_texts_are_not_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_archives_of_arrays(tmp_path: Path, save: object) -> None:
+def test_archives_of_arrays(tmp_path: Path, save: Callable[..., None]) -> None:
     one, other = tmp_path / "old.npz", tmp_path / "new.npz"
-    save(one, w=np.zeros(2), bias=np.ones(1))  # type: ignore[operator]
-    save(other, w=np.zeros(2), bias=np.full(1, 1.25))  # type: ignore[operator]
+    save(one, w=np.zeros(2), bias=np.ones(1))
+    save(other, w=np.zeros(2), bias=np.full(1, 1.25))
     found = npz(one, other)
     assert found.startswith("array bias at (0,): 1.0 → 1.25")
     assert "1 of its 2 arrays differ" in found
-    save(other, w=np.zeros(2))  # type: ignore[operator]
+    save(other, w=np.zeros(2))
     assert "its arrays are w.npy, bias.npy, now w.npy" in npz(one, other)
 
 

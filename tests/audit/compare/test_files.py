@@ -8,6 +8,7 @@ import lzma
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -128,9 +129,9 @@ def test_pickles_of_moments_sets_and_lengths(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [zlib.compress, bz2.compress, lzma.compress, gzip.compress])
-def test_pickles_that_are_compressed(tmp_path: Path, pack: object) -> None:
+def test_pickles_that_are_compressed(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     one, other = pickle.dumps({"w": 1.0}), pickle.dumps({"w": 3.0})
-    found = said(tmp_path, "m.joblib", pack(one), pack(other))  # type: ignore[operator]
+    found = said(tmp_path, "m.joblib", pack(one), pack(other))
     assert found.startswith("1.0 → 3.0")
     levels = zlib.compress(one * 9, 1), zlib.compress(one * 9, 9)
     assert "equal once decompressed" in said(tmp_path, "m.joblib", *levels)
