@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -20,8 +21,6 @@ from mlpipe_ci.run.executors.base import Executor
 from mlpipe_ci.run.interrupts import Interrupts
 from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.discovery import Discovery
-
-NO_INTERRUPTS = Interrupts()
 
 
 class RunEvidence(EvidenceSource, Protocol):
@@ -51,7 +50,7 @@ class RunContext:
     """The environment of all steps."""
     logs: Path
     """The directory of this run's logs."""
-    interrupts: Interrupts = NO_INTERRUPTS
+    interrupts: Interrupts = field(default_factory=Interrupts)
     """Defers a first signal while a result is saved."""
     evaluate: Callable[[StepOutcome], StepOutcome] = lambda outcome: outcome
     """Gives an outcome the values of the base, and its gates."""

@@ -113,8 +113,7 @@ class Runner:
 
     def end(self) -> Iterator[StepOutcome]:
         """Wait for running commands after `cancel`; what finished on its own is saved."""
-        while self._running.busy:
-            self._context.executor.wait(None)
+        while self._context.executor.wait(None):
             with self._context.interrupts.deferred():
                 index, attempt_result = self._finish()
                 self._running.remove(index, attempt_result.access)

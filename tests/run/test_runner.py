@@ -1,8 +1,12 @@
 """The runner, with a fake executor: what it does with each decision and each ending."""
 
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import Any, Self
 
 import pytest
 
@@ -39,6 +43,7 @@ from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workfl
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
+WITH_SIGNALS = ("/run/runner.py", "/run/running.py", "/run/attempt.py", "/run/scheduler.py")
 
 
 @pytest.fixture
@@ -456,3 +461,66 @@ def test_a_script_that_cannot_be_written_fails_the_step(
     (outcome,) = outcomes(context)
     assert outcome.status is Status.FAILED
     assert "the command cannot be run: " in outcome.notes[0]
+
+
+def test_a_signal_at_any_line_loses_nothing_and_ends(
+    make_context: Callable[..., RunContext], tmp_path: Path
+) -> None:
+    """Between two lines of any code here: each run ends, and what was stored is told as done."""
+    lines = 1
+    for number in range(10_000):
+        root = tmp_path / str(number)
+        root.mkdir()
+        codes = iter([1, 0, 0])
+
+        def act(job: Job, codes: Iterator[int] = codes) -> int:
+            for path in (CLEAN if job.id == "clean" else TRAIN).writes:
+                (tmp_path / "root" / path).write_text(job.id)
+            return next(codes)
+
+        context = make_context(replace(CLEAN, retries=1), TRAIN, act=act)
+        store = Store(root / "cache")
+        context = replace(context, sleep=lambda _: None, cache=replace(context.cache, store=store))
+        runner = Runner(context)
+        with InterruptAt(context, number) as signal_:
+            try:
+                list(runner.run())
+            except KeyboardInterrupt:
+                context.interrupts.ending(lambda: None)
+                runner.cancel()
+                list(runner.end())
+                list(runner.cancelled({}))
+        if not signal_.sent:
+            break
+        lines += 1
+        told = {o.step.id: o.status for o in runner.outcomes}
+        assert list(told) == ["clean", "train"], f"line {number}: {told}"
+        for one in context.workflow.steps:
+            kept = store.results(step_key(key_parts(one, ())), ("main",))
+            assert bool(kept) == (told[one.id] is Status.SUCCEEDED), f"line {number}: {told}"
+    assert lines > 100
+
+
+class InterruptAt:
+    """Sends the signal before the so-maniest line of the runner and what it calls."""
+
+    def __init__(self, context: RunContext, number: int) -> None:
+        self._context, self._left, self.sent = context, number, False
+
+    def __enter__(self) -> Self:
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def _call(self, frame: FrameType, _event: str, _of: object) -> Any:
+        return self._line if frame.f_code.co_filename.endswith(WITH_SIGNALS) else None
+
+    def _line(self, frame: FrameType, event: str, _of: object) -> Any:
+        if event == "line" and not self.sent:
+            self._left -= 1
+            if self._left < 0:
+                self.sent = True
+                self._context.interrupts._handle(signal.SIGINT, frame)
+        return self._line

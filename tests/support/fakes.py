@@ -85,10 +85,10 @@ class FakeExecutor:
         self._job = job
 
     def wait(self, seconds: float | None) -> bool:
-        return True
+        return self._job is not None
 
     def result(self) -> JobResult:
-        job = self._job
+        job, self._job = self._job, None
         assert job is not None
         Path(job.log).parent.mkdir(parents=True, exist_ok=True)
         Path(job.log).write_text(f"log of {job.id}\n")

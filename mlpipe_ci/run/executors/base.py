@@ -82,7 +82,8 @@ class Executor(Protocol):
         """Start a job. Raises OSError or ValueError if it cannot be started; then nothing runs."""
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until a job has ended, at most so long (None: as it takes). True if one has.
+        """Wait until a job has ended, at most so long (None: as it takes). True if one has; False
+        at once if none runs.
 
         Nothing is lost if a signal ends the waiting.
         """

@@ -41,12 +41,15 @@ class LocalExecutor:
             process.limit(job.timeout, GRACE_SECONDS)
 
     def wait(self, seconds: float | None) -> bool:
-        """Wait until a job has ended, at most so long (None: as it takes). True if one has.
+        """Wait until a job has ended, at most so long (None: as it takes). True if one has; False
+        at once if none runs.
 
         Nothing is lost if a signal ends the waiting.
         """
         until = None if seconds is None else time.monotonic() + seconds
         while not any(process.over for process in self._running.values()):
+            if not self._running:
+                return False
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 return False
@@ -63,9 +66,8 @@ class LocalExecutor:
 
     def run_to_end(self) -> JobResult:
         """Wait for the next job to end. What its processes leave running is killed."""
-        if not self._running:
+        if not self.wait(None):
             raise RuntimeError("no job was started")
-        self.wait(None)
         return self.result()
 
     def cancel(self, job: str) -> None:

@@ -52,6 +52,15 @@ def test_output_of_both_streams_in_order(tmp_path: Path) -> None:
     assert not outcome.trace.complete
 
 
+def test_there_is_nothing_to_wait_for_if_nothing_runs(tmp_path: Path) -> None:
+    executor = LocalExecutor(lambda _job, _data: None)
+    assert not executor.wait(None)
+    executor.start(job(tmp_path, "true"))
+    assert executor.wait(None)
+    assert executor.result().exit_code == 0
+    assert not executor.wait(None)
+
+
 @pytest.mark.parametrize(
     ("command", "code"),
     [
