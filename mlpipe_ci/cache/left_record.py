@@ -7,7 +7,7 @@ loses nothing, and the file is made anew when the run is over. A fault costs a l
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import field
 from itertools import takewhile
@@ -46,6 +46,8 @@ class Left:
     """Files of a tool's memory that its last run wrote, each with its digest."""
     older: tuple[str, ...] = NOTHING
     """Files of a tool's memory that runs before that have written."""
+    history: tuple[str, ...] = NOTHING
+    """Files that earlier runs have left, and that stayed beside those of the last."""
     code: Mapping[str, str] = field(default_factory=dict)
     """Sources and packages that its last run used, each with its digest, if joblib kept results."""
     result: str = ""
@@ -67,17 +69,21 @@ def left_file(private: Path, workflow: str) -> Path:
     return private / LEFT / f"{name}.jsonl"
 
 
-def history_of(left: Left, step: Step, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+def history_of(
+    left: Left, step: Step, outputs: tuple[Output, ...], missed: Collection[str]
+) -> tuple[str, ...]:
     """What a step left before without declaring it and has only added to: files that are named by
-    the time, say. `outputs`: what it has now.
+    the time, say. `outputs`: what it has now; `missed`: what it looked for by name, in vain.
 
     A file of the same form of name is new, its numbers apart, and none was written again. If others
-    were written again the numbers must be long, as those of a time are.
+    were written again the numbers must be long, as those of a time are. Who looks for a file by its
+    name keeps no history in it.
     """
     new = {output.path for output in undeclared(step, outputs) if output.kind != "directory"}
     again = new.intersection(left.besides)
     forms = {_form(path) for path in new.difference(again)} - {_form(path) for path in again}
-    lost = (path for path in left.besides if path not in new and _form(path) in forms)
+    besides = (path for path in left.besides if path not in missed)
+    lost = (path for path in besides if path not in new and _form(path) in forms)
     return tuple(path for path in lost if not again or sum(map(str.isdigit, path)) >= TIME)
 
 
@@ -216,6 +222,7 @@ def _parsed(record: list[Any]) -> tuple[str, Left | None]:
         changed=tuple(map(str, left["changed"])),
         state={str(path): str(digest) for path, digest in left["state"].items()},
         older=tuple(map(str, left.get("older", ()))),
+        history=tuple(map(str, left.get("history", ()))),
         code={str(path): str(digest) for path, digest in left.get("code", {}).items()},
         result=str(left.get("result", "")),
         besides=tuple(map(str, left["besides"])),

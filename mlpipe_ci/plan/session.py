@@ -74,8 +74,10 @@ def later_writes(
     for index, step in enumerate(workflow.steps):
         later_writes.declare(index, step.writes)
         last = state.last_trace(workflow.file, step.id)
-        changed = record.of(step).changed  # was there before the step
-        paths = [p for p in (*(path for path, _ in last.wrote), *last.logs) if p not in changed]
+        left = record.of(step)
+        changed = left.changed  # was there before the step
+        wrote = (*(path for path, _ in last.wrote), *last.logs, *left.history)
+        paths = [path for path in wrote if path not in changed]
         if paths:
             tree.add_outputs(paths)
             later_writes.add(index, paths)

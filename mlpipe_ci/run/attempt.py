@@ -27,6 +27,7 @@ from mlpipe_ci.run.function_results import outdated_results
 from mlpipe_ci.run.job import make_job
 from mlpipe_ci.run.outcome import (
     aside_notes,
+    history_here,
     logs_of,
     make_outcome,
     moved_note,
@@ -252,7 +253,8 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
         was = left.paths.get(path)
         return is_of_joblib(path) or was == digest_at(kept.parent, kept.name, digest)
 
-    added = tuple(sorted(logs_of(context, step, history_of(left, step, outputs), read=False)))
+    added = history_of(left, step, outputs, saved.last.missed)
+    added = tuple(sorted(logs_of(context, step, added, read=False)))
     aside = context.transaction.commit(step, outputs, attempt.more, added, is_own)
     retired = retire_unfinished(context, step, outputs)
     logs = logs_of(context, step, saved.last.logs, read=False)
@@ -265,6 +267,7 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
             what_it_left(step, outputs, logs),
             state=state,
             older=tuple(sorted(path for path in more if (context.repo.root / path).exists())),
+            history=history_here(context, outputs, (*left.history, *aside.history)),
             code=saved.code if any(map(is_of_joblib, (*state, *more))) else {},
             result=saved.result,
             changed=saved.changed,

@@ -57,7 +57,8 @@ def left_behind(context: RunContext, step: Step) -> tuple[str, ...]:
     ]
     record, last = context.stale_outputs.record, state.last_trace(context.workflow.file, step.id)
     changed = record.of(step).changed  # was there before the step
-    found = [path for path in last.logs if not (path_fault(path) or tree.tracked(path))]
+    added = (*last.logs, *record.of(step).history)
+    found = [path for path in added if not (path_fault(path) or tree.tracked(path))]
     for path, digest in last.wrote:
         if not path_fault(path) and path not in changed and not tree.tracked(path):
             now = tree.known(path)

@@ -1,5 +1,6 @@
 """What all endings of a step share: the outcome, what is remembered, metrics, notes."""
 
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
@@ -115,6 +116,15 @@ def what_it_left(step: Step, outputs: tuple[Output, ...], logs: Collection[str] 
     more = undeclared(step, outputs)
     besides = tuple(output.path for output in more if output.kind != "directory")
     return Left(step=step.group, name=step.name, paths=paths, besides=besides)
+
+
+def history_here(
+    context: RunContext, outputs: Iterable[Output], paths: Iterable[str]
+) -> tuple[str, ...]:
+    """Of what earlier runs of a step have left, what is still there and not among its outputs."""
+    new = {output.path for output in outputs}
+    there = (path for path in paths if os.path.lexists(context.repo.root / path))
+    return tuple(sorted({path for path in there if path not in new}))
 
 
 def retire_unfinished(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from mlpipe_ci.cache.audits import last_audit
-from mlpipe_ci.cache.left_record import history_of
+from mlpipe_ci.cache.left_record import Left, history_of
 from mlpipe_ci.cache.objects import DamagedError
 from mlpipe_ci.cache.output_times import OutputTimes
 from mlpipe_ci.cache.outputs import MissingOutputError, has_links
@@ -23,6 +23,7 @@ from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.outcome import (
     aside_notes,
+    history_here,
     logs_of,
     make_outcome,
     read_all_metrics,
@@ -116,7 +117,9 @@ class OutputReuse:
             changed = changed_in_place(left.paths, result.discovered)
             before = record.of(step)  # what is state stays as its last run left it
             left = replace(left, state=before.state, older=before.older, code=before.code)
-            record.put(step, replace(left, result=before.result, changed=changed))
+            stayed = (*before.history, *self._added(step, before, result))
+            history = history_here(self._context, result.outputs, stayed)
+            record.put(step, replace(left, result=before.result, changed=changed, history=history))
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
@@ -199,10 +202,15 @@ class OutputReuse:
         if wanted.issuperset(record.undeclared(step)):
             return unfinished  # as nearly always; nothing need be looked at
         before, left = context.stale_outputs.before(step), record.of(step)
-        added = history_of(left, step, result.outputs)
-        history = logs_of(context, step, added, read=False)
-        others = tuple(path for path in before if path not in wanted.union(history))
+        added = self._added(step, left, result)
+        others = tuple(path for path in before if path not in wanted.union(added))
         return unfinished + context.transaction.retire(step.id, others)
+
+    def _added(self, step: Step, left: Left, result: Result) -> set[str]:
+        """What the step has left before, and what this result only adds to."""
+        missed = last_trace_of(step, result).missed
+        added = history_of(left, step, result.outputs, missed)
+        return logs_of(self._context, step, added, read=False)
 
     def _metrics(self, step: Step, result: Result) -> tuple[tuple[str, float], ...]:
         """From the files: that they are metrics is no part of the key; the result may not know."""

@@ -86,15 +86,16 @@ def test_a_history_is_told_by_names_alone() -> None:
         return tuple(Output(path=path, kind="file", digest="", size=1) for path in paths)
 
     before = left(B, "m/1", "m/2", "d", besides=("m/1", "m/2"))
-    assert history_of(before, B, wrote("m/3"))
-    assert not history_of(before, B, wrote("m/3", "m/1"))
-    assert not history_of(before, B, ())
-    assert not history_of(left(B), B, wrote("m/3"))
-    assert not history_of(before, A, wrote("o/3")), "declared outputs are none"
-    assert not history_of(before, B, wrote("n/3")), "another form of name: another program"
+    assert history_of(before, B, wrote("m/3"), ())
+    assert not history_of(before, B, wrote("m/3", "m/1"), ())
+    assert not history_of(before, B, (), ())
+    assert not history_of(left(B), B, wrote("m/3"), ())
+    assert not history_of(before, A, wrote("o/3"), ()), "declared outputs are none"
+    assert not history_of(before, B, wrote("n/3"), ()), "another form of name: another program"
     both = left(B, "r/2026-01-02/x", "o", besides=("r/2026-01-02/x", "o"))
-    assert history_of(both, B, wrote("r/2026-01-03/x", "o")) == ("r/2026-01-02/x",)
-    assert not history_of(left(B, "p/1", "o", besides=("p/1", "o")), B, wrote("p/2", "o"))
+    assert history_of(both, B, wrote("r/2026-01-03/x", "o"), ()) == ("r/2026-01-02/x",)
+    assert not history_of(left(B, "p/1", "o", besides=("p/1", "o")), B, wrote("p/2", "o"), ())
+    assert history_of(before, B, wrote("m/3"), ("m/1",)) == ("m/2",), "it looked for the other"
 
 
 @pytest.mark.parametrize(

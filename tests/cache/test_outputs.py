@@ -205,7 +205,7 @@ def again(root: Path, transaction: OutputTransaction, *more: str, **files: str) 
     paths = tuple(name.replace("_", "/") for name in files)
     found = outputs.describe(root, alone, paths)
     left = Left(step="alone", name="alone", paths={}, besides=more)
-    added = history_of(left, alone, found)
+    added = history_of(left, alone, found, ())
     return transaction.commit(alone, found, more, added)
 
 

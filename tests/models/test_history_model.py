@@ -79,6 +79,42 @@ KEPT = [
         ),
         id="what a later step wrote and one after it changed",
     ),
+    pytest.param(
+        "updates of others",
+        History(
+            steps=(
+                RandomStep((("read in/c.txt", "write out/s0.txt"),) * 2, declared=False),
+                RandomStep(
+                    (
+                        ("insert out/0.db", "write out/s1.txt"),
+                        ("read out/0.db", "write out/1.db", "write out/s1.txt"),
+                    ),
+                    declared=True,
+                ),
+                RandomStep((("read out/s0.txt", "write out/s2.txt"),) * 2, declared=False),
+            ),
+            rounds=((("program", 1, 3),),),
+        ),
+        id="what a step left is no history if it looks for it by name",
+    ),
+    pytest.param(
+        "histories",
+        History(
+            steps=(
+                RandomStep((("read in/b.txt", "keep runs0", "write out/s0.txt"),) * 2, False),
+                RandomStep(
+                    (
+                        ("read out/s0.txt", "read in/b.txt", "keep runs1", "write out/s1.txt"),
+                        ("read out/s0.txt", "write out/s1.txt"),
+                    ),
+                    declared=True,
+                ),
+                RandomStep((("keep runs2", "write out/s2.txt"),) * 2, declared=True),
+            ),
+            rounds=((("write", 1, 2),), (("write", 1, 1),), (("delete", 1, 2), ("delete", 1, 2))),
+        ),
+        id="a history of a later step",
+    ),
 ]
 MODULES = frozenset({"tiny", "loose", "outer"})
 SLACK = 0.12
