@@ -6,6 +6,7 @@ With `close` as its argument it only closes a commit status that a killed run le
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, MutableMapping
@@ -51,7 +52,7 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
     words += [f"--{n.replace('_', '-')}" for n in OPTIONS if flags[n] and (mode, n) not in NOT_IN]
     words.append(f"--report={report_file(env)}")
     if mode == "run" and (page := page_file(env, inputs.get("artifact", ""))):
-        words.append(f"--html={page}")
+        words += [f"--html={page}", f"--notebooks={_notebooks(env)}"]
     if flags["cache"]:
         env[PACK] = str(_pack(env))
     inputs["comment"] = OLD_COMMENT.get(inputs.get("comment", ""), inputs.get("comment", ""))
@@ -74,6 +75,11 @@ def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
     return report_file(env).with_name(f"{artifact}.html") if plain else None
 
 
+def _notebooks(env: Mapping[str, str]) -> Path:
+    """Where copies of the notebooks go that the steps have written."""
+    return _temporary(env) / "mlpipe-notebooks"
+
+
 def _downloaded(env: Mapping[str, str]) -> Path:
     """Where action.yml has put the report of another run."""
     return _temporary(env) / "mlpipe-report-of-run" / "mlpipe-report.json"
@@ -94,6 +100,8 @@ def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
     page = _page(words)
     if page and Path(page).exists():
         outputs["page"] = page
+        if _notebooks(env).exists():
+            outputs["notebooks"] = str(_notebooks(env))
     pack = _pack(env)
     if pack.with_name(f"{pack.name}.changed").exists():
         outputs["pack"] = "changed"
@@ -154,6 +162,7 @@ def run(arguments: list[str]) -> int:
             print(said)
         return 0
     report_file(os.environ).unlink(missing_ok=True)
+    shutil.rmtree(_notebooks(os.environ), ignore_errors=True)
     words: list[str] = []
     try:
         words = command_line(os.environ)

@@ -8,6 +8,7 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.notebook import SUFFIX
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Audited, Output
 from mlpipe_ci.core.workflow import Gate, Step, Workflow
@@ -181,6 +182,11 @@ class StepOutcome:
     def failed(self) -> bool:
         """True if the command failed, or took too long."""
         return self.status in BROKEN
+
+    @property
+    def notebooks(self) -> tuple[str, ...]:
+        """The notebooks that it wrote, or that the reused result has."""
+        return tuple(path for path in self.left.outputs if path.endswith(SUFFIX))
 
     @property
     def why_not_stored(self) -> str:

@@ -42,6 +42,7 @@ RESULTS = {
 }
 MARKS = {Status.SUCCEEDED: "✔", Status.REUSED: "↺", Status.SKIPPED: "–", Status.BLOCKED: "–"}
 MOST_METRICS, MOST_STEPS, MOST_CHANGES, MOST_VALUES = 200, 1000, 500, 5
+MOST_NOTEBOOKS = 50
 LINE = 2000
 
 
@@ -63,7 +64,12 @@ def page(run: Run, pictures: Mapping[str, str], why: str = "") -> str:
     template = environment.from_string((here / "report.html").read_text("utf-8"))
     style = (here / "report.css").read_text("utf-8")
     return template.render(
-        style=style, **_head(run), **_metrics(run), **_steps(run), **_plots(run, pictures, why)
+        style=style,
+        **_head(run),
+        **_metrics(run),
+        **_notebooks(run),
+        **_steps(run),
+        **_plots(run, pictures, why),
     )
 
 
@@ -186,6 +192,14 @@ def _images(plot: PlotData, made: str) -> Iterator[tuple[str, str]]:
         yield f"{title}, the base", plot.base_picture
     if plot.picture or made:
         yield f"{title}, here" if plot.base_picture else title, plot.picture or made
+
+
+def _notebooks(run: Run) -> dict[str, Any]:
+    found = [(outcome.step.name, path) for outcome in run.outcomes for path in outcome.notebooks]
+    return {
+        "notebooks": [tuple(map(escape_controls, one)) for one in found[:MOST_NOTEBOOKS]],
+        "more_notebooks": max(0, len(found) - MOST_NOTEBOOKS),
+    }
 
 
 def _steps(run: Run) -> dict[str, Any]:

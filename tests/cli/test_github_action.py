@@ -41,7 +41,7 @@ def test_the_actions_inputs_make_a_command_line() -> None:
     env |= {f"{PREFIX}SUBMODULES": "true", f"{PREFIX}FORCE": "train", f"{PREFIX}CACHE": "false"}
     assert command_line(env) == [
         *("run", "-C", "src", "--submodules", "--report=/t/mlpipe-report.json"),
-        "--html=/t/mlpipe-report.html",
+        *("--html=/t/mlpipe-report.html", "--notebooks=/t/mlpipe-notebooks"),
         *("--file=a b.yml", "--base=--json", "--force=train", "--comment=never"),
         *("--", "train", "test"),
     ]

@@ -1,5 +1,5 @@
 // GitHub's own client of its artifacts, as actions/upload-artifact and /download-artifact call it.
-import { appendFileSync, mkdirSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DefaultArtifactClient } from "@actions/artifact";
 
@@ -11,7 +11,13 @@ async function upload() {
   if (input("overwrite") === "true") {
     await client.deleteArtifact(input("name")).catch(() => {});
   }
-  const { id } = await client.uploadArtifact(input("name"), [path], dirname(path));
+  const files = statSync(path).isDirectory()
+    ? readdirSync(path, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => resolve(entry.parentPath ?? entry.path, entry.name))
+    : [path];
+  const top = files[0] === path ? dirname(path) : path;
+  const { id } = await client.uploadArtifact(input("name"), files, top);
   appendFileSync(process.env.GITHUB_OUTPUT, `artifact-id=${id}\n`);
 }
 

@@ -172,6 +172,29 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert "12 reused" in server.comments[comment["id"]]["body"]
 
 
+@pytest.mark.slow
+def test_the_page_links_executed_notebooks_which_are_an_artifact(consumer: Consumer) -> None:
+    """Also those of a reused step, which a runner does not bring back."""
+    repo = consumer.repo
+    text = json.dumps({"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    run = "mkdir -p out/deep; cp explore.ipynb out/deep/explore.ipynb"
+    step = {"name": "explore", "run": run, "outputs": ["out/"]}
+    files = {"mlpipe.yml": json.dumps({"steps": [step]}), "explore.ipynb": text}
+    repo.commit({**files, ".gitignore": "out/\n"}, "A notebook")
+    for tally in ("1 ran", "nothing new · 1 reused"):
+        shutil.rmtree(repo.root / "out", ignore_errors=True)
+        shutil.rmtree(repo.root / ".git/mlpipe", ignore_errors=True)
+        pushed = consumer.push("0" * 40)
+        assert pushed.code == 0, pushed.log
+        assert tally in pushed.summary
+        kept = repo.root.parent / "act artifacts"
+        assert any('/actions/runs/1#artifacts"' in page for page in _pages(kept))
+        found = [zipfile.ZipFile(path) for path in kept.rglob("*") if zipfile.is_zipfile(path)]
+        held = [one.read(name) for one in found for name in one.namelist() if "ipynb" in name]
+        assert text.encode() in held
+        shutil.rmtree(kept)
+
+
 def test_a_comment_that_cannot_be_posted_leaves_the_job_green(consumer: Consumer) -> None:
     consumer.repo.commit({"mlpipe.yml": "steps: [{name: train, run: bash train.sh}]"})
     script = "echo trained; env; tr '\\0' '\\n' < /proc/$PPID/environ"

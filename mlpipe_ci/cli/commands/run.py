@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TextIO
 
 from mlpipe_ci.cache.auto_gc import collect_if_due
@@ -10,6 +11,7 @@ from mlpipe_ci.ci.event import read_event, refuse_untrusted
 from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate, expected_workflow_file, refuse_nested
+from mlpipe_ci.cli.notebooks import copy_notebooks
 from mlpipe_ci.cli.open_session import Messages, default_name, open_session
 from mlpipe_ci.cli.options import (
     DEFAULTS,
@@ -58,6 +60,7 @@ class Options(CommonOptions):
     comment: str = "always"
     status: str = "auto"
     reports: tuple[ReportFile, ...] = ()
+    notebooks: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,6 +96,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
     add_reports(parser)
+    help_ = "copy the notebooks that steps have written to this directory, as an artifact, say"
+    add("--notebooks", metavar="DIR", default="", help=help_)
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -165,7 +170,12 @@ def _run_locked(
             locks=() if lock is None else (lock,),
             executor=options.pace.executor,
         )
-        return run_workflow(session, settings, RunListener(screen, publisher, session.event.head))
+        listener = RunListener(screen, publisher, session.event.head)
+        run = run_workflow(session, settings, listener)
+        if options.notebooks:
+            to = Path(options.directory, options.notebooks)
+            copy_notebooks(run, session.repo.root, session.cache.store, to, screen.message)
+        return run
 
 
 def _post_failure(
