@@ -79,7 +79,8 @@ def later_writes(
         wrote = (*(path for path, _ in last.wrote), *last.logs, *left.history)
         paths = [path for path in wrote if path not in changed]
         if paths:
-            tree.add_outputs(paths)
+            gits = {path for path in paths if last.unstored and tree.tracked(path)}
+            tree.add_outputs(path for path in paths if path not in gits)
             later_writes.add(index, paths)
         later_writes.add(index, (p for p in record.undeclared(step) if p not in changed))
     return later_writes

@@ -261,13 +261,15 @@ def _put_away(context: RunContext, attempt: Attempt, saved: SavedResult) -> SetA
     found = {path: digest_at(context.repo.root, path, digest) for path in saved.state}
     state = {path: one for path, one in found.items() if one is not None}
     more = {*left.older, *left.state}.difference(state)
+    history = history_here(context, outputs, (*left.history, *aside.history))
+    context.discovery.later_writes.add(context.workflow.index_by_id[step.id], history)
     record.put(
         step,
         replace(
             what_it_left(step, outputs, logs),
             state=state,
             older=tuple(sorted(path for path in more if (context.repo.root / path).exists())),
-            history=history_here(context, outputs, (*left.history, *aside.history)),
+            history=history,
             code=saved.code if any(map(is_of_joblib, (*state, *more))) else {},
             result=saved.result,
             changed=saved.changed,

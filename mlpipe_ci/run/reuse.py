@@ -123,13 +123,14 @@ class OutputReuse:
 
     def _note(self, step: Step, decision: Decision, result: Result) -> bool:
         """Remember a reused result; what it wrote without declaring it is known from now on."""
-        context = self._context
-        if paths := [output.path for output in undeclared(step, result.outputs)]:
+        context, last = self._context, last_trace_of(step, result)
+        paths = [output.path for output in undeclared(step, result.outputs)]
+        if paths:
             context.repo.tree.add_outputs(paths)
-            changed = changed_in_place(paths, result.discovered)
-            made = (path for path in paths if path not in changed)
-            context.discovery.later_writes.add(self._index(step), made)
-        last = last_trace_of(step, result)
+        changed = changed_in_place(paths, result.discovered)
+        wrote = (*paths, *last.logs, *context.stale_outputs.record.of(step).history)
+        made = (path for path in wrote if path not in changed)
+        context.discovery.later_writes.replace(self._index(step), made)
         context.discovery.readers.add(self._index(step), (*last.reads, *last.missed))
         return record_success(context, decision, result.seconds, last)
 

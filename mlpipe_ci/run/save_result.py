@@ -129,12 +129,14 @@ def _announce(
 ) -> None:
     """From now on these are outputs: read by their bytes, and no news for those who list them.
 
-    What it has only `changed` was there before it.
+    What it has only `changed` was there before it. What git tracks stays git's: no such result is
+    stored.
     """
-    index, known = context.workflow.index_by_id[step.id], context.discovery
-    context.repo.tree.add_outputs((*found.writes, *found.logs))
-    made = (path for path in (*found.writes, *found.logs) if path not in changed)
-    known.later_writes.add(index, made)
+    index, known, tree = context.workflow.index_by_id[step.id], context.discovery, context.repo.tree
+    tree.add_outputs(path for path in (*found.writes, *found.logs) if not tree.tracked(path))
+    stayed = context.stale_outputs.record.of(step).history
+    wrote = (path for path in (*found.writes, *found.logs, *stayed) if path not in changed)
+    known.later_writes.replace(index, wrote)
     known.readers.add(index, (*found.reads, *missed(found.inputs, found.writes)))
     if keepers := known.checker.known_state.keepers:
         keepers.add(index, state)

@@ -115,6 +115,20 @@ KEPT = [
         ),
         id="a history of a later step",
     ),
+    pytest.param(
+        "names of tools",
+        History(
+            steps=(
+                RandomStep(
+                    (("write .cache/deep/0", "write out/s0.txt"), ("write out/s0.txt",)), False
+                ),
+                RandomStep((("write .cache/deep/1", "write out/s1.txt"),) * 2, declared=False),
+                RandomStep((("write .cache/deep/2", "write out/s2.txt"),) * 2, declared=False),
+            ),
+            rounds=((("program", 0, 0),),),
+        ),
+        id="a directory that an earlier step makes no more",
+    ),
 ]
 MODULES = frozenset({"tiny", "loose", "outer"})
 SLACK = 0.12

@@ -164,6 +164,21 @@ def test_a_step_that_writes_what_git_tracks_is_told_to_declare_it(
     assert "not stored" in done.stdout
 
 
+def test_what_git_tracks_and_a_step_writes_again_as_it_was_is_no_change(repo: Repo) -> None:
+    """The result of that step is not stored; those of who reads the file are."""
+    fit = "name: fit, run: cmp -s p fit.json || cp p fit.json"
+    show = "name: show, run: cat fit.json > show.txt"
+    plant(repo, fit, show, p="1\n", fit__json="1\n")
+    assert ran(repo) == ["fit", "show"]
+    repo.write({"p": "2\n"})
+    assert ran(repo) == ["fit", "show"]
+    repo.write({"p": "1\n"})
+    assert ran(repo) == ["fit"]
+    assert repo.read("show.txt") == "1\n"
+    assert ran(repo) == ["fit"]
+    assert ran(clone(repo)) == ["fit"]
+
+
 @pytest.mark.parametrize("declared", ["", ", inputs: [raw], outputs: [out/]"])
 @pytest.mark.parametrize("target", ["/var/log/x", "../../elsewhere", "$PWD/raw"])
 def test_a_link_to_what_a_clone_does_not_have_is_said_at_once(

@@ -106,7 +106,6 @@ TOOL_CASES = (
         always=frozenset({"dvc"}),
         said=("writes nothing but its state", "cache: true"),
         refused=True,
-        fault="what a step writes again as it was has another kind of digest for who reads it",
     ),
     Case(
         "uv-lock",

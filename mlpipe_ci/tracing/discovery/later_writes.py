@@ -20,15 +20,35 @@ class LaterWrites:
         self._names: dict[str, dict[str, Range]] = {}
         self._whole: dict[str, Range] = {}
         self._declared: set[tuple[int, str]] = set()
+        self._seen: dict[int, set[str]] = {}
 
     def declare(self, index: int, paths: Iterable[str]) -> None:
         """A step declares to write these: what is there is set aside before it runs."""
         paths = tuple(paths)
         self._declared.update((index, path) for path in paths)
-        self.add(index, paths)
+        self._enter(index, paths)
 
     def add(self, index: int, paths: Iterable[str]) -> None:
         """The step number `index` of the workflow writes these; a directory's path ends in `/`."""
+        known = self._seen.setdefault(index, set())
+        new = set(paths) - known
+        known |= new
+        self._enter(index, new)
+
+    def replace(self, index: int, paths: Iterable[str]) -> None:
+        """These, and what it declares, are all that the step writes now."""
+        before = self._seen.get(index, set())
+        now = self._seen[index] = set(paths)
+        if before <= now:
+            self._enter(index, now - before)
+            return
+        self._names, self._whole = {}, {}
+        for place, path in self._declared:
+            self._enter(place, (path,))
+        for place, seen in self._seen.items():
+            self._enter(place, seen)
+
+    def _enter(self, index: int, paths: Iterable[str]) -> None:
         for path in paths:
             inner = path.rstrip("/")
             if path.endswith("/"):

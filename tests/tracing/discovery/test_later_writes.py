@@ -63,6 +63,29 @@ def test_against_the_plain_rule(pairs: list[tuple[int, str]]) -> None:
             assert found.hides(path, index) == (bool(writers) and min(writers) > index)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sets(st.sampled_from(PATHS)), st.booleans())),
+    st.sets(st.sampled_from(PATHS)),
+)
+def test_what_a_step_writes_no_more_is_not_its_own(
+    changes: list[tuple[int, set[str], bool]], declared: set[str]
+) -> None:
+    found = LaterWrites()
+    found.declare(1, declared)
+    now: dict[int, set[str]] = {0: set(), 1: set(), 2: set()}
+    for index, paths, whole in changes:
+        (found.replace if whole else found.add)(index, paths)
+        now[index] = paths if whole else now[index] | paths
+    fresh = writes(*((index, path) for index, paths in now.items() for path in paths))
+    fresh.declare(1, declared)
+    for path in ("a", "b", "b/c", "b/d", "b/d/e", "f", "f/g", "f/g/h", "z"):
+        for index in range(4):
+            assert found.hides(path, index) == fresh.hides(path, index)
+            assert found.is_earlier(path, index) == fresh.is_earlier(path, index)
+            assert found.may_write(path, index) == fresh.may_write(path, index)
+            assert found.names(path, index) == fresh.names(path, index)
+
+
 def test_who_may_have_written() -> None:
     known = LaterWrites()
     known.add(1, ["runs/a", "db"])
