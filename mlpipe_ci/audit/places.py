@@ -8,6 +8,7 @@ from contextlib import suppress
 from mlpipe_ci.audit.contents import Contents
 from mlpipe_ci.audit.scratch_tree import Entry
 from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.place import pattern_of
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step
 
@@ -28,7 +29,7 @@ def names_of_clone(
 ) -> str:
     """Where a step names the absolute path of the work tree, in words; empty if it does not."""
     root = str(contents.session.repo.root)
-    pattern = re.compile(re.escape(os.fsencode(root)) + rb"(?![\w.-])")
+    pattern = pattern_of(os.fsencode(root))
     for name, value in step.env:
         if pattern.search(os.fsencode(value)):
             return f"its variable {name}"

@@ -11,6 +11,7 @@ from mlpipe_ci.core.errors import GitError, PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above
 from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.place import PLACE
 from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.verification import Unverified
@@ -158,7 +159,7 @@ class Judge:
         ours = tuple(output.path for output in result.outputs)
         for item in result.discovered:
             nothing = item.digest in {LOG, KEEPS} or item.digest.startswith(IGNORED)
-            if nothing or item.path == VARIABLE:
+            if nothing or item.path == VARIABLE or item.path.startswith(PLACE):
                 continue
             if item.digest.startswith(STATE):
                 yield Unverified(path=item.path, why="the state of another step")

@@ -14,6 +14,7 @@ from mlpipe_ci.cache.objects import ALL_BITS, WRITE_BITS
 from mlpipe_ci.cache.store import Store
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.paths import above
+from mlpipe_ci.core.place import LEAST, pattern_of
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.repo.file_digest import CHUNK, file_digest
@@ -25,6 +26,8 @@ SMALL, MANY, PACK = 64 << 10, 100, 16 << 20
 directory of thousands is one object, or a few. A pack ends once it has `PACK` bytes."""
 KINDS = ("file", "link", "directory")
 """What can be kept. A socket or a pipe that a step left behind is neither input nor output."""
+MOST_SEARCHED = 4 << 20
+"""Bytes of an output in which the path of the work tree is looked for."""
 LEAST_SECRET = 8
 """Bytes of a secret that is looked for in outputs."""
 
@@ -123,6 +126,24 @@ def _holds(path: str, wanted: list[bytes]) -> bool:
                 return True
             rest = data[-overlap:]
     return False
+
+
+def naming(root: Path, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+    """The outputs that hold the path of the work tree, as the system spells it.
+
+    Of a large file the beginning is looked at: a path that stands there at all mostly stands there.
+    """
+    place = os.fsencode(os.path.realpath(root))
+    if len(place) < LEAST:
+        return ()
+    pattern = pattern_of(place)
+    files = (output.path for output in outputs if output.kind == "file")
+    return tuple(path for path in files if pattern.search(_beginning(f"{root}/{path}")))
+
+
+def _beginning(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read(MOST_SEARCHED)
 
 
 def leaving(root: Path, found: tuple[Output, ...]) -> tuple[tuple[str, str], ...]:

@@ -6,11 +6,18 @@ from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import above, is_under
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.discovery.exceptions import is_exempt
-from mlpipe_ci.tracing.discovery.kinds import ABSENT, EXISTS, KEEPS, LOG, MODULES, NAMES
+from mlpipe_ci.tracing.discovery.kinds import (
+    ABSENT,
+    EXISTS,
+    KEEPS,
+    LOG,
+    MODULES,
+    NAMES,
+    NOT_SEEN,
+)
 from mlpipe_ci.tracing.discovery.later_writes import LaterWrites
 from mlpipe_ci.tracing.discovery.make_names import MAKE, could_mean
 from mlpipe_ci.tracing.discovery.module_names import SUFFIXES, could_be
@@ -45,7 +52,7 @@ class FileEffect:
         if self.result is None:
             why = "it has no result with these inputs yet, so what it reads is not known"
             return Effect(runs=None, why=why)
-        watched = any(item.path != PLATFORM for item in self.result.discovered)
+        watched = any(not item.path.startswith(NOT_SEEN) for item in self.result.discovered)
         why = "it was not seen to look at it" if watched else "its inputs do not name it"
         return Effect(runs=False, why=why)
 

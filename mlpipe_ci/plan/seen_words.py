@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.place import PLACE
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
@@ -35,6 +36,9 @@ def seen_in_words(item: Input, named_in: Named) -> tuple[str, str]:
         return NOT_COUNTED, f"{path}  {digest.removeprefix(IGNORED)}"
     if item.path == PLATFORM:
         return SEEN, f"the platform  {digest}"
+    if item.path.startswith(PLACE):
+        named = item.path.removeprefix(PLACE)
+        return SEEN, f"{named}  names the directory of the work tree: counts for who reads it"
     if item.path.startswith(VARIABLE):
         return SEEN, _variable(item, named_in)
     if item.path.startswith(PROGRAM):

@@ -164,7 +164,19 @@ def with_notes(decision: Decision, outcome: StepOutcome, lacking: str) -> StepOu
 
 def rerun_damaged(decision: Decision, error: DamagedError) -> Decision:
     """The decision for a step whose stored result turned out to be damaged."""
-    maker = decision.result.producer if decision.result else Producer()
-    made = maker.run_url or maker.commit[:7] or "an earlier run"
-    reason = f"the stored result is damaged: {error} (made by {made})"
+    reason = f"the stored result is damaged: {error} (made by {_maker(decision)})"
     return replace(decision, action=Action.RUN, result=None, reasons=(reason,))
+
+
+def rerun_here(decision: Decision, path: str, reader: Step) -> Decision:
+    """The decision for a step whose stored result names the directory where it was made."""
+    reason = (
+        f"{reader.name} reads {path}, which names the directory where it was made "
+        f"(by {_maker(decision)})"
+    )
+    return replace(decision, action=Action.RUN, result=None, reasons=(reason,))
+
+
+def _maker(decision: Decision) -> str:
+    maker = decision.result.producer if decision.result else Producer()
+    return maker.run_url or maker.commit[:7] or "an earlier run"

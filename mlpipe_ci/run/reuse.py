@@ -21,6 +21,7 @@ from mlpipe_ci.core.run import Execution, LeftBehind, Measurements, Status, Step
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import MetricsError
 from mlpipe_ci.run.context import RunContext
+from mlpipe_ci.run.made_elsewhere import MadeElsewhere
 from mlpipe_ci.run.outcome import (
     aside_notes,
     history_here,
@@ -49,6 +50,7 @@ class OutputReuse:
         self._context = context
         self._deferred: dict[str, Decision] = {}
         self._times = OutputTimes(context.repo.root)
+        self._elsewhere = MadeElsewhere(context)
         self.wrote = False
 
     @property
@@ -86,6 +88,7 @@ class OutputReuse:
             context.repo.tree.forget()
         context.cache.store.used(result)
         news = self._note(step, decision, result)
+        self._elsewhere.note(decision)
         if step.id not in self._deferred:
             self._remember(step, result, news=news)
         notes = (f"{restored} file(s) restored from the cache",) if restored else ()
@@ -148,6 +151,12 @@ class OutputReuse:
             paths = [output.path for output in result.outputs] if result else []
             if named or any(matches(pattern, path) for pattern in reads for path in paths):
                 yield decision
+
+    def made_elsewhere(self, reader: Decision) -> Iterator[tuple[Decision, str]]:
+        """Reused steps that have to run here, each with its output that this one reads."""
+        for decision, path in self._elsewhere.read_by(reader):
+            self._deferred.pop(decision.step.id, None)
+            yield decision, path
 
     def restore(self, decision: Decision) -> None:
         """Bring the outputs back now. Raises DamagedError if the step has to run, PathError."""

@@ -18,7 +18,7 @@ from mlpipe_ci.run.fetch_inputs import fetch_inputs
 from mlpipe_ci.run.file_access import read_paths
 from mlpipe_ci.run.later_outputs import LaterOutputs
 from mlpipe_ci.run.ordering import StepOrder
-from mlpipe_ci.run.outcome import make_outcome, rerun_damaged, with_notes
+from mlpipe_ci.run.outcome import make_outcome, rerun_damaged, rerun_here, with_notes
 from mlpipe_ci.run.resources import ResourcePool
 from mlpipe_ci.run.reuse import OutputReuse
 from mlpipe_ci.run.running import Conflict, RunningSteps
@@ -182,7 +182,7 @@ class Runner:
                     self._scheduler.end(index)
                     return
             if outcome is None:
-                if self._bring_back(index, tuple(self._reuse.deferred_for(step))):
+                if self._has_all_it_reads(index, decision):
                     yield decision
                     self._start(index, fetch_inputs(self._context, decision))
                 return  # its command runs now; or another step first, and this one later
@@ -254,6 +254,17 @@ class Runner:
                 self._scheduler.wait_for(index, other)
                 return False
         return True
+
+    def _has_all_it_reads(self, index: int, decision: Decision) -> bool:
+        """False if another step runs first: what it left is damaged, or names another directory."""
+        found = True
+        for made, path in self._reuse.made_elsewhere(decision):
+            other = self._context.workflow.index_by_id[made.step.id]
+            self._damaged[made.step.id] = rerun_here(made, path, decision.step)
+            self._planned, found = {}, False
+            self._scheduler.again(other)
+            self._scheduler.wait_for(index, other)
+        return found and self._bring_back(index, tuple(self._reuse.deferred_for(decision.step)))
 
     def _without_command(
         self, decision: Decision, blocked_by: tuple[str, ...]

@@ -1,5 +1,6 @@
 """Saves the result of a step that has succeeded, if it may be saved (`storable`)."""
 
+import os
 import time
 from dataclasses import replace
 from posixpath import dirname
@@ -9,6 +10,7 @@ from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.core.cache_key import Input, by_path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.place import place_inputs
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.run import NOT_STORED, Measurements
@@ -102,6 +104,7 @@ def observe(context: RunContext, decision: Decision, ended: JobResult) -> Observ
         unstorable=discovered.unstorable,
         changed_in_place=changed,
         made_from=_made_from(context, decision, discovered),
+        naming=outputs.naming(root, wrote) if counts else (),
         leaving=outputs.leaving(root, wrote),
         secret=outputs.leak(root, wrote, ended.job.secrets) if counts else "",
         changed=_changed_meanwhile(context, decision, ended, discovered) if counts else "",
@@ -236,7 +239,8 @@ def _discovered(context: RunContext, seen: Observation) -> tuple[Input, ...]:
     patterns = context.workflow.all_state
     tops = {state_top(path, patterns) for path in seen.state if not is_remade(path)}
     keeps = (Input(path=path, digest=KEEPS) for path in tops)
-    found = (*seen.discovered.inputs, *seen.discovered.state, *keeps, this_platform())
+    places = place_inputs(seen.naming, os.fsencode(os.path.realpath(context.repo.root)))
+    found = (*seen.discovered.inputs, *seen.discovered.state, *keeps, *places, this_platform())
     return tuple(sorted(found, key=by_path))
 
 

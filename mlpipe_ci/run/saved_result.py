@@ -6,7 +6,6 @@ from dataclasses import field
 from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.conflicts import FileAccess
@@ -14,6 +13,7 @@ from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
     ELSEWHERE,
     LOG,
+    NOT_SEEN,
     STATE,
     VARIABLE,
 )
@@ -86,5 +86,5 @@ def last_trace_of(step: Step, result: Result) -> LastTrace:
 
 def is_watched(step: Step, result: Result) -> bool:
     """True if the step of a result was watched."""
-    seen = any(item.path != PLATFORM for item in result.discovered)
+    seen = any(not item.path.startswith(NOT_SEEN) for item in result.discovered)
     return seen or bool(undeclared(step, result.outputs)) or not step.inputs

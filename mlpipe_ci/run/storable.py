@@ -28,6 +28,8 @@ class Observation:
     """Files of a tool's memory that it wrote."""
     tracked: tuple[str, ...] = ()
     """What it wrote without declaring it, and git tracks."""
+    naming: tuple[str, ...] = ()
+    """Outputs that name the directory of the work tree."""
     leaving: tuple[tuple[str, str], ...] = ()
     """Links to what another clone does not have, each with where it leads."""
     changed_in_place: tuple[str, ...] = ()

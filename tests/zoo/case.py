@@ -32,8 +32,7 @@ class Case:
     made, and an expression for that, which is left out where two runs of a step are compared.
     `shown`: outputs whose bytes are never the same twice, and the command that shows what is in
     them; `by_place`: what a tool names by the directory of the clone. `said`: words of the first
-    report; `refused`: whether it says of a step that its result is not stored. `fault`: why this
-    does not hold yet.
+    report; `refused`: whether it says of a step that its result is not stored.
     """
 
     tool: str
@@ -53,7 +52,6 @@ class Case:
     activated: bool = True
     said: tuple[str, ...] = ()
     refused: bool = False
-    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,5 +25,5 @@ UNSETTLED = (
 
 GO_ON = {"sqlite": "summary", "h5py": "train", "joblib": "train", "click": "score"}
 """Tools, and a step that then runs in a clone with what another work tree has made."""
-NAMES_ITS_PLACE = {"coverage": "report"}
-"""The same, where what was made names the directory of the work tree."""
+NAMES_ITS_PLACE = {"coverage": ("test", "report")}
+"""Tools, a step whose output names the directory of the work tree, and one that reads that."""

@@ -10,6 +10,7 @@ stays as it is; `state` for what it keeps as state, and `state:` before the dige
 another step's. `packages` has those of what is installed.
 """
 
+from mlpipe_ci.core.place import PLACE
 from mlpipe_ci.core.platform import PLATFORM
 
 ABSENT, EXISTS, NAMES, VALUE = "absent", "exists:", "names:", "value:"
@@ -21,7 +22,9 @@ KEEPS, STATE = "state", "state:"
 LISTINGS = (NAMES, MODULES)
 VARIABLE, PROGRAM, PREFIX = "env:", "program:", "dist:"
 """How paths begin of an environment variable, of a program, and of what is installed."""
-ELSEWHERE = ("/", VARIABLE, PROGRAM, PREFIX, PLATFORM)
+NOT_SEEN = (PLATFORM, PLACE)
+"""How paths begin of what belongs to a result though nothing has watched its step."""
+ELSEWHERE = ("/", VARIABLE, PROGRAM, PREFIX, *NOT_SEEN)
 """How paths begin that are none of the repository."""
 OF_SYSTEM, OF_ENVIRONMENT = "system", "environment"
 """Programs that count by no bytes of theirs: the system's, and scripts of installed packages."""

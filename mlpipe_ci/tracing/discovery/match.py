@@ -7,6 +7,7 @@ from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.place import PLACE
 from mlpipe_ci.core.plan import Written
 from mlpipe_ci.core.platform import PLATFORM
 from mlpipe_ci.core.result import Result
@@ -127,6 +128,8 @@ class ResultMatcher:
     def _current(self, item: Input, step: Step, ours: tuple[str, ...]) -> Input:
         if item.path == PLATFORM:
             return item if step.portable else this_platform()
+        if item.path.startswith(PLACE):
+            return item  # it counts where a step that runs reads the output
         if item.path.startswith(VARIABLE):
             return self.discovery.variables.current(item, step)
         return self.discovery.checker.current(item, self.workflow.index_by_id[step.id], ours)

@@ -138,7 +138,7 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
         fcntl.flock(lock, fcntl.LOCK_EX)
         executor = LocalExecutor(lambda *_: None, (lock,))
         executor.start(job(Path.cwd(), "sleep 1000 & echo $$ $! > pids; wait"))
-        executor.wait()
+        executor.wait(None)
     """)
     mlpipe = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
     wait_for(
