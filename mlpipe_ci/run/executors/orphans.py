@@ -19,20 +19,23 @@ PATIENCE = 10.0
 """Seconds until processes that do not die are left alone."""
 PAUSE = 0.01
 WATCHMAN = """
+read -r command || sleep 0.2
 read -r _ && exit
-kill -s KILL -- "-$1"
+[ "$command" ] && kill -s KILL -- "-$command"
 while :; do
   left=
   for place in /proc/[0-9]*; do
-    grep -qszxF -e "$2" "$place/environ" && grep -qszxF -e "$3" "$place/environ" || continue
+    grep -qszxF -e "$1" "$place/environ" && grep -qszxF -e "$2" "$place/environ" || continue
     kill -s KILL "${place#/proc/}" && left=1
   done
   [ "$left" ] || exit
   sleep 0.1
 done
 """
-"""Waits for a line from mlpipe. If the pipe closes without one, mlpipe was killed: so the step's
-processes must go too, before they write on beside the next run."""
+"""Is there before the command, and waits for two lines from mlpipe: the number of the command's
+process, and that it is over. If the pipe closes before, mlpipe was killed: so the step's processes
+must go too, before they write on beside the next run. Without a number the command has begun just
+now, if at all, and is known by its marks as soon as it is executed."""
 
 
 def marks(job: Job) -> tuple[str, ...]:

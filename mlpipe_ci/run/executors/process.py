@@ -53,6 +53,8 @@ class Process:
         job, tracer, process = self._job, self._tracer, None
         try:
             adopt()
+            if not tracer.guards:
+                self._watchman = _post_watchman(job, locks)
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 tracer.command(job.argv),
                 cwd=job.directory,
@@ -63,12 +65,13 @@ class Process:
                 start_new_session=True,  # no terminal: who asks there fails at once
                 pass_fds=tracer.fds + (locks if tracer.guards else ()),
             )
-            if not tracer.guards:
-                self._watchman = _post_watchman(process.pid, job, locks)
+            self._tell_watchman(str(process.pid))
         except BaseException:
             if process:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+            self._tell_watchman("")
+            self._dismiss()
             tracer.started()
             tracer.trace()
             raise
@@ -148,15 +151,18 @@ class Process:
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, number)
 
+    def _tell_watchman(self, line: str) -> None:
+        if self._watchman and self._watchman.stdin:
+            with suppress(BrokenPipeError):
+                self._watchman.stdin.write(f"{line}\n".encode("ascii"))
+                self._watchman.stdin.flush()
+
     def _dismiss(self) -> None:
-        watchman = self._watchman
-        if watchman and watchman.stdin:
+        self._tell_watchman("done")
+        if self._watchman and self._watchman.stdin:
             with suppress(BrokenPipeError):
-                watchman.stdin.write(b"done\n")
-                watchman.stdin.flush()
-            with suppress(BrokenPipeError):
-                watchman.stdin.close()
-            watchman.wait()
+                self._watchman.stdin.close()
+            self._watchman.wait()
 
     def _copy_output(self, log: BinaryIO) -> None:
         mask, pipe = Mask(self._job.secrets), self._process.stdout
@@ -178,9 +184,9 @@ class Process:
             self._printed(self._job.id, data)
 
 
-def _post_watchman(process: int, job: Job, locks: tuple[int, ...]) -> subprocess.Popen[bytes]:
+def _post_watchman(job: Job, locks: tuple[int, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603
-        ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", str(process), *marks(job)],
+        ["/bin/sh", "-c", WATCHMAN, "mlpipe-watchman", *marks(job)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

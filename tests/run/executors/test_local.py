@@ -137,7 +137,8 @@ def test_if_mlpipe_is_killed_its_processes_go_before_the_lock_is_free(tmp_path: 
         lock = os.open("lock", os.O_RDWR | os.O_CREAT)
         fcntl.flock(lock, fcntl.LOCK_EX)
         executor = LocalExecutor(lambda *_: None, (lock,))
-        executor.start(job(Path.cwd(), "sleep 1000 & echo $$ $! > pids; wait"))
+        command = "sleep 1000 & echo $$ $! > pids; wait"
+        executor.start(job(Path.cwd(), command, MLPIPE_STEP="s", MLPIPE_ROOT=str(Path.cwd())))
         executor.wait(None)
     """)
     mlpipe = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
