@@ -10,7 +10,6 @@ from mlpipe_ci.cache.outputs import digest_at, is_right
 from mlpipe_ci.core.cache_key import (
     Input,
     KeyParts,
-    changed_inputs,
     differences,
     key_parts,
     step_key,
@@ -22,7 +21,6 @@ from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.lineage import CONTENTS
-from mlpipe_ci.core.notebook import SUFFIX, same_work
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import StepFacts, Written
@@ -33,6 +31,7 @@ from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
 from mlpipe_ci.plan.inputs import InputResolver
 from mlpipe_ci.plan.kept_state import KeptState
+from mlpipe_ci.plan.origin import InputOrigin
 from mlpipe_ci.repo.repo import Repo
 from mlpipe_ci.sources.external_data import ExternalData
 from mlpipe_ci.tracing.discovery.check import Left
@@ -40,11 +39,6 @@ from mlpipe_ci.tracing.discovery.discovery import Discovery
 from mlpipe_ci.tracing.discovery.match import Matches, ResultMatcher
 from mlpipe_ci.tracing.discovery.named_in_texts import TextSearch
 from mlpipe_ci.tracing.discovery.platform import this_platform
-
-GIT = "git:"
-"""Before git's id of a file, in its digest."""
-NAMED = 3
-"""Changed inputs of a step whose commit is named in its reason."""
 
 
 @frozen
@@ -142,7 +136,7 @@ class EvidenceCollector:
             forced=step.id in self.selection.forced,
             failed_before=not results and self.cache.state.failed(self.workflow.file, step.id, key),
             changed=tuple(describe_change(change) for change in changes),
-            commits=() if results or waits_for else self._commits(changes, previous, now),
+            commits=() if results or waits_for else self._origin.of_changes(changes, previous, now),
             notes=self._notes(step, reused=bool(results)),
             now=self.now,
             platform=this_platform().digest,
@@ -244,7 +238,7 @@ class EvidenceCollector:
             self.workflow,
             self.declared,
             self._lost,
-            self._origin,
+            self._origin.of,
             self._left,
             partial(self._files, inputs),
         )
@@ -355,35 +349,9 @@ class EvidenceCollector:
             and not any(matches(p, change.path) for p in excluded)
         )
 
-    def _commits(
-        self, changes: tuple[Change, ...], previous: KeyParts | None, now: KeyParts | None
-    ) -> tuple[str, ...]:
-        """Words for the commits that changed the first few of the paths that a reason names."""
-        if previous is None or now is None:
-            return tuple(self.repo.blame.name(change.path) for change in changes[:NAMED])
-        before = {item.path: item for item in previous.inputs}
-        new = {item.path: item for item in now.inputs}
-        paths = changed_inputs(previous, now)[:NAMED]
-        return tuple(self._origin(before.get(path, new.get(path))) for path in paths)
-
-    def _origin(self, before: Input | None) -> str:
-        """What is known of how an input came to be another, in words that follow its path."""
-        if before is None:
-            return ""
-        outputs_only = " (only its outputs)" if self._is_run_anew(before) else ""
-        return outputs_only + self.repo.blame.name(before.path)
-
-    def _is_run_anew(self, before: Input) -> bool:
-        """True for a notebook that was only executed since."""
-        history = self.repo.blame.history
-        if not (before.path.endswith(SUFFIX) and before.digest.startswith(GIT)) or history is None:
-            return False
-        old = history.commits.text(before.digest.removeprefix(GIT))
-        try:
-            now = (self.repo.root / before.path).read_text("utf-8")
-        except (OSError, ValueError):
-            return False
-        return old is not None and same_work(old, now)
+    @cached_property
+    def _origin(self) -> InputOrigin:
+        return InputOrigin(repo=self.repo)
 
     def _notes(self, step: Step, *, reused: bool) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}
