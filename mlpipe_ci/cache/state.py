@@ -78,12 +78,18 @@ class LocalState:
         row = self._of(workflow).get(step)
         return bool(row and row[2] and row[2] == key)
 
-    def knows(self, workflow: str, step: str, key: str, made: float) -> bool:
-        """True if the last that was heard of the step is a success with this key, made then."""
+    def knows(self, workflow: str, step: str, key: str, last: LastTrace) -> bool:
+        """True if the last that was heard of the step is a success with this key, seen like this.
+
+        Of a result the time when it was made says that.
+        """
         row = self._of(workflow).get(step)
         if row is None or row[0] != key or row[2] is not None:
             return False
-        return self.last_trace(workflow, step).made == made
+        known = self.last_trace(workflow, step)
+        if known.made or last.made:
+            return known.made == last.made
+        return known == replace(last, shared=known.shared)
 
     def durations(self, workflow: str) -> dict[str, float]:
         """Seconds that each step's last success took."""

@@ -57,11 +57,7 @@ def record_success(
     Returns whether it was news.
     """
     key, parts, file = decision.key, decision.parts, context.workflow.file
-    if (
-        key is None
-        or parts is None
-        or context.cache.state.knows(file, decision.step.id, key, last.made)
-    ):
+    if key is None or parts is None or context.cache.state.knows(file, decision.step.id, key, last):
         return False
     listings = [item.digest for item in parts.inputs if is_listing(item)]
     if listings:

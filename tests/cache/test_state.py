@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlpipe_ci.cache.last_trace import LastTrace
 from mlpipe_ci.cache.state import LocalState
-from mlpipe_ci.core.cache_key import Input, key_parts
+from mlpipe_ci.core.cache_key import Input, key_parts, step_key
 from tests.support.fakes import step
 
 PARTS = key_parts(step("train", inputs=("a",)), (Input(path="a", digest="git:1"),))
@@ -28,6 +28,20 @@ def test_the_last_success_and_failure_are_remembered(tmp_path: Path) -> None:
     again.fail("w", "never succeeded", "k")
     assert again.previous("w", "never succeeded") is None
     again.close()
+
+
+def test_what_was_seen_of_a_step_without_a_result_is_news(tmp_path: Path) -> None:
+    state, key = LocalState(tmp_path / "state.db"), step_key(PARTS)
+    first = LastTrace(reads=("a",), shared=("x",), unstored="it removes a")
+    state.succeeded("w", "train", PARTS, 1.0, first)
+    assert state.knows("w", "train", key, LastTrace(reads=("a",), unstored="it removes a"))
+    assert not state.knows("w", "train", key, LastTrace(reads=("b",), unstored="it removes a"))
+    assert not state.knows("w", "train", key, LastTrace(reads=("a",), unstored="it removes b"))
+    assert not state.knows("w", "train", key, LastTrace(made=2.0))
+    state.succeeded("w", "train", PARTS, 1.0, LastTrace(made=2.0, reads=("a",)))
+    assert state.knows("w", "train", key, LastTrace(made=2.0))
+    assert not state.knows("w", "train", key, LastTrace(made=3.0, reads=("a",)))
+    assert not state.knows("w", "other", key, LastTrace(made=2.0))
 
 
 def test_a_state_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:

@@ -173,7 +173,9 @@ def test_what_git_tracks_and_a_step_writes_again_as_it_was_is_no_change(repo: Re
     repo.write({"p": "2\n"})
     assert ran(repo) == ["fit", "show"]
     repo.write({"p": "1\n"})
-    assert ran(repo) == ["fit"]
+    third = repo.mlpipe("run", code=0).stdout
+    assert "▶ fit  it changes fit.json, which git tracks" in third, "the reason of the last run"
+    assert "show  reused" in third
     assert repo.read("show.txt") == "1\n"
     assert ran(repo) == ["fit"]
     assert ran(clone(repo)) == ["fit"]
