@@ -10,7 +10,8 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is saved.
+    """Raises KeyboardInterrupt when a signal comes, but not while the result of a step is saved or
+    files are moved: code that is interrupted between two lines may end in another exception.
 
     Without `watch` nothing is changed: Python's own handlers do what they do. `count`: of signals.
     """
@@ -42,14 +43,14 @@ class Interrupts:
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Let the first signal wait: what is done here is worth more than a second or two."""
-        self._deferring = True
+        before, self._deferring = self._deferring, True
         try:
             yield
         finally:
-            self._deferring = False
+            self._deferring = before
 
     def check(self) -> None:
-        """Raise the KeyboardInterrupt that was held back, if there is one."""
+        """Raise the KeyboardInterrupt that was held back, or that became another exception."""
         if self._pending:
             self._pending = False
             raise KeyboardInterrupt
@@ -66,7 +67,7 @@ class Interrupts:
             self._urgent()
             if self._deferring:
                 raise KeyboardInterrupt
-        elif self._deferring and not self._pending:
-            self._pending = True
-        else:
+            return
+        is_first, self._pending = not self._pending, True
+        if not (self._deferring and is_first):
             raise KeyboardInterrupt

@@ -316,7 +316,8 @@ class Runner:
     def _bring_in_sight(self, indexes: Iterable[int]) -> None:
         """Raises PathError."""
         try:
-            self._later.show(indexes)
+            with self._context.interrupts.deferred():
+                self._later.show(indexes)
         except OSError as error:
             raise PathError(f"'{error.filename}' cannot be moved: {error.strerror}") from error
 

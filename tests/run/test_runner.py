@@ -44,6 +44,7 @@ from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workfl
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
 WITH_SIGNALS = ("/run/runner.py", "/run/running.py", "/run/attempt.py", "/run/scheduler.py")
+WITH_SIGNALS += ("/cache/hidden_outputs.py", "/shutil.py")
 
 
 @pytest.fixture
@@ -494,6 +495,8 @@ def test_a_signal_at_any_line_loses_nothing_and_ends(
             break
         lines += 1
         told = {o.step.id: o.status for o in runner.outcomes}
+        notes = [note for o in runner.outcomes for note in o.notes if note != "exit code 1"]
+        assert not [note for note in notes if not note.startswith("put back")], notes
         assert list(told) == ["clean", "train"], f"line {number}: {told}"
         for one in context.workflow.steps:
             kept = store.results(step_key(key_parts(one, ())), ("main",))
