@@ -43,8 +43,10 @@ from tests.support.fakes import FakeEvidence, FakeExecutor, result, step, workfl
 
 CLEAN = step("clean", inputs=("raw",), outputs=("clean.csv",))
 TRAIN = step("train", inputs=("clean.csv",), outputs=("model",))
-WITH_SIGNALS = ("/run/runner.py", "/run/running.py", "/run/attempt.py", "/run/scheduler.py")
-WITH_SIGNALS += ("/cache/hidden_outputs.py", "/shutil.py")
+WITH_SIGNALS = (
+    *("/run/runner.py", "/run/running.py", "/run/attempt.py", "/run/scheduler.py"),
+    *("/cache/hidden_outputs.py", "/shutil.py"),
+)
 
 
 @pytest.fixture
