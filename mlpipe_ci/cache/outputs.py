@@ -142,8 +142,12 @@ def naming(root: Path, outputs: tuple[Output, ...]) -> tuple[str, ...]:
 
 
 def _beginning(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.read(MOST_SEARCHED)
+    """Empty if it cannot be read: then it is not stored, and that is said elsewhere."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(MOST_SEARCHED)
+    except OSError:
+        return b""
 
 
 def leaving(root: Path, found: tuple[Output, ...]) -> tuple[tuple[str, str], ...]:

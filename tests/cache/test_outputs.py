@@ -424,6 +424,22 @@ def test_a_socket_and_a_pipe_are_no_outputs(root: Path) -> None:
     assert not paths & {"plots/pipe", "plots/socket"}
 
 
+def test_outputs_that_name_their_directory(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "names").write_bytes(b"\0" + os.fsencode(root) + b"/src\0")
+    (root / "other").write_text(f"{root}2/src")
+    (root / "late").write_bytes(bytes(100) + os.fsencode(root))
+    found = tuple(
+        Output(path=path, kind="file", digest="", size=1)
+        for path in ("names", "other", "late", "gone")
+    )
+    assert outputs.naming(root, found) == ("names", "late")
+    monkeypatch.setattr(outputs, "MOST_SEARCHED", 100)
+    assert outputs.naming(root, found[2:]) == (), "not among the first bytes"
+    link = root.with_name("link")
+    link.symlink_to(root)
+    assert outputs.naming(link, found[:2]) == ("names",), "as the system spells it"
+
+
 def test_links_to_what_another_clone_does_not_have(root: Path) -> None:
     links = {
         "plots/in": "../model.pkl",
