@@ -507,7 +507,7 @@ def test_a_signal_at_any_line_loses_nothing_and_ends(
 
 
 class InterruptAt:
-    """Sends the signal before the so-maniest line of the runner and what it calls."""
+    """Sends a signal before one line, by its number among those that run in WITH_SIGNALS."""
 
     def __init__(self, context: RunContext, number: int) -> None:
         self._context, self._left, self.sent = context, number, False

@@ -73,11 +73,19 @@ def test_also_where_outputs_are_left_in_the_cache(desk: Repo) -> None:
 
 
 def test_where_it_fails_in_this_directory_who_reads_it_is_blocked(desk: Repo) -> None:
-    other = clone(desk)
+    """Nothing that was seen differs: the step fails by the name of the directory alone."""
+    fails = STEPS.format(word="in").replace(
+        "; cat data", '; [ "$(pwd)" != "$(cat bad)" ]; cat data'
+    )
+    desk.write({"mlpipe.yml": fails, "bad": f"{desk.root.with_name('bad')}\n"})
+    desk.commit({}, "A directory in which it fails")
+    assert ran(desk) == ["collect"]
+    other = clone(desk, "bad")
+    assert ran(other) == []
     other.write({"script": "2\n"})
-    (other.root / "data").unlink()
-    (other.root / "data").mkdir()
     done = other.mlpipe("run", code=1).stdout
+    assert "▶ collect  report reads where.txt" in done
+    assert "collect  failed" in done
     assert "report  blocked" in done
 
 
