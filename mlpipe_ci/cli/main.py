@@ -22,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments == ["--version"]:
         print(f"mlpipe {__version__}")
         return 0
-    _prepare()
+    signals: list[int] = []
+    _prepare(signals)
     try:
         code = _command(arguments)
         sys.stdout.flush()
@@ -31,14 +32,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(InterruptedRunError("interrupted"))
     except MlpipeError as error:
         return _complain(error)
-    except OSError as error:
-        return _output_gone(error)
-    except Exception:  # noqa: BLE001 - the last resort: a bug keeps its traceback
-        return _bug()
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug keeps its traceback
+        if signals:  # Code that is interrupted between two lines may end in another exception.
+            return _complain(InterruptedRunError("interrupted"))
+        return _output_gone(error) if isinstance(error, OSError) else _bug()
 
 
-def _prepare() -> None:
-    """Streams that take any text, and signals that end a run in order."""
+def _prepare(signals: list[int]) -> None:
+    """Streams that take any text, and signals that end a command in order: `signals` is told."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        raise KeyboardInterrupt
+
     # Most objects that a command makes stay to its end: fewer searches for garbage save it 5 ms.
     gc.set_threshold(50_000)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 - closed by `>&-`
@@ -46,9 +52,9 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
-            signal.signal(number, _interrupt)
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signal_number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(signal_number, interrupt)
 
 
 def _output_gone(error: OSError) -> int:
@@ -103,7 +109,3 @@ def _complain(error: MlpipeError) -> int:
         ]:
             print(text)
     return error.exit_code
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from mlpipe_ci.core.errors import MlpipeError
+
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,6 +38,12 @@ class Interrupts:
             signal.signal(number, self._handle)
         try:
             yield
+        except MlpipeError:
+            raise
+        except Exception as error:
+            if self.count:  # A signal between two lines became this exception.
+                raise KeyboardInterrupt from error
+            raise
         finally:
             for number in taken:
                 signal.signal(number, before[number])

@@ -1,6 +1,7 @@
 """The command line: exit codes, messages, help."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
@@ -18,6 +19,32 @@ from tests.support.repository import ROOT, Repo
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"mlpipe {__version__}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("kind", [RuntimeError, OSError])
+def test_a_signal_that_became_another_exception_ends_a_command_as_interrupted(
+    number: signal.Signals,
+    kind: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As Python itself does where a class is made, or `shutil.rmtree` in its `finally`."""
+
+    def interrupted(_name: str) -> None:
+        try:
+            signal.raise_signal(number)
+        except KeyboardInterrupt as error:
+            raise kind("not what happened") from error
+
+    before = {one: signal.getsignal(one) for one in signal.valid_signals()}
+    monkeypatch.setattr("mlpipe_ci.cli.main.load", interrupted)
+    try:
+        assert main(["plan"]) == 130
+    finally:
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(one, before[one])
+    assert capsys.readouterr().err == "mlpipe: interrupted\n"
 
 
 def arguments_of(command: str) -> set[str]:
