@@ -1,6 +1,5 @@
 """Looks for the time of a run in what it wrote: as text, as a binary number, as pickle has it."""
 
-import re
 import struct
 import time
 from collections.abc import Callable, Iterator
@@ -10,11 +9,12 @@ from pathlib import Path
 from mlpipe_ci.audit.compare.pickles import DATETIME_BYTES, datetime_words, opened
 from mlpipe_ci.audit.compare.values import UnreadableError, content
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 
-DIGITS = re.compile(rb"(?<![\d.])1\d{9}(?:\.\d+)?(?!\d)|(?<!\d)1\d{12}(?!\d)|(?<!\d)1\d{18}(?!\d)")
-ISO = re.compile(rb"(\d{4})[-/]?(\d\d)[-/]?(\d\d)[T _-]?(\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?")
-NAMED = re.compile(rb"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})")
-DAY = re.compile(rb"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)")
+DIGITS = regex(rb"(?<![\d.])1\d{9}(?:\.\d+)?(?!\d)|(?<!\d)1\d{12}(?!\d)|(?<!\d)1\d{18}(?!\d)")
+ISO = regex(rb"(\d{4})[-/]?(\d\d)[-/]?(\d\d)[T _-]?(\d\d)[:-]?(\d\d)(?:[:-]?(\d\d))?")
+NAMED = regex(rb"([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d) (\d{4})")
+DAY = regex(rb"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)")
 MONTHS = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),

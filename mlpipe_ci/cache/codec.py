@@ -6,7 +6,6 @@ of a number would still be JSON, and a lie.
 
 import json
 import math
-import re
 from dataclasses import asdict
 from typing import Any
 
@@ -15,6 +14,7 @@ from blake3 import blake3
 from mlpipe_ci.cache.objects import ALL_BITS
 from mlpipe_ci.core.cache_key import Input, KeyParts, as_record
 from mlpipe_ci.core.paths import normal, path_fault
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.result import Output, Producer, Result, plain_number
 
 VERSION = 4
@@ -22,7 +22,7 @@ READABLE = (VERSION,)
 """Versions that are read. From 4 on the last two are: see docs/decisions/0019."""
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
 KINDS = ("file", "link", "directory")
-DIGEST = re.compile(r"blake3:[0-9a-f]{64}")
+DIGEST = regex(r"blake3:[0-9a-f]{64}")
 SEAL = 65
 """Bytes of the first line."""
 

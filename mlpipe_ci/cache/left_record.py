@@ -6,7 +6,6 @@ loses nothing, and the file is made anew when the run is over. A fault costs a l
 
 import json
 import os
-import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import field
@@ -18,12 +17,13 @@ from typing import Any
 from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.repo.private_directory import LEFT
 
 NOTHING: tuple[str, ...] = ()
-NUMBER = re.compile(r"(?=[a-f]*\d)[0-9a-f]{8,}|\d+")
+NUMBER = regex(r"(?=[a-f]*\d)[0-9a-f]{8,}|\d+")
 TIME = 8
 """Digits of a date, of a moment, or of a random number."""
 

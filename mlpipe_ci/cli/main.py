@@ -83,7 +83,7 @@ def _command(arguments: list[str]) -> int:
     secret = {name: os.environ.pop(name) for name in (TOKEN,) if name in os.environ}
     # Only the module of this command is imported, and none for `mlpipe --help`.
     name = next((word for word in arguments if word in COMMANDS), "")
-    given = vars(parser(name).parse_args(arguments))
+    given = vars(parser(name, alone=arguments[:1] == [name]).parse_args(arguments))
     from mlpipe_ci.repo.git import clear_local_environment  # noqa: PLC0415 - not for `--help`
 
     clear_local_environment(os.environ)

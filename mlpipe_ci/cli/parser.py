@@ -13,10 +13,11 @@ from mlpipe_ci.core.errors import UsageError
 T = TypeVar("T")
 
 
-def parser(wanted: str | None = None) -> argparse.ArgumentParser:
+def parser(wanted: str | None = None, *, alone: bool = False) -> argparse.ArgumentParser:
     """The whole command line; the reference in docs/ is generated from it.
 
-    `wanted`: the only command whose module is imported, and whose arguments are added.
+    `wanted`: the only command whose module is imported, and whose arguments are added; `alone`: the
+    others are left out.
     """
     top = _Parser(
         prog="mlpipe", description="Runs a machine-learning workflow, and only what changed."
@@ -24,7 +25,8 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"mlpipe {__version__}")
     # With `prog` argparse need not format its usage, which takes 2 ms.
     commands = top.add_subparsers(prog="mlpipe", dest="command", metavar="COMMAND", required=True)
-    for name, text in COMMANDS.items():
+    for name in (wanted,) if wanted and alone else COMMANDS:
+        text = COMMANDS[name]
         command = commands.add_parser(
             name,
             help=text,

@@ -8,6 +8,7 @@ from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, literal_prefix
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.workflow import ExternalInput
 
 
@@ -40,7 +41,7 @@ SCHEMES = {
 """The kinds of source, by the scheme of their URLs. Named in messages in this order."""
 ALIASES = {"http": "https", "s3a": "s3", "azure": "az"}
 """Schemes that are read as another."""
-SECRET = re.compile(
+SECRET = regex(
     r"^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|sig|.*token.*|.*secret.*|"
     r".*password.*|api[-_]?key|access[-_]?key|authorization)$",
     re.IGNORECASE,

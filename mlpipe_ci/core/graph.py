@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.workflow import Step, Workflow
 
-ASKED = re.compile(r"\bsteps\.([a-z0-9_-]+)", re.IGNORECASE)
+ASKED = regex(r"\bsteps\.([a-z0-9_-]+)", re.IGNORECASE)
 """Names a step in an `if`."""
 
 

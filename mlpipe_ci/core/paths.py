@@ -3,6 +3,9 @@
 import posixpath
 from collections.abc import Iterator
 
+SHOWN = 3
+"""Paths that a sentence names."""
+
 
 def is_glob(pattern: str) -> bool:
     """True if the path holds a wildcard."""
@@ -56,3 +59,8 @@ def above(path: str) -> Iterator[str]:
     while "/" in path:
         path = path.rpartition("/")[0]
         yield path
+
+
+def some(paths: tuple[str, ...]) -> str:
+    """The first few of them, as a sentence names them."""
+    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from mlpipe_ci.core.cache_key import Input
@@ -159,7 +160,7 @@ class Measurements:
     @property
     def missed_gates(self) -> tuple[GateResult, ...]:
         """The gates that do not hold."""
-        return tuple(gate for gate in self.gates if gate.passed is False)
+        return tuple([gate for gate in self.gates if gate.passed is False]) if self.gates else ()
 
 
 @frozen
@@ -263,7 +264,7 @@ class Run:
     comment_url: str = ""
     """The comment on the pull request."""
 
-    @property
+    @cached_property
     def result(self) -> str:
         """`success`, `failure`, `gate-missed` or `cancelled`.
 

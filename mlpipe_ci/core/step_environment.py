@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from mlpipe_ci.core.settings import NOT_FOR_STEPS
 from mlpipe_ci.core.workflow import Step, Workflow
@@ -57,9 +58,20 @@ def fits(name: str, patterns: Iterable[str]) -> bool:
 
     Hundreds of patterns are asked in each run: to make expressions of them takes 30 ms.
     """
-    return any(
-        name == one
-        or (one[-1] == "*" and name.startswith(one[:-1]))
-        or (("[" in one or "*" in one[:-1]) and fnmatchcase(name, one))
-        for one in patterns
+    names, beginnings, others = _sorted_by_form(tuple(patterns))
+    return (
+        name in names
+        or name.startswith(beginnings)
+        or any(fnmatchcase(name, one) for one in others)
     )
+
+
+@lru_cache(64)
+def _sorted_by_form(
+    patterns: tuple[str, ...],
+) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """Plain names, what names begin with, and all other patterns."""
+    beginnings = [one for one in patterns if one[-1] == "*" and not set("*?[") & set(one[:-1])]
+    others = [one for one in patterns if set("*?[") & set(one) and one not in beginnings]
+    names = frozenset(patterns).difference(beginnings, others)
+    return names, tuple(one[:-1] for one in beginnings), tuple(others)

@@ -1,15 +1,15 @@
 """What GitHub shows beside the lines of a change: failed steps, at the line that did if known."""
 
 import posixpath
-import re
 
 from mlpipe_ci.core.errors import Diagnostic
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.run import GateResult, Run, StepOutcome
 from mlpipe_ci.report.metric_rows import gate_words
 
 MOST = 10
 """GitHub shows so many of each kind for one step of a job."""
-FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d{1,7})')
+FRAME = regex(r'^\s*File "([^"\n]+)", line (\d{1,7})')
 """A line of a Python traceback: https://docs.python.org/3/library/traceback.html."""
 ELSEWHERE = ("site-packages/", ".venv/", "venv/", "lib/python")
 SHOWN_LINES = 12

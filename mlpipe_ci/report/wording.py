@@ -1,11 +1,11 @@
 """Words that all renderings share: the verdict line, counts, paths as they can be shown."""
 
 import math
-import re
 from collections import Counter
 
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import NOT_ASKED
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.result import plain_number
 from mlpipe_ci.core.run import BROKEN, Run, Status, StepOutcome, Transfers
 from mlpipe_ci.core.units import format_duration
@@ -13,7 +13,7 @@ from mlpipe_ci.core.workflow import Step
 
 SYMBOLS = {"success": "✅", "failure": "❌", "gate-missed": "❌", "cancelled": "🛑"}
 RAN = (Status.SUCCEEDED, *BROKEN, Status.CANCELLED)
-LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+LONE = regex("[\ud800-\udc7f\udd00-\udfff]")
 """Halves of characters, which JSON can hold and no file name can."""
 IDLE = (Status.REUSED, Status.SKIPPED)
 SHOWN_PATHS = 3

@@ -9,7 +9,6 @@ from mlpipe_ci.cache.outputs import MissingOutputError, digest_at, refuse_links
 from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.external_url import redacted
-from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_statistics import means
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches, may_match
@@ -38,6 +37,7 @@ from mlpipe_ci.run.outcome import (
     what_it_left,
 )
 from mlpipe_ci.run.read_before import fault_of_params, fault_of_writes
+from mlpipe_ci.run.running import Attempt, AttemptResult
 from mlpipe_ci.run.saved_result import SavedResult
 
 MOST_FAULTS = 10
@@ -45,27 +45,6 @@ REMEDY = "tracing: off"
 """In what a tracer says where a command may have failed because it is watched."""
 TAIL_LINES = 40
 TAIL_BYTES = 1 << 16
-
-
-@frozen
-class Attempt:
-    """A command that was started. `number` counts from 1; `more`: what the step wrote last time
-    without declaring it, and is set aside as well; `gpus`: those that it may use.
-    """
-
-    decision: Decision
-    number: int
-    more: tuple[str, ...]
-    notes: tuple[str, ...]
-    gpus: tuple[str, ...] = ()
-
-
-@frozen
-class AttemptResult:
-    """How an attempt ended. `access`: what it was seen to read and write."""
-
-    outcome: StepOutcome
-    access: FileAccess
 
 
 def start(context: RunContext, decision: Decision, gpus: tuple[str, ...] = ()) -> Attempt:

@@ -12,23 +12,25 @@ from mlpipe_ci.cache.outputs import MissingOutputError
 from mlpipe_ci.cache.transaction import SetAside
 from mlpipe_ci.core.directory_listing import is_listing
 from mlpipe_ci.core.metric_statistics import Samples, samples_by_metric
+from mlpipe_ci.core.paths import some
 from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.result import Output, Producer, undeclared
-from mlpipe_ci.core.run import Provenance, Status, StepOutcome
+from mlpipe_ci.core.run import LeftBehind, Provenance, Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.metrics.files import Metrics, read_metrics, together
 from mlpipe_ci.run.context import RunContext
-from mlpipe_ci.run.job import samples_directory
-from mlpipe_ci.run.storable import some
 
+NOTHING_LEFT = LeftBehind()
 MOST_INPUTS = 50
 """Inputs of a step that its report names."""
 
 
 def make_outcome(decision: Decision, status: Status, **more: Any) -> StepOutcome:
     """The outcome of a step; `more`: further fields of it. What it left has its provenance."""
-    outcome = StepOutcome(step=decision.step, status=status, reasons=decision.reasons, **more)
-    return replace(outcome, left=replace(outcome.left, provenance=_provenance(decision)))
+    left = replace(more.pop("left", NOTHING_LEFT), provenance=_provenance(decision))
+    return StepOutcome(
+        step=decision.step, status=status, reasons=decision.reasons, left=left, **more
+    )
 
 
 def _provenance(decision: Decision) -> Provenance | None:
@@ -81,6 +83,8 @@ def read_samples(context: RunContext, step: Step, last: Metrics) -> Samples:
     """What each repetition of a command measured; `last`: the last of them. Raises MetricsError."""
     if step.repeat == 1:
         return ()
+    from mlpipe_ci.run.job import samples_directory  # noqa: PLC0415 - of a step that runs
+
     full_path = samples_directory(context, step)
     numbers = [full_path / str(number) for number in range(1, step.repeat)]
     files = enumerate(step.metrics)

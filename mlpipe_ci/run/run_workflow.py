@@ -9,6 +9,7 @@ from pathlib import Path
 from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.graph import edges
+from mlpipe_ci.core.paths import some
 from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.core.step_environment import environment_of_steps
@@ -26,7 +27,6 @@ from mlpipe_ci.run.listener import Listener
 from mlpipe_ci.run.run_log import RunLog
 from mlpipe_ci.run.runner import Runner
 from mlpipe_ci.run.settings import RunSettings
-from mlpipe_ci.run.storable import some
 
 HOUR = 3600
 IN_A_HURRY = 3.0

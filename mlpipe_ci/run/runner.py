@@ -10,18 +10,16 @@ from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import Status, StepOutcome
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.plan.decide import decide
-from mlpipe_ci.run.attempt import AttemptResult, finish, retry, start
 from mlpipe_ci.run.conflicts import FileAccess, conflict
 from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.failures import Failures
-from mlpipe_ci.run.fetch_inputs import fetch_inputs
 from mlpipe_ci.run.file_access import read_paths
 from mlpipe_ci.run.later_outputs import LaterOutputs
 from mlpipe_ci.run.ordering import StepOrder
 from mlpipe_ci.run.outcome import make_outcome, rerun_damaged, rerun_here, with_notes
 from mlpipe_ci.run.resources import ResourcePool
 from mlpipe_ci.run.reuse import OutputReuse
-from mlpipe_ci.run.running import Conflict, RunningSteps
+from mlpipe_ci.run.running import AttemptResult, Conflict, RunningSteps
 from mlpipe_ci.run.settings import IN_ORDER, RunSettings
 
 Update = Decision | StepOutcome
@@ -184,7 +182,7 @@ class Runner:
             if outcome is None:
                 if self._has_all_it_reads(index, decision):
                     yield decision
-                    self._start(index, fetch_inputs(self._context, decision))
+                    self._start(index, decision)
                 return  # its command runs now; or another step first, and this one later
         except MlpipeError as error:
             if self._is_looked_at_again(index, error):
@@ -285,8 +283,11 @@ class Runner:
         return decision, outcome
 
     def _start(self, index: int, decision: Decision) -> None:
-        """Start the command. Raises PathError."""
+        """Bring what the command reads, and start it. Raises MlpipeError."""
+        from mlpipe_ci.run import attempt, fetch_inputs  # noqa: PLC0415 - if nothing runs, not needed
+
         step = decision.step
+        decision = fetch_inputs.fetch_inputs(self._context, decision)
         gpus = self._pool.acquire(step)
         self._planned = {}
         self._rerun_reasons.pop(step.id, None)
@@ -294,11 +295,12 @@ class Runner:
         with self._context.interrupts.deferred():
             try:
                 self._hide_later(index)
-                attempt = start(self._context, decision, gpus if self._settings.jobs > 1 else ())
+                mine = gpus if self._settings.jobs > 1 else ()
+                started = attempt.start(self._context, decision, mine)
             except BaseException:
                 self._pool.release(step)
                 raise
-            self._running.add(index, attempt)
+            self._running.add(index, started)
 
     def _hide_later(self, index: int) -> None:
         """What later steps have left is not there for a step that runs: as in a fresh clone.
@@ -331,6 +333,8 @@ class Runner:
         if self._running.wait():
             yield from self._ended()
             return
+        from mlpipe_ci.run.attempt import retry  # noqa: PLC0415 - see `_start`
+
         for index, attempt in self._running.due():
             step = attempt.decision.step
             try:
@@ -347,6 +351,8 @@ class Runner:
 
     def _finish(self) -> tuple[int, AttemptResult]:
         """A command has ended: save what it wrote, or put back what was there before."""
+        from mlpipe_ci.run.attempt import finish  # noqa: PLC0415 - see `_start`
+
         ended = self._context.executor.result()
         self._context.discovery.checker.on_disk(self._reuse.written)
         index = self._context.workflow.index_by_id[ended.job.id]

@@ -5,11 +5,33 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.run.attempt import Attempt
+from mlpipe_ci.core.plan import Decision
+from mlpipe_ci.core.run import StepOutcome
 from mlpipe_ci.run.conflicts import NOTHING, FileAccess, conflict, with_writes
 from mlpipe_ci.run.context import RunContext
 
 UNKNOWN = FileAccess()
+
+
+@frozen
+class Attempt:
+    """A command that was started. `number` counts from 1; `more`: what the step wrote last time
+    without declaring it, and is set aside as well; `gpus`: those that it may use.
+    """
+
+    decision: Decision
+    number: int
+    more: tuple[str, ...]
+    notes: tuple[str, ...]
+    gpus: tuple[str, ...] = ()
+
+
+@frozen
+class AttemptResult:
+    """How an attempt ended. `access`: what it was seen to read and write."""
+
+    outcome: StepOutcome
+    access: FileAccess
 
 
 @frozen

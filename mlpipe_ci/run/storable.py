@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
-from mlpipe_ci.core.paths import is_under, path_fault
+from mlpipe_ci.core.paths import SHOWN, is_under, path_fault, some
 from mlpipe_ci.core.result import Output, undeclared
 from mlpipe_ci.core.run import NOT_STORED
 from mlpipe_ci.core.state_paths import is_state
@@ -11,7 +11,6 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery.discovered import Discovered
 
-SHOWN = 3
 MOST_UNDECLARED = 1_000_000_000
 """Bytes that a step which declares something may leave besides."""
 
@@ -200,8 +199,3 @@ def state_of(discovered: Discovered, workflow: Workflow) -> tuple[str, ...]:
     """What the step wrote of a tool's memory."""
     wrote = sorted({*discovered.writes, *discovered.rewrites, *discovered.logs})
     return tuple(path for path in wrote if is_state(path, workflow.all_state))
-
-
-def some(paths: tuple[str, ...]) -> str:
-    """The first few of them, as a sentence names them."""
-    return ", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else "")

@@ -1,21 +1,21 @@
 """`each`: a step for each file that matches. What an item is called, and what it may hold. Pure."""
 
 import posixpath
-import re
 from collections.abc import Iterator, Sequence
 
 from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, literal_prefix
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.workflow import StepInstance, slug
 
 MOST_ITEMS = 100_000
 MOST_ID = 60
 """Characters of an item in an id, which names files."""
-PLAIN = re.compile(r"[a-z0-9_-]+(\.[a-z0-9]+)?")
+PLAIN = regex(r"[a-z0-9_-]+(\.[a-z0-9]+)?")
 """Names that no other is mistaken for once they are part of an id."""
-SHELL = re.compile(r"[^\w./+=@%,: -]")
+SHELL = regex(r"[^\w./+=@%,: -]")
 """Characters that a shell could take for more than a part of a name."""
 
 

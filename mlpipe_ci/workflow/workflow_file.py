@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.workflow import ForEach
 
 DEFAULT_FILE = "mlpipe.yml"
-NAME = re.compile(r"^name:[ \t].*$", re.MULTILINE)
+NAME = regex(r"^name:[ \t].*$", re.MULTILINE)
 MOST = 4 << 20
 """Characters in which the name of a workflow is looked for."""
 

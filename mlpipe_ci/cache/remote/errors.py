@@ -3,8 +3,10 @@
 import re
 from enum import StrEnum
 
-CODE = re.compile(r"<Code>(\w+)</Code>")
-STATUS = re.compile(r"status code: (\d{3})")
+from mlpipe_ci.core.regex import regex
+
+CODE = regex(r"<Code>(\w+)</Code>")
+STATUS = regex(r"status code: (\d{3})")
 HINTS = {
     "NoSuchBucket": "there is no such bucket; correct cache.remote, or create the bucket",
     "ContainerNotFound": "there is no such container; correct cache.remote, or create it",

@@ -1,13 +1,13 @@
 """What GitHub's refusals mean, in words, with what to do about them."""
 
 import json
-import re
 from typing import Any
 
 from mlpipe_ci.core.errors import GitHubError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 
-REPOSITORY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
+REPOSITORY = regex(r"[A-Za-z0-9_-][A-Za-z0-9._-]*/[A-Za-z0-9._-]+")
 PERMISSIONS = """the token may not; give the job
 permissions:
   contents: read

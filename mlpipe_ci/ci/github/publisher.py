@@ -21,8 +21,6 @@ from mlpipe_ci.core.event import Event, EventKind, FinishedRun
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.core.settings import from_env
-from mlpipe_ci.report import markdown
-from mlpipe_ci.report.metric_rows import verdict
 from mlpipe_ci.report.wording import escape_controls
 
 HASTE = 10.0
@@ -30,6 +28,8 @@ HASTE = 10.0
 MOST_STEPS = 20
 """Steps that get a status of their own, where that is asked for."""
 MOST_NAME = 100
+SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The file of the job's summary."""
 OPEN = "mlpipe-open-status.json"
 """In RUNNER_TEMP: a status that says pending. It is closed even if this process is killed."""
 
@@ -74,6 +74,10 @@ class Publisher:
 
     def finished(self, run: Run) -> None:
         """Post how the run of this job ended: summary, statuses, comment."""
+        if not (self._env.get(SUMMARY) or from_env(self._env).token):
+            return  # as at a desk, which need not know how a report is written
+        from mlpipe_ci.report.metric_rows import verdict  # noqa: PLC0415
+
         texts = _texts(run)
         self._summary(texts[0])
         check = self._opened or self._check(_context(run.workflow.name), run.comparison.head)
@@ -95,6 +99,8 @@ class Publisher:
         about = self._event.run.finished
         texts = _texts(replace(run, url=(about or self._event.run).url))
         if about and about.is_fork:
+            from mlpipe_ci.report import markdown  # noqa: PLC0415 - not at a desk
+
             texts = tuple(markdown.of_fork(text) for text in texts)
         if self._comment(texts, create=True, about=about) is not None:
             return
@@ -114,6 +120,8 @@ class Publisher:
         `named`: False if the workflow may be called otherwise. Then no status is set: that of a
         later run would have another name, and leave it as it is.
         """
+        from mlpipe_ci.report import markdown  # noqa: PLC0415 - not at a desk
+
         text = markdown.broken(name, error)
         self._summary(text)
         check = self._opened or (self._check(_context(name), head) if named else None)
@@ -122,7 +130,7 @@ class Publisher:
             self._comment((text,), create=True)
 
     def _summary(self, text: str) -> None:
-        path = self._env.get("GITHUB_STEP_SUMMARY")
+        path = self._env.get(SUMMARY)
         if not path:
             return
         try:
@@ -191,6 +199,8 @@ class Publisher:
 
         `about`: the run that made the report, if it is not this one.
         """
+        from mlpipe_ci.report import markdown  # noqa: PLC0415 - not at a desk
+
         maker = about or self._event.run
         number: int | None = 0  # not known yet
         bodies = tuple(
@@ -258,6 +268,8 @@ def close_open(env: Mapping[str, str]) -> str:
 
 def _texts(run: Run) -> tuple[str, ...]:
     """The report, and one for a server that takes no more."""
+    from mlpipe_ci.report import markdown  # noqa: PLC0415 - not at a desk
+
     return markdown.report(run), markdown.short(run)
 
 

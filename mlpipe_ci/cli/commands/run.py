@@ -11,7 +11,6 @@ from mlpipe_ci.ci.event import read_event, refuse_untrusted
 from mlpipe_ci.ci.github.publisher import Publisher, PublishOptions
 from mlpipe_ci.ci.screen import open_screen
 from mlpipe_ci.cli.locate import check_out_and_locate, expected_workflow_file, refuse_nested
-from mlpipe_ci.cli.notebooks import copy_notebooks
 from mlpipe_ci.cli.open_session import Messages, default_name, open_session
 from mlpipe_ci.cli.options import (
     DEFAULTS,
@@ -173,6 +172,8 @@ def _run_locked(
         listener = RunListener(screen, publisher, session.event.head)
         run = run_workflow(session, settings, listener)
         if options.notebooks:
+            from mlpipe_ci.cli.notebooks import copy_notebooks  # noqa: PLC0415 - seldom asked for
+
             to = Path(options.directory, options.notebooks)
             copy_notebooks(run, session.repo.root, session.cache.store, to, screen.message)
         return run

@@ -1,12 +1,11 @@
 """Texts with `${{ }}` in them. Pure."""
 
-import re
-
 from mlpipe_ci.core.expressions.syntax import ExpressionError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 
 OPEN, CLOSE = "${{", "}}"
-INSIDE = re.compile(r"(?:'(?:[^']|'')*'|(?!\}\})[^'])*+\}\}")
+INSIDE = regex(r"(?:'(?:[^']|'')*'|(?!\}\})[^'])*+\}\}")
 """From after `${{` to its `}}`; one inside of a text in quotes does not count."""
 
 

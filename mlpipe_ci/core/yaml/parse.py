@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.yaml.syntax_errors import explain_syntax_error
 
 MAX_BYTES = 4 << 20
@@ -19,8 +20,8 @@ MAX_VALUES = 400_000
 MAX_DEPTH = 50
 MAX_BRACKETS = 300
 TEXT, MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
-UNUSABLE = re.compile("[\0\ud800-\udfff]")
-ONLY_SLOWLY = re.compile(
+UNUSABLE = regex("[\0\ud800-\udfff]")
+ONLY_SLOWLY = regex(
     "[\x85\u2028\u2029\ufeff\t]|^%|^.{1000}|(?:^|[\\s,\\[{])[!?]"
     "|[&*][^\\s,\\[\\]{}]*:|[|>][^\n]*\n +\n|[|>][-+0-9]*#",
     re.MULTILINE,

@@ -2,6 +2,8 @@
 
 import re
 
+from mlpipe_ci.core.regex import regex
+
 LineColumn = tuple[int, int]
 """Line and column, from 0."""
 Said = tuple[int, int, str]
@@ -9,7 +11,7 @@ Said = tuple[int, int, str]
 
 LONGEST = 2000
 """Characters of a line that are looked at."""
-EXPRESSION = re.compile(r"(?:[\[{,]|:\s)\s*([^\s\[\]{},'\"][^\[\]{},'\"]*)?\$\{\{.*?\}\}[^\s,\]}]*")
+EXPRESSION = regex(r"(?:[\[{,]|:\s)\s*([^\s\[\]{},'\"][^\[\]{},'\"]*)?\$\{\{.*?\}\}[^\s,\]}]*")
 """An expression inside of brackets, with the text around it."""
 
 

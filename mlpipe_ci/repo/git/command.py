@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from mlpipe_ci.core.errors import GitError, NoGitError
+from mlpipe_ci.core.regex import regex
 
-HEX_ID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+HEX_ID = regex(r"[0-9a-f]{40}([0-9a-f]{24})?")
 LOCAL_VARIABLES = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_GRAFT_FILE"),

@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterator
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.repo.git.command import HEX_ID, Command, valid
 from mlpipe_ci.repo.git.index import SUBMODULE, GitIndex
 
-TREE_ENTRY = re.compile(rb"(?:(?<=\0)|\A)([0-9]{6}) [a-z]+ ([0-9a-f]+)\t")
+TREE_ENTRY = regex(rb"(?:(?<=\0)|\A)([0-9]{6}) [a-z]+ ([0-9a-f]+)\t")
 """What `git ls-tree -r -z` writes before each path."""
 CHANGES = {"A": "added", "D": "deleted"}
 RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--ignore-submodules=none")

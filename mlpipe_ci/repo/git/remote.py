@@ -6,6 +6,7 @@ from dataclasses import field
 
 from mlpipe_ci.core.errors import GitError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.repo.git.command import Command, Settings
 
 NAME = "origin"
@@ -14,14 +15,14 @@ VIA = "mlpipe-remote"
 """What it is called for the one command: a clone may have another address, or none, for origin."""
 PAUSE = 1.0
 """Seconds between two attempts."""
-FINAL = re.compile(
+FINAL = regex(
     "not our ref|unadvertised|couldn't find remote ref|not found|Authentication|could not read "
     "(?:Username|Password)|Permission denied|does not appear to be a git repository|no end after|"
     "not allowed|Invalid|returned error: 4",
     re.IGNORECASE,
 )
 """What a second attempt does not mend."""
-PASSED_ON = re.compile(r"(https?|credential|url|ssh|protocol)\..*|core\.(sshcommand|askpass)")
+PASSED_ON = regex(r"(https?|credential|url|ssh|protocol)\..*|core\.(sshcommand|askpass)")
 STALLED = (("http.lowSpeedLimit", "1000"), ("http.lowSpeedTime", "20"))
 QUIET = (("core.hooksPath", "/dev/null"), ("gc.auto", "0"), ("maintenance.auto", "false"))
 """No hook of the user's runs in what mlpipe fetches, and nothing goes on in the background."""

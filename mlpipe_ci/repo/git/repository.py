@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlpipe_ci.core.errors import GitError, NoGitError
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.repo.git.command import Command, valid
 from mlpipe_ci.repo.git.commits import RAW, Commits, Difference, differences
 from mlpipe_ci.repo.git.index import SUBMODULE, GitIndex
@@ -24,8 +25,8 @@ NOTHING = b"000000"
 NO_PROGRAMS = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-relative")
 SHARP = ("-c", "core.trustctime=true", "-c", "core.checkStat=default")
 """Settings with which no edit hides: a user may have told git to look at less."""
-CLOSED = re.compile(r"^warning: could not open directory '(.*)': .*$", re.MULTILINE)
-OWNED_BY_OTHER = re.compile(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
+CLOSED = regex(r"^warning: could not open directory '(.*)': .*$", re.MULTILINE)
+OWNED_BY_OTHER = regex(r"(?:dubious ownership in|unsafe) repository (?:at )?\(?'(.*?)'[\n )]")
 
 
 @frozen

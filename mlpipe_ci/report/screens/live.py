@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.plan import Action, Decision
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.run import Run, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.report import terminal
@@ -29,7 +30,7 @@ BAR, NARROW = 24, 56
 """Cells of a bar, and of a terminal that has no room for one."""
 LEAST = 8
 """Cells that are left for a name."""
-ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 """Control sequences of ECMA-48: colours, cursor, titles."""
 TABS = 8
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.step_environment import fits
 
 EVERY, PYTHON, NUMERIC = "every", "python", "numeric"
@@ -112,15 +113,15 @@ WHERE = (
 )
 """Names that say where a command runs, not what it is to do. They count where the step's own text,
 its command or its `env`, has them in just this spelling."""
-CREDENTIAL = re.compile(
+CREDENTIAL = regex(
     r"(?:(?:^|_)(?:TOKEN|SECRET|KEY|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|PAT|PWD|APIKEY)"
     r"|_KEY_ID|^PGPASSWORD)$",
     re.IGNORECASE,
 )
 """Values that are not written down anywhere, not even as a hash: by the exact end of a name."""
 NO_CREDENTIAL = ("PWD", "OLDPWD")
-WORD = re.compile(r"[A-Za-z_]\w*")
-INTERPRETERS = re.compile(r"(?:python|pypy|ipython|R$|Rscript|julia|octave|node|perl|ruby)")
+WORD = regex(r"[A-Za-z_]\w*")
+INTERPRETERS = regex(r"(?:python|pypy|ipython|R$|Rscript|julia|octave|node|perl|ruby)")
 SYSTEM = ("/usr/bin/", "/bin/", "/usr/sbin/", "/sbin/", "/usr/lib/", "/lib/")
 
 

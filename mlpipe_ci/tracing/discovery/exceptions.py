@@ -3,9 +3,8 @@
 Pure. Paths that begin with `~/` are below the home of the user; `*` is a part of a name.
 """
 
-import re
-
 from mlpipe_ci.core.paths import above, is_under
+from mlpipe_ci.core.regex import regex
 
 TOOL_CACHES = {
     "~/.cache/matplotlib": "a list of fonts, made anew where it is missing",
@@ -66,11 +65,11 @@ CREDENTIALS = {
     "~/.config/gh": "a token of GitHub",
 }
 """Never read by mlpipe, not even to take a digest."""
-NUMBERED = re.compile(
+NUMBERED = regex(
     r".*/pytest-of-[^/]+(?:/pytest-current|/pytest-\d+(?:/\.lock)?|/garbage-[-0-9a-f]+(?:/.*)?)?"
 )
 """Where pytest numbers its temporary directories, and removes old ones."""
-BYTE_CODE = re.compile(
+BYTE_CODE = regex(
     r"(?:(?P<directory>.*)/)?__pycache__/(?P<name>[^/]+)\.[^./]+-[^./]+(\.opt-\d)?\.pyc(\.\d+)?"
 )
 GIT = "git's own, which does not count: to name the commit, put it into env"

@@ -6,10 +6,12 @@ import os
 import re
 from contextlib import suppress
 
-PYTHON = re.compile(r"(?:python|pypy)\d*(?:\.\d+)*t?")
-LIBRARY = re.compile(r"((?:python|pypy)\d+\.\d+t?)(?:\.\d+)?")
+from mlpipe_ci.core.regex import regex
+
+PYTHON = regex(r"(?:python|pypy)\d*(?:\.\d+)*t?")
+LIBRARY = regex(r"((?:python|pypy)\d+\.\d+t?)(?:\.\d+)?")
 """A program that has the name of the directory of its library."""
-OTHER = re.compile(r"pypy\d*(?:\.\d+)?|python[\d.]*t")
+OTHER = regex(r"pypy\d*(?:\.\d+)?|python[\d.]*t")
 """A program that is another implementation than CPython, or another build of it."""
 CONFIGURATION = "pyvenv.cfg"
 

@@ -4,15 +4,16 @@ GNU make reads a directory once, and looks there for its targets, their prerequi
 built-in rules would make them of: all have the stem of a word that it was given.
 """
 
-import re
 from collections.abc import Iterable
+
+from mlpipe_ci.core.regex import regex
 
 MAKE = "make:"
 """The first of the words that stand for `make`: no module has such a name."""
-MAKEFILE = re.compile(r"(?:.*/)?(?:GNUmakefile|[mM]akefile|[^/]*\.mk)")
-ANY = re.compile(r"wildcard|[%*?]|\$[({]shell|VPATH|vpath")
+MAKEFILE = regex(r"(?:.*/)?(?:GNUmakefile|[mM]akefile|[^/]*\.mk)")
+ANY = regex(r"wildcard|[%*?]|\$[({]shell|VPATH|vpath")
 """With one of these in a makefile any name may be meant."""
-WORD = re.compile(r"[\w+-]+")
+WORD = regex(r"[\w+-]+")
 BUILT_IN = ("RCS", "SCCS", "s")
 """Stems of what the built-in rules for old version control look for."""
 

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterable
 
-STATEMENT = re.compile(
+from mlpipe_ci.core.regex import regex
+
+STATEMENT = regex(
     r"""^[ \t"';]*(?:from[ \t]+[.\w]+[ \t]+import[ \t]*\([^)]*\)|(?:from|import)[ \t][^\n]*)""",
     re.MULTILINE,
 )
-INLINE = re.compile(r";[ \t]*((?:from|import)[ \t][^;\n]*)")
-DYNAMIC = re.compile(r"import_module|__import__|pkgutil|importlib\.util|find_spec|entry_points")
-WORD = re.compile(r"[^\W\d]\w*")
-PLACE = re.compile(r"/lib(?:64)?/python\d\.\d+t?/(?:lib-dynload/|__pycache__/)?([^/.]+)")
+INLINE = regex(r";[ \t]*((?:from|import)[ \t][^;\n]*)")
+DYNAMIC = regex(r"import_module|__import__|pkgutil|importlib\.util|find_spec|entry_points")
+WORD = regex(r"[^\W\d]\w*")
+PLACE = regex(r"/lib(?:64)?/python\d\.\d+t?/(?:lib-dynload/|__pycache__/)?([^/.]+)")
 SUFFIXES = (".py", ".pyc", ".so", ".pyd")
 
 

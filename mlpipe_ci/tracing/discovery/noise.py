@@ -2,6 +2,8 @@
 
 import re
 
+from mlpipe_ci.core.regex import regex
+
 FOLDERS = frozenset(
     {
         *(".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints", ".venv", "venv"),
@@ -9,6 +11,6 @@ FOLDERS = frozenset(
         *(".cache", ".tox", ".nox", ".DS_Store", ".coverage", ".snakemake"),
     }
 )
-LEFTOVER = re.compile(r"(\.\w+-(?:journal|wal|shm)|~|\.swp|\.swx|\.py[co](\.\d+)?)$")
+LEFTOVER = regex(r"(\.\w+-(?:journal|wal|shm)|~|\.swp|\.swx|\.py[co](\.\d+)?)$")
 NOISE = rf"(?:.*/)?(?:{'|'.join(map(re.escape, sorted(FOLDERS)))})(?:/.*)?|.*{LEFTOVER.pattern}"
 """An expression for a whole path."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from blake3 import blake3
 
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.tracing.discovery import record
 from mlpipe_ci.tracing.discovery.exceptions import source_of
 from mlpipe_ci.tracing.discovery.record import (
@@ -28,7 +29,7 @@ ABSENT, VERSION, FILES, BYTES, SET, FOUND = (
     *("set:", "found:"),
 )
 ALL, LOOKED_FOR, LOOSE = "*", "?", "./"
-INFO = re.compile(
+INFO = regex(
     r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py\d.*)?\.(?:dist-info|egg-info)",
 )
 OF_MAKERS = {
@@ -48,7 +49,7 @@ OF_SYSTEM = ("/usr/lib/", "/usr/lib64/", "/lib/", "/lib64/")
 MARKS = ("pyvenv.cfg", "conda-meta")
 """In a directory that is a Python environment."""
 CUSTOM = frozenset({"sitecustomize", "usercustomize"})
-MODULE = re.compile(r"[^.]+(?:\.py|\.pyc|\.so|\.[^.]+\.so)?")
+MODULE = regex(r"[^.]+(?:\.py|\.pyc|\.so|\.[^.]+\.so)?")
 
 
 class Site:

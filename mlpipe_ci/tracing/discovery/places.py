@@ -7,10 +7,10 @@ made from `python/base/PATH`. All else is named from the repository (`./`), the 
 """
 
 import os
-import re
 import shutil
 from collections.abc import Iterable, Mapping
 
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.tracing.discovery.interpreter import (
     base_of,
     library_of,
@@ -18,7 +18,7 @@ from mlpipe_ci.tracing.discovery.interpreter import (
     sees_user_site,
 )
 
-SITE = re.compile(
+SITE = regex(
     r"(?:local/)?lib(?:32|64)?/(?:python|pypy)[\d.]*t?/(?:site|dist)-packages",
 )
 BASE = "base"

@@ -5,12 +5,12 @@ the interpreter itself. Metadata: https://packaging.python.org/en/latest/specifi
 """
 
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from mlpipe_ci.core.cache_key import Input
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.tracing.access_log import CHANGED, OWN, READ
 from mlpipe_ci.tracing.base import Trace
 from mlpipe_ci.tracing.discovery import record
@@ -32,7 +32,7 @@ from mlpipe_ci.tracing.discovery.record import ENTRY_POINTS
 
 INTERPRETER = "Python"
 MODULES = (".py", ".so", ".pyc")
-OF_PYTHON = re.compile(r"/lib(?:64)?/python\d\.\d+t?/")
+OF_PYTHON = regex(r"/lib(?:64)?/python\d\.\d+t?/")
 """In the path of Python's own modules, which come before all packages."""
 LISTS_ALL = "pkg_resources/"
 """A package that knows all distributions by the names of their metadata, as soon as it is used."""

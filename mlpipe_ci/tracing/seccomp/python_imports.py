@@ -17,17 +17,19 @@ import os
 import re
 from collections.abc import Callable
 
+from mlpipe_ci.core.regex import regex
+
 MODULES = (b".py", b".pyc", b".so")
 PYTHON = (b"python", b"pypy")
 MAKE = frozenset({b"make", b"gmake"})
-LIBRARY = re.compile(rb"/(?:python3\.\d+t?|lib-dynload|site-packages|dist-packages)$")
+LIBRARY = regex(rb"/(?:python3\.\d+t?|lib-dynload|site-packages|dist-packages)$")
 """Directories of the import path that belong to the interpreter or to an environment."""
-ARCHIVE = re.compile(rb"/python3\d+t?\.zip$")
+ARCHIVE = regex(rb"/python3\d+t?\.zip$")
 """The library in one file, which stands before it in each import path, and mostly is not there."""
-MADE_BY = re.compile(rb"^(?:Tgid|PPid):\s*(\d+)$", re.MULTILINE)
+MADE_BY = regex(rb"^(?:Tgid|PPid):\s*(\d+)$", re.MULTILINE)
 """Lines of `/proc/<number>/status` (proc(5)), in this order."""
 PTH = b".pth"
-METADATA = re.compile(rb"\.(?:dist|egg)-info/")
+METADATA = regex(rb"\.(?:dist|egg)-info/")
 MOST_PTH = 1 << 16
 Entry = tuple[int, int]
 """Where a directory stands in an import path: before, in or after the library; and there."""

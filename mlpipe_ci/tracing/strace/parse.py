@@ -2,17 +2,17 @@
 
 import re
 
-LINE = re.compile(rb"(\d+) +(.*)", re.DOTALL)
-BEGUN = re.compile(rb"(\w+)\((.*?),? *<unfinished \.\.\.>", re.DOTALL)
-RESUMED = re.compile(rb"<\.\.\. (\w+) resumed>,? ?(.*)", re.DOTALL)
-WHOLE = re.compile(
-    rb"(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<(.*)>)?(?: (E\w+) \(.*\))?", re.DOTALL
-)
-STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.DOTALL)
-HANDLE = re.compile(rb"(AT_FDCWD|-?\d+)<((?:[^<>\\]|\\.)*)>", re.DOTALL)
+from mlpipe_ci.core.regex import regex
+
+LINE = regex(rb"(\d+) +(.*)", re.DOTALL)
+BEGUN = regex(rb"(\w+)\((.*?),? *<unfinished \.\.\.>", re.DOTALL)
+RESUMED = regex(rb"<\.\.\. (\w+) resumed>,? ?(.*)", re.DOTALL)
+WHOLE = regex(rb"(\w+)\((.*)\) += (-?\d+|0x[0-9a-f]+|\?)(?:<(.*)>)?(?: (E\w+) \(.*\))?", re.DOTALL)
+STRING = regex(rb'"((?:[^"\\]|\\.)*)"(\.\.\.)?', re.DOTALL)
+HANDLE = regex(rb"(AT_FDCWD|-?\d+)<((?:[^<>\\]|\\.)*)>", re.DOTALL)
 OF_DESCRIPTOR = b'>, "", {'
 """In what asks about an open file: it was seen when it was opened."""
-ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
+ESCAPE = regex(rb"\\([0-7]{1,3}|x[0-9a-f]{2}|.)", re.DOTALL)
 PLAIN = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"v": b"\v", b"f": b"\f", b"a": b"\a", b"b": b"\b"}
 
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.tracing.access_log import (
     FOR_MAKE,
     FOUND,
@@ -54,8 +55,8 @@ OTHERS = frozenset(
     }
 )
 CALLS = LOOKS | LISTS | OPENS | REMOVES | MOVES | TALKS | STRANGE | BIRTHS | OTHERS
-INET = re.compile(rb'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )"([^"]+)"', re.DOTALL)
-UNIX = re.compile(rb'sun_path=(@?"(?:[^"\\]|\\.)*")')
+INET = regex(rb'sin6?_port=htons\((\d+)\).*?(?:inet_addr\(|AF_INET6, )"([^"]+)"', re.DOTALL)
+UNIX = regex(rb'sun_path=(@?"(?:[^"\\]|\\.)*")')
 LOCAL = (b"127.", b"0.0.0.0", b"::1", b"::ffff:127.", b"::")
 MISSING = (b"ENOENT", b"ENOTDIR")
 
