@@ -6,7 +6,6 @@ of a number would still be JSON, and a lie.
 
 import json
 import math
-from dataclasses import asdict
 from typing import Any
 
 from blake3 import blake3
@@ -29,7 +28,12 @@ SEAL = 65
 
 def encode_result(result: Result) -> bytes:
     """The result as one line of JSON (ASCII, sorted keys), below the line that vouches for it."""
-    record = {"version": VERSION, **asdict(result)}
+    record = {"version": VERSION, **vars(result)}
+    record["discovered"] = [vars(item) for item in result.discovered]
+    record["outputs"] = [vars(output) for output in result.outputs]
+    record["producer"] = vars(result.producer)
+    if parts := result.parts:
+        record["parts"] = vars(parts) | {"inputs": [vars(item) for item in parts.inputs]}
     record["metrics"] = [(name, plain_number(value)) for name, value in result.metrics]
     record["samples"] = [(name, list(map(plain_number, many))) for name, many in result.samples]
     text = json.dumps(record, sort_keys=True, allow_nan=False).encode("ascii")

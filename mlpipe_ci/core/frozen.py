@@ -34,6 +34,7 @@ def _made(cls: Any, *, kw_only: bool, order: bool) -> Any:
     if kw_only:
         made.__init__ = _filler(made)
     made._values = attrgetter(*(one.name for one in fields(made) if one.compare))  # noqa: SLF001
+    made._shown = tuple(one.name for one in fields(made) if one.repr)  # noqa: SLF001
     made.__setattr__, made.__delattr__ = _set, _delete
     made.__repr__, made.__eq__, made.__hash__ = _repr, _equal, _hash
     if order:
@@ -77,7 +78,7 @@ def _delete(_self: object, name: str) -> None:
 
 
 def _repr(self: Any) -> str:
-    shown = (f"{one.name}={getattr(self, one.name)!r}" for one in fields(self) if one.repr)
+    shown = [f"{name}={getattr(self, name)!r}" for name in self._shown]
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 

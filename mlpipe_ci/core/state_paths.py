@@ -41,8 +41,10 @@ def is_state(path: str, patterns: Iterable[str] = ()) -> bool:
     What git tracks, or a step declares as its output, is no state by its name alone: the caller
     knows that.
     """
-    known = any(word in path for word in _WORDS) and _marks(BUILT_IN).fullmatch(path)
-    return bool(known) or is_declared(path, patterns)
+    for word in _WORDS:  # a loop: it is asked of each path that a step touches
+        if word in path and _marks(BUILT_IN).fullmatch(path):
+            return True
+    return is_declared(path, patterns) if patterns else False
 
 
 def is_declared(path: str, patterns: Iterable[str]) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
-from mlpipe_ci.core.paths import above
 from mlpipe_ci.repo.digest_cache import DigestCache, Signature, is_settled, signature
 from mlpipe_ci.repo.disk import Disk
 from mlpipe_ci.repo.git import SUBMODULE, SYMLINK, Git, GitIndex, IndexEntry
@@ -92,7 +91,9 @@ class Digests:
 
     def is_output(self, path: str) -> bool:
         """True if a step declares to write the path, or a directory that it lies in."""
-        return path in self.outputs or any(parent in self.outputs for parent in above(path))
+        while path and path not in self.outputs:  # a loop: it is asked of each file
+            path = path.rpartition("/")[0]
+        return bool(path)
 
     def is_gits(self, path: str) -> bool:
         """True for a path of which git's blob id counts."""

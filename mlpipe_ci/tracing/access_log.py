@@ -42,6 +42,13 @@ class AccessLog:
         """True for what the step itself has made, moved or removed."""
         return bool(self.paths.get(path, 0) & OWN)
 
+    def has(self, path: bytes, flag: int, *, is_file: bool) -> bool:
+        """True if it says nothing new that a path was found or missed, as most often."""
+        before = self.paths.get(path, 0)
+        if before & OWN:
+            return True
+        return before & flag == flag and (not is_file or flag == NOT_FOUND or path in self.first)
+
     def saw(self, path: bytes, flag: int, signature: Signature | None = None) -> None:
         """Read, found, missed or listed. `signature`: of the file that is there."""
         before = self.paths.get(path, 0)

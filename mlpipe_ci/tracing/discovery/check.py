@@ -166,8 +166,9 @@ class InputChecker:
         """True for what an earlier step will move away, as it is not part of its result."""
         if path in self._outputs or path in self._folders:
             return False
-        left = path in self._leftovers or not self._expected.isdisjoint((path, *above(path)))
-        return left or self._tree.is_hidden(path)
+        if path in self._leftovers or self._tree.is_hidden(path):
+            return True
+        return bool(self._expected) and not self._expected.isdisjoint((path, *above(path)))
 
     def is_state(self, path: str) -> bool:
         """True for a tool's own memory: declared, or by its name where it is nobody's output."""

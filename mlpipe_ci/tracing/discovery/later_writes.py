@@ -102,8 +102,11 @@ class LaterWrites:
 
     def _first(self, path: str) -> int | None:
         folder, _, name = path.rpartition("/")
-        ranges = [self._whole.get(one) for one in (path, *above(path))] if self._whole else []
-        ranges.append(self._names.get(folder, {}).get(name))
+        names = self._names.get(folder)
+        found = names.get(name) if names else None
+        if not self._whole:
+            return found[0] if found else None
+        ranges = [found, *(self._whole.get(one) for one in (path, *above(path)))]
         return min((first for first, _ in filter(None, ranges)), default=None)
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable
+from functools import lru_cache
 
 MOST_TEXT = 4 << 20
 """Bytes of a file that is searched."""
@@ -56,22 +57,36 @@ class TextSearch:
 
 def _text(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:
             start = file.read(START)
-            return b"" if b"\0" in start else start + file.read(MOST_TEXT - len(start))
+            if b"\0" in start:
+                return b""
+            return start if len(start) < START else start + file.read(MOST_TEXT - START)
     except OSError:
         return b""
+
+
+@lru_cache(16)
+def _by_spelling(names: frozenset[str]) -> dict[bytes, set[str]]:
+    """The names by how they are looked for: in lower case."""
+    found: dict[bytes, set[str]] = {}
+    for name in names:
+        found.setdefault(os.fsencode(name.lower()), set()).add(name)
+    return found
 
 
 def _in(data: bytes, wanted: frozenset[str]) -> frozenset[str]:
     if not data or not wanted:
         return frozenset()
+    names = _by_spelling(wanted)
     words = set(data.translate(WORDS).split())
     if b"\\" in data:  # in JSON, as of a notebook, `\n` stands before the first word of a line
         words.update(data.replace(b"\\n", b" ").replace(b"\\t", b" ").translate(WORDS).split())
     begins = _prefixes(data, words)
-    lower = ((name, os.fsencode(name.lower())) for name in wanted)
-    return frozenset(name for name, text in lower if text in words or text.startswith(begins))
+    spelled = {word for word in words if word in names}
+    if begins:
+        spelled.update(text for text in names if text.startswith(begins))
+    return frozenset(name for text in spelled for name in names[text])
 
 
 def _prefixes(data: bytes, words: set[bytes]) -> tuple[bytes, ...]:

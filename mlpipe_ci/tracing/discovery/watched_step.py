@@ -42,7 +42,8 @@ class WatchedStep:
 
     def is_declared(self, path: str) -> bool:
         """True if the step's own patterns mean it, or leave it out."""
-        return any(matches(pattern, path) for pattern in (*self._wanted, *self._excluded))
+        both = self.step.reads
+        return bool(both) and any(matches(one.removeprefix("!"), path) for one in both)
 
     def is_described(self, folder: str) -> bool:
         """True if the step declares all of a directory, or says what does not count in it."""
@@ -54,7 +55,8 @@ class WatchedStep:
 
     def is_output(self, path: str) -> bool:
         """True if the step declares to write it."""
-        return any(is_under(path, declared) for declared in self.step.writes)
+        writes = self.step.writes
+        return bool(writes) and any(is_under(path, declared) for declared in writes)
 
     def is_told(self, path: str) -> bool:
         """True if the step declares to read or to write it, or says that it does not count."""

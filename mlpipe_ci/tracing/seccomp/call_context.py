@@ -31,6 +31,7 @@ LOCAL = b"/usr/local/"
 LIBRARIES = (b"/lib/python3.", b"/lib64/python3.")
 """In the path of all files of Python's own library."""
 PACKAGES = (b"/site-packages/", b"/dist-packages/")
+OF_PYTHON = (*LIBRARIES, *PACKAGES)
 MOST_BEFORE = 256 << 20
 """Bytes of a file of which the content is kept in mind before the step changes it."""
 
@@ -114,7 +115,10 @@ def of_system(path: bytes) -> bool:
 def of_python(path: bytes) -> bool:
     """True for a file of Python's own library, or of a directory of installed packages."""
     whole = path + b"/"
-    return any(mark in whole for mark in (*LIBRARIES, *PACKAGES))
+    for mark in OF_PYTHON:  # noqa: SIM110 - a loop: it is asked of each path that a step touches
+        if mark in whole:
+            return True
+    return False
 
 
 def names_in(path: bytes) -> tuple[bytes, ...] | None:

@@ -88,10 +88,12 @@ class OpenCalls:
             self._imports.asked(thread, found)
         else:
             self._imports.missed(thread, found)
+        flag = NOT_FOUND if status is None else there
+        if context.seen.has(found, flag, is_file=not is_directory):
+            return context.refuses(found, status), None
         if not context.counts(found):
             context.elsewhere[full] = found if is_directory else b""
             return GO_ON
-        flag = NOT_FOUND if status is None else there
         signature = signature_of(status)
         return context.refuses(found, status), lambda: context.seen.saw(found, flag, signature)
 
