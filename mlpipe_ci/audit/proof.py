@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from mlpipe_ci.audit.only_commit import OnlyCommit
 from mlpipe_ci.core.cache_key import OUTSIDE, Input, KeyParts, differences, key_parts, step_key
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import grouped, is_listing
@@ -16,6 +15,7 @@ from mlpipe_ci.core.platform import PLATFORM, shown_platform
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.verification import Unverified
 from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.tracing.discovery.check import InputChecker
 from mlpipe_ci.tracing.discovery.kinds import (
     ABSENT,
@@ -58,7 +58,7 @@ class Judge:
     """
 
     workflow: Workflow
-    tree: OnlyCommit
+    tree: CommitTree
     checker: InputChecker
     declared: DeclaredOutputs
     written: Mapping[str, tuple[Output, ...] | None]

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 
-from mlpipe_ci.audit.only_commit import OnlyCommit
 from mlpipe_ci.audit.proof import FAULTS, Judge, Judged
 from mlpipe_ci.cache.audits import last_audit
 from mlpipe_ci.cache.store import name_of
@@ -20,6 +19,7 @@ from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.baseline import BaseCommit, base_workflow
 from mlpipe_ci.plan.session import Session, later_writes
+from mlpipe_ci.repo.commit_tree import CommitTree
 from mlpipe_ci.report.wording import escape_controls
 from mlpipe_ci.sources.dvc import Dvc
 from mlpipe_ci.tracing.discovery.check import InputChecker, Left
@@ -60,7 +60,7 @@ class Verifier:
         then = history.entries(head)
         dvc = Dvc(session.repo.root, lambda: then, commit.link, None) if session.data.dvc else None
         work = (session.repo.root, git, workflow.writes, session.cache.state.digest_cache)
-        self._tree = OnlyCommit(work, then, commit.link, dvc)
+        self._tree = CommitTree(work, then, commit.link, _not_looked_for, dvc)
         record = session.stale_outputs.record
         self._later = later_writes(workflow, session.cache.state, self._tree, record)
         self._missing: set[str] = set()
@@ -212,3 +212,8 @@ def _contradiction(result: Result, claim: StepOutcome | None) -> str:
 
 def _same(one: float, other: float) -> bool:
     return one == other or (math.isnan(one) and math.isnan(other))
+
+
+def _not_looked_for(_path: str) -> bool:
+    """Only what git has at the commit counts; nothing is looked for on the disk."""
+    return True

@@ -83,8 +83,7 @@ def evaluator(session: Session, say: Callable[[str], None], now: float) -> Metri
         say(f"warning: {why}")
         return MetricsEvaluator(workflow, None, _unknown(workflow, f"no base: {why}"))
     if then is None:
-        why = f"no base: {base.short} has no {workflow.file}"
-        return MetricsEvaluator(workflow, None, _unknown(workflow, why))
+        return MetricsEvaluator(workflow, None, without_workflow(workflow, base))
     measured = base_metrics(session, base, then, now)
     return MetricsEvaluator(workflow, then if proposed else None, measured)
 
@@ -107,8 +106,15 @@ def base_metrics(
         same = decisions.get(step.id) or next(
             (one for one in decisions.values() if one.step.name == step.name), None
         )
-        found[step.id] = _of(same, base) if same else _new(step, base)
+        found[step.id] = _of(same, step, base) if same else _new(step, base)
     return found
+
+
+def without_workflow(workflow: Workflow, base: BaseCommit) -> dict[str, BaseMetrics]:
+    """Of a base without a workflow file: what is in metrics files that git has there."""
+    unknown = _unknown(workflow, f"no base: {base.short} has no {workflow.file}")
+    steps = [step for step in workflow.steps if step.metrics]
+    return unknown | {step.id: known for step in steps if (known := _committed(step, base))}
 
 
 def _decisions(
@@ -149,7 +155,12 @@ def _tree(session: Session, base: BaseCommit, workflow: Workflow) -> CommitTree:
     work = (session.repo.root, base.git, workflow.writes, session.cache.state.digest_cache)
     then = base.history.entries(base.commit)
     dvc = Dvc(session.repo.root, lambda: then, base.link, None) if session.data.dvc else None
-    return CommitTree(work, then, base.link, dvc)
+    record, writes = session.stale_outputs.record, session.workflow.writes
+
+    def made(path: str) -> bool:
+        return any(is_under(path, one) for one in writes) or bool(record.left_by(path))
+
+    return CommitTree(work, then, base.link, made, dvc)
 
 
 def _items(session: Session, tree: CommitTree, each: ForEach) -> tuple[str, ...]:
@@ -251,15 +262,20 @@ def _write(root: Path, path: str, text: str) -> None:
     full_path.write_text(text, "utf-8", errors="surrogateescape")
 
 
-def _of(decision: Decision, base: BaseCommit) -> BaseMetrics:
-    """From its stored result, else from the files that are committed."""
+def _of(decision: Decision, step: Step, base: BaseCommit) -> BaseMetrics:
+    """From its stored result, else from the files that are committed. `step`: as it is now, which
+    may have metrics files that it did not name then.
+    """
     result = decision.result
+    if result is not None and not result.metrics and (committed := _committed(step, base)):
+        return replace(committed, outputs=result.outputs)
     if result is not None:
         source = f"the result of {base.short}" if result.metrics else _why_not(decision, base)
         return BaseMetrics(
             metrics=result.metrics, samples=result.samples, source=source, outputs=result.outputs
         )
-    return _committed(decision.step, base) or BaseMetrics(source=_why_not(decision, base))
+    committed = _committed(decision.step, base) or _committed(step, base)
+    return committed or BaseMetrics(source=_why_not(decision, base))
 
 
 def _why_not(decision: Decision, base: BaseCommit) -> str:
@@ -272,7 +288,8 @@ def _why_not(decision: Decision, base: BaseCommit) -> str:
 
 
 def _new(step: Step, base: BaseCommit) -> BaseMetrics:
-    return BaseMetrics(source=f"no base: {base.short} has no step {step.name}")
+    unknown = BaseMetrics(source=f"no base: {base.short} has no step {step.name}")
+    return _committed(step, base) or unknown
 
 
 def _committed(step: Step, base: BaseCommit) -> BaseMetrics | None:

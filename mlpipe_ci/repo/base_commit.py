@@ -6,9 +6,12 @@ Each answer says which it was, and why those above it did not hold.
 from mlpipe_ci.core.errors import UsageError
 from mlpipe_ci.core.event import Event, EventKind, IncomingChange
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.repo.git import HEX_ID, Common, History, is_null
 
 MERGE_PARENTS = 2
+SUFFIX = regex(r"[~^:]|@\{")
+"""Where a name of a ref ends, and what git is to do with it begins: see `gitrevisions(7)`."""
 
 
 @frozen
@@ -57,7 +60,7 @@ def base_named(event: Event, history: History, name: str) -> Base:
         found = history.common(name.removeprefix("refs/heads/"), head)
     if not found.tip:
         why = f" ({found.problem})" if found.problem else ""
-        raise UsageError(f"--base {name}: no such commit here; fetch it first (git fetch){why}")
+        raise UsageError(f"base {name}: no such commit here; fetch it first (git fetch){why}")
     at_once = event.kind is EventKind.DESK or name == "HEAD"
     if found.tip in found.bases or not found.bases:
         why = f" ({found.problem})" if found.problem else ""
@@ -72,18 +75,25 @@ def base_named(event: Event, history: History, name: str) -> Base:
 
 
 def _meant(history: History, name: str) -> str | None:
-    """A commit by name: never by a short one that means a branch and a tag. Raises UsageError."""
+    """A commit by what names it, as git reads it: `main`, `v1`, `HEAD~1`, `@^2`, `main@{1}`; what
+    git does not know may be a branch of the remote. Never by a name that means a branch and a tag.
+    Raises UsageError.
+    """
     if HEX_ID.fullmatch(name):
         return (
             history.local_id(name)
             or (history.fetch_commits(name) and history.commits.commit(name))
             or None
         )
-    prefixes = ("refs/heads/", "refs/tags/", "refs/remotes/", "refs/remotes/origin/")
-    found = [prefix + name for prefix in prefixes if history.local_id(prefix + name)]
-    if [path for path in found if path.startswith(("refs/heads/", "refs/tags/"))][1:]:
-        raise UsageError(f"--base {name} is a branch and a tag; say {found[0]} or {found[1]}")
-    return history.local_id(found[0] if found else name)
+    rest = SUFFIX.search(name)
+    plain = name[: rest.start()] if rest else name
+    both = [f"refs/{kind}/{plain}" for kind in ("heads", "tags")]
+    if plain not in {"HEAD", "@", ""} and all(map(history.local_id, both)):
+        raise UsageError(f"base {name} is a branch and a tag; say {both[0]} or {both[1]}")
+    own = history.local_id(name)
+    if own or plain in {"HEAD", "@", ""}:
+        return own
+    return history.local_id(f"refs/remotes/origin/{name}")
 
 
 def _pull_request(change: IncomingChange, history: History, head: str) -> Base:

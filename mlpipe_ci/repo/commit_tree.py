@@ -2,7 +2,7 @@
 read.
 
 What git does not have is taken as it is now: data that git ignores is what that commit would find
-if it ran here.
+if it ran here. But for what steps have left: that is of the commit that they ran on.
 """
 
 import posixpath
@@ -23,8 +23,8 @@ MOST_LINKS = 40
 
 class CommitTree(WorkTree):
     """Answers as `WorkTree` does, for another commit. `then`: its files; `text`: a file's content
-    there by its path, None if it cannot be had (asked of symbolic links alone); `pointed`: data
-    that DVC tracked then.
+    there by its path, None if it cannot be had (asked of symbolic links alone); `made`: whether a
+    step has left a path, or may; `pointed`: data that DVC tracked then.
     """
 
     def __init__(
@@ -32,11 +32,12 @@ class CommitTree(WorkTree):
         work: tuple[Path, Git, tuple[str, ...], DigestCache],
         then: GitIndex,
         text: Callable[[str], str | None],
+        made: Callable[[str], bool],
         pointed: PointerFiles | None = None,
     ) -> None:
         root, git, outputs, digest_cache = work
         super().__init__(root, git, outputs, digest_cache, pointed)
-        self._now, self._then, self._text = git, then, text
+        self._now, self._then, self._text, self._made = git, then, text, made
 
     def forget(self) -> None:
         """Nothing runs in the past."""
@@ -155,8 +156,10 @@ class CommitTree(WorkTree):
         return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
 
     def _is_outside(self, path: str) -> bool:
-        """True for what git does not know now, so that it says nothing about the commit."""
+        """True for what neither git knows nor a step has made: data that was there before."""
         plain, index, status = path.rstrip("/"), self._now.index(), self._now.snapshot()
+        if self._made(plain):
+            return False
         if plain in index or index.under(f"{plain}/"):
             return False
         return not any(

@@ -96,8 +96,28 @@ def test_a_base_that_was_asked_for_is_the_merge_base(repo: Repo, history: dict[s
 
 def test_a_base_that_is_not_there_is_an_error(repo: Repo) -> None:
     repo.commit()
-    with pytest.raises(UsageError, match=r"--base nope: no such commit here; fetch it"):
+    with pytest.raises(UsageError, match=r"base nope: no such commit here; fetch it"):
         compared(repo, at_desk(repo), "nope")
+
+
+@pytest.mark.parametrize(
+    ("name", "back"),
+    [
+        *(("HEAD~1", 1), ("HEAD^", 1), ("@~2", 2), ("@^^", 2), ("HEAD", 0), ("@", 0)),
+        *(("main~1", 1), ("v1", 2), ("v1~1", 3), ("refs/heads/main~2", 2), ("@{0}", 0)),
+        *(("HEAD~1^{commit}", 1), ("other", 3), ("origin/other", 3), ("other~0", 3)),
+    ],
+)
+def test_a_base_means_what_git_means(repo: Repo, name: str, back: int) -> None:
+    """Also where the clone knows what HEAD, and branches that it has not, are at its origin."""
+    commits = [repo.commit({"a": str(number)}) for number in range(4)]
+    repo.git("tag", "v1", commits[1])
+    for branch, commit in (("main", commits[0]), ("other", commits[0])):
+        repo.git("update-ref", f"refs/remotes/origin/{branch}", commit)
+    repo.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    found = compared(repo, at_desk(repo), name)
+    assert found.base == commits[3 - back]
+    assert found.how == f"asked for: {name}"
 
 
 def test_push(repo: Repo, history: dict[str, str]) -> None:

@@ -98,6 +98,76 @@ def test_a_committed_metrics_file_is_the_next_best(repo: Repo) -> None:
     assert (base["metrics"], base["source"]) == ({"auc": 0.5, "old": 7}, f"files of {first[:7]}")
 
 
+@pytest.mark.parametrize("before", ["no workflow", "no such step", "another file", "no metrics"])
+def test_a_metrics_file_that_was_committed_before_the_workflow_named_it(
+    repo: Repo, before: str
+) -> None:
+    """As where a team begins to use mlpipe, or to show its numbers."""
+    one = {"name": "e", "run": "cp in.json m.json", "inputs": ["in.json"]}
+    earlier: dict[str, list[dict[str, Any]]] = {
+        "no such step": [{"name": "other", "run": "true", "inputs": ["in.json"]}],
+        "another file": [one | {"metrics": ["other.json"], "run": "cp in.json other.json"}],
+        "no metrics": [one | {"outputs": ["m.json"]}],
+    }
+    first: Files = {"m.json": '{"auc": 0.5}', "in.json": '{"auc": 0.5}', ".gitignore": "other.json"}
+    if before in earlier:
+        first["mlpipe.yml"] = json.dumps({"steps": earlier[before]})
+    repo.commit(first)
+    if before == "no metrics":
+        repo.mlpipe("run")
+    gate = {"metrics": ["m.json"], "gates": ["metrics.auc >= base.auc"]}
+    repo.commit({"mlpipe.yml": json.dumps({"steps": [one | gate]}), "in.json": '{"auc": 0.4}'})
+    told = ran(repo, "--base", "HEAD~1", code=1)
+    assert step(told, "e")["base"]["metrics"] == {"auc": 0.5}
+    assert told["result"] == "gate-missed"
+    said = repo.mlpipe("metrics", "HEAD~1").stdout
+    assert "auc ↑    0.5   0.4  -0.1 worse" in said.replace("−", "-")
+
+
+SUM = """
+steps:
+  - name: clean
+    each: data/*.txt
+    run: mkdir -p build && cp ${{ each.path }} build/${{ each.name }}
+    inputs: []
+    outputs: ["build/${{ each.name }}"]
+  - name: total
+    run: |
+      total=$(cat build/*.txt | awk "{ s += \\$1 } END { print s }")
+      printf '{"total": %s}' "$total" > m.json
+    DECLARED
+    metrics: [m.json]
+    gates: [metrics.total <= base.total + 5]
+"""
+
+
+@pytest.mark.parametrize("declared", ["inputs: [build/*.txt]", "inputs: [build]", ""])
+def test_what_steps_have_left_here_says_nothing_about_the_base(
+    repo: Repo, declared: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what they made of the head, nor what of that is gone or changed."""
+    monkeypatch.setenv("MLPIPE_TRACER", "off" if declared else "auto")
+    text = SUM.replace("DECLARED", declared)
+    ignored = "build/\nm.json\n"
+    data: Files = {"data/a.txt": "1\n", "data/b.txt": "2\n"}
+    repo.commit(data | {"mlpipe.yml": text, ".gitignore": ignored})
+    ran(repo)
+    repo.commit({"data/c.txt": "100\n"})
+    for _ in range(2):  # the first run makes what the second one finds
+        told = ran(repo, "--base", "HEAD~1", code=1)
+        assert step(told, "total")["base"]["metrics"] == {"total": 3}
+    there = ("build/a.txt", "build/b.txt", "build/c.txt", "m.json")
+    for chosen in range(2 ** len(there)):
+        for place, path in enumerate(there):
+            if chosen & 1 << place:
+                repo.write({path: f"{chosen}7\n"})
+            else:
+                (repo.root / path).unlink(missing_ok=True)
+        found = json.loads(repo.mlpipe("metrics", "--json", "HEAD~1").stdout)
+        (row,) = found["metrics"]
+        assert row["base"] == 3, chosen
+
+
 def test_a_workflow_that_declares_nothing_has_a_base_too(repo: Repo) -> None:
     steps = [{"name": "evaluate", "run": "python3 e.py", "metrics": ["m.json"]}]
     code = 'import lib, json; json.dump({"auc": lib.AUC}, open("m.json", "w"))'

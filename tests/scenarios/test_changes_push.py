@@ -262,7 +262,7 @@ def test_a_branch_and_a_tag_of_one_name(hub: Hub, tmp_path: Path) -> None:
         assert plan.base == fork, "the branch, not the tag"
     job.git("branch", "main", fork)
     done = job.mlpipe("plan", "--base", "main", code=2)
-    assert "--base main is a branch and a tag; say refs/heads/main or refs/tags/main" in done.stderr
+    assert "base main is a branch and a tag; say refs/heads/main or refs/tags/main" in done.stderr
     assert job.mlpipe("plan", "--base", "refs/heads/main", "--json").returncode == 0
 
 

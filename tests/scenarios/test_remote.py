@@ -518,9 +518,9 @@ def test_a_store_that_fails_at_random_changes_no_output(team: Team) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [2, 3, 4, 5])
-def test_five_hundred_runs_over_a_store_that_fails_at_random(team: Team, seed: int) -> None:
-    """Five machines at a time: four tests, five threads, twenty-five runs."""
+@pytest.mark.parametrize("seed", [2, 3])
+def test_many_runs_over_a_store_that_fails_at_random(team: Team, seed: int) -> None:
+    """Five machines at a time: two tests, five threads, twenty-five runs."""
     team.server.faults = failing(seed)
     with ThreadPoolExecutor(5) as pool:
         tasks = [pool.submit(faulty_runs, team, 10 * seed + one, 25) for one in range(5)]

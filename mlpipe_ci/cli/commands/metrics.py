@@ -25,7 +25,12 @@ from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.run import BaseMetrics, Measurements, Run, Status, StepOutcome
 from mlpipe_ci.core.workflow import Workflow
 from mlpipe_ci.metrics.files import Metrics, MetricsError, read_metrics, together
-from mlpipe_ci.plan.baseline import base_commit_of, base_metrics, base_workflow
+from mlpipe_ci.plan.baseline import (
+    base_commit_of,
+    base_metrics,
+    base_workflow,
+    without_workflow,
+)
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.report import metric_tables
@@ -98,7 +103,9 @@ def _base(session: Session, now: float) -> tuple[Workflow | None, Mapping[str, B
     except MlpipeError as error:
         return None, {}, f"no base: the workflow file of {base.short}: {error}"
     if then is None:
-        return None, {}, f"no base: {base.short} has no {session.workflow.file}"
+        measured = without_workflow(session.workflow, base)
+        why = f"no base: {base.short} has no {session.workflow.file}"
+        return None, measured, "" if any(one.metrics for one in measured.values()) else why
     return then, base_metrics(session, base, then, now), ""
 
 
@@ -137,6 +144,8 @@ def _print(
     elif options.format == "csv":
         text = metric_tables.as_csv(found).rstrip("\n")
     else:
-        text = "\n".join(metric_tables.lines(found, params, colour=colour))
+        compared = f"base: {base[:7]} ({run.comparison.how})" if base and found else ""
+        lines = metric_tables.lines(found, params, colour=colour)
+        text = "\n".join((*lines, compared) if compared else lines)
     if text:
         print(text, file=out)
