@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from mlpipe_ci.core.errors import UsageError
+from mlpipe_ci.core.mask import LEAST
 from mlpipe_ci.core.settings import NOT_FOR_STEPS
 from mlpipe_ci.core.workflow import Step, Workflow
 
@@ -46,6 +48,22 @@ def secret_names(workflow: Workflow) -> frozenset[str]:
         for is_secret, text in variable.parts
         if is_secret
     )
+
+
+def secret_values(workflow: Workflow, env: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of those that are set, to be masked. Raises UsageError for one too short for it.
+
+    `env`: the environment of steps.
+    """
+    known = {name: env[name] for name in sorted(secret_names(workflow)) if env.get(name)}
+    for name, value in known.items():
+        if len(value.strip()) < LEAST:
+            raise UsageError(
+                f"the secret {name} is shorter than {LEAST} characters: masked in logs and "
+                "reports, it would hide ordinary words; give it a longer value, or write it in "
+                "'env' as it is if it is no secret"
+            )
+    return tuple(known.values())
 
 
 def declared_variables(step: Step) -> frozenset[str]:

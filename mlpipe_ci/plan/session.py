@@ -1,6 +1,7 @@
 """What a command works with: the opened repository, workflow, cache, sources."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from mlpipe_ci.cache.cache import Cache
 from mlpipe_ci.cache.left_record import LeftRecord
@@ -10,6 +11,8 @@ from mlpipe_ci.cache.transaction import OutputTransaction
 from mlpipe_ci.core.errors import MissingInputError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.mask import Mask, mask_of
+from mlpipe_ci.core.step_environment import environment_of_steps, secret_values
 from mlpipe_ci.core.workflow import Workflow, no_items_message
 from mlpipe_ci.plan.evidence import ALL_STEPS, EvidenceCollector, Selection
 from mlpipe_ci.repo.repo import Repo
@@ -42,6 +45,12 @@ class Session:
     transaction: OutputTransaction
     stale_outputs: StaleOutputs
     selection: Selection = ALL_STEPS
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Masks the values of secrets. Raises UsageError for one that is too short."""
+        env = environment_of_steps(self.env, at_desk=self.event.at_desk)
+        return mask_of(secret_values(self.workflow, env))
 
     def collector(self, now: float) -> EvidenceCollector:
         """Evidence for plan and run. `now` in seconds since 1970. Raises MissingInputError."""

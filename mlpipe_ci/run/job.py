@@ -9,7 +9,7 @@ from pathlib import Path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
 from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP
-from mlpipe_ci.core.step_environment import WHERE, passed, secret_names
+from mlpipe_ci.core.step_environment import WHERE, passed, secret_names, secret_values
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, command_line
 from mlpipe_ci.repo.private_directory import SCRIPTS
 from mlpipe_ci.run.context import RunContext
@@ -44,7 +44,7 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
         env=tuple(env.items()),
         log=context.logs / f"{step.id}.log",
         append=attempt > 1,
-        secrets=tuple(context.env[name] for name in sorted(names) if context.env.get(name)),
+        secrets=secret_values(context.workflow, context.env),
         timeout=None if step.timeout_minutes is None else step.timeout_minutes * 60,
         watch=_watch(context, step),
     )

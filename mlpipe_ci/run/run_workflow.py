@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import EARLIER, sweep
+from mlpipe_ci.core.errors import MlpipeError
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.paths import some
 from mlpipe_ci.core.plan import Action, Decision, Plan
@@ -23,7 +24,7 @@ from mlpipe_ci.run.context import RunContext
 from mlpipe_ci.run.executors.base import Executor, ExecutorContext
 from mlpipe_ci.run.executors.select import make_executor
 from mlpipe_ci.run.interrupts import Interrupts
-from mlpipe_ci.run.listener import Listener
+from mlpipe_ci.run.listener import Listener, MaskedListener
 from mlpipe_ci.run.run_log import RunLog
 from mlpipe_ci.run.runner import Runner
 from mlpipe_ci.run.settings import RunSettings
@@ -36,9 +37,20 @@ IN_A_HURRY = 3.0
 def run_workflow(session: Session, settings: RunSettings, listener: Listener) -> Run:
     """Run what the workflow needs. Outputs that a killed run set aside are put back first.
 
-    The caller holds the lock of the work tree. Raises MlpipeError where the run cannot start;
+    Secrets are masked in all that leaves here: what the listener gets, the run, and an error. The
+    caller holds the lock of the work tree. Raises MlpipeError where the run cannot start;
     whatever goes wrong in a step is part of the run.
     """
+    mask = session.mask
+    listener = MaskedListener(listener, mask) if mask else listener
+    try:
+        return mask.value(_with_executor(session, settings, listener))
+    except MlpipeError as error:
+        mask.error(error)
+        raise
+
+
+def _with_executor(session: Session, settings: RunSettings, listener: Listener) -> Run:
     context = ExecutorContext(printed=listener.output, locks=settings.locks, jobs=settings.jobs)
     with closing(make_executor(settings.executor, context)) as executor:
         if not executor.can_trace:

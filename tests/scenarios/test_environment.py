@@ -116,8 +116,8 @@ def test_a_secret_never_counts_whatever_it_is_called(repo: Repo) -> None:
     commands = {"uses": "echo ${#LOGIN}", "names": "echo deploy: ${DEPLOY-none}"}
     text = steps(commands).replace("uses, run", 'uses, env: {LOGIN: "${{ secrets.DEPLOY }}"}, run')
     repo.commit({"mlpipe.yml": text, **FILES})
-    assert ran(repo, DEPLOY="one") == {"uses", "names"}
-    assert repo.read("out/uses") == "3\n"
+    assert ran(repo, DEPLOY="first") == {"uses", "names"}
+    assert repo.read("out/uses") == "5\n"
     assert repo.read("out/names") == "deploy: none\n"
     assert ran(repo, DEPLOY="another") == set()
 

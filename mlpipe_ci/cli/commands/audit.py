@@ -105,7 +105,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     messages = Messages(line=screen.message, progress=screen.progress)
     session = open_session(locations, options.session, env, messages, readonly=True)
     refuse_untrusted(session.event, allowed=options.allow_untrusted)
-    report = _audited(session, locations, options, screen.message)
+    report = session.mask.value(_audited(session, locations, options, screen.message))
     session.cache.state.close()
     if options.json:
         print_or_drop(json.dumps(audit_json(report), indent=2), out)

@@ -67,7 +67,8 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     wanted = named_steps(session.workflow, options.steps, "explain")
     collector = session.collector(time.time())
     plan = make_plan(session.workflow, collector)
-    chosen = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
+    asked = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
+    chosen = session.mask.value(asked)
     session.cache.state.close()
     if options.why_not is not None:
         path = _relative(options.why_not, locations)

@@ -87,6 +87,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     )
     params = params_changed(then.params, session.workflow.params) if then else []
     notes += [text for text in why_no_base(run) if text != why]
+    run, notes = session.mask.value((run, notes))
     for note in notes:
         screen.message(note)
     _print(run, params, notes, options, out, colour=has_colour(out, env))

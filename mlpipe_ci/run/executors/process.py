@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
+from mlpipe_ci.core.mask import mask_of
 from mlpipe_ci.run.executors.base import Job, JobResult, Printed
-from mlpipe_ci.run.executors.mask import Mask
 from mlpipe_ci.run.executors.orphans import WATCHMAN, adopt, end_orphans, marks
 from mlpipe_ci.tracing.select import tracer_for
 
@@ -165,7 +165,7 @@ class Process:
             self._watchman.wait()
 
     def _copy_output(self, log: BinaryIO) -> None:
-        mask, pipe = Mask(self._job.secrets), self._process.stdout
+        mask, pipe = mask_of(self._job.secrets).stream(), self._process.stdout
         if pipe is None:
             return
         with log, pipe:
