@@ -6,6 +6,7 @@ not have, or for which it has no number: the same. Anything but true and false: 
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from mlpipe_ci.core.expressions import (
@@ -21,10 +22,15 @@ from mlpipe_ci.core.expressions.values import Value, number_text
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_direction import LOWER, direction
 from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, standard_error
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.run import BaseMetrics, GateCheck, GateResult, StepOutcome
 from mlpipe_ci.core.step_contexts import own_contexts
 from mlpipe_ci.metrics.files import nested_metrics
+from mlpipe_ci.report.wording import number
 
+DIGITS = 5
+"""Significant ones, as in tables of metrics."""
+LITERAL = regex(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 STRICT = frozenset({"params", "matrix", "metrics", "base"})
 ERRORS = (ExpressionError, ZeroDivisionError, OverflowError, ValueError, TypeError)
 
@@ -71,7 +77,8 @@ def _check(check: GateCheck, outcome: StepOutcome, base: BaseMetrics) -> tuple[b
         strict=STRICT,
     )
     value = evaluate(text, scope)
-    why = ", ".join(f"{name} is {number_text(float(v))}" for name, v in values + base_values)
+    known = [*values, *base_values, *_values(asked, "params", check.params)]
+    why = ", ".join(f"{name} is {_shown(value, text, known)}" for name, value in known)
     if not isinstance(value, bool):
         return False, "the gate is neither true nor false; compare with something, as in … >= 0.8"
     return value, why
@@ -90,10 +97,21 @@ def _values(asked: list[Name], root: str, context: Any) -> list[tuple[str, float
         if name.root.lower() == root and not missing_key(context, name):
             value = context
             for key in name.keys:
-                value = next((v for k, v in value.items() if k.lower() == key.lower()), None)
-            if isinstance(value, float):
+                items = value.items() if isinstance(value, Mapping) else ()
+                value = next((v for k, v in items if str(k).lower() == key.lower()), None)
+            if isinstance(value, int | float) and not isinstance(value, bool):
                 found[".".join((root, *name.keys))] = value
     return list(found.items())
+
+
+def _shown(value: float, gate: str, known: list[tuple[str, float]]) -> str:
+    """A number as tables show it, with more digits where it would seem to be another one that the
+    gate names.
+    """
+    others = {float(one) for one in LITERAL.findall(gate)} | {float(one) for _, one in known}
+    texts = (number(value, digits) for digits in (DIGITS, 8, 11, 14))
+    apart = (text for text in texts if float(text) == value or float(text) not in others)
+    return next(apart, number_text(value))
 
 
 def _unknown(check: GateCheck, asked: list[Name], base: BaseMetrics) -> str:

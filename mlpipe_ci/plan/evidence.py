@@ -21,7 +21,7 @@ from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.lineage import CONTENTS
-from mlpipe_ci.core.paths import is_under
+from mlpipe_ci.core.paths import is_under, some
 from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import StepFacts, Written
 from mlpipe_ci.core.result import Output, Result, undeclared
@@ -353,14 +353,29 @@ class EvidenceCollector:
     def _origin(self) -> InputOrigin:
         return InputOrigin(repo=self.repo)
 
+    @cached_property
+    def _tracked(self) -> tuple[tuple[str, str], ...]:
+        """Ids of steps with those of their outputs that git tracks."""
+        tracked = self.repo.tree.tracked
+        return tuple(
+            (s.id, path) for s in self.workflow.steps for path in s.writes if tracked(path)
+        )
+
+    def _tracked_note(self) -> str:
+        """A word about all of them; the first of their steps says it."""
+        paths = tuple(dict.fromkeys(path for _, path in self._tracked))
+        if len(paths) == 1:
+            return f"its output {paths[0]} is tracked by git, so each run changes a tracked file"
+        steps = len({step for step, _ in self._tracked})
+        whose = "its outputs" if steps == 1 else f"outputs of {steps} steps"
+        return f"{whose} are tracked by git, so each run changes tracked files: {some(paths)}"
+
     def _notes(self, step: Step, *, reused: bool) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}
         stale = (self.data.sources.stale(one) for one in outside)
-        notes = sorted(filter(None, stale)) + [
-            f"its output {path} is tracked by git, so each run changes a tracked file"
-            for path in (() if reused else step.writes)
-            if self.repo.tree.tracked(path)
-        ]
+        notes = sorted(filter(None, stale))
+        if not reused and self._tracked and self._tracked[0][0] == step.id:
+            notes.append(self._tracked_note())
         for pattern in step.reads:
             left_out = self.repo.tree.left_out(pattern)
             if left_out:

@@ -8,7 +8,7 @@ from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.metric_direction import Direction, direction
 from mlpipe_ci.core.metric_statistics import STANDARD_ERRORS, sample_stddev, standard_error
 from mlpipe_ci.core.run import BaseMetrics, GateResult, Run, Status, StepOutcome
-from mlpipe_ci.report.wording import count_words, escape_controls, number
+from mlpipe_ci.report.wording import count_words, escape_controls, number, result_words
 
 MINUS = "\u2212"
 WELL = (Status.SUCCEEDED, Status.REUSED)
@@ -105,11 +105,21 @@ def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[MetricRow]:
 
 
 def verdict(run: Run) -> str:
-    """The line that says it all: `fraud-detection: 2 ran · 3 reused · auc 0.934 (+0.012)`."""
-    known = (row for row in rows(run) if row.value is not None)
-    first = min(known, key=lambda row: (not row.differs, row.label != row.name), default=None)
-    parts = [*count_words(run), *([brief(first)] if first and run.result != "failure" else [])]
+    """The line that says it all: `fraud-detection: auc 0.934 (+0.012) · 2 ran · 3 reused`."""
+    parts = [*headline_words(run), *count_words(run)]
     return f"{escape_controls(run.workflow.name)}: {' · '.join(parts)}"
+
+
+def headline_words(run: Run) -> list[str]:
+    """What failed, was missed, or that nothing is new; then the metric that counts most."""
+    missed = " ".join(gate.gate for one in run.outcomes for gate in one.measured.missed_gates)
+    known = (row for row in rows(run) if row.value is not None)
+    first = min(
+        known,
+        key=lambda row: (row.name not in missed, not row.differs, row.label != row.name),
+        default=None,
+    )
+    return result_words(run) + ([brief(first)] if first and run.result != "failure" else [])
 
 
 def metric_words(outcome: StepOutcome) -> str:
@@ -120,7 +130,8 @@ def metric_words(outcome: StepOutcome) -> str:
 
 def why_no_base(run: Run) -> tuple[str, ...]:
     """Why steps have nothing to be compared with, each reason once."""
-    bases = (outcome.measured.base for outcome in run.outcomes)
+    measured = (outcome.measured for outcome in run.outcomes)
+    bases = (one.base for one in measured if one.metrics or one.gates)  # not for plots alone
     found = (base.source for base in bases if base and not base.metrics)
     return tuple(dict.fromkeys(text for text in found if text))
 

@@ -15,6 +15,7 @@ from mlpipe_ci.report.wording import (
     RAN,
     compared,
     escape_controls,
+    status_words,
     transfer_words,
     undeclared,
     whole,
@@ -102,7 +103,7 @@ def outcome_lines(outcome: StepOutcome, *, colour: bool = False, why: bool = Fal
     parts = [format_duration(outcome.execution.seconds)] if ended else []
     parts += [reasons(outcome.reasons)] if why or not ended else []
     parts.append(metric_words(outcome))
-    line = "  ".join([start, str(outcome.status), *filter(None, parts)])
+    line = "  ".join([start, status_words(outcome), *filter(None, parts)])
     seen = undeclared(outcome)
     notes = (*outcome.notes, seen) if seen else outcome.notes
     return [line, *_notes((*gate_lines(outcome), *notes))]

@@ -35,24 +35,37 @@ def escape_control_lines(text: str) -> str:
     return "\n".join(escape_controls(line) for line in text.split("\n"))
 
 
-def count_words(run: Run) -> list[str]:
-    """What became of the steps, each part as `2 ran`."""
-    skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]
+def result_words(run: Run) -> list[str]:
+    """What is to be said before all else: what failed or was missed, or that nothing is new."""
+    idle = run.outcomes and not any(
+        o.status not in IDLE or o.measured.missed_gates for o in run.outcomes
+    )
+    new = not (idle and run.count(Status.REUSED) and not run.removed_gates)
     parts = [
         _count(sum(o.fails_run and o.failed for o in run.outcomes), "failed"),
         _count(sum(outcome.tolerated for outcome in run.outcomes), "failed as allowed"),
         _gates(run),
+        "" if new else "nothing new",
+    ]
+    return [part for part in parts if part]
+
+
+def status_words(outcome: StepOutcome) -> str:
+    """How a step ended; one that missed a gate has not just succeeded."""
+    missed = outcome.measured.missed_gates and not outcome.failed
+    return "missed a gate" if missed else str(outcome.status)
+
+
+def count_words(run: Run) -> list[str]:
+    """What became of the steps, each part as `2 ran`."""
+    skipped = [outcome for outcome in run.outcomes if outcome.status is Status.SKIPPED]
+    parts = [
         _count(run.count(Status.SUCCEEDED), "ran"),
         _count(run.count(Status.REUSED), "reused"),
         _count(sum(o.reasons != (NOT_ASKED,) for o in skipped), "skipped"),
         _count(run.count(Status.BLOCKED), "not run"),
         _count(run.count(Status.CANCELLED), "cancelled"),
     ]
-    idle = run.outcomes and not any(
-        o.status not in IDLE or o.measured.missed_gates for o in run.outcomes
-    )
-    if idle and run.count(Status.REUSED) and not run.removed_gates:
-        parts.insert(0, "nothing new")
     parts.append(f"saved {format_duration(run.saved_seconds)}" if run.saved_seconds else "")
     return [part for part in parts if part]
 

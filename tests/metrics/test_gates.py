@@ -28,7 +28,7 @@ CASES = {
     "metrics.auc > 0.9": (False, "metrics.auc is 0.9"),
     "metrics.test.recall >= 0.8": (True, "metrics.test.recall is 0.8"),
     "metrics['test']['recall'] >= 0.8": (True, "metrics.test.recall is 0.8"),
-    "metrics.AUC >= params.least": (True, "metrics.AUC is 0.9"),
+    "metrics.AUC >= params.least": (True, "metrics.AUC is 0.9, params.least is 0.85"),
     "metrics.auc >= env.LEAST": (True, "metrics.auc is 0.9"),
     "metrics.auc >= base.auc - 0.05": (True, "metrics.auc is 0.9, base.auc is 0.92"),
     "metrics.auc >= base.auc": (False, "metrics.auc is 0.9, base.auc is 0.92"),
@@ -57,6 +57,29 @@ def test_each_case_is_as_it_is_written(text: str) -> None:
     found = one(text)
     assert found.passed is passed, found
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [
+        (0.9157303370786517, "0.9", "0.91573"),
+        (0.79999996, "0.8", "0.79999996"),
+        (0.8 - 1e-13, "0.80", "0.7999999999999"),
+        (5998.0, "6000", "5998"),
+        (123456.78, "1e5", "1.2346e+05"),
+    ],
+)
+def test_numbers_are_shown_as_in_the_table_but_never_as_the_limit_that_they_miss(
+    value: float, limit: str, shown: str
+) -> None:
+    outcome = StepOutcome(
+        step=Step(id="e", name="e", run="e"),
+        status=Status.SUCCEEDED,
+        measured=Measurements(metrics=(("auc", value),)),
+    )
+    gate = Gate(text=f"metrics.auc >= {limit}")
+    found = check_gate(GateCheck(gate=gate, step=outcome.step, params={}), outcome, None)
+    assert found.why == f"metrics.auc is {shown}"
 
 
 @pytest.mark.parametrize("base", [None, UNKNOWN, BaseMetrics(source="")])

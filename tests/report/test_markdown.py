@@ -321,7 +321,7 @@ def test_a_run_with_nothing_to_do_says_so() -> None:
         measured=Measurements(metrics=(("auc", 0.9),), base=base),
     )
     text = markdown.report(run_of(reused))
-    assert text.startswith("### ✅ demo: nothing new · 1 reused · auc 0.9\n")
+    assert text.startswith("### ✅ demo: nothing new · auc 0.9 · 1 reused\n")
     assert "**Why:** all results are known for what changed: <code>a</code>" in text
     other = replace(COMPARISON, changed=(Change(path="README.md", change="modified"),))
     told = markdown.report(run_of(reused, comparison=other))
@@ -368,6 +368,6 @@ def test_of_many_metrics_those_that_changed_are_shown() -> None:
         measured=Measurements(metrics=now, base=base),
     )
     text = markdown.report(run_of(one))
-    assert text.startswith("### ✅ demo: 1 ran · m7 2 (+1)\n")
+    assert text.startswith("### ✅ demo: m7 2 (+1) · 1 ran\n")
     assert "19 metrics did not change." in text
     assert "<code>m8</code>" not in text

@@ -391,7 +391,7 @@ def test_in_actions_output_is_folded_and_gives_no_commands(
     assert lines.index(f"::{token}::") > start
     assert "ghs_not_for_steps" not in done.stdout + done.stderr
     assert "nor_this" not in done.stdout
-    assert summary.read_text().startswith("### ✅ demo: 3 ran · lines 3\n")
+    assert summary.read_text().startswith("### ✅ demo: lines 3 · 3 ran\n")
 
 
 def test_steps_are_refused_on_events_of_strangers(project: Project, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from mlpipe_ci.core.event import Event, EventKind, FinishedRun
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.run import Run, Status, StepOutcome
 from mlpipe_ci.core.settings import from_env
-from mlpipe_ci.report.wording import escape_controls
+from mlpipe_ci.report.wording import escape_controls, status_words
 
 HASTE = 10.0
 """Seconds for a status that says only that something is going on: the run waits for it."""
@@ -150,7 +150,7 @@ class Publisher:
         check = self._check(context, run.comparison.head)
         if check:
             good = outcome.facts["conclusion"] in {"success", "skipped"}
-            words = escape_controls(": ".join((str(outcome.status), *outcome.reasons[:1])))
+            words = escape_controls(": ".join((status_words(outcome), *outcome.reasons[:1])))
             self._set(check, "success" if good else "failure", words)
 
     def _check(self, context: str, head: str | None) -> Check | None:

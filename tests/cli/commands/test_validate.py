@@ -79,3 +79,14 @@ def test_a_tracked_output_is_told_by_plan_and_run_too(repo: Repo) -> None:
     assert told not in repo.mlpipe("run").stdout, "a step that is reused changes nothing"
     repo.commit({"mlpipe.yml": text.replace("out/", "o/"), ".gitignore": "o/"})
     assert "tracked" not in repo.mlpipe("plan").stdout
+
+
+def test_many_tracked_outputs_are_told_once(repo: Repo) -> None:
+    line = "  - {{name: {0}, run: touch {0}1 {0}2 {0}3, inputs: [in], outputs: [{0}1, {0}2, {0}3]}}"
+    files = {f"{name}{number}": "" for name in "abc" for number in (1, 2, 3)}
+    repo.commit({"mlpipe.yml": "steps:\n" + "\n".join(map(line.format, "abc")), "in": "x", **files})
+    told = "outputs of 3 steps are tracked by git, so each run changes tracked files: a1, a2, a3, …"
+    for command in ("plan", "run"):
+        shown = repo.mlpipe(command).stdout
+        assert told in shown
+        assert shown.count("tracked") == 2  # both in this line
