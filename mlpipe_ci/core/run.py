@@ -257,6 +257,10 @@ class Run:
     """Which step needs which."""
     url: str = ""
     """The page of the run."""
+    branch: str = ""
+    """The branch, as people call it; a pull request by its number."""
+    finished: float = 0.0
+    """When it ended, in seconds since 1970; 0: not known."""
     root: str = ""
     """The directory of the repository, if it is on this machine."""
     removed_gates: tuple[tuple[str, GateResult], ...] = ()

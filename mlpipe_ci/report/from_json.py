@@ -25,7 +25,7 @@ from mlpipe_ci.core.run import (
     StepOutcome,
     Transfers,
 )
-from mlpipe_ci.core.workflow import Step, Workflow
+from mlpipe_ci.core.workflow import Step, StepInstance, Workflow
 
 
 def run_of(record: Mapping[str, Any]) -> Run:
@@ -42,6 +42,8 @@ def run_of(record: Mapping[str, Any]) -> Run:
         transfers=_transfers(record.get("transfers")),
         edges=tuple(_edge(edge) for edge in record.get("edges", ())),
         url=record.get("run_url", ""),
+        branch=record.get("branch", ""),
+        finished=float(record.get("finished", 0)),
         removed_gates=tuple((one["step"], _gate(one)) for one in record.get("lost_gates", ())),
         comment_url=record.get("comment_url", ""),
     )
@@ -148,6 +150,7 @@ def _outcome(record: Mapping[str, Any]) -> StepOutcome:
         name=record["name"],
         run="",
         inputs=declared,
+        strategy=_instance(record.get("instance")),
         continue_on_error=record.get("continue_on_error", False),
         directions=tuple((name, better) for name, better in record.get("directions", ())),
     )
@@ -161,6 +164,13 @@ def _outcome(record: Mapping[str, Any]) -> StepOutcome:
         discovered=_discovered(record),
         measured=_measured(record),
     )
+
+
+def _instance(record: Mapping[str, Any] | None) -> StepInstance | None:
+    if record is None:
+        return None
+    each = "." if record["each"] else ""  # which item it is, its name says
+    return StepInstance(group=record["of"], values=(), shown=record["shown"], each=each)
 
 
 def _execution(record: Mapping[str, Any]) -> Execution:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from mlpipe_ci.core.graph import Edge
-from mlpipe_ci.core.run import Run, Status
+from mlpipe_ci.core.run import Run
 from mlpipe_ci.core.workflow import Workflow
+from mlpipe_ci.report import fold
 from mlpipe_ci.report.wording import escape_controls
 
 VERSION = 1
@@ -14,10 +15,9 @@ Edges = tuple[Edge, ...]
 MOST_DRAWN, MOST_EDGES, MOST_NAME = 40, 200, 60
 BAD, GOOD = "fill:#ffcecb,stroke:#cf222e,color:#1f2328", "fill:#aceebb,stroke:#1a7f37,color:#1f2328"
 COLOURS = {
-    Status.FAILED: BAD,
-    Status.TIMED_OUT: BAD,
-    Status.SUCCEEDED: GOOD,
-    Status.REUSED: "fill:#eaeef2,stroke:#6e7781,color:#1f2328",
+    "failed": BAD,
+    "succeeded": GOOD,
+    "reused": "fill:#eaeef2,stroke:#6e7781,color:#1f2328",
 }
 """With a colour for the text, so that it can be read on a dark page too."""
 
@@ -62,22 +62,22 @@ def coloured(run: Run) -> str:
 
     GitHub draws 500 edges and 50,000 characters at most; nobody reads so many.
     """
-    steps = run.workflow.steps
-    if len(steps) > MOST_DRAWN or not 0 < len(run.edges) <= MOST_EDGES:
+    nodes, edges = fold.graph(run)
+    if len(nodes) > MOST_DRAWN or not 0 < len(edges) <= MOST_EDGES:
         return ""
-    numbers = {step.id: f"s{number}" for number, step in enumerate(steps)}
     lines = ["flowchart LR"]
-    lines += [f'  {numbers[step.id]}["{_mermaid(step.name[:MOST_NAME])}"]' for step in steps]
-    for edge in run.edges:
-        if edge.before in numbers and edge.after in numbers:
-            arrow = "-.->" if edge.kind == "order" else "-->"
-            lines.append(f"  {numbers[edge.before]} {arrow} {numbers[edge.after]}")
-    for status, colours in COLOURS.items():
-        there = [numbers[o.step.id] for o in run.outcomes if o.status is status]
+    lines += [f'  s{at}["{_mermaid(_short(node.name))}"]' for at, node in enumerate(nodes)]
+    for before, after, kind in edges:
+        lines.append(f"  s{before} {'-.->' if kind == 'order' else '-->'} s{after}")
+    for kind, colours in COLOURS.items():
+        there = [f"s{at}" for at, node in enumerate(nodes) if node.kind == kind]
         if there:
-            name = status.value.replace("-", "")
-            lines += [f"  classDef {name} {colours}", f"  class {','.join(there)} {name}"]
+            lines += [f"  classDef {kind} {colours}", f"  class {','.join(there)} {kind}"]
     return "\n".join(lines)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MOST_NAME else f"{name[: MOST_NAME - 1]}…"
 
 
 def _mermaid(name: str) -> str:

@@ -1,22 +1,24 @@
 """A run as one HTML file: no script, no request, light and dark, for a phone and a desk."""
 
 import shlex
+import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import GateResult, Run, Status, StepOutcome
 from mlpipe_ci.core.units import format_duration
-from mlpipe_ci.report import svg
+from mlpipe_ci.report import fold, svg
 from mlpipe_ci.report.audit import audited_words
 from mlpipe_ci.report.metric_rows import (
     MetricRow,
     change_words,
     gate_words,
+    headline_metric,
     rows,
     rows_to_show,
     value_words,
@@ -30,6 +32,8 @@ from mlpipe_ci.report.wording import (
     count_words,
     escape_controls,
     number,
+    result_words,
+    status_words,
     transfer_words,
     undeclared,
 )
@@ -79,13 +83,19 @@ def _head(run: Run) -> dict[str, Any]:
     head = f"Commit {run.comparison.head[:7]}, " if run.comparison.head else ""
     footer = [*run.comparison.warnings, *transfer_words(run.transfers)]
     footer += filter(None, [audited_words(run)])
+    page = run.url if run.url.startswith(("https://", "http://")) else ""
     return {
         "verdict": verdict(run),
         "workflow": escape_controls(run.workflow.name),
         "result": RESULTS[run.result],
         "good": run.result == "success",
-        "tally": [*count_words(run), format_duration(run.seconds)],
+        "headline": headline_metric(run),
+        "tally": [*result_words(run), *count_words(run), format_duration(run.seconds)],
+        "where": [escape_controls(text) for text in (run.branch, _date(run.finished)) if text],
+        "commit": (run.comparison.head or "")[:7],
+        "commit_page": _commit_page(page, run.comparison.head or ""),
         "faults": [_fault(run, o) for o in run.outcomes if o.failed],
+        "missed": [one for one in _gates(run) if one["needs_you"]],
         "gates": list(_gates(run)),
         "graph": svg.graph(run),
         "changes": seen,
@@ -94,8 +104,18 @@ def _head(run: Run) -> dict[str, Any]:
             *map(escape_controls, footer),
             f"{head}{escape_controls(compared(run.comparison))}",
         ],
-        "url": run.url if run.url.startswith(("https://", "http://")) else "",
+        "url": page,
     }
+
+
+def _date(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds)) if seconds else ""
+
+
+def _commit_page(page: str, commit: str) -> str:
+    """The page of a commit at GitHub, beside that of the run; empty where none is known."""
+    repository, found, _ = page.partition("/actions/runs/")
+    return f"{repository}/commit/{commit}" if found and commit.isalnum() else ""
 
 
 def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
@@ -109,26 +129,31 @@ def _fault(run: Run, outcome: StepOutcome) -> dict[str, str]:
     }
 
 
-def _gates(run: Run) -> Iterator[dict[str, str]]:
+def _gates(run: Run) -> Iterator[dict[str, Any]]:
     gates = [(o.step.name, gate) for o in run.outcomes for gate in o.measured.gates]
     words = {
-        False: "gate missed",
-        None: "gate passed, but could not be checked",
-        True: "gate passed",
+        False: ("missed", "gate missed", "✖", "worse"),
+        None: ("not checked", "gate passed, but could not be checked", "–", ""),
+        True: ("passed", "gate passed", "✔", "better"),
     }
     for name, gate in (*gates, *run.removed_gates):
-        if not gate.passed or gate.origin == "base":
-            yield {
-                "name": escape_controls(name),
-                "word": words[gate.passed],
-                "kind": "bad" if gate.passed is False else "odd",
-                "text": escape_controls(gate.gate),
-                "why": _why(gate),
-            }
+        short, word, mark, colour = words[gate.passed]
+        yield {
+            "name": escape_controls(name),
+            "short": short,
+            "word": word,
+            "mark": mark,
+            "colour": colour,
+            "kind": "bad" if gate.passed is False else "odd",
+            "text": escape_controls(gate.gate),
+            "why": _why(gate),
+            "needs_you": not gate.passed or gate.origin == "base",
+        }
 
 
 def _why(gate: GateResult) -> str:
-    return escape_controls(gate_words(gate).removeprefix(gate.gate).strip(" ;"))
+    rest = gate_words(replace(gate, why="")).removeprefix(gate.gate).strip(" ;")
+    return escape_controls("; ".join(filter(None, (gate.why, rest))))
 
 
 def _metrics(run: Run) -> dict[str, Any]:
@@ -174,7 +199,7 @@ def _row(row: MetricRow, run: Run) -> dict[str, Any]:
 
 def _plots(run: Run, pictures: Mapping[str, str], why: str) -> dict[str, Any]:
     plots = [plot for outcome in run.outcomes for plot in outcome.measured.plots]
-    figures = [
+    figures: list[dict[str, Any]] = [
         {
             "title": escape_controls(plot.title),
             "images": list(_images(plot, pictures.get(plot.path, ""))),
@@ -182,16 +207,26 @@ def _plots(run: Run, pictures: Mapping[str, str], why: str) -> dict[str, Any]:
         }
         for plot in plots
     ]
-    return {"plots": figures, "plot_note": escape_controls(why)}
+    without = "there is nothing to draw in it" if not why else "it could not be drawn"
+    return {
+        "plots": [one for one in figures if one["images"]],
+        "undrawn": [
+            (one["title"], "; ".join(one["notes"]) or without)
+            for one in figures
+            if not one["images"]
+        ],
+        "plot_note": escape_controls(why),
+    }
 
 
-def _images(plot: PlotData, made: str) -> Iterator[tuple[str, str]]:
-    """Text and address of each picture: of the base, then of here."""
+def _images(plot: PlotData, made: str) -> Iterator[tuple[str, str, str]]:
+    """Caption, text and address of each picture: of the base, then of here."""
     title = escape_controls(plot.title)
     if plot.base_picture:
-        yield f"{title}, the base", plot.base_picture
+        yield "base", f"{title}, base", plot.base_picture
     if plot.picture or made:
-        yield f"{title}, here" if plot.base_picture else title, plot.picture or made
+        caption, text = ("here", f"{title}, here") if plot.base_picture else ("", title)
+        yield caption, text, plot.picture or made
 
 
 def _notebooks(run: Run) -> dict[str, Any]:
@@ -203,25 +238,62 @@ def _notebooks(run: Run) -> dict[str, Any]:
 
 
 def _steps(run: Run) -> dict[str, Any]:
-    asked = [o for o in run.outcomes if o.reasons != (NOT_ASKED,)]
-    return {"steps": [_step(outcome) for outcome in asked[:MOST_STEPS]]}
+    told, reused = fold.rows(run)
+    found: list[dict[str, Any]] = [_fold(one) for one in told[:MOST_STEPS]]
+    if reused:
+        inner: list[dict[str, Any]] = [_fold(one) for one in reused[:MOST_STEPS]]
+        count = sum(len(one.outcomes) for one in reused)
+        saved = sum(o.left.saved_seconds for one in reused for o in one.outcomes)
+        found.append(
+            {
+                "name": f"{count} steps",
+                "kind": "reused",
+                "mark": "↺",
+                "status": "reused",
+                "time": f"saved {format_duration(saved)}" if saved else "",
+                "why": ", ".join(one["name"] for one in inner),
+                "inner": inner,
+                "open": False,
+            }
+        )
+    return {"steps": found}
+
+
+def _fold(one: fold.Fold) -> dict[str, Any]:
+    """A step, or several that are told as one with each of them inside."""
+    first, *more = map(_step, one.outcomes[:MOST_STEPS])
+    if not more:
+        return first
+    seconds = sum(outcome.execution.seconds for outcome in one.outcomes)
+    reasons = {outcome.reasons for outcome in one.outcomes}
+    return {
+        "name": escape_controls(one.name),
+        "kind": one.kind,
+        "mark": first["mark"],
+        "status": first["status"],
+        "time": format_duration(seconds) if seconds else "",
+        "why": first["why"] if len(reasons) == 1 else "each for its own reasons",
+        "inner": [first, *more],
+        "open": False,
+    }
 
 
 def _step(outcome: StepOutcome) -> dict[str, Any]:
-    bad = outcome.failed or bool(outcome.measured.missed_gates)
+    bad = fold.is_bad(outcome)
     seen = undeclared(outcome)
     seconds, provenance = outcome.execution.seconds, outcome.left.provenance
     return {
         "name": escape_controls(outcome.step.name),
-        "kind": svg.kind_of(outcome.status, failed=bad),
+        "kind": fold.kind_of(outcome),
         "mark": "✖" if bad else MARKS.get(outcome.status, "✖"),
-        "status": "missed a gate" if bad and not outcome.failed else str(outcome.status),
+        "status": status_words(outcome),
         "time": format_duration(seconds) if seconds else "",
         "why": escape_controls("; ".join(outcome.reasons)),
         "notes": [escape_controls(note) for note in (*outcome.notes, *((seen,) if seen else ()))],
         "log": _text(outcome.execution.log_tail),
         "command": _text(tuple(provenance.command.split("\n"))) if provenance else "",
         "facts": list(_facts(outcome)),
+        "inner": [],
         "open": bad,
     }
 

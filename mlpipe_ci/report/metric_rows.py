@@ -14,7 +14,8 @@ MINUS = "\u2212"
 WELL = (Status.SUCCEEDED, Status.REUSED)
 FEW = 8
 """Metrics that are shown with their values though they did not change."""
-DIGITS = 5
+DIGITS, BRIEF = 5, 4
+"""Significant digits of a value in a table, and on a line."""
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
 
@@ -106,12 +107,12 @@ def _rows(outcome: StepOutcome, names: Counter[str]) -> Iterator[MetricRow]:
 
 def verdict(run: Run) -> str:
     """The line that says it all: `fraud-detection: auc 0.934 (+0.012) · 2 ran · 3 reused`."""
-    parts = [*headline_words(run), *count_words(run)]
+    parts = [*result_words(run), *headline_metric(run), *count_words(run)]
     return f"{escape_controls(run.workflow.name)}: {' · '.join(parts)}"
 
 
-def headline_words(run: Run) -> list[str]:
-    """What failed, was missed, or that nothing is new; then the metric that counts most."""
+def headline_metric(run: Run) -> list[str]:
+    """The metric that counts most, if one does: of a missed gate, else one that differs."""
     missed = " ".join(gate.gate for one in run.outcomes for gate in one.measured.missed_gates)
     known = (row for row in rows(run) if row.value is not None)
     first = min(
@@ -119,7 +120,7 @@ def headline_words(run: Run) -> list[str]:
         key=lambda row: (row.name not in missed, not row.differs, row.label != row.name),
         default=None,
     )
-    return result_words(run) + ([brief(first)] if first and run.result != "failure" else [])
+    return [brief(first)] if first and run.result != "failure" else []
 
 
 def metric_words(outcome: StepOutcome) -> str:
@@ -130,10 +131,15 @@ def metric_words(outcome: StepOutcome) -> str:
 
 def why_no_base(run: Run) -> tuple[str, ...]:
     """Why steps have nothing to be compared with, each reason once."""
-    measured = (outcome.measured for outcome in run.outcomes)
-    bases = (one.base for one in measured if one.metrics or one.gates)  # not for plots alone
+    bases = (one.measured.base for one in run.outcomes if not _has_only_plots(one))
     found = (base.source for base in bases if base and not base.metrics)
     return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _has_only_plots(outcome: StepOutcome) -> bool:
+    step, measured = outcome.step, outcome.measured
+    has_metrics = step.metrics or measured.metrics or measured.gates
+    return bool((step.plots or measured.plots) and not has_metrics)
 
 
 def value_words(value: float | None, spread: float | None, digits: int = DIGITS) -> str:
@@ -157,10 +163,23 @@ def change_words(row: MetricRow) -> str:
 
 def brief(row: MetricRow) -> str:
     """On one line: `auc 0.934 (+0.012)`."""
-    value = value_words(row.value, None, 4)
+    value = value_words(row.value, None, BRIEF)
     words = change_words(row) if row.change or (row.base is not None and row.differs) else ""
+    if row.change and (short := _as_exact_as(row.change, value)):
+        words = words[0] + short
     extra = f" ({words}{', noise' if row.is_noise else ''})" if words else ""
     return f"{escape_controls(row.label)} {value}{extra}"
+
+
+def _as_exact_as(change: float, value: str) -> str:
+    """A difference without more decimals than the value; empty where it would be nothing, or no
+    shorter.
+    """
+    whole, point, decimals = value.partition(".")
+    if not point or not (whole.lstrip("-") + decimals).isdecimal():
+        return ""
+    text = f"{abs(change):.{len(decimals)}f}"
+    return text if float(text) and len(text) < len(number(abs(change), 3)) else ""
 
 
 def rows_to_show(rows_: tuple[MetricRow, ...], most: int) -> tuple[tuple[MetricRow, ...], int]:

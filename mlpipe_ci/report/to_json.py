@@ -32,6 +32,8 @@ def run_json(run: Run) -> dict[str, Any]:
     head = _head(run.workflow, run.comparison)
     record = {**head, "result": run.result, "seconds": round(run.seconds, 3), "steps": steps}
     record |= {"run_url": run.url} if run.url else {}
+    record |= {"branch": escape_controls(run.branch)} if run.branch else {}
+    record |= {"finished": round(run.finished, 3)} if run.finished else {}
     lost = [{"step": escape_controls(step), **_held(gate)} for step, gate in run.removed_gates]
     record |= {"lost_gates": lost} if lost else {}
     record |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}
@@ -166,6 +168,9 @@ def _outcome(outcome: StepOutcome) -> dict[str, Any]:
     discovered, measured = outcome.discovered, outcome.measured
     record: dict[str, Any] = {"continue_on_error": True} if step.continue_on_error else {}
     record |= {"undeclared": True} if step.declares_nothing else {}
+    if step.strategy:
+        shown, each = escape_controls(step.strategy.shown), bool(step.strategy.each)
+        record |= {"instance": {"of": step.group, "shown": shown, "each": each}}
     record |= {"strict_gates": True} if measured.strict_gates else {}
     record |= {"audited": vars(left.audited)} if left.audited is not None else {}
     return record | {

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import EARLIER, sweep
 from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.paths import some
 from mlpipe_ci.core.plan import Action, Decision, Plan
@@ -101,11 +102,20 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         transfers=cache.store.transfers(),
         edges=edges(workflow),
         url=session.event.run.url,
+        branch=_branch(session.event),
+        finished=time.time(),
         root=str(repo.root),
         removed_gates=metrics.removed_gates(),
     )
     run_log.end(record, run)
     return run
+
+
+def _branch(event: Event) -> str:
+    """The branch that is checked out, as people call it; a pull request by its number."""
+    if event.change.pull_request is not None:
+        return f"pull request {event.change.pull_request}"
+    return event.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
 
 
 def _clean_up(session: Session, listener: Listener) -> None:

@@ -61,9 +61,6 @@ UNTESTED = {
     "output in GitHub Actions, in tests/scenarios/test_pipeline.py": ("ci.github.screen",),
     "output of whole runs, in tests/scenarios/test_pipeline.py": ("report.screens.plain",),
     "parts of the reports of tests/report/test_markdown.py": ("report.sections", "report.summary"),
-    "pages opened in a browser, in tests/scenarios/test_html_report.py": (
-        *("report.html", "report.svg"),
-    ),
     "printed by tests/cli/commands/test_explain.py": ("report.explain",),
     "printed by tests/cli/commands/test_show.py": ("report.lineage",),
     "printed by tests/cli/commands/test_metrics.py": ("report.metric_tables",),

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
@@ -26,8 +27,10 @@ RATE = 5
 """Pictures in a second."""
 KEPT = 1 << 12
 """Bytes of a step's output that may hold its last line."""
-BAR, NARROW = 24, 56
-"""Cells of a bar, and of a terminal that has no room for one."""
+BAR, SHORTEST = 24, 8
+"""Cells of a bar: at most, and at least."""
+APART = "  "
+"""Between a name and a time."""
 LEAST = 8
 """Cells that are left for a name."""
 ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
@@ -166,22 +169,32 @@ class LiveScreen:
 
 
 def _two_lines(one: Running, width: int) -> tuple[Text, Text]:
-    """Name and progress, of which the name gives way; and what it printed last."""
-    progress = _progress(time.monotonic() - one.since, one.seconds, wide=width >= NARROW)
-    name = _cut(f"▶ {one.name}", max(LEAST, width - len(progress) - 2), "")
+    """Name and progress, of which first the bar gives way, then the name; and its last line."""
+    took = time.monotonic() - one.since
+    progress = _progress(took, one.seconds)
+    room = width - 1 - cell_len(progress) - len(APART)  # of the name
+    name = f"▶ {one.name}"
+    bar = _bar(took, one.seconds, room - cell_len(name) - len("[] "))
+    name = _cut(name, max(LEAST, room + 1), "").plain
     last = _cut(f"  {one.last_line()}", width, "dim")
-    return _cut(f"{name.plain}  {progress}", width, "yellow"), last
+    return _cut(f"{name}{APART}{bar}{progress}", width, "yellow"), last
 
 
-def _progress(took: float, seconds: float | None, *, wide: bool) -> str:
-    """Time so far, beside that of the last time; a bar where there is room."""
+def _progress(took: float, seconds: float | None) -> str:
+    """Time so far, beside that of the last time."""
     if not seconds or seconds < 1:
         return clock(took)
     if took > seconds:
         return f"{clock(took)}, last time {clock(seconds)}"
-    part = took / seconds
-    bar = f"[{'━' * int(part * BAR):<{BAR}}] " if wide else ""
-    return f"{bar}{int(part * 100)} %  {clock(took)} of about {clock(seconds)}"
+    return f"{int(took / seconds * 100)} %  {clock(took)} of about {clock(seconds)}"
+
+
+def _bar(took: float, seconds: float | None, room: int) -> str:
+    """How much of the time of the last time is over, where there is room for a bar."""
+    cells = min(BAR, room)
+    if not seconds or seconds < 1 or took > seconds or cells < SHORTEST:
+        return ""
+    return f"[{'━' * int(took / seconds * cells):<{cells}}] "
 
 
 def _cut(text: str, width: int, style: str) -> Text:

@@ -67,6 +67,29 @@ def test_it_says_what_runs_how_far_it_is_and_what_comes(screen: LiveScreen) -> N
     assert picture(screen, 40)[0] == "▶ train a mo…  41 %  0:41 of about 1:40"
 
 
+@pytest.mark.parametrize("name", ["train", "evaluate (model=forest, seed=1)", "数据" * 20])
+@pytest.mark.parametrize(("seconds", "took"), [(100, 41), (3700, 1800), (30, 41), (None, 5)])
+@pytest.mark.parametrize("width", [40, 60, 80, 110])
+def test_names_and_times_stay_apart(
+    name: str, seconds: float | None, took: float, width: int
+) -> None:
+    one = LiveScreen(io.StringIO(), {})
+    of = step("s", name=name)
+    one.head(workflow(of), Comparison(how="no commit yet"))
+    one.start(Decision(step=of, action=Action.RUN, reasons=("x",)), seconds)
+    one.close()
+    since(one, took + 0.1)
+    line = picture(one, width)[0]
+    assert cell_len(line) < width
+    time_ = re.search(
+        r"  (?:\[.*\] )?(?:\d+ %  )?\d+:\d+(, last time 0:30| of about [0-9:]+)?$", line
+    )
+    assert time_, line
+    assert bool(time_[1]) == (seconds is not None)
+    shown = line[: time_.start()]
+    assert shown == f"▶ {name}" or shown.endswith("…")
+
+
 @pytest.mark.parametrize(
     ("seconds", "took", "wanted"),
     [
