@@ -266,13 +266,15 @@ def _fold(one: fold.Fold) -> dict[str, Any]:
         return first
     seconds = sum(outcome.execution.seconds for outcome in one.outcomes)
     reasons = {outcome.reasons for outcome in one.outcomes}
+    why = first["why"] if len(reasons) == 1 else "each for its own reasons"
+    unstored = sum(bool(outcome.why_not_stored) for outcome in one.outcomes)
     return {
         "name": escape_controls(one.name),
         "kind": one.kind,
         "mark": first["mark"],
         "status": first["status"],
         "time": format_duration(seconds) if seconds else "",
-        "why": first["why"] if len(reasons) == 1 else "each for its own reasons",
+        "why": f"{why}; {unstored} left no result to reuse" if unstored else why,
         "inner": [first, *more],
         "open": False,
     }
@@ -294,7 +296,7 @@ def _step(outcome: StepOutcome) -> dict[str, Any]:
         "command": _text(tuple(provenance.command.split("\n"))) if provenance else "",
         "facts": list(_facts(outcome)),
         "inner": [],
-        "open": bad,
+        "open": bad or bool(outcome.why_not_stored),
     }
 
 

@@ -16,6 +16,8 @@ FEW = 8
 """Metrics that are shown with their values though they did not change."""
 DIGITS, BRIEF = 5, 4
 """Significant digits of a value in a table, and on a line."""
+CLOSE = 0.05
+"""Of a difference: so much it may lose where it is rounded as the value beside it."""
 SHOWN_METRICS = 5
 """On a step's line; the verdict has the first alone, so that it fits a phone."""
 
@@ -172,14 +174,15 @@ def brief(row: MetricRow) -> str:
 
 
 def _as_exact_as(change: float, value: str) -> str:
-    """A difference without more decimals than the value; empty where it would be nothing, or no
+    """A difference without more decimals than the value; empty where that says less, or is no
     shorter.
     """
     whole, point, decimals = value.partition(".")
     if not point or not (whole.lstrip("-") + decimals).isdecimal():
         return ""
     text = f"{abs(change):.{len(decimals)}f}"
-    return text if float(text) and len(text) < len(number(abs(change), 3)) else ""
+    close = abs(float(text) - abs(change)) <= CLOSE * abs(change)
+    return text if close and len(text) < len(number(abs(change), 3)) else ""
 
 
 def rows_to_show(rows_: tuple[MetricRow, ...], most: int) -> tuple[tuple[MetricRow, ...], int]:

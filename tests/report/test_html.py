@@ -61,6 +61,14 @@ def test_reused_steps_and_items_are_one_row_each() -> None:
     assert "saved 4 min" in section
 
 
+def test_a_result_that_was_not_stored_is_to_be_seen() -> None:
+    note = "the result was not stored: it writes /tmp/x"
+    alone = replace(plain("train"), notes=(note,))
+    assert '<details class="step succeeded" open>' in text_of(run_of(alone))
+    items = [replace(item(n), notes=(note,) if n % 2 else ()) for n in range(8)]
+    assert "; 4 left no result to reuse" in text_of(run_of(*items))
+
+
 def test_two_images_stand_side_by_side_and_what_is_not_drawn_is_a_line() -> None:
     two = PlotData(path="roc.png", kind="image", title="ROC", picture=PICTURE, base_picture=PICTURE)
     large = PlotData(

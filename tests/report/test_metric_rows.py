@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.run import BaseMetrics, GateResult, Measurements, Run, Status, StepOutcome
-from mlpipe_ci.report.metric_rows import verdict, why_no_base
+from mlpipe_ci.report.metric_rows import MINUS, verdict, why_no_base
 from mlpipe_ci.report.terminal import outcome_lines
 from tests.support.fakes import step
 from tests.support.sample_runs import FAILED, GOOD, run_of
@@ -29,6 +31,21 @@ def measured(measurements: Measurements, status: Status = Status.SUCCEEDED) -> R
 
 def test_the_verdict_of_a_missed_gate_has_its_metric() -> None:
     assert verdict(measured(MISSED)) == "demo: 1 gate missed · auc 0.5 · 1 ran"
+
+
+@pytest.mark.parametrize(
+    ("base", "value", "shown"),
+    [
+        (0.9222, 0.9157303, "auc 0.9157 (−0.0065)"),
+        (0.922, 0.8, "auc 0.8 (−0.122)"),
+        (0.91, 0.9100004, "auc 0.91 (+4e-07)"),
+        (90.0, 87.0, "auc 87 (−3)"),
+    ],
+)
+def test_a_difference_is_as_exact_as_its_value(base: float, value: float, shown: str) -> None:
+    before = BaseMetrics(metrics=(("auc", base),))
+    run = measured(Measurements(metrics=(("auc", value),), base=before))
+    assert verdict(run) == f"demo: {shown} · 1 ran".replace("−", MINUS)
 
 
 def test_the_verdict_of_a_run_without_news_has_its_metric_before_the_counts() -> None:
