@@ -3,12 +3,15 @@
 One that failed or missed a gate always stands alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.plan import NOT_ASKED
 from mlpipe_ci.core.run import Run, Status, StepOutcome
+from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.report.wording import FOLDED, family, many, names_of
 
 KINDS = {Status.SUCCEEDED: "succeeded", Status.REUSED: "reused"}
@@ -99,3 +102,26 @@ def _early(nodes: list[Fold], edges: list[tuple[int, int, str]]) -> list[int]:
         if node.kind != "reused" or needs_late:
             late.add(number)
     return [number for number in range(len(nodes)) if number not in late]
+
+
+def of_workflow(workflow: Workflow, edges: tuple[Edge, ...]) -> tuple[Workflow, tuple[Edge, ...]]:
+    """A workflow in which all items, or combinations, of a step are one, and its edges."""
+    sizes = Counter(step.group for step in workflow.steps if family(step))
+    called = {s.id: s.group if sizes[s.group] >= FOLDED else s.id for s in workflow.steps}
+    first: dict[str, Step] = {}
+    for step in workflow.steps:
+        first.setdefault(called[step.id], step)
+    steps = [
+        replace(one, name=many(one, sizes[name])) if sizes[name] >= FOLDED else one
+        for name, one in first.items()
+    ]
+    stands = {id_: first[name].id for id_, name in called.items()}
+    found: dict[tuple[str, str], Edge] = {}
+    for edge in edges:
+        pair = stands[edge.before], stands[edge.after]
+        if pair[0] != pair[1]:
+            before = found.get(pair)
+            paths = dict.fromkeys((*(before.paths if before else ()), *edge.paths))
+            kind = edge.kind if before is None or before.kind == "order" else before.kind
+            found[pair] = Edge(before=pair[0], after=pair[1], kind=kind, paths=tuple(paths))
+    return replace(workflow, steps=tuple(steps)), tuple(found.values())

@@ -24,6 +24,7 @@ COLOURS = {
 
 def text(workflow: Workflow, edges: Edges) -> str:
     """A tree: each step below one that it needs; the second time with an arrow, not unfolded."""
+    workflow, edges = fold.of_workflow(workflow, edges)
     after: dict[str, list[str]] = {}
     for edge in edges:
         after.setdefault(edge.before, []).append(edge.after)
@@ -47,6 +48,7 @@ def text(workflow: Workflow, edges: Edges) -> str:
 
 def mermaid(workflow: Workflow, edges: Edges) -> str:
     """A Mermaid flowchart. Names are quoted, and what Mermaid would take for its own is escaped."""
+    workflow, edges = fold.of_workflow(workflow, edges)
     numbers = {step.id: f"s{number}" for number, step in enumerate(workflow.steps)}
     lines = ["flowchart TD"]
     lines += [f'  {numbers[step.id]}["{_mermaid(step.name)}"]' for step in workflow.steps]
@@ -92,6 +94,7 @@ def _label(edge: Edge) -> str:
 
 def dot(workflow: Workflow, edges: Edges) -> str:
     """A digraph in Graphviz's language."""
+    workflow, edges = fold.of_workflow(workflow, edges)
     lines = [f"digraph {_quoted(workflow.name)} {{", "  node [shape=box];"]
     lines += [f"  {_quoted(step.id)} [label={_quoted(step.name)}];" for step in workflow.steps]
     for edge in edges:

@@ -3,6 +3,7 @@
 import json
 
 from mlpipe_ci.core.graph import edges
+from mlpipe_ci.core.workflow import Step, StepInstance
 from mlpipe_ci.report.graph import FORMATS
 from tests.support.fakes import step, workflow
 from tests.support.graph_workflow import FLOW
@@ -59,6 +60,33 @@ def test_mermaid_and_dot_quote_what_is_not_theirs() -> None:
     assert '"end" [label="end \\"x\\" [y] `z` <b>"];' in dot
     assert '"end" -> "after" [label="o\\"ut.csv"];' in dot
     assert '"after" -> "loose" [style=dashed];' in dot
+
+
+def test_items_of_one_step_are_one_node_but_in_json() -> None:
+    def item(name: str, number: int, *reads: str) -> Step:
+        shown = f"{number}.csv"
+        own = StepInstance(group=name, values=(), shown=shown, each=f"data/{shown}")
+        of = f"{name}-{number}"
+        return step(of, name=f"{name} {shown}", inputs=reads, outputs=(f"{of}.txt",), strategy=own)
+
+    clean = [item("clean", number, f"data/{number}.csv") for number in range(30)]
+    score = [item("score", number, f"clean-{number}.txt") for number in range(30)]
+    last = step("last", inputs=("score-*.txt",))
+    flow = workflow(*clean, *score, last)
+    assert FORMATS["text"](flow, edges(flow)).splitlines() == [
+        "clean (30 items)",
+        "└── score (30 items)",
+        "    └── last",
+    ]
+    assert FORMATS["mermaid"](flow, edges(flow)).splitlines()[1:] == [
+        '  s0["clean (30 items)"]',
+        '  s1["score (30 items)"]',
+        '  s2["last"]',
+        '  s0 -->|"clean-0.txt #43;29"| s1',
+        '  s1 -->|"score-0.txt #43;29"| s2',
+    ]
+    assert FORMATS["dot"](flow, edges(flow)).count("->") == 2
+    assert len(json.loads(FORMATS["json"](flow, edges(flow)))["steps"]) == 61
 
 
 def test_json() -> None:
