@@ -26,6 +26,7 @@ from mlpipe_ci.report.metric_rows import (
     why_no_base,
 )
 from mlpipe_ci.report.metric_tables import BETTER, legend
+from mlpipe_ci.report.sections import whose
 from mlpipe_ci.report.vega import pictures
 from mlpipe_ci.report.wording import (
     compared,
@@ -265,7 +266,7 @@ def _fold(one: fold.Fold) -> dict[str, Any]:
     if not more:
         return first
     seconds = sum(outcome.execution.seconds for outcome in one.outcomes)
-    reasons = {outcome.reasons for outcome in one.outcomes}
+    reasons = {whose(outcome.reasons) for outcome in one.outcomes}
     why = first["why"] if len(reasons) == 1 else "each for its own reasons"
     unstored = sum(bool(outcome.why_not_stored) for outcome in one.outcomes)
     return {

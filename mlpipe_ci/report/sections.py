@@ -132,14 +132,14 @@ def _reused(run: Run) -> str:
     more = len(called) - SHOWN_REUSED
     names += f" and {more} more" if more > 0 else ""
     line = f"↺ {len(reused)} reused: {names}"
-    reasons = {_whose(o.reasons): o.reasons[0] for o in reversed(reused) if o.reasons}
+    reasons = {whose(o.reasons): o.reasons[0] for o in reversed(reused) if o.reasons}
     why = next(iter(reasons.values()), "").partition(", saved")[0]
     line = f"{line}<br><sub>{plain(why)}</sub>" if len(reasons) == 1 else line
     notes = dict.fromkeys(note for o in reused for note in o.notes if not note.endswith(RESTORED))
     return "<br>".join((line, *(f"⚠️ {plain(note)}" for note in list(notes)[:SHOWN_REASONS])))
 
 
-def _whose(reasons: tuple[str, ...]) -> str:
+def whose(reasons: tuple[str, ...]) -> str:
     """Why a step was reused, but for when and how long it took."""
     return re.sub(r" as .* ago|, saved .*", "", "; ".join(reasons))
 
@@ -169,7 +169,7 @@ def logs(run: Run) -> str:
 def why_reused(run: Run) -> str:
     """Whose result each reused step has, folded."""
     reused = [o for o in run.outcomes if o.status is Status.REUSED and o.reasons]
-    if len({_whose(outcome.reasons) for outcome in reused}) < 2:  # noqa: PLR2004 - it is said above
+    if len({whose(outcome.reasons) for outcome in reused}) < 2:  # noqa: PLR2004 - it is said above
         return ""
     lines = [
         f"| {code(o.step.name)} | {plain('; '.join(o.reasons))} |" for o in reused[:SHOWN_CHANGES]
