@@ -1,9 +1,11 @@
 """Names the commit that gave a path its present content, where history shows it."""
 
+import os
 from collections.abc import Mapping
 from functools import cached_property
 
 from mlpipe_ci.core.changes import Comparison
+from mlpipe_ci.core.errors import GitError
 from mlpipe_ci.core.event import Event, EventKind
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.git import Git, History
@@ -26,8 +28,26 @@ class CommitAttribution:
     history: History | None
 
     def name(self, path: str) -> str:
-        """` (1a2b3c4 "Subject")`, or an empty text if the commit is not known."""
-        return self._known.get(path, "")
+        """` (1a2b3c4 "Subject")`, or an empty text if the commit is not known, or if what is there
+        now is not what it left there.
+        """
+        words = self._known.get(path, "")
+        return words if words and self._is_as_committed(path) else ""
+
+    def _is_as_committed(self, path: str) -> bool:
+        """True if the path has the content that the head gives it, or is absent as it is there."""
+        if self.git is None or self.history is None or self.event.head is None:
+            return False
+        full_path = self.git.root / path
+        blob = self.history.commits.blob(self.event.head, path)
+        if blob is None:
+            return not os.path.lexists(full_path)
+        if full_path.is_symlink() or full_path.is_dir():
+            return True  # a link or a submodule: what is changed in it is not among `_known`
+        try:
+            return self.git.hash_files((path,))[path] == blob
+        except GitError:  # it is not there, or cannot be read
+            return False
 
     @cached_property
     def _known(self) -> Mapping[str, str]:

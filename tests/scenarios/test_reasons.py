@@ -1,6 +1,7 @@
 """Which edits run a step, and what is said about it."""
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -169,3 +170,20 @@ def test_a_reason_names_what_differs_from_the_nearest_result_not_from_the_newest
     assert "▶ s  a changed (discovered)\n" in repo.mlpipe("run").stdout
     repo.write({"a": "1", "b": "2"})  # the edit of a is undone, but its result is the newest
     assert "▶ s  b changed (discovered)\n" in repo.mlpipe("run").stdout
+
+
+def test_a_commit_is_named_only_if_the_file_has_its_content_from_it(repo: Repo) -> None:
+    steps = (
+        "{name: a, run: cp in x, inputs: [in], outputs: [x]}",
+        "{name: b, run: cp x y, inputs: [x], outputs: [y]}",
+    )
+    repo.commit({"mlpipe.yml": "steps:\n" + "".join(f"  - {one}\n" for one in steps)})
+    repo.commit({"in": "1", "x": "1"}, "An output is committed")
+    repo.git("rm", "-q", "--cached", "x")
+    repo.commit({".gitignore": "x\ny\n"}, "And is no more")
+    repo.mlpipe("run")
+    repo.commit({"in": "2"}, "Week 2")
+    told = repo.mlpipe("run").stdout
+    assert re.search(r'in changed \(\w{7} "Week 2"\)', told)
+    assert "x changed" in told
+    assert "And is no more" not in told, "step a has written it since"
