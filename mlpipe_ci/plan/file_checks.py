@@ -1,12 +1,16 @@
 """What a workflow file says, checked against the files that are there: faults and warnings."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.errors import Diagnostic, PathError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob
 from mlpipe_ci.core.workflow import Step, Workflow, externals_of
+from mlpipe_ci.metrics.formats import FORMATS as METRICS
+from mlpipe_ci.metrics.plots.build import PICTURES
+from mlpipe_ci.metrics.plots.tables import TABLES
 from mlpipe_ci.repo.work_tree import WorkTree
 
 
@@ -26,6 +30,7 @@ class FileChecks:
         found += self._nothing()
         for index, step in enumerate(self.workflow.steps):
             found += self._tracked(step)
+            found += self._unreadable(step)
             for pattern in step.reads:
                 found += self._input(index, step, pattern, declared, quiet=undeclared_before)
             undeclared_before = undeclared_before or step.declares_nothing
@@ -93,6 +98,19 @@ class FileChecks:
                 )
                 message = f"step '{step.name}': {text}"
                 yield self._fault(step, path, message, "tracked", "warning")
+
+    def _unreadable(self, step: Step) -> Iterator[Diagnostic]:
+        """Metrics and plots of a kind that no reader has."""
+        named = [("metrics file", path, (*METRICS,)) for path in step.metrics]
+        named += [("plot", one.path, (*TABLES, *PICTURES)) for one in step.plots if not one.kind]
+        for what, path, known in named:
+            ending = PurePosixPath(path).suffix.lower()
+            if ending and ending not in known:
+                text = (
+                    f"{what} '{path}' is read as JSON, as no reader has the ending {ending}; "
+                    f"write one of {', '.join(known)}"
+                )
+                yield self._fault(step, path, f"step '{step.name}': {text}", "format", "warning")
 
     def _fault(self, step: Step, path: str, message: str, rule: str, level: str) -> Diagnostic:
         line, column = self._position(step, path)

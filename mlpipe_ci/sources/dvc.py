@@ -19,11 +19,13 @@ from mlpipe_ci.core.errors import SourceError
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_glob, is_under, literal_prefix, path_fault
 from mlpipe_ci.core.patterns import matches
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.location import Locations
 
 MARK = "dvc:"
 SHOWN = 300
+LAST_LINES = 3
 """Characters of what DVC says when it fails."""
 
 
@@ -198,7 +200,7 @@ def pull(root: Path, outs: Iterable[DvcOutput], env: Mapping[str, str]) -> None:
             "install it (pip install dvc), or fetch the content in an earlier step of the job"
         )
     done = subprocess.run(  # noqa: S603 - the user's own
-        [program, "pull", "--quiet", *(f"./{path}" for path in paths)],
+        [program, "pull", *(f"./{path}" for path in paths)],
         cwd=root,
         env={**env, "DVC_NO_ANALYTICS": "1"},
         stdin=subprocess.DEVNULL,
@@ -206,8 +208,24 @@ def pull(root: Path, outs: Iterable[DvcOutput], env: Mapping[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().replace("\n", " ")[-SHOWN:]
+        said = _complaint(done.stderr, done.stdout) or f"exit code {done.returncode}"
         raise SourceError(f"'{some}' cannot be fetched (dvc pull): {said}")
+
+
+def _complaint(*streams: bytes) -> str:
+    """DVC's own words on why it failed, of the first stream that has any: from its last `ERROR:`
+    on, else the last lines; of a line that was drawn over, what was left of it.
+    """
+    for stream in streams:
+        text = regex(r"\x1b\[[0-9;]*[A-Za-z]").sub("", stream.decode("utf-8", "replace"))
+        drawn = (line.rstrip("\r").rpartition("\r")[2].strip() for line in text.split("\n"))
+        lines = [line for line in drawn if line and not line.startswith("<https://error.dvc.org")]
+        errors = [number for number, line in enumerate(lines) if line.startswith("ERROR:")]
+        lines = lines[errors[-1] :] if errors else lines[-LAST_LINES:]
+        if lines:
+            said = " ".join(lines)
+            return said if len(said) <= SHOWN else said[:SHOWN] + "…"
+    return ""
 
 
 def _files(top: str) -> Iterator[str]:

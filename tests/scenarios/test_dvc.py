@@ -170,6 +170,29 @@ def test_a_pointer_that_cannot_be_read_is_a_file_as_any_other(tracked: Repo) -> 
     assert planned(tracked) == {"one": "run", "all": "run"}
 
 
+SAYS = """#!/bin/sh
+case "$*" in *quiet*) exit 1 ;; esac
+printf '  0%%|   |Fetching\\r100%%|###|Fetching\\n' >&2
+echo 'WARNING: Some of the cache files do not exist neither locally nor on remote.' >&2
+echo "ERROR: failed to pull data from the cloud - Checkout failed for following targets:" >&2
+printf 'data/one.csv\\nIs your cache up to date?\\n<https://error.dvc.org/missing-files>\\n' >&2
+exit 255
+"""
+
+
+def test_what_dvc_says_when_it_cannot_pull_is_told(tracked: Repo, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "dvc"
+    program.parent.mkdir()
+    program.write_text(SAYS)
+    program.chmod(0o755)
+    (tracked.root / "data/one.csv").unlink()
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    done = tracked.mlpipe("run", "--force", "one", code=1, PATH=path)
+    said = "ERROR: failed to pull data from the cloud - Checkout failed for following targets: "
+    said += "data/one.csv Is your cache up to date?\n"
+    assert f"'data/one.csv' cannot be fetched (dvc pull): {said}" in done.stdout
+
+
 @pytest.fixture(scope="module")
 def dvc() -> str:
     """The directory of the real program, in an environment of its own below build/tools."""

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from mlpipe_ci.core.plot_data import Point, Series
 from mlpipe_ci.core.workflow import Plot
-from mlpipe_ci.metrics.plots.tables import PlotError, Row
+from mlpipe_ci.metrics.plots.tables import UNNAMED, PlotError, Row
 
 MOST_COLUMNS = 5
 BINS = 20
@@ -82,7 +82,8 @@ def _columns(plot: Plot, first: Row, kind: str) -> tuple[str, ...]:
     numeric = [n for n, value in first.items() if n != plot.x and _number(value) is not None]
     if not numeric:
         raise PlotError("it has no column of numbers to draw; name one with y")
-    return tuple(numeric[:MOST_COLUMNS])
+    named = [n for n in numeric if not n.startswith(UNNAMED)]
+    return tuple((named or numeric)[:MOST_COLUMNS])
 
 
 def _lines(

@@ -10,6 +10,10 @@ from typing import Any, BinaryIO
 
 from mlpipe_ci.metrics.formats.delimited import SEPARATORS
 
+TABLES = (*SEPARATORS, ".parquet", ".json")
+"""Endings of tables; all others are read as JSON."""
+UNNAMED = "column "
+"""With its number, what a column without a name is called: pandas gives its index none."""
 Row = dict[str, Any]
 MAX_BYTES = 256 << 20
 """Of a CSV file so much is read, and it is said; a JSON file over a tenth of that is refused."""
@@ -40,7 +44,9 @@ def _delimited(file: BinaryIO, separator: str) -> Iterator[Row]:
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
     try:
         reader = csv.reader(_bounded(text), delimiter=separator)
-        names = [name.strip() for name in next(reader, [])]
+        names = [
+            name.strip() or f"{UNNAMED}{number}" for number, name in enumerate(next(reader, []), 1)
+        ]
         yield from (dict(zip(names, row, strict=False)) for row in reader if row)
     finally:
         with suppress(ValueError):  # closed already

@@ -90,3 +90,17 @@ def test_many_tracked_outputs_are_told_once(repo: Repo) -> None:
         shown = repo.mlpipe(command).stdout
         assert told in shown
         assert shown.count("tracked") == 2  # both in this line
+
+
+def test_metrics_and_plots_that_nobody_can_read_are_warnings(repo: Repo) -> None:
+    named = "metrics: [m.parquet, m.json, m], plots: [p.html, p.svg, p.csv, {path: q.txt, x: a}]"
+    repo.commit({"mlpipe.yml": f"steps:\n  - {{name: a, run: x, inputs: [mlpipe.yml], {named}}}\n"})
+    done = repo.mlpipe("validate")
+    assert "1 step(s), no fault, 3 warning(s)" in done.stdout
+    for text in (
+        "step 'a': metrics file 'm.parquet' is read as JSON, as no reader has the ending .parquet;",
+        "step 'a': plot 'p.html' is read as JSON, as no reader has the ending .html;",
+        "step 'a': plot 'q.txt' is read as JSON, as no reader has the ending .txt;",
+    ):
+        assert text in done.stderr
+    assert "mlpipe.yml:2:" in done.stderr

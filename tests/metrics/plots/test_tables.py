@@ -37,3 +37,16 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
 def test_broken_json(data: bytes) -> None:
     with pytest.raises(PlotError):
         drawn("a.json", data)
+
+
+def test_a_column_without_a_name_is_called_by_its_number() -> None:
+    """As pandas writes its index."""
+    data = b",loss\n5,0.5\n6,0.25\n"
+    (one,), _ = drawn("a.csv", data)
+    assert (one.name, one.points) == ("loss", ((0, 0.5), (1, 0.25)))
+    (one,), _ = drawn("a.csv", data, x="column 1", y=("loss",))
+    assert one.points == ((5.0, 0.5), (6.0, 0.25))
+    (one,), _ = drawn("a.csv", b",\n1,2\n", y=("column 2",))
+    assert one.points == ((0, 2.0),)
+    with pytest.raises(PlotError, match="no column 'z'; it has column 1, loss"):
+        drawn("a.csv", data, y=("z",))
