@@ -14,13 +14,14 @@ from pathlib import Path
 from mlpipe_ci.cache.codec import decode_parts, encode_parts
 from mlpipe_ci.cache.decoded_results import DecodedResults
 from mlpipe_ci.cache.last_trace import LastTrace, decode_last_trace, encode_last_trace
-from mlpipe_ci.core.cache_key import KeyParts, step_key
+from mlpipe_ci.core.cache_key import Input, KeyParts, as_record, step_key
 from mlpipe_ci.core.directory_listing import KIND
+from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.repo.digest_cache import DigestCache
 from mlpipe_ci.repo.file_digest import md5_digest
 from mlpipe_ci.tracing.discovery import record
 
-VERSION = 4
+VERSION = 5
 SCHEMA = f"""
 BEGIN;
 DROP TABLE IF EXISTS memo;
@@ -29,7 +30,7 @@ DROP TABLE IF EXISTS listings;
 DROP TABLE IF EXISTS results;
 DROP TABLE IF EXISTS sources;
 CREATE TABLE steps (
-    workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed_key TEXT, traced TEXT,
+    workflow TEXT, step TEXT, key TEXT, parts TEXT, seconds REAL, failed TEXT, traced TEXT,
     PRIMARY KEY (workflow, step)
 ) WITHOUT ROWID;
 CREATE TABLE memo (directory TEXT PRIMARY KEY, seen BLOB, listing TEXT, files TEXT);
@@ -40,18 +41,28 @@ PRAGMA user_version={VERSION};
 COMMIT;
 """
 Row = tuple[str | None, str | None, str | None, str | None]
-"""Key and parts of the last success, the key of a failure since, and what was traced."""
+"""Key and parts of the last success, a failure since, and what was traced."""
+
+
+@frozen
+class Failure:
+    """A failure of a step. `seen`: files that git tracks and that it read, with their digests."""
+
+    parts: KeyParts
+    seen: tuple[Input, ...] = ()
 
 
 class LocalState:
     """One repository's memory. Where it cannot be opened or written, it is kept in memory.
 
+    `tree`: the name of the work tree if it is a linked one: what is remembered of steps is its own.
     `readonly`: nothing is written, and no file is made.
     """
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: Path, tree: str = "", *, readonly: bool = False) -> None:
         self.warning: str | None = None
         self._readonly = readonly
+        self._tree = f"{tree}:" if tree else ""
         try:
             self._db = _open_readonly(path) if readonly else _open(str(path))
         except (sqlite3.Error, OSError) as error:
@@ -73,10 +84,20 @@ class LocalState:
         except (ValueError, TypeError, KeyError):
             return None
 
-    def failed(self, workflow: str, step: str, key: str | None) -> bool:
-        """True if the last that was heard of the step is a failure with this key."""
+    def failed(self, workflow: str, step: str) -> Failure | None:
+        """The step's last run here, if it has failed."""
         row = self._of(workflow).get(step)
-        return bool(row and row[2] and row[2] == key)
+        try:
+            found = json.loads(row[2]) if row and row[2] else None
+            return found and Failure(
+                parts=decode_parts(found["parts"]),
+                seen=tuple(
+                    Input(path=str(path), digest=str(digest), executable=bool(executable))
+                    for path, digest, executable in found["seen"]
+                ),
+            )
+        except (ValueError, TypeError, KeyError):
+            return None
 
     def knows(self, workflow: str, step: str, key: str, last: LastTrace) -> bool:
         """True if the last that was heard of the step is a success with this key, seen like this.
@@ -95,7 +116,8 @@ class LocalState:
         """Seconds that each step's last success took."""
         query = "SELECT step, seconds FROM steps WHERE workflow=? AND seconds IS NOT NULL"
         try:
-            return {str(step): float(took) for step, took in self._db.execute(query, (workflow,))}
+            rows = self._db.execute(query, (self._tree + workflow,))
+            return {str(step): float(took) for step, took in rows}
         except (sqlite3.Error, ValueError, TypeError):
             return {}
 
@@ -114,7 +136,7 @@ class LocalState:
         self._write(
             "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,NULL,?) ON CONFLICT DO UPDATE SET "
             "traced=excluded.traced",
-            (workflow, step, seen),
+            (self._tree + workflow, step, seen),
         )
 
     def succeeded(
@@ -125,19 +147,21 @@ class LocalState:
         self._of(workflow)[step] = key, text, None, seen
         self._write(
             "INSERT INTO steps VALUES (?,?,?,?,?,NULL,?) ON CONFLICT DO UPDATE SET "
-            "key=excluded.key, parts=excluded.parts, seconds=excluded.seconds, failed_key=NULL, "
+            "key=excluded.key, parts=excluded.parts, seconds=excluded.seconds, failed=NULL, "
             "traced=excluded.traced",
-            (workflow, step, key, text, seconds, seen),
+            (self._tree + workflow, step, key, text, seconds, seen),
         )
 
-    def fail(self, workflow: str, step: str, key: str) -> None:
+    def fail(self, workflow: str, step: str, failure: Failure) -> None:
         """Remember a failure; the last success stays."""
         row = self._of(workflow).get(step) or (None, None, None, None)
-        self._of(workflow)[step] = row[0], row[1], key, row[3]
+        seen = [[one.path, one.digest, one.executable] for one in failure.seen]
+        text = json.dumps({"parts": as_record(failure.parts), "seen": seen})
+        self._of(workflow)[step] = row[0], row[1], text, row[3]
         self._write(
             "INSERT INTO steps VALUES (?,?,NULL,NULL,NULL,?,NULL) ON CONFLICT DO UPDATE SET "
-            "failed_key=excluded.failed_key",
-            (workflow, step, key),
+            "failed=excluded.failed",
+            (self._tree + workflow, step, text),
         )
 
     def listing(self, digest: str) -> str | None:
@@ -196,10 +220,10 @@ class LocalState:
 
     def _of(self, workflow: str) -> dict[str, Row]:
         if workflow not in self._steps:
-            query = "SELECT step, key, parts, failed_key, traced FROM steps WHERE workflow=?"
+            query = "SELECT step, key, parts, failed, traced FROM steps WHERE workflow=?"
             found: dict[str, Row] = {}
             with suppress(sqlite3.Error):
-                rows = self._db.execute(query, (workflow,))
+                rows = self._db.execute(query, (self._tree + workflow,))
                 found = {step: (*row,) for step, *row in rows}
             self._steps[workflow] = found
         return self._steps[workflow]

@@ -71,7 +71,7 @@ def open_session(
     something of it is wrong.
     """
     event = with_checkout(event or read_event(env), locations.git)
-    state = LocalState(locations.state, readonly=readonly)
+    state = LocalState(locations.state, locations.linked, readonly=readonly)
     sources = Sources(env, locations.cache, state, messages.line, messages.progress)
     items = partial(items_of, locations, state, sources)
     request = load_request(locations, options, event, remember=not readonly, items=items)

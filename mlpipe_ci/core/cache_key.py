@@ -7,6 +7,7 @@ from typing import Any
 from blake3 import blake3
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.workflow import Step
 
 VERSION = 3
@@ -15,6 +16,8 @@ OUTSIDE = "source:"
 """What the digest of data begins with that git does not have."""
 MOST_SHOWN = 40
 """Characters of a value in a reason."""
+DECLARED, NOT_DECLARED = "declared now", "no longer declared"
+"""Said of an input that may be what it was, and of which only the file says something else."""
 
 
 @frozen(order=True)
@@ -27,6 +30,11 @@ class Input:
     path: str
     digest: str
     executable: bool = False
+
+
+Inputs = Mapping[str, Input]
+"""By their paths."""
+NO_INPUTS: Inputs = {}
 
 
 @frozen
@@ -84,9 +92,16 @@ def step_key(parts: KeyParts) -> str:
     return blake3(encode(parts)).hexdigest()
 
 
-def differences(old: KeyParts, new: KeyParts) -> tuple[str, ...]:
-    """What changed between two keys, in words, the most important first."""
-    found = [*_input_differences(old.inputs, new.inputs)]
+def differences(
+    old: KeyParts, new: KeyParts, reads: tuple[str, ...] | None = None, seen: Inputs = NO_INPUTS
+) -> tuple[str, ...]:
+    """What changed between two keys, in words, the most important first.
+
+    `reads`: the input patterns of the new one, if they are known, and `seen`: by path, what was
+    read without being declared when the old one was made. They tell a file that is new from one
+    that is only declared now.
+    """
+    found = _input_differences(old.inputs, new.inputs, reads, seen)
     values = _param_differences(dict(old.params), dict(new.params))
     found += [f"params.{path} {_value(a)} → {_value(b)}" for path, a, b in values]
     if old.params != new.params and not values:
@@ -112,14 +127,19 @@ def changed_inputs(old: KeyParts, new: KeyParts) -> list[str]:
     return [path for path in paths if before.get(path) != after.get(path)]
 
 
-def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[str]:
+def _input_differences(
+    old: tuple[Input, ...], new: tuple[Input, ...], reads: tuple[str, ...] | None, seen: Inputs
+) -> list[str]:
     before, after = {i.path: i for i in old}, {i.path: i for i in new}
     found = []
     for path in sorted(before.keys() | after.keys()):
         if path not in before:
-            found.append(f"{path} added")
+            other = path in seen and seen[path] != after[path]
+            word = DECLARED if _is_declared_now(path, before, reads, seen) else "added"
+            found.append(f"{path} {'changed' if other else word}")
         elif path not in after:
-            found.append(f"{path} removed")
+            named = reads is None or any(matches(pattern, path) for pattern in reads)
+            found.append(f"{path} {'removed' if named else NOT_DECLARED}")
         elif before[path].digest != after[path].digest:
             digests = (before[path].digest, after[path].digest)
             outside = all(digest.startswith(OUTSIDE) for digest in digests)
@@ -127,6 +147,18 @@ def _input_differences(old: tuple[Input, ...], new: tuple[Input, ...]) -> list[s
         elif before[path].executable != after[path].executable:
             found.append(f"{path} {'is' if after[path].executable else 'no longer'} executable")
     return found
+
+
+def _is_declared_now(
+    path: str, before: Inputs, reads: tuple[str, ...] | None, seen: Inputs
+) -> bool:
+    """True for a file that no pattern meant before: what a pattern means has to be there."""
+    if reads is None:
+        return False
+    if path in seen or path in reads:
+        return True
+    meaning = [pattern for pattern in reads if matches(pattern, path)]
+    return not any(matches(pattern, one) for pattern in meaning for one in before)
 
 
 def json_text(value: Any) -> str:

@@ -16,6 +16,8 @@ StepFacts = Mapping[str, Mapping[str, Any] | None]
 
 
 NO_RESULT = "no result yet"
+EACH_TIME = "so it runs each time"
+"""How a reason ends if the step can never be reused as it is."""
 NOT_ASKED = "not asked for"
 """Why a step is skipped if the user has named others."""
 

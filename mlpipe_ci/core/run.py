@@ -10,6 +10,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.notebook import SUFFIX
+from mlpipe_ci.core.plan import EACH_TIME
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Audited, Output
 from mlpipe_ci.core.workflow import Gate, Step, Workflow
@@ -30,6 +31,8 @@ class Status(StrEnum):
 BROKEN = (Status.FAILED, Status.TIMED_OUT)
 NOT_STORED = "the result was not stored"
 """How a note begins that says why there is no result, and what to do about it."""
+NOT_STORED_AGAIN = f"{NOT_STORED}, for the reason above"
+"""The whole note where that is why the step ran."""
 OUTCOMES = {
     Status.SUCCEEDED: "success",
     Status.REUSED: "success",
@@ -192,9 +195,12 @@ class StepOutcome:
     @property
     def why_not_stored(self) -> str:
         """Why it left no result, with what to do about it; empty if it did."""
+        if NOT_STORED_AGAIN in self.notes:
+            return "; ".join(self.reasons)
         beginning = f"{NOT_STORED}: "
-        found = (note for note in self.notes if note.startswith(beginning))
-        return next(found, "").removeprefix(beginning)
+        found = [n.removeprefix(beginning) for n in self.notes if n.startswith(beginning)]
+        found += [reason for reason in self.reasons if reason.endswith(EACH_TIME)]
+        return next(iter(found), "")
 
     @property
     def fails_run(self) -> bool:

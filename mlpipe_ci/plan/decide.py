@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from itertools import zip_longest
 from typing import Any, Protocol
 
-from mlpipe_ci.core.cache_key import KeyParts, differences
+from mlpipe_ci.core.cache_key import KeyParts
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import NO_RESULT, NOT_ASKED, Action, Decision, Plan, StepFacts, Written
 from mlpipe_ci.core.platform import platform_of, shown_platform
+from mlpipe_ci.core.regex import regex
 from mlpipe_ci.core.result import Output, Result
 from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step, Workflow
 
+OF_NOW = regex(r" now\b| no longer |and this is ")
 FAILED = {"outcome": "failure", "conclusion": "failure"}
 
 
@@ -30,16 +31,10 @@ class Evidence:
     """Those that fit and can be restored, best first."""
     unusable: tuple[str, ...] = ()
     """Why a stored result cannot be restored."""
-    previous: KeyParts | None = None
-    """The parts of its last success here."""
-    opened: KeyParts | None = None
-    """The parts of now to compare with `previous`, where `parts` leaves out names of files."""
     changed: tuple[str, ...] = ()
-    """Which of its inputs the change under test touches, in words that begin with the path."""
-    commits: tuple[str, ...] = ()
-    """Words for the commits that did the first few of `changed`."""
-    discovered: tuple[str, ...] = ()
-    """How what it read without declaring it differs from the newest result."""
+    """What differs from an earlier run, or from the base, in words."""
+    since: str = ""
+    """Since when: words for what `changed` compares with."""
     unwatched: str = ""
     """Why nothing shows what it reads."""
     unstored: str = ""
@@ -49,6 +44,7 @@ class Evidence:
     forced: bool = False
     """The user wants it to run."""
     failed_before: bool = False
+    """Its last run here has failed."""
     left_out: bool = False
     """The user asked for other steps."""
     blocked_by: tuple[str, ...] = ()
@@ -154,15 +150,20 @@ def _why_skip(step: Step, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _why_run(evidence: Evidence) -> tuple[str, ...]:
-    changed = evidence.changed  # all that is known on a fresh runner
-    now = evidence.opened or evidence.parts
-    if evidence.previous and now:
-        changed = differences(evidence.previous, now)
-    pairs = zip_longest(changed, evidence.commits[: len(changed)], fillvalue="")
-    changed = tuple(text + commit for text, commit in pairs) + evidence.discovered
+    changed = _dated(evidence.changed, evidence.since)
     failed = ("failed last time",) if evidence.failed_before else ()
     unstored = (evidence.unstored,) if evidence.unstored else ()
     return evidence.unusable + failed + changed or unstored or (NO_RESULT,)
+
+
+def _dated(changed: tuple[str, ...], since: str) -> tuple[str, ...]:
+    """With the words that say since when, at the first reason that does not speak of now."""
+    found = list(changed)
+    for index, text in enumerate(found):
+        if since and not OF_NOW.search(text):
+            found[index] = f"{text} {since}"
+            break
+    return tuple(found)
 
 
 def _why_reuse(evidence: Evidence) -> str:

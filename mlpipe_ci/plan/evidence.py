@@ -14,21 +14,22 @@ from mlpipe_ci.core.cache_key import (
     key_parts,
     step_key,
 )
-from mlpipe_ci.core.changes import Change, affects, describe_change
+from mlpipe_ci.core.changes import Change, affects
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
 from mlpipe_ci.core.directory_listing import opened
 from mlpipe_ci.core.errors import SourceError
-from mlpipe_ci.core.event import Event, EventKind
+from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.lineage import CONTENTS
 from mlpipe_ci.core.paths import is_under, some
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.plan import StepFacts, Written
+from mlpipe_ci.core.plan import EACH_TIME, StepFacts, Written
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
+from mlpipe_ci.plan.earlier import Compared, Earlier, EarlierRuns
 from mlpipe_ci.plan.inputs import InputResolver
 from mlpipe_ci.plan.kept_state import KeptState
 from mlpipe_ci.plan.origin import InputOrigin
@@ -119,24 +120,21 @@ class EvidenceCollector:
         key = step_key(parts)
         matches = self._matching_results(step, key, inputs, written, waits_for)
         results, waits_for = matches.fitting, matches.waits_for
-        # What follows only explains why the step runs; a forced one is never asked.
-        previous, now = (None, None) if results else self.compared(step, parts)
-        changes = () if results else self._changes(step)
+        forced = step.id in self.selection.forced
+        known = results or waits_for or forced or step.cache is False or self.metrics_only
+        changed, since = ((), "") if known else self._changed(step, parts, written, matches)
         return Evidence(
             waits_for=waits_for,
             parts=None if waits_for else parts,
             key=None if waits_for else key,
             results=results,
             unusable=matches.unusable,
-            discovered=matches.differing,
             unwatched=self._unwatched(step),
             unstored=self.cache.state.last_trace(self.workflow.file, step.id).unstored,
-            previous=previous,
-            opened=now,
-            forced=step.id in self.selection.forced,
-            failed_before=not results and self.cache.state.failed(self.workflow.file, step.id, key),
-            changed=tuple(describe_change(change) for change in changes),
-            commits=() if results or waits_for else self._origin.of_changes(changes, previous, now),
+            forced=forced,
+            failed_before=not known and bool(self.cache.state.failed(self.workflow.file, step.id)),
+            changed=changed,
+            since=since,
             notes=self._notes(step, reused=bool(results)),
             now=self.now,
             platform=this_platform().digest,
@@ -146,32 +144,60 @@ class EvidenceCollector:
         """The step's inputs as they are on the disk now; to be compared with those before."""
         return self.resolver.resolve(step, {})[0]
 
-    def compared(
-        self, step: Step, parts: KeyParts | None
-    ) -> tuple[KeyParts | None, KeyParts | None]:
-        """Parts of the last success and of now, with the files of listings that differ.
+    def _changed(
+        self, step: Step, parts: KeyParts, written: Written, matches: Matches
+    ) -> tuple[tuple[str, ...], str]:
+        """What changed that a step runs, and since when."""
+        if matches.unusable:
+            return (), ""
+        if compared := self.compared(step, parts, written, matches.known):
+            return compared.words, compared.since
+        base = self.repo.comparison.base
+        changes = self._origin.of_changes(self._changes(step))
+        return changes, f"since {base[:7]}" if base else ""
 
-        Of the last success here; on a fresh runner, of the last that the cache knows.
+    def compared(
+        self, step: Step, parts: KeyParts, written: Written, known: tuple[Result, ...]
+    ) -> Compared | None:
+        """How a step differs from the run that it is compared with; None if there is none.
+
+        `written`: what earlier steps wrote in this run; `known`: results under its key.
         """
-        previous = self.cache.state.previous(self.workflow.file, step.id)
-        if previous is None and step.name in self._latest:
-            previous = self._latest[step.name].parts
-        if previous is None or parts is None:
-            return previous, parts
+        last: Compared | None = None
+        for earlier in self._earlier.of(step, parts, known):
+            last = self._difference(step, earlier, parts, written)
+            if last.words:
+                break
+        return last
+
+    def _difference(
+        self, step: Step, earlier: Earlier, parts: KeyParts, written: Written
+    ) -> Compared:
         old, new = opened(
-            previous.inputs, parts.inputs, self.cache.state.listing, self.repo.tree.listing
+            earlier.parts.inputs, parts.inputs, self.cache.state.listing, self.repo.tree.listing
         )
-        return replace(previous, inputs=old), replace(parts, inputs=new)
+        previous, now = replace(earlier.parts, inputs=old), replace(parts, inputs=new)
+        result = earlier.result
+        seen = {item.path: item for item in (result.discovered if result else ())}
+        words = differences(previous, now, step.reads, seen)
+        declared = {item.path for item in new}
+        matcher = self._matcher(parts.inputs)
+        return Compared(
+            since=earlier.since,
+            previous=previous,
+            now=now,
+            declared=self._origin.of_differences(words, previous, now),
+            seen=matcher.differing(step, result, declared, written) if result else (),
+        )
 
     @cached_property
-    def _latest(self) -> dict[str, Result]:
-        """The newest result of each step of this repository, where nothing is remembered of it."""
-        if not self.event.repository or self.event.kind is EventKind.DESK:
-            return {}
-        found = self.cache.store.latest(self.cache.scopes)
-        return {
-            n: one for n, one in found.items() if one.producer.repository == self.event.repository
-        }
+    def _earlier(self) -> EarlierRuns:
+        return EarlierRuns(
+            repository=self.event.repository,
+            workflow=self.workflow,
+            repo=self.repo,
+            cache=self.cache,
+        )
 
     def _condition(
         self, step: Step, written: Written, facts: StepFacts, failed: tuple[str, ...]
@@ -190,13 +216,6 @@ class EvidenceCollector:
         found = conditions.evaluate_condition(step, context, written, failed)
         return found.value, found.waits_for
 
-    def nearest(self, step: Step, parts: KeyParts | None) -> Result | None:
-        """The stored result of the step that differs least from this; of those the newest."""
-        if parts is None:
-            return None
-        known = [one for one in self.cache.store.of_step(step.name, self.cache.scopes) if one.parts]
-        return min(known, key=lambda one: len(differences(one.parts, parts)), default=None)  # type: ignore[arg-type]
-
     def newest(self, key: str | None) -> Result | None:
         """The newest stored result of a key, whether it fits or not."""
         if not key:
@@ -211,9 +230,9 @@ class EvidenceCollector:
         if step.inputs:
             return ""
         if self.workflow.tracing_of(step) == "off":
-            return "declares no inputs, and tracing is off, so it runs each time"
+            return f"declares no inputs, and tracing is off, {EACH_TIME}"
         if self.discovery.unavailable:
-            return f"declares no inputs, and {self.discovery.unavailable}, so it runs each time"
+            return f"declares no inputs, and {self.discovery.unavailable}, {EACH_TIME}"
         return ""
 
     def _matching_results(
@@ -233,15 +252,7 @@ class EvidenceCollector:
         known = self._without_state(step, self.cache.store.results(key, self.cache.scopes))
         if waits_for:  # by steps that may write anything, for one that may read anything
             return nothing if known or any(self.cache.store.further(key)) else Matches()
-        matcher = ResultMatcher(
-            self.discovery,
-            self.workflow,
-            self.declared,
-            self._lost,
-            self._origin.of,
-            self._left,
-            partial(self._files, inputs),
-        )
+        matcher = self._matcher(inputs)
         found = matcher.results(step, known, written)
         if not found.fitting and step.id not in self.selection.forced:
             for more in self.cache.store.further(
@@ -261,6 +272,17 @@ class EvidenceCollector:
             first = metrics_now(step, found.fitting[0], self.cache.store)
             return replace(found, fitting=(first, *found.fitting[1:]))
         return found
+
+    def _matcher(self, inputs: tuple[Input, ...]) -> ResultMatcher:
+        return ResultMatcher(
+            self.discovery,
+            self.workflow,
+            self.declared,
+            self._lost,
+            self._origin.of,
+            self._left,
+            partial(self._files, inputs),
+        )
 
     @cached_property
     def _kept_state(self) -> KeptState:

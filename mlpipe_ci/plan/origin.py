@@ -1,7 +1,7 @@
 """How an input came to be another: which commit changed it, and whether that was a run alone."""
 
-from mlpipe_ci.core.cache_key import Input, KeyParts, changed_inputs
-from mlpipe_ci.core.changes import Change
+from mlpipe_ci.core.cache_key import DECLARED, NOT_DECLARED, Input, KeyParts, changed_inputs
+from mlpipe_ci.core.changes import Change, describe_change
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.notebook import SUFFIX, same_work
 from mlpipe_ci.repo.repo import Repo
@@ -18,21 +18,26 @@ class InputOrigin:
 
     repo: Repo
 
-    def of_changes(
-        self, changes: tuple[Change, ...], previous: KeyParts | None, now: KeyParts | None
-    ) -> tuple[str, ...]:
-        """Of the first few of the paths that a reason names."""
-        if previous is None or now is None:
-            return tuple(self.repo.blame.name(change.path) for change in changes[:NAMED])
-        before = {item.path: item for item in previous.inputs}
-        new = {item.path: item for item in now.inputs}
-        paths = changed_inputs(previous, now)[:NAMED]
-        return tuple(self.of(before.get(path, new.get(path))) for path in paths)
+    def of_changes(self, changes: tuple[Change, ...]) -> tuple[str, ...]:
+        """Changes in words, the first few with their commits."""
+        commits = [self.repo.blame.name(change.path) for change in changes[:NAMED]]
+        commits += [""] * (len(changes) - len(commits))
+        pairs = zip(changes, commits, strict=True)
+        return tuple(describe_change(change) + commit for change, commit in pairs)
 
-    def of(self, before: Input | None) -> str:
+    def of_differences(
+        self, words: tuple[str, ...], previous: KeyParts, now: KeyParts
+    ) -> tuple[str, ...]:
+        """The words of `differences`, of the first few changed inputs with their commits."""
+        items = {item.path: item for item in (*now.inputs, *previous.inputs)}
+        found = list(words)
+        for index, path in enumerate(changed_inputs(previous, now)[:NAMED]):
+            if not words[index].endswith((DECLARED, NOT_DECLARED)):
+                found[index] += self.of(items[path])
+        return tuple(found)
+
+    def of(self, before: Input) -> str:
         """Of one input, as it was before."""
-        if before is None:
-            return ""
         outputs_only = " (only its outputs)" if self._is_run_anew(before) else ""
         return outputs_only + self.repo.blame.name(before.path)
 

@@ -17,3 +17,9 @@ class Locations:
     state: Path
     cache: Path
     no_git: str = ""
+
+    @property
+    def linked(self) -> str:
+        """The name of the work tree, if it is one that git has linked to the repository."""
+        linked = self.git is not None and self.git.directory != self.git.common
+        return self.git.directory.name if self.git and linked else ""

@@ -1,9 +1,9 @@
-"""Why a step runs or does not: the parts of its key, and what differs from its last success."""
+"""Why a step runs or does not: the parts of its key, and what differs from an earlier run."""
 
 import difflib
 from typing import Any
 
-from mlpipe_ci.core.cache_key import Input, KeyParts, as_record, differences
+from mlpipe_ci.core.cache_key import Input, KeyParts, as_record
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Result
@@ -19,38 +19,17 @@ DIGITS = 12
 class Explained:
     """A decision, what it is compared with, and what differs since, in words.
 
-    `previous`: the parts of the step's last success here, or those of `nearest`, the stored result
-    that differs least. `newest`: the newest result of its key, whose discovered inputs are shown;
-    `seen`: these in words, each with a label.
+    `previous`: the parts of what it is compared with; `since`: that in words. `newest`: the newest
+    result of its key, whose discovered inputs are shown; `seen`: these in words, each with a label.
     `found` is None if it is not known what differs.
     """
 
     decision: Decision
     previous: KeyParts | None
     found: tuple[str, ...] | None
-    nearest: Result | None = None
+    since: str = ""
     newest: Result | None = None
     seen: tuple[tuple[str, str], ...] = ()
-
-
-def explained(
-    decision: Decision,
-    previous: KeyParts | None,
-    now: KeyParts | None,
-    nearest: Result | None = None,
-    newest: Result | None = None,
-    seen: tuple[tuple[str, str], ...] = (),
-) -> Explained:
-    """Hold earlier parts against now; both with the files of the listings that differ."""
-    found = differences(previous, now) if previous and now else None
-    return Explained(
-        decision=decision,
-        previous=previous,
-        found=found,
-        nearest=nearest,
-        newest=newest,
-        seen=seen,
-    )
 
 
 def explain_lines(one: Explained, now: float) -> list[str]:
@@ -68,10 +47,9 @@ def explain_lines(one: Explained, now: float) -> list[str]:
     lines += [f"  {label:<9}  {escape_controls(text)}" for label, text in one.seen]
     if one.previous is None or one.found is None:
         return [*lines, "  it has not succeeded here yet"]
-    what = f"the nearest stored result, made {_made(one.nearest, now)}" if one.nearest else ""
     if not one.found:
-        return [*lines, f"  {what or 'its last success here'} had the same key"]
-    lines.append(f"  since {what or 'its last success here'}:")
+        return [*lines, f"  its key is the same {one.since}"]
+    lines.append(f"  {one.since}:")
     lines += [f"    {escape_controls(text)}" for text in one.found]
     return lines + [f"    {line}" for line in _command_lines(one.previous.run, parts.run)]
 

@@ -1,12 +1,15 @@
 """Carries out one command: its outputs set aside, then its result saved, or all put back."""
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.left_record import history_of
 from mlpipe_ci.cache.outputs import MissingOutputError, digest_at, refuse_links
+from mlpipe_ci.cache.state import Failure
 from mlpipe_ci.cache.transaction import SetAside
+from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.external_url import redacted
 from mlpipe_ci.core.metric_statistics import means
@@ -300,9 +303,10 @@ def strict_faults(context: RunContext, step: Step, ended: JobResult) -> tuple[st
 def _failed(
     context: RunContext, decision: Decision, ended: JobResult, why: str, more: tuple[str, ...] = ()
 ) -> StepOutcome:
+    if decision.parts and not ended.cancelled:
+        failure = Failure(parts=decision.parts, seen=_sources_read(context, ended))
+        context.cache.state.fail(context.workflow.file, decision.step.id, failure)
     stale = context.transaction.roll_back(decision.step.id) or ()
-    if decision.key and not ended.cancelled:
-        context.cache.state.fail(context.workflow.file, decision.step.id, decision.key)
     tail = _tail(ended.job.log)
     notes: tuple[str, ...] = (why, *more, *_remedy(context, decision.step, tail))
     if stale:
@@ -318,6 +322,18 @@ def _failed(
             log_tail=tail,
         ),
     )
+
+
+def _sources_read(context: RunContext, ended: JobResult) -> tuple[Input, ...]:
+    """What git tracks and a command that failed has read, as it is now: the next run says what of
+    it has changed.
+    """
+    tree, found = context.repo.tree, []
+    for path in contents_read(ended.trace, context.repo.root):
+        with suppress(PathError):
+            if tree.tracked(path) and (known := tree.known(path)):
+                found.append(known)
+    return tuple(found)
 
 
 def _exit_note(code: int) -> str:

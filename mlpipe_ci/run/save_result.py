@@ -205,7 +205,7 @@ def _keep(
     unstored = why_not_stored(step, seen)
     if unstored or step.cache is False or decision.parts is None or decision.key is None:
         wrote = outputs.keep(root, seen.outputs, None)
-        notes = not_stored_note(step, seen, unstored)
+        notes = not_stored_note(decision, seen, unstored)
         return _Kept(outputs=wrote, notes=notes, unstored=unstored)
     store = context.cache.store
     try:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import SHOWN, is_under, path_fault, some
+from mlpipe_ci.core.plan import Decision
 from mlpipe_ci.core.result import Output, undeclared
-from mlpipe_ci.core.run import NOT_STORED
+from mlpipe_ci.core.run import NOT_STORED, NOT_STORED_AGAIN
 from mlpipe_ci.core.state_paths import is_state
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.tracing.base import Trace
@@ -167,13 +168,15 @@ def tracing_notes(step: Step, seen: Observation) -> tuple[str, ...]:
     return notes
 
 
-def not_stored_note(step: Step, seen: Observation, why: str) -> tuple[str, ...]:
+def not_stored_note(decision: Decision, seen: Observation, why: str) -> tuple[str, ...]:
     """The word that there is no result, in the run that does not store it.
 
-    Of a step that nothing watches, the reason for which it runs says so each time.
+    Of a step that nothing watches, the reason for which it runs says so each time. What another
+    reason says already is not said again.
     """
-    unwatched = not step.inputs and not seen.trace.tracer
-    return (f"{NOT_STORED}: {why}",) if why and not unwatched else ()
+    if not why or (not decision.step.inputs and not seen.trace.tracer):
+        return ()
+    return (NOT_STORED_AGAIN if why in decision.reasons else f"{NOT_STORED}: {why}",)
 
 
 def without_state(discovered: Discovered, workflow: Workflow) -> Discovered:

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from mlpipe_ci.cache.last_trace import LastTrace
-from mlpipe_ci.cache.state import LocalState
+from mlpipe_ci.cache.state import Failure, LocalState
 from mlpipe_ci.core.cache_key import Input, key_parts, step_key
 from tests.support.fakes import step
 
@@ -16,16 +16,18 @@ def test_the_last_success_and_failure_are_remembered(tmp_path: Path) -> None:
     state = LocalState(path)
     assert state.previous("w", "train") is None
     state.succeeded("w", "train", PARTS, 1.0, LastTrace())
-    state.fail("w", "train", "k" * 64)
+    failure = Failure(parts=PARTS, seen=(Input(path="train.py", digest="git:1"),))
+    state.fail("w", "train", failure)
     state.close()
     again = LocalState(path)
     assert again.previous("w", "train") == PARTS
-    assert again.failed("w", "train", "k" * 64)
-    assert not again.failed("w", "train", "other")
+    assert again.failed("w", "train") == failure
+    assert again.failed("w", "other") is None
+    assert LocalState(path, "linked").failed("w", "train") is None, "of another work tree"
     assert again.previous("other", "train") is None
     again.succeeded("w", "train", PARTS, 1.0, LastTrace())
-    assert not again.failed("w", "train", "k" * 64)
-    again.fail("w", "never succeeded", "k")
+    assert again.failed("w", "train") is None
+    again.fail("w", "never succeeded", failure)
     assert again.previous("w", "never succeeded") is None
     again.close()
 

@@ -11,7 +11,6 @@ from mlpipe_ci.plan.decide import Evidence, decide, make_plan
 from tests.support.fakes import FakeEvidence, result, step, workflow
 
 TRAIN = step("train", inputs=("a",), outputs=("model",))
-OLD = key_parts(TRAIN, (Input(path="a", digest="git:1"),))
 NEW = key_parts(TRAIN, (Input(path="a", digest="git:2"),))
 STORED = result(TRAIN, finished=1000.0)
 
@@ -20,17 +19,32 @@ STORED = result(TRAIN, finished=1000.0)
     ("given_step", "evidence", "action", "reasons"),
     [
         (TRAIN, Evidence(), Action.RUN, ("no result yet",)),
-        (TRAIN, Evidence(parts=NEW, previous=OLD), Action.RUN, ("a changed",)),
-        (TRAIN, Evidence(parts=NEW, changed=("b added",)), Action.RUN, ("b added",)),
-        (TRAIN, Evidence(parts=NEW, previous=NEW, unstored="no"), Action.RUN, ("no",)),
-        (TRAIN, Evidence(parts=NEW, previous=OLD, unstored="no"), Action.RUN, ("a changed",)),
-        (TRAIN, Evidence(parts=NEW, changed=("b",), previous=OLD), Action.RUN, ("a changed",)),
-        (TRAIN, Evidence(parts=NEW, previous=NEW), Action.RUN, ("no result yet",)),
+        (TRAIN, Evidence(changed=("a changed",)), Action.RUN, ("a changed",)),
         (
             TRAIN,
-            Evidence(parts=NEW, previous=OLD, failed_before=True, unusable=("it is lost",)),
+            Evidence(changed=("b declared now", "a changed", "c removed"), since="since 1a2b3c4"),
             Action.RUN,
-            ("it is lost", "failed last time", "a changed"),
+            ("b declared now", "a changed since 1a2b3c4", "c removed"),
+        ),
+        (
+            TRAIN,
+            Evidence(changed=("$X is set now (discovered)",), since="since 1a2b3c4"),
+            Action.RUN,
+            ("$X is set now (discovered)",),
+        ),
+        (TRAIN, Evidence(unstored="no", since="since 1a2b3c4"), Action.RUN, ("no",)),
+        (TRAIN, Evidence(changed=("a changed",), unstored="no"), Action.RUN, ("a changed",)),
+        (
+            TRAIN,
+            Evidence(failed_before=True, unusable=("it is lost",)),
+            Action.RUN,
+            ("it is lost", "failed last time"),
+        ),
+        (
+            TRAIN,
+            Evidence(failed_before=True, changed=("a changed",), since="since it failed"),
+            Action.RUN,
+            ("failed last time", "a changed since it failed"),
         ),
         (
             TRAIN,
@@ -79,10 +93,11 @@ evidences = st.builds(
     Evidence,
     condition=st.booleans(),
     waits_for=st.sampled_from([(), ("w",)]),
-    parts=st.sampled_from([None, OLD, NEW]),
+    parts=st.sampled_from([None, NEW]),
     results=st.sampled_from([(), (STORED,)]),
     unusable=st.sampled_from([(), ("u",)]),
-    previous=st.sampled_from([None, OLD, NEW]),
+    changed=st.sampled_from([(), ("a changed",)]),
+    since=st.sampled_from(["", "since 1a2b3c4"]),
     failed_before=st.booleans(),
     blocked_by=st.sampled_from([(), ("b",)]),
     now=st.floats(0, 1e10),

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from mlpipe_ci.core.plan import Action, Decision
 from mlpipe_ci.core.result import Output
 from mlpipe_ci.core.workflow import Step
 from mlpipe_ci.run.storable import (
@@ -115,10 +116,15 @@ def test_tracked_files_are_named_where_there_are_few_and_else_the_command_that_d
 
 def test_the_run_that_stores_nothing_says_so() -> None:
     said = ("the result was not stored: it removes a",)
-    assert not_stored_note(ANY, seen(), "it removes a") == said
-    assert not_stored_note(CLEAN, seen(Trace()), "it removes a") == said
-    assert not_stored_note(ANY, seen(), "") == ()
-    assert not_stored_note(ANY, seen(Trace()), "nothing watched it") == ()
+    any_, clean = (Decision(step=s, action=Action.RUN, reasons=()) for s in (ANY, CLEAN))
+    assert not_stored_note(any_, seen(), "it removes a") == said
+    assert not_stored_note(clean, seen(Trace()), "it removes a") == said
+    assert not_stored_note(any_, seen(), "") == ()
+    assert not_stored_note(any_, seen(Trace()), "nothing watched it") == ()
+    again = replace(any_, reasons=("it removes a",))
+    assert not_stored_note(again, seen(), "it removes a") == (
+        "the result was not stored, for the reason above",
+    )
 
 
 @pytest.mark.parametrize(

@@ -323,7 +323,10 @@ def test_a_command_is_repeated_for_its_spread(repo: Repo, tracing: str) -> None:
     assert ran(repo, MLPIPE_TRACER="auto")["ran"] == []
     repeated(repo, tracing=tracing, repeat=2)
     told = ran(repo, MLPIPE_TRACER="auto")
-    assert (told["ran"], step(told, "e")["reasons"]) == (["1", "2"], ["repeat 3 → 2"])
+    assert (told["ran"], step(told, "e")["reasons"]) == (
+        ["1", "2"],
+        ["repeat 3 → 2 since the last run here"],
+    )
     base = step(told, "e")["base"]
     assert base["samples"] == one["samples"]
 
@@ -335,7 +338,7 @@ def test_what_a_repetition_reads_counts(repo: Repo) -> None:
     repo.mlpipe("run", MLPIPE_TRACER="auto")
     repo.write({"seeds/2": "9"})
     told = json.loads(repo.mlpipe("plan", "--json", MLPIPE_TRACER="auto").stdout)
-    assert step(told, "e")["reasons"] == ["seeds/2 changed (discovered)"]
+    assert step(told, "e")["reasons"] == ["seeds/2 changed (discovered) since the last run here"]
 
 
 def test_a_repetition_that_fails_or_writes_nothing_fails_the_step(repo: Repo) -> None:

@@ -100,8 +100,8 @@ def test_one_line_of_train_runs_train_and_what_depends_on_it(example: Example) -
     ran = {"train": "succeeded", "evaluate": "succeeded", "deploy": "succeeded"}
     assert example.run() == dict.fromkeys(STEPS, "reused") | ran
     reasons = {step["name"]: step["reasons"] for step in example.report["steps"]}
-    assert reasons["train"] == ["src/train.py changed"]
-    assert reasons["evaluate"] == ["models/fraud.joblib changed"]
+    assert reasons["train"] == ["src/train.py changed since the last run here"]
+    assert reasons["evaluate"] == ["models/fraud.joblib changed since the last run here"]
     train.write_text(text + "# a comment: the model that is trained is the same\n")
     assert example.run() == dict.fromkeys(STEPS, "reused") | {"train": "succeeded"}
 
@@ -126,7 +126,7 @@ def test_week_9_runs_what_it_touches(example: Example) -> None:
         {"path": "data/transactions/week-09.csv", "change": "added"}
     ]
     clean = example.report["steps"][9]
-    added = f'data/transactions/week-09.csv added ({week[:7]} "Week 9")'
+    added = f'data/transactions/week-09.csv added ({week[:7]} "Week 9") since {base[:7]}'
     assert clean["reasons"] == [added]
     metrics = example.report["steps"][12]["metrics"]
     assert 0.8 < metrics["auc"] < 1
@@ -138,7 +138,7 @@ def test_a_week_that_is_taken_away_is_in_nothing_any_more(example: Example) -> N
     assert example.run(code=1)["deploy"] == "blocked", "the model is worse without it: a gate"
     assert example.ran() == ["features", "train", "evaluate"]
     features = next(one for one in example.report["steps"] if one["name"] == "features")
-    assert features["reasons"] == ["build/clean/week-03.parquet removed"]
+    assert features["reasons"] == ["build/clean/week-03.parquet removed since the last run here"]
     weeks = [path.stem for path in (example.repo.root / "build/clean").iterdir()]
     assert sorted(weeks) == [f"week-0{number}" for number in (1, 2, 4, 5, 6, 7, 8)]
     example.repo.git("checkout", "-q", ".")

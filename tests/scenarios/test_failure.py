@@ -116,7 +116,8 @@ def test_the_next_run_says_why_a_step_that_failed_runs_and_what_changed(lab: Lab
     lab.ran()
     (lab.repo.root / "fixed").unlink()
     lab.repo.write({"raw": "2\n"})
-    for words in (["raw changed"], ["failed last time", "raw changed"]):
+    success = "raw changed since its last success here"
+    for words in (["raw changed since the last run here"], ["failed last time", success]):
         assert lab.steps()[0]["reasons"] == words
         lab.ran(code=1)
         assert "put back from before, so stale: x" in lab.said

@@ -78,10 +78,10 @@ def test_only_params_that_a_step_uses_count(repo: Repo) -> None:
     repo.write({"params.yaml": PARAMS.replace("linear: 0.2", "linear: 0.5")})
     found = actions(repo)
     assert found["train (model=forest, seed=1)"][0] == "reuse"
-    assert found["train (model=linear, seed=1)"] == ("run", ["params.rate.linear 0.2 → 0.5"])
+    assert found["train (model=linear, seed=1)"] == ("run", ["params.rate.linear 0.2 → 0.5 since the last run here"])
     by_option = actions(repo, "--set", "rate.linear=0.2", "--set", "rate.forest=1")
     assert by_option["train (model=linear, seed=1)"][0] == "reuse"
-    assert by_option["train (model=forest, seed=1)"] == ("run", ["params.rate.forest 0.1 → 1"])
+    assert by_option["train (model=forest, seed=1)"] == ("run", ["params.rate.forest 0.1 → 1 since the last run here"])
 
 
 def test_a_matrix_that_grows_runs_only_what_is_new(repo: Repo) -> None:

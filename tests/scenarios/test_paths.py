@@ -182,4 +182,4 @@ def test_a_submodule_that_is_not_here_counts_by_its_commit(lab: Lab) -> None:
         assert lab.ran() == []
         assert commit in lab.repo.read("x")
     lab.repo.git("update-index", "--add", "--cacheinfo", f"160000,{'3' * 40},sub")
-    assert lab.steps()[0]["reasons"] == ["sub changed"]
+    assert lab.steps()[0]["reasons"] == ["sub changed since the last run here"]

@@ -245,7 +245,7 @@ def test_plan_and_run_agree_and_speak_json(project: Project) -> None:
     plan = json.loads(project.repo.mlpipe("plan", "--json").stdout)
     Draft202012Validator(schema("plan")).validate(plan)
     assert [s["action"] for s in plan["steps"]] == ["reuse", "run", "maybe"]
-    assert plan["steps"][1]["reasons"] == ["train.txt changed"]
+    assert plan["steps"][1]["reasons"] == ["train.txt changed since the last run here"]
     assert plan["changed"] == [{"path": "train.txt", "change": "modified"}]
     assert plan["base"]["sha"] == project.repo.git("rev-parse", "HEAD")
     done = project.run("--json")

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,22 +23,25 @@ def test_a_command_counts_letter_by_letter(lab: Lab) -> None:
     lab.file(step("s", "cp  raw x", "raw", "x"))
     assert lab.mlpipe("explain", "s").stdout.count("cp  raw x") >= 1
     assert lab.ran() == ["s"]
-    assert "▶ s  command changed" in lab.said
+    assert "▶ s  command changed since the last run here" in lab.said
     assert lab.ran() == []
 
 
 @pytest.mark.parametrize(
     ("changed", "reasons"),
     [
-        ({"inputs": ["raw", "more"]}, ["more added"]),
-        ({"inputs": ["more"]}, ["more added", "raw removed"]),
-        ({"outputs": ["x", "y"]}, ["declared outputs changed"]),
+        ({"inputs": ["raw", "more"]}, ["more declared now"]),
+        ({"inputs": ["more"]}, ["more declared now", "raw no longer declared"]),
+        ({"outputs": ["x", "y"]}, ["declared outputs changed since the last run here"]),
         ({"outputs": ["./x"]}, None),
-        ({"inputs": ["raw", "more"], "outputs": ["y"]}, ["more added", "declared outputs changed"]),
+        (
+            {"inputs": ["raw", "more"], "outputs": ["y"]},
+            ["more declared now", "declared outputs changed since the last run here"],
+        ),
         ({"inputs": ["r*w", "raw"]}, None),
-        ({"env": {"MODE": ""}}, ["env MODE unset → ''"]),
-        ({"shell": "sh"}, ["shell 'bash' → 'sh'"]),
-        ({"working-directory": "sub"}, ["working-directory . → sub"]),
+        ({"env": {"MODE": ""}}, ["env MODE unset → '' since the last run here"]),
+        ({"shell": "sh"}, ["shell 'bash' → 'sh' since the last run here"]),
+        ({"working-directory": "sub"}, ["working-directory . → sub since the last run here"]),
         ({"description": "Makes x."}, None),
         ({"name": "renamed"}, None),
         ({"timeout-minutes": 5, "retries": 2, "continue-on-error": True}, None),
@@ -69,7 +73,7 @@ def test_all_that_changed_is_told_at_once(lab: Lab) -> None:
     lab.repo.write({"a": "2"})
     lab.file(step("s", "cat ? > x", "a b d", "x", env={"M": "2"}))
     assert lab.steps()[0]["reasons"] == [
-        *("a changed", "c removed", "d added"),
+        *("a changed since the last run here", "c no longer declared", "d declared now"),
         *("command changed", "env M '1' → '2'"),
     ]
 
@@ -79,12 +83,12 @@ def test_a_file_that_is_moved_or_swapped_below_a_pattern(lab: Lab) -> None:
     lab.ran()
     lab.repo.git("mv", "src/a.py", "src/b.py")
     assert lab.ran() == ["s"]
-    assert "▶ s  src/a.py removed, src/b.py added" in lab.said
+    assert "▶ s  src/a.py removed since the last run here, src/b.py added" in lab.said
     (lab.repo.root / "src/b.py").rename(lab.repo.root / "between")
     (lab.repo.root / "src/c.py").rename(lab.repo.root / "src/b.py")
     (lab.repo.root / "between").rename(lab.repo.root / "src/c.py")
     assert lab.ran() == ["s"]
-    assert "▶ s  src/b.py changed, src/c.py changed" in lab.said
+    assert "▶ s  src/b.py changed since the last run here, src/c.py changed" in lab.said
 
 
 def test_an_input_that_becomes_executable(lab: Lab) -> None:
@@ -92,7 +96,7 @@ def test_an_input_that_becomes_executable(lab: Lab) -> None:
     lab.ran()
     (lab.repo.root / "raw").chmod(0o755)
     assert lab.ran() == ["s"]
-    assert "▶ s  raw is executable" in lab.said
+    assert "▶ s  raw is executable since the last run here" in lab.said
 
 
 def test_every_run_and_every_reuse_has_a_reason(lab: Lab) -> None:
@@ -159,7 +163,7 @@ def test_a_notebook_of_which_only_the_outputs_changed(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
-def test_a_reason_names_what_differs_from_the_nearest_result_not_from_the_newest(
+def test_a_reason_names_what_differs_from_the_last_run_here(
     repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLPIPE_TRACER", "auto")
@@ -167,9 +171,80 @@ def test_a_reason_names_what_differs_from_the_nearest_result_not_from_the_newest
     repo.commit({"mlpipe.yml": "steps: [{name: s, run: cat a b > out}]", **files})
     repo.mlpipe("run")
     repo.write({"a": "2"})
-    assert "▶ s  a changed (discovered)\n" in repo.mlpipe("run").stdout
-    repo.write({"a": "1", "b": "2"})  # the edit of a is undone, but its result is the newest
-    assert "▶ s  b changed (discovered)\n" in repo.mlpipe("run").stdout
+    assert "▶ s  a changed (discovered) since the last run here\n" in repo.mlpipe("run").stdout
+    repo.write({"a": "1", "b": "2"})
+    told = repo.mlpipe("run").stdout
+    both = "a changed (discovered) since the last run here, b changed (discovered)"
+    assert f"▶ s  {both}\n" in told, "whatever older results there are"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+def test_results_of_another_repository_are_no_reason(
+    make_repo: Callable[[str], Repo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    for name in ("one", "other"):
+        repo = make_repo(name)
+        repo.commit({"mlpipe.yml": "steps: [{name: s, run: cat a > out}]", "a": name})
+        assert "▶ s  no result yet\n" in repo.mlpipe("run").stdout
+    clone = repo.root.parent / "clone"
+    repo.git("clone", "-q", str(repo.root), str(clone))
+    head = Repo(clone).commit({"a": "another"}, "In the clone")
+    base = repo.git("rev-parse", "HEAD")
+    told = Repo(clone).mlpipe("run").stdout
+    assert f'a changed ({head[:7]} "In the clone") (discovered)' not in told
+    assert f'▶ s  a changed (discovered) ({head[:7]} "In the clone") since the run of ' in told
+    assert f"at {base[:7]}\n" in told
+    repo.git("worktree", "add", "-q", str(repo.root.parent / "tree"), "-b", "tree")
+    linked = Repo(repo.root.parent / "tree")
+    linked.write({"a": "in the tree"})
+    assert f"▶ s  a changed (discovered) since {base[:7]}\n" in linked.mlpipe("run").stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+def test_an_input_that_is_only_declared_now(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+    files: dict[str, str | bytes] = {"a": "1", "b": "1", "c/d": "1", ".gitignore": "out\n"}
+    line = "steps: [{{name: s, run: cat a b > out{}}}]"
+    repo.commit({"mlpipe.yml": line.format(""), **files})
+    repo.mlpipe("run")
+    repo.write({"mlpipe.yml": line.format(", inputs: [a, b, c], outputs: [out]"), "b": "2"})
+    told = json.loads(repo.mlpipe("plan", "--json").stdout)["steps"][0]["reasons"]
+    assert told == [
+        *("a declared now", "b changed since the last run here", "c/d declared now"),
+        "declared outputs changed",
+    ]
+    repo.mlpipe("run")
+    repo.write({"c/e": "1"})
+    repo.write({"mlpipe.yml": line.format(", inputs: [b, c], outputs: [out]")})
+    told = json.loads(repo.mlpipe("plan", "--json").stdout)["steps"][0]["reasons"]
+    assert told == ["a no longer declared", "c/e added since the last run here"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+@pytest.mark.parametrize("inputs", ["", ", inputs: [a], outputs: [out]"])
+def test_after_a_failure_it_is_told_with_what_changed_since(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, inputs: str
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+
+    def planned() -> list[str]:
+        told = json.loads(repo.mlpipe("plan", "--json").stdout)
+        reasons: list[str] = told["steps"][0]["reasons"]
+        return reasons
+
+    file = f"steps: [{{name: s, run: cp a out && grep -q good a{inputs}}}]"
+    repo.commit({"mlpipe.yml": file, "a": "good", ".gitignore": "out\n"})
+    repo.mlpipe("run")
+    repo.write({"a": "bad"})
+    repo.mlpipe("run", code=1)
+    found = "" if inputs else " (discovered)"
+    assert planned() == ["failed last time", f"a changed{found} since its last success here"]
+    repo.write({"a": "good again"})
+    assert planned() == ["failed last time", f"a changed{found} since it failed"]
+    repo.mlpipe("run")
+    repo.write({"a": "good and new"})
+    assert planned() == [f"a changed{found} since the last run here"]
 
 
 def test_a_commit_is_named_only_if_the_file_has_its_content_from_it(repo: Repo) -> None:

@@ -82,7 +82,7 @@ def test_changed_runs_what_reads_it(desk: Desk) -> None:
     desk.server.files["/raw.csv"] = File(SECOND)
     plan = json.loads(desk.repo.mlpipe("plan", "--json").stdout)["steps"]
     assert [one["action"] for one in plan] == ["reuse", "run", "maybe"]
-    assert plan[1]["reasons"] == ["data/raw.csv changed at its source"]
+    assert plan[1]["reasons"] == ["data/raw.csv changed at its source since the last run here"]
     assert desk.run() == ["clean", "train"]
     assert desk.repo.read("model") == "3,4\n"
     desk.server.files["/raw.csv"] = File(FIRST)
@@ -407,7 +407,10 @@ def test_files_of_a_share(repo: Repo, server: Web, tmp_path: Path) -> None:
     (share / "week 1.csv").unlink()
     repo.write({"data/weeks/mine.csv": "mine\n"})
     done = repo.mlpipe("run")
-    assert "data/weeks/week 1.csv removed, data/weeks/week 3.csv added" in done.stdout
+    assert (
+        "data/weeks/week 1.csv removed since the last run here, data/weeks/week 3.csv added"
+        in done.stdout
+    )
     assert repo.read("model") == "2\n3\n"
     kept = repo.root / ".git/mlpipe/aside/replaced/sources/data/weeks/mine.csv"
     assert kept.read_text() == "mine\n"

@@ -57,7 +57,7 @@ def test_from_a_step_on(ready: Repo) -> None:
     assert ran(ready, "evaluate") == ["clean", "train", "evaluate"]
     assert (ready.read("e"), ready.read("p")) == ("2", "1")
     told = ready.mlpipe("plan", "plot", "--only").stdout
-    assert told.splitlines() == ["▶ plot  run    c changed"]
+    assert told.splitlines() == ["▶ plot  run    c changed since the last run here"]
 
 
 def test_a_step_alone_needs_its_inputs(ready: Repo) -> None:

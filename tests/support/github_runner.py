@@ -161,5 +161,7 @@ class Plan:
         return {step["name"]: step["action"] for step in self.told["steps"]}
 
     def reasons(self, step: str) -> list[str]:
-        """Why that would be done with a step."""
-        return next(list(s["reasons"]) for s in self.told["steps"] if s["name"] == step)
+        """Why that would be done with a step, without the words since when: that is the base."""
+        reasons = next(s["reasons"] for s in self.told["steps"] if s["name"] == step)
+        base = self.told["base"]
+        return [r.removesuffix(f" since {base['sha'][:7]}") if base else r for r in reasons]

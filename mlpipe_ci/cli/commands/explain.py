@@ -1,4 +1,4 @@
-"""`mlpipe explain STEP`: show what decides a step, and what differs from its last success here."""
+"""`mlpipe explain STEP`: show what decides a step, and what differs from an earlier run."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ from mlpipe_ci.plan.file_effect import Effect, FileEffect
 from mlpipe_ci.plan.seen_words import seen_in_words
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
-from mlpipe_ci.report.explain import Explained, explain_json, explain_lines, explained
+from mlpipe_ci.report.explain import Explained, explain_json, explain_lines
 from mlpipe_ci.report.wording import escape_controls
 
 EXAMPLE = "mlpipe explain train"
@@ -119,16 +119,21 @@ def _print_effects(
 
 
 def _explained(decision: Decision, collector: EvidenceCollector) -> Explained:
-    """Compared with the last success here; where there is none, with the nearest result."""
-    previous, now = collector.compared(decision.step, decision.parts)
-    nearest = None if previous else collector.nearest(decision.step, decision.parts)
-    if nearest:
-        previous, now = nearest.parts, decision.parts
-    newest = collector.newest(decision.key)
+    """Compared with the same run as in its reason."""
+    newest, parts = collector.newest(decision.key), decision.parts
+    known = (newest,) if newest else ()
+    compared = collector.compared(decision.step, parts, {}, known) if parts else None
     result = decision.result or newest
 
     def named_in(name: str) -> str:
         return collector.named_in(name, decision.parts, result) if result else ""
 
     seen = tuple(seen_in_words(one, named_in) for one in (result.discovered if result else ()))
-    return explained(decision, previous, now, nearest, newest, seen)
+    return Explained(
+        decision=decision,
+        previous=compared.previous if compared else None,
+        found=compared.declared if compared else None,
+        since=compared.since if compared else "",
+        newest=newest,
+        seen=seen,
+    )

@@ -27,7 +27,7 @@ from mlpipe_ci.core.errors import InterruptedRunError, MlpipeError, UsageError, 
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.paths import is_under
 from mlpipe_ci.core.patterns import matches
-from mlpipe_ci.core.plan import Action, Decision, Plan
+from mlpipe_ci.core.plan import EACH_TIME, Action, Decision, Plan
 from mlpipe_ci.plan.decide import make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.location import Locations
@@ -43,7 +43,6 @@ BUSY = 10.0
 """Seconds that git may take for a checkout or a rebase."""
 AWAKE = 0.25
 """Seconds after which the watch looks at the clock."""
-EACH_TIME = "so it runs each time"
 Changes = frozenset[str]
 
 

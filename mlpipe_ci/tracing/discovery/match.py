@@ -1,6 +1,6 @@
 """Whether a stored result still fits: all that its step read must be the same as it was."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
@@ -27,8 +27,6 @@ from mlpipe_ci.tracing.discovery.kinds import (
 )
 from mlpipe_ci.tracing.discovery.platform import this_platform
 
-MOST_COMPARED = 20
-"""Results of a key that are compared in full, the newest first, to say why none of them fits."""
 MOST_NAMED = 20
 NAMED = 3
 
@@ -36,13 +34,13 @@ NAMED = 3
 @frozen
 class Matches:
     """Results that fit, best first. `waits_for`: reasons why it is not known yet; `unusable`: why a
-    result that fits cannot be used; `differing`: how the nearest one does not fit, in words.
+    result that fits cannot be used; `known`: all that were looked at.
     """
 
     fitting: tuple[Result, ...] = ()
     waits_for: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
-    differing: tuple[str, ...] = ()
+    known: tuple[Result, ...] = ()
 
 
 @frozen(kw_only=False)
@@ -79,25 +77,26 @@ class ResultMatcher:
                     fitting.append(result)
         if fitting or waits:
             return Matches(fitting=tuple(fitting), waits_for=() if fitting else tuple(waits))
-        pairs = [] if unusable else self._least(step, newest[:MOST_COMPARED])
-        if not pairs:
-            return Matches(unusable=tuple(unusable))
+        return Matches(unusable=tuple(unusable), known=tuple(newest))
+
+    def differing(
+        self, step: Step, result: Result, declared: Container[str], written: Written
+    ) -> tuple[str, ...]:
+        """How what a step saw when a result was made differs from what is there now, in words.
+
+        `declared`: paths that it declares to read now.
+        """
+        self.discovery.checker.will_be_written(written, self.left)
+        pairs = [pair for pair in self._differing(step, result) if pair[0].path not in declared]
         # Only a step that runs pays for the words.
         from mlpipe_ci.tracing.discovery.difference_words import (  # noqa: PLC0415
             describe_difference,
         )
 
-        differing = [
+        return tuple(
             describe_difference(*pair) + (self._by(pair[0]) if number < NAMED else "")
             for number, pair in enumerate(sorted(pairs, key=_importance)[:MOST_NAMED])
-        ]
-        return Matches(unusable=tuple(unusable), differing=tuple(differing))
-
-    def _least(self, step: Step, newest: list[Result]) -> list[tuple[Input, Input]]:
-        """How the one differs that differs least, of those the newest: what other branches and
-        edits that are undone left in the cache does not show as a change.
-        """
-        return min((list(self._differing(step, one)) for one in newest), key=len, default=[])
+        )
 
     def _by(self, item: Input) -> str:
         plain = not item.path.startswith(ELSEWHERE) and not item.path.endswith("/")

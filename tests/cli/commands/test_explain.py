@@ -67,18 +67,18 @@ def test_what_differs_is_told_to_the_line(repo: Repo) -> None:
     repo.mlpipe("run", code=1)
     again = repo.mlpipe("explain", "train").stdout
     assert "train: reuse, same inputs as" in again
-    assert "its last success here had the same key" in again
+    assert "its key is the same since the last run here" in again
     made = r"the result was made [\d.]+ s ago by commit \w+, refs/heads/main, in 0\.\d+ s"
     assert re.search(made, again)
     changed = FILE.replace("0.1", "0.2").replace("echo one", "echo two").replace("fast", "slow")
-    repo.commit({"mlpipe.yml": changed, "data/a": "2"}, "Week 2")
+    head = repo.commit({"mlpipe.yml": changed, "data/a": "2"}, "Week 2")
     told = repo.mlpipe("explain", "train").stdout
     for line in (
         "  command    echo two",
         "  params     rate = 0.2",
         "  env        MODE=slow",
-        "  since its last success here:",
-        "    data/a changed",
+        "  since the last run here:",
+        f'    data/a changed ({head[:7]} "Week 2")',
         "    params.rate 0.1 → 0.2",
         "    env MODE 'fast' → 'slow'",
         "    - echo one",
@@ -116,20 +116,19 @@ def test_many_inputs_are_cut_and_told_in_json(repo: Repo) -> None:
     assert len(told["steps"][0]["parts"]["inputs"]) == 91
 
 
-def test_in_a_new_clone_the_nearest_stored_result_is_told(repo: Repo) -> None:
+def test_in_a_new_clone_the_newest_stored_result_is_told(repo: Repo) -> None:
     repo.commit({"mlpipe.yml": FILE, "data/a": "1", "data/b": "1"})
     repo.mlpipe("run", "train")
-    repo.commit({"data/a": "2", "data/b": "2"})
+    made = repo.commit({"data/a": "2", "data/b": "2"})
     repo.mlpipe("run", "train")
-    repo.commit({"data/b": "3"})
+    head = repo.commit({"data/b": "3"})
     repo.git("clone", "-q", str(repo.root), str(repo.root.parent / "clone"))
     clone = Repo(repo.root.parent / "clone")
     told = clone.mlpipe("explain", "train").stdout
-    nearest = r"^  since the nearest stored result, made [\d.]+ s ago by commit"
-    assert re.search(nearest, told, re.MULTILINE)
-    assert told.splitlines()[-1] == "    data/b changed"
+    changed = f'data/b changed ({head[:7]} "change")'
+    assert told.splitlines()[-2:] == [f"  since the run of main at {made[:7]}:", f"    {changed}"]
     (step,) = json.loads(clone.mlpipe("explain", "train", "--json").stdout)["steps"]
-    assert step["differences"] == ["data/b changed"]
+    assert step["differences"] == [changed]
 
 
 def test_of_many_files_those_that_changed_are_named(repo: Repo) -> None:
@@ -146,7 +145,7 @@ def test_of_many_files_those_that_changed_are_named(repo: Repo) -> None:
         "data/new added",
     ]
     ran = repo.mlpipe("run", "train").stdout
-    assert "data/005 changed, data/007 removed, data/new added" in ran
+    assert "data/005 changed since the last run here, data/007 removed, data/new added" in ran
 
 
 def test_the_example_of_its_help_names_a_step() -> None:
