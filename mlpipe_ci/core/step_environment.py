@@ -66,6 +66,17 @@ def secret_values(workflow: Workflow, env: Mapping[str, str]) -> tuple[str, ...]
     return tuple(known.values())
 
 
+def missing_secrets(step: Step, env: Mapping[str, str]) -> tuple[str, ...]:
+    """What a step needs that is not set, or empty, in words. `env`: what all steps get."""
+    names = (name for one in step.secret_env for is_secret, name in one.parts if is_secret)
+    return tuple(
+        f"the secret {name} is not set; give it to mlpipe as an environment variable (on GitHub: "
+        f"env: {{{name}: ${{{{ secrets.{name} }}}}}})"
+        for name in dict.fromkeys(names)
+        if not env.get(name)
+    )
+
+
 def declared_variables(step: Step) -> frozenset[str]:
     """Variables that a step's `env` sets: they count in its key."""
     return frozenset(name for name, _ in step.env)  # those with secrets are among them

@@ -14,6 +14,7 @@ from mlpipe_ci.core.units import format_duration
 from mlpipe_ci.core.workflow import Step, Workflow
 
 OF_NOW = regex(r" now\b| no longer |and this is ")
+BEFORE_A_COMMAND = (Action.RUN, Action.MAYBE)
 FAILED = {"outcome": "failure", "conclusion": "failure"}
 
 
@@ -51,6 +52,8 @@ class Evidence:
     """Names of steps that did not succeed."""
     notes: tuple[str, ...] = ()
     """What the reader should know about its inputs."""
+    lacks: tuple[str, ...] = ()
+    """Secrets that its command needs and that are not set, in words."""
     now: float = 0.0
     """Seconds since 1970."""
     platform: str = ""
@@ -79,7 +82,7 @@ def decide(step: Step, evidence: Evidence) -> Decision:
         reasons=reasons,
         key=evidence.key,
         parts=evidence.parts,
-        notes=evidence.notes,
+        notes=evidence.notes + (evidence.lacks if action in BEFORE_A_COMMAND else ()),
         forced=evidence.forced,
         result=evidence.results[0] if action is Action.REUSE else None,
         unreachable=bool(evidence.unreachable),

@@ -1,6 +1,6 @@
 """Collects what is known about a step: from the work tree, the cache, and the state."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from functools import cached_property, partial
 
@@ -26,6 +26,7 @@ from mlpipe_ci.core.patterns import matches
 from mlpipe_ci.core.plan import EACH_TIME, StepFacts, Written
 from mlpipe_ci.core.result import Output, Result, undeclared
 from mlpipe_ci.core.state_paths import is_state
+from mlpipe_ci.core.step_environment import environment_of_steps, missing_secrets
 from mlpipe_ci.core.workflow import Step, Workflow
 from mlpipe_ci.metrics.cached import metrics_now
 from mlpipe_ci.plan.decide import Evidence
@@ -80,6 +81,8 @@ class EvidenceCollector:
     """What steps left in this work tree."""
     selection: Selection = ALL_STEPS
     """The steps that the user asked for."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """The environment that mlpipe was started with."""
     metrics_only: bool = False
     """Only the metrics of results are wanted: no output need be there."""
 
@@ -109,7 +112,7 @@ class EvidenceCollector:
             return Evidence(condition=False, left_out=True)
         value, waits_for = self._condition(step, written, facts, failed)
         if waits_for:
-            return Evidence(condition=None, waits_for=waits_for)
+            return Evidence(condition=None, waits_for=waits_for, lacks=self._lacks(step))
         if not value:
             return Evidence(condition=False, blocked_by=failed)
         try:
@@ -136,6 +139,7 @@ class EvidenceCollector:
             changed=changed,
             since=since,
             notes=self._notes(step, reused=bool(results)),
+            lacks=self._lacks(step),
             now=self.now,
             platform=this_platform().digest,
         )
@@ -391,6 +395,11 @@ class EvidenceCollector:
         steps = len({step for step, _ in self._tracked})
         whose = "its outputs" if steps == 1 else f"outputs of {steps} steps"
         return f"{whose} are tracked by git, so each run changes tracked files: {some(paths)}"
+
+    def _lacks(self, step: Step) -> tuple[str, ...]:
+        if not step.secret_env:
+            return ()
+        return missing_secrets(step, environment_of_steps(self.env, at_desk=self.event.at_desk))
 
     def _notes(self, step: Step, *, reused: bool) -> tuple[str, ...]:
         outside = {one for pattern in step.reads for one in self.resolver.meant(pattern)}

@@ -63,6 +63,7 @@ class Session:
             data=self.data,
             discovery=self.discovery,
             selection=self.selection,
+            env=self.env,
             now=now,
             record=self.stale_outputs.record,
         )

@@ -9,7 +9,13 @@ from pathlib import Path
 from mlpipe_ci.core.errors import PathError
 from mlpipe_ci.core.patterns import expressions
 from mlpipe_ci.core.settings import GPUS, REPEAT, ROOT, STEP
-from mlpipe_ci.core.step_environment import WHERE, passed, secret_names, secret_values
+from mlpipe_ci.core.step_environment import (
+    WHERE,
+    missing_secrets,
+    passed,
+    secret_names,
+    secret_values,
+)
 from mlpipe_ci.core.workflow import SHELLS, SecretVariable, Step, command_line
 from mlpipe_ci.repo.private_directory import SCRIPTS
 from mlpipe_ci.run.context import RunContext
@@ -34,7 +40,9 @@ def make_job(context: RunContext, step: Step, attempt: int, gpus: tuple[str, ...
     env = {name: value for name, value in outer.items() if name not in names}
     env |= {GPUS: ",".join(gpus)} if gpus else {}
     env |= dict(step.env)
-    env |= {variable.name: _value(variable, context, step) for variable in step.secret_env}
+    if missing := missing_secrets(step, context.env):
+        raise PathError(f"step '{step.name}': {missing[0]}")
+    env |= {variable.name: _value(variable, context) for variable in step.secret_env}
     directory = _directory(context.repo.root, step)
     env |= {STEP: step.id, ROOT: str(context.repo.root), WHERE: str(directory)}
     return Job(
@@ -107,13 +115,7 @@ def asks_for_rights(run: str) -> bool:
     return re.search(r"(?:^|[\s;&|(`])(?:sudo|doas|pkexec|su)(?=\s)", run) is not None
 
 
-def _value(variable: SecretVariable, context: RunContext, step: Step) -> str:
-    for is_secret, name in variable.parts:
-        if is_secret and not context.env.get(name):
-            raise PathError(
-                f"step '{step.name}': the secret {name} is not set; give it to mlpipe as an "
-                f"environment variable (on GitHub: env: {{{name}: ${{{{ secrets.{name} }}}}}})"
-            )
+def _value(variable: SecretVariable, context: RunContext) -> str:
     return "".join(context.env[text] if secret else text for secret, text in variable.parts)
 
 

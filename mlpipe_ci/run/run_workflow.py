@@ -1,24 +1,24 @@
 """Carries a workflow out: `run_workflow` is a run from its first look to its record."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mlpipe_ci.cache.hidden_outputs import HiddenOutputs
 from mlpipe_ci.cache.store import EARLIER, sweep
-from mlpipe_ci.core.errors import MlpipeError
+from mlpipe_ci.core.errors import MlpipeError, PathError
 from mlpipe_ci.core.event import Event
 from mlpipe_ci.core.graph import edges
 from mlpipe_ci.core.paths import some
 from mlpipe_ci.core.plan import Action, Decision, Plan
 from mlpipe_ci.core.run import Run, StepOutcome
-from mlpipe_ci.core.step_environment import environment_of_steps
+from mlpipe_ci.core.step_environment import environment_of_steps, missing_secrets
 from mlpipe_ci.metrics.history import with_history
 from mlpipe_ci.metrics.plots.build import with_plots
 from mlpipe_ci.plan.baseline import evaluator
-from mlpipe_ci.plan.decide import make_plan
+from mlpipe_ci.plan.decide import BEFORE_A_COMMAND, make_plan
 from mlpipe_ci.plan.session import Session
 from mlpipe_ci.repo.private_directory import RUNS
 from mlpipe_ci.run.context import RunContext
@@ -70,6 +70,9 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         listener.message(f"warning: {warning}")
     plan = make_plan(workflow, collector)  # or a missing input
     listener.planned(plan)
+    steps_env = environment_of_steps(session.env, at_desk=session.event.at_desk)
+    for warning in _without_secrets(plan, steps_env, keep_going=settings.keep_going):
+        listener.message(f"warning: {warning}")
     if cache.store.has_earlier:
         listener.message(EARLIER)
     metrics = evaluator(session, listener.message, time.time())
@@ -84,7 +87,7 @@ def _run(session: Session, settings: RunSettings, listener: Listener, executor: 
         discovery=session.discovery,
         transaction=session.transaction,
         executor=executor,
-        env=environment_of_steps(session.env, at_desk=session.event.at_desk),
+        env=steps_env,
         logs=logs,
         stale_outputs=session.stale_outputs,
         interrupts=Interrupts(),
@@ -116,6 +119,23 @@ def _branch(event: Event) -> str:
     if event.change.pull_request is not None:
         return f"pull request {event.change.pull_request}"
     return event.ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+
+
+def _without_secrets(plan: Plan, env: Mapping[str, str], *, keep_going: bool) -> tuple[str, ...]:
+    """Secrets that are missing for what may run, as warnings. Raises PathError if a step runs for
+    sure and would fail the run: before the first command, not after the last but one.
+    """
+    certain: list[str] = []
+    possible: list[str] = []
+    for decision in plan.decisions:
+        step = decision.step
+        if decision.action in BEFORE_A_COMMAND:
+            fails = decision.action is Action.RUN and not step.continue_on_error
+            words = (f"step '{step.name}': {why}" for why in missing_secrets(step, env))
+            (certain if fails and not keep_going else possible).extend(words)
+    if certain:
+        raise PathError("\n".join(certain))
+    return tuple(possible)
 
 
 def _clean_up(session: Session, listener: Listener) -> None:

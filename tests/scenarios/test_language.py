@@ -78,10 +78,16 @@ def test_only_params_that_a_step_uses_count(repo: Repo) -> None:
     repo.write({"params.yaml": PARAMS.replace("linear: 0.2", "linear: 0.5")})
     found = actions(repo)
     assert found["train (model=forest, seed=1)"][0] == "reuse"
-    assert found["train (model=linear, seed=1)"] == ("run", ["params.rate.linear 0.2 → 0.5 since the last run here"])
+    assert found["train (model=linear, seed=1)"] == (
+        "run",
+        ["params.rate.linear 0.2 → 0.5 since the last run here"],
+    )
     by_option = actions(repo, "--set", "rate.linear=0.2", "--set", "rate.forest=1")
     assert by_option["train (model=linear, seed=1)"][0] == "reuse"
-    assert by_option["train (model=forest, seed=1)"] == ("run", ["params.rate.forest 0.1 → 1 since the last run here"])
+    assert by_option["train (model=forest, seed=1)"] == (
+        "run",
+        ["params.rate.forest 0.1 → 1 since the last run here"],
+    )
 
 
 def test_a_matrix_that_grows_runs_only_what_is_new(repo: Repo) -> None:
@@ -125,7 +131,47 @@ def test_a_secret_is_passed_and_never_shown(repo: Repo) -> None:
 def test_a_secret_that_is_not_set_is_told_also_with_q(repo: Repo) -> None:
     repo.commit({"mlpipe.yml": DEPLOY})
     done = repo.mlpipe("run", "-q", code=2)
-    assert "the secret DEPLOY_TOKEN is not set; give it to mlpipe" in done.stdout
+    words = "the secret DEPLOY_TOKEN is not set; give it to mlpipe"
+    assert f"step 'deploy': {words}" in done.stderr
+    assert words in repo.mlpipe("plan").stdout
+    going_on = repo.mlpipe("run", "--keep-going", code=2)
+    assert f"warning: step 'deploy': {words}" in going_on.stderr + going_on.stdout
+    assert "✖ deploy  failed" in going_on.stdout
+
+
+TRAIN_FIRST = """
+steps:
+  - {name: train, run: cp raw model, inputs: [raw], outputs: [model]}
+  - name: deploy
+    run: ./deploy.sh
+    if: {condition}
+    env: {TOKEN: "${{ secrets.DEPLOY_TOKEN }}"}
+    inputs: [model]
+    cache: false
+"""
+
+
+def test_a_missing_secret_stops_a_run_before_its_first_command(repo: Repo) -> None:
+    repo.commit({"mlpipe.yml": TRAIN_FIRST.replace("{condition}", "true"), "raw": "1"})
+    assert "the secret DEPLOY_TOKEN is not set" in repo.mlpipe("plan").stdout
+    done = repo.mlpipe("run", code=2)
+    assert "step 'deploy': the secret DEPLOY_TOKEN is not set" in done.stderr
+    assert not (repo.root / "model").exists(), "nothing was run"
+    repo.mlpipe("run", "train")
+    assert "is not set" not in repo.mlpipe("plan", "train").stdout
+
+
+def test_a_secret_that_may_be_needed_is_told_before_the_first_command(repo: Repo) -> None:
+    maybe = "steps.train.conclusion == 'failure'"
+    repo.commit({"mlpipe.yml": TRAIN_FIRST.replace("{condition}", maybe), "raw": "1"})
+    assert "the secret DEPLOY_TOKEN is not set" in repo.mlpipe("plan").stdout
+    done = repo.mlpipe("run")
+    said = done.stdout + done.stderr
+    assert "warning: step 'deploy': the secret DEPLOY_TOKEN is not set" in said
+    assert "train  succeeded" in done.stdout
+    never = TRAIN_FIRST.replace("{condition}", "github.event_name == 'push'")
+    repo.commit({"mlpipe.yml": never})
+    assert "is not set" not in repo.mlpipe("plan").stdout
 
 
 ENDINGS = """
