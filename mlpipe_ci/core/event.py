@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from mlpipe_ci.core.frozen import frozen
+from mlpipe_ci.core.parts import JobName
 
 
 class EventKind(StrEnum):
@@ -49,6 +50,8 @@ class FinishedRun:
     """Who owns the repository that its commit comes from."""
     branch: str = ""
     is_fork: bool = False
+    workflow: str = ""
+    """The CI system's workflow, as in `JobName`."""
 
 
 @frozen
@@ -60,6 +63,7 @@ class CiRun:
     url: str = ""
     trigger: str = ""
     """What started it, where that is no commit: one line of ASCII."""
+    job: JobName = JobName()
     finished: FinishedRun | None = None
 
 

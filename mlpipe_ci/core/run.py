@@ -10,6 +10,7 @@ from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.frozen import frozen
 from mlpipe_ci.core.graph import Edge
 from mlpipe_ci.core.notebook import SUFFIX
+from mlpipe_ci.core.parts import JobName
 from mlpipe_ci.core.plan import EACH_TIME
 from mlpipe_ci.core.plot_data import PlotData
 from mlpipe_ci.core.result import Audited, Output
@@ -273,6 +274,8 @@ class Run:
     """Names of steps with gates that the base branch's file has and this one has not."""
     comment_url: str = ""
     """The comment on the pull request."""
+    job: JobName = JobName()
+    """The job of the CI system that it ran in."""
 
     @cached_property
     def result(self) -> str:

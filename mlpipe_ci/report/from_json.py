@@ -9,6 +9,7 @@ from typing import Any
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.changes import Change, Comparison
 from mlpipe_ci.core.graph import Edge
+from mlpipe_ci.core.parts import JobName
 from mlpipe_ci.core.plot_data import PlotData, Series
 from mlpipe_ci.core.result import Audited
 from mlpipe_ci.core.run import (
@@ -46,6 +47,7 @@ def run_of(record: Mapping[str, Any]) -> Run:
         finished=float(record.get("finished", 0)),
         removed_gates=tuple((one["step"], _gate(one)) for one in record.get("lost_gates", ())),
         comment_url=record.get("comment_url", ""),
+        job=JobName(**record.get("job", {})),
     )
 
 

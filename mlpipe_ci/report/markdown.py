@@ -1,15 +1,13 @@
 """A run as GitHub Markdown: the job summary and the pull request comment."""
 
-import re
-
 from mlpipe_ci.core.errors import MlpipeError, WorkflowError
 from mlpipe_ci.core.run import Run
 from mlpipe_ci.report import plots, sections, summary
 from mlpipe_ci.report.escape import fence, plain
 
-MAX_UNITS = 60_000
-MAX_BYTES = 180_000
-"""GitHub refuses a comment over 65,536 characters; how it counts them is not written down."""
+MAX_UNITS = 58_000
+MAX_BYTES = 175_000
+"""A comment has hidden lines besides: see `report/comment.py`."""
 NEEDED = (
     summary.headline,
     summary.why_ran,
@@ -20,29 +18,6 @@ NEEDED = (
 OPTIONAL = (plots.section, sections.logs, sections.why_reused, sections.changes, sections.graph)
 """In the order in which they are left out of a report that is too long."""
 SHOWN_FAULTS = 20
-
-
-def marker(workflow_file: str) -> str:
-    """The hidden first line by which a comment is found again. One for each workflow file."""
-    key = re.sub(r"[^A-Za-z0-9._/-]", "_", workflow_file)
-    return f"<!-- mlpipe:report key={key} v=1 -->"
-
-
-def run_marker(run_id: int, attempt: int) -> str:
-    """The hidden second line of a comment: the run that wrote it. Later runs have larger ids."""
-    return f"<!-- mlpipe:run id={run_id} attempt={attempt} -->"
-
-
-def run_of(comment: str) -> tuple[int, int]:
-    """Id and attempt of the run that wrote a comment of ours; zeros if it does not say."""
-    line = r"[^\n]*\n<!-- mlpipe:run id=(\d{1,20}) attempt=(\d{1,9}) -->"
-    found = re.match(line, comment)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
-
-
-def comment(file: str, text: str, run_id: int, attempt: int) -> str:
-    """A comment with its hidden lines, for the report of a workflow file."""
-    return f"{marker(file)}\n{run_marker(run_id, attempt)}\n{text}"
 
 
 def report(run: Run) -> str:
@@ -61,11 +36,6 @@ def report(run: Run) -> str:
 def of_fork(text: str) -> str:
     """A report that says where its values come from."""
     return f"{text}\n<sub>This run was a fork's: its numbers are what the fork says.</sub>\n"
-
-
-def short(run: Run) -> str:
-    """The verdict and where to read on, for a server that takes no more."""
-    return _joined([summary.headline(run), sections.footer(run)])
 
 
 def broken(name: str, error: MlpipeError) -> str:

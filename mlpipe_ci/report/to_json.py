@@ -34,6 +34,8 @@ def run_json(run: Run) -> dict[str, Any]:
     record |= {"run_url": run.url} if run.url else {}
     record |= {"branch": escape_controls(run.branch)} if run.branch else {}
     record |= {"finished": round(run.finished, 3)} if run.finished else {}
+    named = {name: escape_controls(text) for name, text in vars(run.job).items() if text}
+    record |= {"job": named} if named else {}
     lost = [{"step": escape_controls(step), **_held(gate)} for step, gate in run.removed_gates]
     record |= {"lost_gates": lost} if lost else {}
     record |= {"edges": [_edge(edge) for edge in run.edges]} if run.edges else {}

@@ -106,10 +106,6 @@ def test_a_report_that_is_too_long_loses_whole_sections_and_says_so() -> None:
     assert "Shortened" not in markdown.report(FAILED)
 
 
-def test_the_marker_can_not_be_closed_by_a_file_name() -> None:
-    assert markdown.marker("a-->b<x>.yml") == "<!-- mlpipe:report key=a--_b_x_.yml v=1 -->"
-
-
 def test_pure_renderings_need_no_heavy_import() -> None:
     code = "import sys, mlpipe_ci.report.markdown, mlpipe_ci.report.to_json; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -151,12 +147,6 @@ def test_the_page_of_the_run_is_linked_and_nothing_else_is() -> None:
     assert f"[log of the run]({url})" in markdown.report(run_of(*OUTCOMES, url=url))
     for bad in ("javascript:alert(1)", "https://x/) **hi**", 'https://x/"onclick', "x\ny"):
         assert "](" not in markdown.report(run_of(*OUTCOMES, url=bad))
-
-
-def test_a_short_report_is_short() -> None:
-    text = markdown.short(FAILED)
-    assert text.startswith("### ❌ demo: 1 failed")
-    assert len(text) < 300
 
 
 def test_forty_steps_are_one_line_where_they_were_reused() -> None:

@@ -72,6 +72,10 @@ class Client:
         """
         return self._ask("POST", path, body, once=True).json(path)
 
+    def wait(self, seconds: float) -> bool:
+        """Wait, if that is within the bound; False if it is not."""
+        return self._budget.wait(seconds)
+
     def _ask(
         self, method: str, path: str, body: dict[str, Any] | None = None, *, once: bool = False
     ) -> ApiResponse:

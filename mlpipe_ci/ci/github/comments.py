@@ -1,9 +1,12 @@
-"""One comment for each workflow file, which converges: whoever posts when, one is left, the newest.
+"""One comment for each workflow file, which converges: whoever posts when, one is left, with all.
 
 A comment is ours if it begins with our marker and we wrote it; anybody can write a marker. The
-oldest of ours stays and is edited (an edit notifies nobody), the others are removed.
+oldest of ours stays and is edited (an edit notifies nobody), the others are removed. GitHub has no
+way to edit only what one has read: so a comment is read again after it was written, and written
+again if it does not have what it should.
 """
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -15,8 +18,25 @@ from mlpipe_ci.core.frozen import frozen
 BOT = "github-actions[bot]"
 """Who a comment made with a workflow's own token is by."""
 GONE = (404, 410)
-Order = Callable[[str], tuple[int, int]]
-"""Tells from the body of a comment which run wrote it; a later one has a larger value."""
+TRIES = 6
+SETTLE = 1.0
+"""Seconds after an edit. By then others have written who had read what was there before it."""
+
+
+@frozen
+class Merged:
+    """What is to stand in the comment. `bodies`: all of it, then shorter ones for a server that
+    finds it too long. `ours`: it has what this job says, no newer run's word. `shared`: other jobs
+    write to it, perhaps right now.
+    """
+
+    bodies: tuple[str, ...]
+    ours: bool = True
+    shared: bool = False
+
+
+Merge = Callable[[tuple[str, ...]], Merged]
+"""From the bodies of the comments of ours that are there, oldest first."""
 
 
 @frozen
@@ -28,41 +48,29 @@ class Posted:
 
 
 def upsert_comment(
-    client: Client,
-    issue: int,
-    marker: str,
-    bodies: tuple[str, ...],
-    order: Order,
-    *,
-    create: bool = True,
+    client: Client, issue: int, marker: str, merge: Merge, *, create: bool = True
 ) -> Posted:
-    """Leave one comment of ours, with the report of the newest run. Raises GitHubError.
+    """Leave one comment of ours, with what all jobs say. Raises GitHubError.
 
-    `bodies`: the report, and shorter ones for a server that finds it too long. Unless `create`,
-    only a comment that is there is edited.
+    Unless `create`, only a comment that is there is edited.
     """
     thread = _Thread(client, issue, marker)
     ours = thread.ours()
     if not ours and not create:
         return Posted(ours=False)
-    for body in bodies:
-        try:
-            return _upsert(thread, ours, body, order)
-        except GitHubError as error:
-            if body == bodies[-1] or not is_too_long(error):
-                raise
-    raise AssertionError  # pragma: no cover - there is a body
-
-
-def _upsert(thread: "_Thread", ours: list[dict[str, Any]], body: str, order: Order) -> Posted:
-    ours = ours or thread.create(body)
-    newest = max(ours, key=lambda one: order(_body(one)))
-    is_ours = order(_body(newest)) <= order(body)
-    wanted = body if is_ours else _body(newest)
-    kept = thread.edit(ours[0], wanted)
-    for one in ours[1:]:
-        thread.remove(one)
-    return Posted(url=str(kept.get("html_url", "")), ours=is_ours)
+    merged = merge(_bodies(ours))
+    for tried in range(TRIES):
+        if len(ours) == 1 and _body(ours[0]) in merged.bodies[thread.too_long :]:
+            break
+        edited = bool(ours)  # a new comment is seen by all who edit it
+        ours = thread.write(ours, merged.bodies)
+        # Others wait longer or less, so that no two go on overwriting each other.
+        more = random.uniform(0, 2) * (tried + 1) if merged.shared else 0.0  # noqa: S311
+        if edited and not client.wait(SETTLE + more):
+            break
+        ours = thread.again(ours)
+        merged = merge(_bodies(ours))
+    return Posted(url=str(ours[0].get("html_url", "")), ours=merged.ours)
 
 
 class _Thread:
@@ -73,6 +81,7 @@ class _Thread:
         self._path = f"/issues/{issue}/comments"
         self._authors: dict[str, bool] = {BOT: True}
         self._asked = False
+        self.too_long = 0  # so many of the bodies the server did not take
 
     def ours(self) -> list[dict[str, Any]]:
         """Oldest first."""
@@ -86,23 +95,43 @@ class _Thread:
         ]
         return sorted(found, key=lambda one: int(one["id"]))
 
+    def again(self, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Read ours again; `known` if that fails, or if the list does not have them yet."""
+        try:
+            return self.ours() or known
+        except GitHubError:
+            return known
+
+    def write(self, ours: list[dict[str, Any]], bodies: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Write the first body that the server takes, into the oldest of ours or a new one, and
+        remove the others. Returns ours, at least one.
+        """
+        for body in bodies[self.too_long :]:
+            try:
+                if not ours:
+                    return self.create(body)
+                kept = self.edit(ours[0], body)
+                for one in ours[1:]:
+                    self.remove(one)
+                return [kept]
+            except GitHubError as error:
+                if body == bodies[-1] or not is_too_long(error):
+                    raise
+                self.too_long += 1
+        raise AssertionError  # pragma: no cover - there is a body
+
     def create(self, body: str) -> list[dict[str, Any]]:
-        """Write a comment, and look who else did meanwhile. Returns ours, at least one."""
-        mine: list[dict[str, Any]] = []
+        """Write a comment. Returns ours, at least one: others may have done so, too."""
         try:
             made = self._client.create(self._path, {"body": body})
         except UnknownError:
             if not (found := self.ours()):
                 raise
             return found
-        if isinstance(made, dict) and isinstance(made.get("id"), int):
-            mine = [made]
-            self._authors[_author(made)] = True  # now we know who we are
-        try:
-            found = self.ours()
-        except GitHubError:
-            found = []
-        return found or mine or [{}]
+        if not isinstance(made, dict) or not isinstance(made.get("id"), int):
+            return [{}]
+        self._authors[_author(made)] = True  # now we know who we are
+        return [made]
 
     def edit(self, comment: dict[str, Any], body: str) -> dict[str, Any]:
         """Give a comment another body, if it has another one; a new comment if it has gone."""
@@ -136,6 +165,10 @@ class _Thread:
             if isinstance(me, dict) and isinstance(me.get("login"), str):
                 self._authors[me["login"]] = True
         return self._authors.get(author, False)
+
+
+def _bodies(comments: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(_body(one) for one in comments)
 
 
 def _body(comment: dict[str, Any]) -> str:

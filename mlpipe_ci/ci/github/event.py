@@ -9,6 +9,7 @@ from typing import Any, Literal
 from blake3 import blake3
 
 from mlpipe_ci.core.event import CiRun, Event, EventKind, FinishedRun, IncomingChange
+from mlpipe_ci.core.parts import JobName
 from mlpipe_ci.core.workflow import GITHUB
 from mlpipe_ci.repo.git import is_null
 
@@ -136,6 +137,7 @@ def _run(env: Mapping[str, str], payload: Payload) -> CiRun:
         attempt=int(attempt) if attempt.isdecimal() else 0,
         url=f"{server}/{repository}/actions/runs/{number}",
         trigger=_trigger(env["GITHUB_EVENT_NAME"], payload),
+        job=JobName(workflow=_workflow(env), job=env.get("GITHUB_JOB", "")),
     )
     return replace(run, finished=_finished(run, repository, payload))
 
@@ -154,7 +156,20 @@ def _finished(run: CiRun, repository: str, payload: Payload) -> FinishedRun | No
         owner=_text(finished, "head_repository", "owner", "login"),
         branch=_text(finished, "head_branch"),
         is_fork=bool(source) and source.lower() != repository.lower(),
+        workflow=_file_name(_text(finished, "path")) or _text(finished, "name"),
     )
+
+
+def _workflow(env: Mapping[str, str]) -> str:
+    """The workflow by its file, as two may have one name; by its name where that is all we know."""
+    ref = env.get("GITHUB_WORKFLOW_REF", "")
+    path = ref.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
+    return _file_name(path) or env.get("GITHUB_WORKFLOW", "")
+
+
+def _file_name(path: str) -> str:
+    """`ml.yml` of `.github/workflows/ml.yml@refs/heads/main`."""
+    return path.partition("@")[0].removeprefix(".github/workflows/")
 
 
 def _trigger(name: str, payload: Payload) -> str:

@@ -28,7 +28,7 @@ EXAMPLE = "mlpipe report --open\n  mlpipe report report.json\n  mlpipe report re
 class Options(CommonOptions):
     """What `mlpipe report` takes."""
 
-    file: str = ""
+    files: tuple[str, ...] = ()
     reports: tuple[ReportFile, ...] = ()
     open: bool = False
     post: bool = False
@@ -37,8 +37,11 @@ class Options(CommonOptions):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which report, and where to."""
     add_common(parser)
-    help_ = "JSON that `mlpipe run --report FILE` or `--json` wrote (default: of the last run here)"
-    parser.add_argument("file", metavar="FILE", nargs="?", help=help_)
+    help_ = (
+        "JSON that `mlpipe run --report FILE` or `--json` wrote (default: of the last run here); "
+        "with --post also several, of the jobs of one run"
+    )
+    parser.add_argument("files", metavar="FILE", nargs="*", help=help_)
     add_reports(parser)
     help_ = "make it one HTML file, and open that in a browser"
     parser.add_argument("--open", action="store_true", help=help_)
@@ -47,9 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    """Exit code 0, also if the comment could not be posted; 2 if the file is no report."""
-    named = Path(options.directory, options.file) if options.file else None
-    run = run_of(read_report(named or _last(options.directory, env)))
+    """Exit code 0, also if the comment could not be posted; 2 if a file is no report."""
+    if len(options.files) > 1 and not options.post:
+        raise UsageError("one report at a time; only --post takes several")
+    files = [Path(options.directory, file) for file in options.files]
+    runs = [run_of(read_report(file)) for file in files or [_last(options.directory, env)]]
+    run = runs[0]
     screen = open_screen(err, env, progress="plain", quiet=options.quiet)
     if options.open or options.reports:
         return _write(run, options, screen)
@@ -58,7 +64,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         print(text.removesuffix("\n"), file=out)
         return 0
     wants = PublishOptions(status="never")
-    Publisher(read_event(env), env, run.workflow.file, wants, screen.message).post(run)
+    Publisher(read_event(env), env, run.workflow.file, wants, screen.message).post(runs)
     return 0
 
 

@@ -58,6 +58,7 @@ class Options(CommonOptions):
     allow_untrusted: bool = False
     comment: str = "always"
     status: str = "auto"
+    label: str = ""
     reports: tuple[ReportFile, ...] = ()
     notebooks: str = ""
 
@@ -94,6 +95,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " also one for each step, or never"
     )
     add("--status", choices=("auto", "steps", "never"), default="auto", help=help_)
+    help_ = (
+        "in GitHub Actions, what tells this job apart from others of the workflow: each has a part "
+        "of its own in the comment and the status (the action gives the values of the matrix)"
+    )
+    add("--label", metavar="TEXT", default="", help=help_)
     add_reports(parser)
     help_ = "copy the notebooks that steps have written to this directory, as an artifact, say"
     add("--notebooks", metavar="DIR", default="", help=help_)
@@ -108,7 +114,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
     file = expected_workflow_file(options.directory, options.session.file, env)
     if event.nothing_to_run:
         return _nothing_to_run(event, file, options, screen, out)
-    wants = PublishOptions(comment=options.comment, status=options.status)
+    wants = PublishOptions(comment=options.comment, status=options.status, label=options.label)
     publisher = Publisher(event, env, file.shown, wants, screen.message)
     locations = None
     try:
@@ -121,7 +127,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         raise
     screen.final(run)
     publisher.finished(run)
-    run = replace(run, comment_url=publisher.comment_url)
+    run = replace(run, comment_url=publisher.comment_url, job=publisher.job)
     _write(run, options, screen, out)
     save_last(locations.private, run_json(run))
     collect_if_due(locations.cache, env, screen.message)

@@ -8,7 +8,6 @@ from mlpipe_ci.ci.github import comments, statuses
 from mlpipe_ci.ci.github.client import Client
 from mlpipe_ci.ci.github.retry import RetryBudget
 from mlpipe_ci.core.errors import GitHubError
-from mlpipe_ci.report import markdown
 from tests.support.github_client import (
     MARKER,
     PAGE,
@@ -16,6 +15,7 @@ from tests.support.github_client import (
     SECONDARY,
     SHA,
     Clock,
+    always,
     bodies,
     body,
     client,
@@ -29,7 +29,14 @@ def test_a_comment_is_created_and_then_updated(server: Server) -> None:
     assert post(server, body("one")) == there
     assert post(server, body("two")) == there
     assert bodies(server) == [body("two")]
-    assert [method for method, _ in server.requests] == ["GET", "POST", "GET", "GET", "PATCH"]
+    assert [method for method, _ in server.requests] == [
+        "GET",
+        "POST",
+        "GET",
+        "GET",
+        "PATCH",
+        "GET",
+    ]
 
 
 def test_an_equal_comment_is_not_posted_again(server: Server) -> None:
@@ -52,9 +59,9 @@ def test_anothers_comment_with_our_marker_is_left_alone(server: Server) -> None:
     quoted = server.add(f"> {MARKER}\nquoted")
     other = server.add(body("other workflow").replace("mlpipe.yml", "b.yml"))
     post(server, body("ours"))
-    assert server.comments[theirs]["body"].endswith("forged")
+    assert server.comments[theirs]["body"].endswith("forged\n")
     assert server.comments[quoted]["body"].endswith("quoted")
-    assert server.comments[other]["body"].endswith("other workflow")
+    assert server.comments[other]["body"].endswith("other workflow\n")
     assert len(server.comments) == 4
 
 
@@ -138,11 +145,11 @@ def test_a_comment_that_goes_meanwhile_is_made_anew(server: Server) -> None:
 
 
 def test_what_is_too_long_is_said_in_short(server: Server) -> None:
-    long = body("x" * 70_000)
-    comments.upsert_comment(client(server), 7, MARKER, (long, body("short")), markdown.run_of)
+    long = f"{MARKER}\n{'x' * 70_000}"
+    comments.upsert_comment(client(server), 7, MARKER, always(long, body("short")))
     assert bodies(server) == [body("short")]
     with pytest.raises(GitHubError, match="too long"):
-        post(server, long)
+        comments.upsert_comment(client(server), 7, MARKER, always(long))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,7 @@ def test_what_github_refuses_is_said_in_time(server: Server, fault: Fault, messa
     clock = Clock()
     server.faults = {"GET": [fault] * 9, "POST": [fault] * 9}
     with pytest.raises(GitHubError) as raised:
-        comments.upsert_comment(client(server, clock=clock), 7, MARKER, (MARKER,), markdown.run_of)
+        comments.upsert_comment(client(server, clock=clock), 7, MARKER, always(MARKER))
     assert message in str(raised.value)
     assert sum(clock.slept) < 120
 
@@ -186,16 +193,16 @@ def test_what_passes_is_waited_for(server: Server, fault: Fault, waits: list[flo
     clock = Clock()
     server.add(body("old", 1))
     server.faults = {"GET": [fault]}
-    comments.upsert_comment(client(server, clock=clock), 7, MARKER, (body("new"),), markdown.run_of)
-    assert clock.slept == waits
+    comments.upsert_comment(client(server, clock=clock), 7, MARKER, always(body("new")))
+    assert clock.slept == [*waits, comments.SETTLE]
     assert bodies(server) == [body("new")]
 
 
 def test_many_writes_are_a_second_apart(server: Server) -> None:
     clock = Clock()
     one = client(server, clock=clock)
-    for _ in range(8):
-        statuses.post(one, statuses.Check(commit=SHA, context="c", target=""), "success", "x")
+    checks = [statuses.Check(commit=SHA, context=f"c{n}", target="") for n in range(8)]
+    statuses.post(one, [statuses.Word(check=one, state="success", words="") for one in checks])
     assert len(clock.slept) == 3
     assert all(0.9 < seconds <= 1 for seconds in clock.slept)
 
@@ -206,5 +213,5 @@ def test_a_server_that_is_not_there() -> None:
         "http://127.0.0.1:9", "o/r", TOKEN, RetryBudget(now=clock.now, sleep=clock.sleep)
     )
     with pytest.raises(GitHubError, match="ConnectionError"):
-        comments.upsert_comment(nowhere, 7, MARKER, (MARKER,), markdown.run_of)
+        comments.upsert_comment(nowhere, 7, MARKER, always(MARKER))
     assert sum(clock.slept) < 120

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close_open
+from mlpipe_ci.ci.github.publisher import OPEN, Publisher, PublishOptions, close_open, merge
 from mlpipe_ci.core.changes import Comparison
 from mlpipe_ci.core.errors import Diagnostic as FileFault
 from mlpipe_ci.core.errors import GitHubError, WorkflowError
 from mlpipe_ci.core.event import CiRun, Event, EventKind, IncomingChange
+from mlpipe_ci.core.parts import JobName
 from mlpipe_ci.core.run import Run, Status, StepOutcome
+from mlpipe_ci.report import comment
 from tests.support.fakes import step, workflow
 from tests.support.github_client import PAGE, PERMISSION, SECONDARY, SHA, Clock, bodies, body
 from tests.support.servers.github import TOKEN, Fault, Server
@@ -50,6 +52,15 @@ def environment(server: Server, tmp_path: Path, **more: str) -> dict[str, str]:
     }
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock by which nobody has to wait."""
+    clock = Clock()
+    told = SimpleNamespace(monotonic=clock.now, sleep=clock.sleep)
+    monkeypatch.setattr("mlpipe_ci.ci.github.retry.time", told)
+    return clock
+
+
 def published(run: Run, event: Event, env: dict[str, str], **wants: str) -> list[str]:
     said: list[str] = []
     publisher = Publisher(event, env, run.workflow.file, PublishOptions(**wants), said.append)
@@ -63,11 +74,12 @@ def test_summary_and_comment_have_the_same_text(server: Server, tmp_path: Path) 
     summary.write_text("before\n")
     env = environment(server, tmp_path)
     assert published(RUN, EVENT, env) == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
-    assert bodies(server) == [body(summary.read_text().removeprefix("before\n"))]
+    (text,) = bodies(server)
+    assert text.split("\n", 3)[3] == summary.read_text().removeprefix("before\n")
     assert server.states() == [("mlpipe/demo", "pending"), ("mlpipe/demo", "success")]
     assert {one["commit"] for one in server.statuses} == {SHA}, "the head, not the merge commit"
     assert server.statuses[1]["description"] == "1 ran"
-    assert len(server.requests) <= 6
+    assert len(server.requests) <= 10
     assert not (tmp_path / OPEN).exists()
 
 
@@ -88,10 +100,11 @@ def test_a_push_finds_the_pull_request_of_its_branch(server: Server, tmp_path: P
     event = replace(main, ref="refs/heads/work", change=IncomingChange(target_branch="main"))
     said = published(RUN, event, environment(server, tmp_path))
     assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
-    assert len(server.requests) <= 6
+    assert len(server.requests) <= 10
     server.requests.clear()
     assert published(RUN, main, environment(server, tmp_path)) == []
-    assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{SHA}"}
+    written = {path for method, path in server.requests if method != "GET"}
+    assert written == {f"/repos/o/r/statuses/{SHA}"}
 
 
 def test_a_status_is_set_at_the_commit_that_is_checked_out(server: Server, tmp_path: Path) -> None:
@@ -130,7 +143,8 @@ def test_a_token_that_may_set_no_status_is_asked_once(server: Server, tmp_path: 
     server.may_write = {"comments"}
     said = published(RUN, EVENT, environment(server, tmp_path))
     assert said == ["report: https://github.com/o/r/pull/7#issuecomment-1000"]
-    assert sum("statuses" in path for _, path in server.requests) == 1
+    asked = [method for method, path in server.requests if "statuses" in path]
+    assert asked == ["GET", "POST"]
     said = published(RUN, EVENT, environment(server, tmp_path), status="steps")
     assert said[0].startswith("warning: no commit status was set: POST /repos/o/r/statuses/")
 
@@ -202,15 +216,12 @@ def test_a_status_that_was_left_open_is_closed(server: Server, tmp_path: Path) -
     ],
 )
 def test_no_fault_is_more_than_a_warning(
-    server: Server, tmp_path: Path, fault: Fault, monkeypatch: pytest.MonkeyPatch
+    server: Server, tmp_path: Path, fault: Fault, patience: Clock
 ) -> None:
-    clock = Clock()
-    told = SimpleNamespace(monotonic=clock.now, sleep=clock.sleep)
-    monkeypatch.setattr("mlpipe_ci.ci.github.retry.time", told)
     server.faults = {method: [fault] * 20 for method in ("GET", "POST", "PATCH", "DELETE")}
     said = published(RUN, EVENT, environment(server, tmp_path))
     assert all(text.startswith("warning: ") for text in said if "\n" not in text)
-    assert sum(clock.slept) <= 130
+    assert sum(patience.slept) <= 130
     assert len(server.comments) <= 1
     assert "1 ran" in (tmp_path / "summary.md").read_text()
 
@@ -226,3 +237,82 @@ def test_what_cannot_be_posted_is_a_warning(server: Server, tmp_path: Path) -> N
         "warning: the job summary was not written: No such file or directory",
         f"warning: the pull request comment was not posted: {refused}",
     ]
+
+
+def leg(label: str, run: int = 5, attempt: int = 1, commit: str = SHA) -> Event:
+    """What a leg of a matrix is started with. Its label is an option: see `published`."""
+    ran = replace(EVENT.run, id=run, attempt=attempt, job=JobName(workflow="ml.yml", job="train"))
+    return replace(EVENT, run=ran, change=replace(EVENT.change, commit=commit))
+
+
+BROKEN = replace(RUN, outcomes=(replace(RAN, status=Status.FAILED),))
+
+
+@pytest.mark.parametrize("order", [("a", "b", "c"), ("b", "a", "c"), ("c", "a", "b")])
+def test_legs_are_one_comment_and_one_status(
+    server: Server, tmp_path: Path, order: tuple[str, ...], patience: Clock
+) -> None:
+    env = environment(server, tmp_path)
+    for label in order:
+        published(BROKEN if label == "b" else RUN, leg(label), env, label=label)
+    (text,) = bodies(server)
+    assert "### ❌ demo: 1 of 3 jobs failed\n\n#### ❌ train (b)\n" in text
+    assert "✅ <b>train (a)</b>: 1 ran" in text
+    assert "✅ <b>train (c)</b>: 1 ran" in text
+    assert server.states()[-1] == ("mlpipe/demo", "failure")
+    assert server.statuses[-1]["description"].startswith("1 of 3 jobs failed")
+    published(RUN, leg("b", attempt=2), env, label="b")
+    assert server.states()[-1] == ("mlpipe/demo", "success")
+    assert server.statuses[-1]["description"] == "3 jobs succeeded"
+    assert "### ✅ demo: 3 jobs succeeded" in bodies(server)[0]
+
+
+def test_a_running_leg_keeps_the_status_pending(server: Server, tmp_path: Path) -> None:
+    env = environment(server, tmp_path)
+    wants = PublishOptions(label="slow", comment="never")
+    slow = Publisher(leg("slow"), env, "mlpipe.yml", wants, lambda _text: None)
+    slow.started("demo", None)
+    published(RUN, leg("quick"), env, label="quick", comment="never")
+    assert server.states()[-1] == ("mlpipe/demo", "pending")
+    assert server.statuses[-1]["description"] == "1 of 2 jobs running"
+    slow.finished(RUN)
+    assert server.states()[-1] == ("mlpipe/demo", "success")
+
+
+def test_the_next_push_starts_anew_and_an_older_run_changes_nothing(
+    server: Server, tmp_path: Path, patience: Clock
+) -> None:
+    env = environment(server, tmp_path)
+    published(BROKEN, leg("a"), env, label="a")
+    other = "6" * 40
+    published(RUN, leg("b", run=6, commit=other), env, label="b")
+    (text,) = bodies(server)
+    assert "train (a)" not in text
+    said = published(BROKEN, leg("a", attempt=2), env, label="a")
+    assert said[-1].startswith("the report of a newer run stays as it is")
+    assert bodies(server) == [text]
+    assert server.statuses[-1]["state"] == "failure", "that is of its own commit"
+
+
+def test_who_wrote_at_the_same_time_is_seen_afterwards(
+    server: Server, tmp_path: Path, patience: Clock
+) -> None:
+    """Another leg, which has read the comment before us, writes after us."""
+    published(RUN, leg("a"), environment(server, tmp_path), label="a")
+    (known,) = bodies(server)
+    stale = merge("mlpipe.yml", (known,), comment.read(body("of c", label="c"))).bodies[0]
+    patched: list[str] = []
+
+    def late(method: str, _path: str) -> None:
+        if method == "GET" and patched == ["PATCH"]:
+            patched.append("late")
+            (one,) = server.comments.values()
+            one["body"] = stale
+        elif method == "PATCH":
+            patched.append(method)
+
+    server.before = late
+    published(BROKEN, leg("b"), environment(server, tmp_path), label="b")
+    (text,) = bodies(server)
+    assert all(words in text for words in ("train (a)", "train (b)", "of c"))
+    assert patience.slept

@@ -22,6 +22,7 @@ BOT = "github-actions[bot]"
 COMMENTS = re.compile(r"/repos/o/r/issues/(\d+)/comments")
 PULLS = re.compile(r"/repos/o/r/commits/([0-9a-f]+)/pulls")
 COMMENT = re.compile(r"/repos/o/r/issues/comments/(\d+)")
+OF_COMMIT = re.compile(r"/repos/o/r/commits/([0-9a-f]{40})/statuses")
 STATUSES = re.compile(r"/repos/o/r/statuses/([0-9a-f]{40})")
 PAGE = 30
 MAX_BODY = 65_536
@@ -138,9 +139,21 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self._answer(200, openapi.example("GET", "/user") | {"login": self.server.login})
         elif found := COMMENTS.fullmatch(path):
-            self._page(int(found[1]), query)
+            with self.server.lock:
+                issue = int(found[1])
+                there = self.server.comments.items()
+                ours = [self.server.told(n) for n, c in there if c["issue"] == issue]
+            self._page(path, ours, query)
         elif found := PULLS.fullmatch(path):
             self._answer(200, [whole(one) for one in self.server.pulls.get(found[1], [])])
+        elif found := OF_COMMIT.fullmatch(path):
+            with self.server.lock:
+                told = [
+                    status_of(number, one)
+                    for number, one in enumerate(self.server.statuses, start=1)
+                    if one["commit"] == found[1]
+                ]
+            self._page(path, told[::-1], query)
         elif path == "/repos/o/r/pulls":
             self._answer(200, [whole(one) for one in self.server.open_pulls])
         else:
@@ -189,16 +202,13 @@ class Handler(BaseHTTPRequestHandler):
             server.comments[number]["body"] = body["body"]
             return 200, server.told(number)
 
-    def _page(self, issue: int, query: str) -> None:
+    def _page(self, path: str, values: list[dict[str, Any]], query: str) -> None:
         server = self.server
         number = int((re.search(r"(?:^|&)page=(\d+)", query) or [0, 1])[1])
-        with server.lock:
-            ours = [server.told(n) for n, c in server.comments.items() if c["issue"] == issue]
         headers = {}
-        if len(ours) > number * server.page:
-            url = f"{server.url}/repos/o/r/issues/{issue}/comments?page={number + 1}"
-            headers["Link"] = f'<{url}>; rel="next"'
-        self._answer(200, ours[(number - 1) * server.page : number * server.page], headers)
+        if len(values) > number * server.page:
+            headers["Link"] = f'<{server.url}{path}?page={number + 1}>; rel="next"'
+        self._answer(200, values[(number - 1) * server.page : number * server.page], headers)
 
     def _body(self) -> dict[str, Any]:
         return dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
