@@ -3,6 +3,7 @@
 With `close` as its argument it only closes a commit status that a killed run left open.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,12 @@ OPTIONS = ("submodules", "allow_untrusted")
 """Those that are options of a command."""
 MODES = ("run", "plan", "report")
 OF_PLAN = ("file", "base", "force")
-OF_RUN = (*OF_PLAN, "outputs", "jobs", "comment", "status")
+OF_RUN = (*OF_PLAN, "outputs", "jobs", "comment", "status", "label")
+MOST_REPORTS = 256
+"""Reports of one run that are posted: a matrix has so many jobs at most."""
+MOST_LABEL = 100
+MOST_NAME = 60
+"""Characters of a label, and of what a job and its label give to the name of an artifact."""
 OLD_COMMENT = {"true": "always", "false": "never"}
 TOKEN_DESCRIPTOR = 3
 """The token comes through a descriptor: what mlpipe's environment holds when it is started, each
@@ -37,6 +43,7 @@ RAN = ("succeeded", "failed", "timed-out", "cancelled")
 
 def command_line(env: MutableMapping[str, str]) -> list[str]:
     """Take the inputs out of the environment (no step shall see them). Raises ValueError."""
+    artifact = artifact_name(env)
     inputs = {
         name.removeprefix(INPUT_PREFIX).lower(): env.pop(name).strip()
         for name in sorted(env)
@@ -47,11 +54,12 @@ def command_line(env: MutableMapping[str, str]) -> list[str]:
     if mode not in MODES:
         raise ValueError(f"input mode is '{mode}'; it must be {', '.join(MODES)}")
     if mode == "report":
-        return ["report", "--post", str(_downloaded(env))]
+        return ["report", "--post", *map(str, _downloaded(env))]
     words = [mode, "-C", inputs.get("working_directory") or "."]
     words += [f"--{n.replace('_', '-')}" for n in OPTIONS if flags[n] and (mode, n) not in NOT_IN]
     words.append(f"--report={report_file(env)}")
-    if mode == "run" and (page := page_file(env, inputs.get("artifact", ""))):
+    inputs["label"] = inputs.get("label") or label_of(inputs.get("matrix", ""))
+    if mode == "run" and (page := page_file(env, artifact)):
         words += [f"--html={page}", f"--notebooks={_notebooks(env)}"]
     if flags["cache"]:
         env[PACK] = str(_pack(env))
@@ -66,12 +74,51 @@ def report_file(env: Mapping[str, str]) -> Path:
     return _temporary(env) / "mlpipe-report.json"
 
 
+def label_of(matrix: str) -> str:
+    """The values of a matrix in a line, `os=linux, seed=1`; empty if it is none."""
+    try:
+        values = json.loads(matrix or "null")
+    except ValueError:
+        return ""
+    if not isinstance(values, dict):
+        return ""
+    label = ", ".join(f"{name}={_value(value)}" for name, value in values.items())
+    if len(label) <= MOST_LABEL:
+        return label
+    return f"{label[: MOST_LABEL - 10]}… {_digest(label)}"
+
+
+def _value(value: object) -> str:
+    plain = isinstance(value, str) and re.fullmatch(r"[\w./+-]+", value)
+    return str(value) if plain else json.dumps(value)
+
+
+def artifact_name(env: Mapping[str, str]) -> str:
+    """What the names of this job's artifacts begin with; empty if none is wanted.
+
+    A run of GitHub's takes no two of one name, so job and label are in it.
+    """
+    artifact, label, matrix = (
+        env.get(f"{INPUT_PREFIX}{name}", "").strip() for name in ("ARTIFACT", "LABEL", "MATRIX")
+    )
+    label = (label or label_of(matrix)).replace(", ", "-")
+    names = [name for name in (env.get("GITHUB_JOB", ""), label) if name]
+    whole = "-".join(names)
+    short = re.sub(r"[^\w.=-]+", "-", whole, flags=re.ASCII)[:MOST_NAME]
+    short = short if short == whole else f"{short}-{_digest(whole)}"
+    return "-".join(name for name in (artifact, short) if name) if artifact else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
 def page_file(env: Mapping[str, str], artifact: str) -> Path | None:
     """Where the run's HTML report is: an artifact that opens in the browser is called as its file.
 
     None if no artifact is wanted, or its name is none of a file.
     """
-    plain = re.fullmatch(r"[\w][\w .-]*", artifact, re.ASCII)
+    plain = re.fullmatch(r"[\w][\w .=-]*", artifact, re.ASCII)
     return report_file(env).with_name(f"{artifact}.html") if plain else None
 
 
@@ -80,9 +127,10 @@ def _notebooks(env: Mapping[str, str]) -> Path:
     return _temporary(env) / "mlpipe-notebooks"
 
 
-def _downloaded(env: Mapping[str, str]) -> Path:
-    """Where action.yml has put the report of another run."""
-    return _temporary(env) / "mlpipe-report-of-run" / "mlpipe-report.json"
+def _downloaded(env: Mapping[str, str]) -> list[Path]:
+    """The reports of another run's jobs, where action.yml has put them: one directory for each."""
+    found = sorted((_temporary(env) / "mlpipe-report-of-run").glob("**/mlpipe-report.json"))
+    return found[:MOST_REPORTS]
 
 
 def _temporary(env: Mapping[str, str]) -> Path:
@@ -94,9 +142,10 @@ def _pack(env: Mapping[str, str]) -> Path:
     return Path(env.get("HOME", "")) / ".cache/mlpipe-packs" / repository_of(env)
 
 
-def _tell(env: Mapping[str, str], code: int, words: list[str]) -> None:
+def _tell(env: Mapping[str, str], code: int, words: list[str], artifact: str) -> None:
     """Give the steps of action.yml that follow, and the user's, what they ask for."""
     outputs = {"code": str(code), "result": "error", **_facts(report_file(env))}
+    outputs |= {"artifact": artifact} if artifact else {}
     page = _page(words)
     if page and Path(page).exists():
         outputs["page"] = page
@@ -164,6 +213,7 @@ def run(arguments: list[str]) -> int:
     report_file(os.environ).unlink(missing_ok=True)
     shutil.rmtree(_notebooks(os.environ), ignore_errors=True)
     words: list[str] = []
+    artifact = artifact_name(os.environ)
     try:
         words = command_line(os.environ)
     except ValueError as problem:
@@ -174,7 +224,7 @@ def run(arguments: list[str]) -> int:
         draw(os.environ, words)
     if said := close_open(os.environ):  # after a fault of mlpipe, or of GitHub's
         print(said)
-    _tell(os.environ, code, words)
+    _tell(os.environ, code, words, artifact)
     return 0
 
 
@@ -202,7 +252,7 @@ def _page(words: list[str]) -> str:
 
 
 def _call(words: list[str]) -> int:
-    if words[0] == "report" and not Path(words[-1]).exists():
+    if words == ["report", "--post"]:
         print("that run left no report: nothing is posted")
         return 0
     return main(words)

@@ -2,6 +2,7 @@
 import { appendFileSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DefaultArtifactClient } from "@actions/artifact";
+import { minimatch } from "minimatch";
 
 const input = (name) => (process.env[`INPUT_${name.toUpperCase()}`] ?? "").trim();
 const client = new DefaultArtifactClient();
@@ -21,11 +22,15 @@ async function upload() {
   appendFileSync(process.env.GITHUB_OUTPUT, `artifact-id=${id}\n`);
 }
 
-// act has one run for all: that of another run is where this one's are.
+// act has one run for all: that of another run is where this one's are. Of those that fit a pattern
+// each has a directory of its own.
 async function download() {
-  const { artifact } = await client.getArtifact(input("name"));
-  mkdirSync(input("path"), { recursive: true });
-  await client.downloadArtifact(artifact.id, { path: input("path") });
+  const { artifacts } = await client.listArtifacts({ latest: true });
+  for (const { id, name } of artifacts.filter(({ name }) => minimatch(name, input("pattern")))) {
+    const path = resolve(input("path"), name);
+    mkdirSync(path, { recursive: true });
+    await client.downloadArtifact(id, { path });
+  }
 }
 
 export async function run(what) {

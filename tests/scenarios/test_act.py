@@ -40,6 +40,23 @@ jobs:
       - uses: org/mlpipe@v1
         with: {mode: report}
 """
+MATRIX = """
+name: ml
+on: [push, pull_request]
+permissions: {contents: read, pull-requests: write}
+jobs:
+  train:
+    runs-on: ubuntu-latest
+    strategy:
+      fail-fast: false
+      max-parallel: 1
+      matrix: {model: [forest, bad, boosting], seed: [1]}
+    steps:
+      - uses: actions/checkout@v6
+      - env: {MODEL: "${{ matrix.model }}"}
+        run: echo "$MODEL" > model.txt
+      - uses: org/mlpipe@v1
+"""
 WITHOUT_CHECKOUT = CONSUMER.replace("      - uses: actions/checkout@v6\n", "")
 STEPS = {"profiles", "clean", "features", "train", "evaluate", "deploy"}
 
@@ -121,7 +138,9 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert pushed.code == 0, pushed.log
     assert pushed.summary.startswith("### ✅ fraud-detection: auc 0.9")
     assert all(f"| ✅ <code>{name}" in pushed.summary for name in STEPS)
-    assert {path for _, path in server.requests} == {f"/repos/o/r/statuses/{first}"}
+    assert {path for how, path in server.requests if how != "GET"} == {
+        f"/repos/o/r/statuses/{first}"
+    }
     assert server.comments == {}, "a push to main has no pull request to comment on"
     assert server.states() == [
         ("mlpipe/fraud-detection", state) for state in ("pending", "success")
@@ -135,14 +154,14 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     asked = consumer.pull_request(first)
     assert " · 2 ran · 10 reused · 1 skipped" in asked.summary
     (comment,) = server.comments.values()
-    marker, run, text = comment["body"].split("\n", 2)
+    marker, run, _, text = comment["body"].split("\n", 3)
     assert marker == "<!-- mlpipe:report key=mlpipe.yml v=1 -->"
     assert run == "<!-- mlpipe:run id=1 attempt=1 -->"
     assert text == asked.summary.removesuffix("\n") + "\n"
     flatter = f"src/train.py changed ({asked_head[:7]} &#34;Flatter trees&#34;)"
     assert f"| ✅ <code>train</code> | {flatter} |" in text
     assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
-    assert len(server.requests) <= 6
+    assert len(server.requests) <= 10
     assert f"| metric | change | base <code>{first[:7]}</code> → here |" in text
     assert "<summary>1 plot</summary>" in text
     assert any("data:image/svg+xml" in page for page in _pages(repo.root.parent / "act artifacts"))
@@ -229,6 +248,26 @@ def test_a_forks_report_is_posted_by_a_second_workflow(consumer: Consumer) -> No
     (comment,) = server.comments.values()
     assert "1 ran" in comment["body"]
     assert "This run was a fork's" in comment["body"]
+
+
+def test_legs_of_a_matrix_are_one_comment_and_one_status(consumer: Consumer) -> None:
+    """Each has a part, artifacts and a pack of its own; the leg that fails is not the last."""
+    repo, server = consumer.repo, consumer.server
+    step = "{name: train, run: '! grep bad model.txt', inputs: [model.txt]}"
+    repo.commit({"mlpipe.yml": f"name: demo\nsteps: [{step}]"}, "Legs")
+    repo.commit({".github/workflows/ml.yml": MATRIX}, "Matrix")
+    done = consumer.pull_request(repo.git("rev-parse", "HEAD"))
+    assert done.code != 0
+    (comment,) = server.comments.values()
+    shown = comment["body"].split("\n", 3)[3]
+    assert shown.startswith("### ❌ demo: 1 of 3 jobs failed\n\n#### ❌ train (model=bad, seed=1)")
+    assert "✅ <b>train (model=forest, seed=1)</b>" in shown
+    assert "✅ <b>train (model=boosting, seed=1)</b>" in shown
+    assert server.states()[-1] == ("mlpipe/demo", "failure")
+    assert server.statuses[-1]["description"].startswith("1 of 3 jobs failed")
+    kept = {path.name for path in (repo.root.parent / "act artifacts").rglob("*.json*")}
+    for model in ("forest", "bad", "boosting"):
+        assert any(f"mlpipe-report-train-model={model}-seed=1.json" in name for name in kept)
 
 
 def test_plan_says_whether_there_is_work(consumer: Consumer) -> None:

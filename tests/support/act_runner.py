@@ -64,7 +64,7 @@ def _artifact_actions(directory: Path) -> list[str]:
     for what in ("upload", "download"):
         path = directory / what
         path.mkdir(parents=True, exist_ok=True)
-        names = ("name", "path", "overwrite", "run-id", "github-token")
+        names = ("name", "pattern", "path", "overwrite", "run-id", "github-token")
         inputs = "".join(f"  {name}: {{description: see there}}\n" for name in names)
         (path / "action.yml").write_text(
             f"name: {what}\ndescription: {what}\ninputs:\n{inputs}"
