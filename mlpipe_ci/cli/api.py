@@ -66,7 +66,7 @@ def plan_workflow(
     env = _environment(env)
     session = open_session(find_locations(str(directory), env), options, env, readonly=True)
     try:
-        return make_plan(session.workflow, session.collector(time.time()))
+        return make_plan(session.workflow, session.collector(time.time(), foresees=True))
     finally:
         session.cache.state.close()
 

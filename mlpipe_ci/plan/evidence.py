@@ -83,6 +83,10 @@ class EvidenceCollector:
     """The steps that the user asked for."""
     env: Mapping[str, str] = field(default_factory=dict)
     """The environment that mlpipe was started with."""
+    foresees: bool = False
+    """A step that says nothing about what it writes is taken to write what it did last time: for a
+    plan that only says what a run would do.
+    """
     metrics_only: bool = False
     """Only the metrics of results are wanted: no output need be there."""
 
@@ -102,6 +106,7 @@ class EvidenceCollector:
             digest_cache=self.cache.state.digest_cache,
             sources=self.data.sources,
             unseen=self._unseen,
+            foreseen=self._foreseen,
         )
 
     def collect(
@@ -286,6 +291,7 @@ class EvidenceCollector:
             self._origin.of,
             self._left,
             partial(self._files, inputs),
+            (lambda step: self._foreseen(step) or ()) if self.foresees else None,
         )
 
     @cached_property
@@ -318,6 +324,13 @@ class EvidenceCollector:
             for one in known
             for gone in [{o for o in undeclared(step, one.outputs) if is_state(o.path, state)}]
         )
+
+    def _foreseen(self, step: Step) -> frozenset[str] | None:
+        """What a step wrote last time besides what it declares; None if it has not run here."""
+        last = self.cache.state.last_trace(self.workflow.file, step.id)
+        if not self.foresees or not last.is_known:
+            return None
+        return frozenset((*(path for path, _ in last.wrote), *last.writes))
 
     def _left(self, step: str) -> Left:
         """Where a step writes, and what it wrote last time without declaring it."""

@@ -1,6 +1,6 @@
 """Finds what a step's input patterns mean: files on the disk, and what earlier steps will write."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -44,7 +44,8 @@ class UndeclaredOutputs:
 @frozen
 class InputResolver:
     """Knows the work tree, and who declares to write what. `unseen`: what a step does not find when
-    it runs; of a directory with its `/`, whether there is any such in it.
+    it runs; of a directory with its `/`, whether there is any such in it. `foreseen`: what a step
+    that says nothing is expected to write; None if that is not known.
     """
 
     root: Path
@@ -54,6 +55,7 @@ class InputResolver:
     digest_cache: DigestCache
     sources: Sources | None = None
     unseen: Callable[[str, Step], bool] = lambda _path, _step: False
+    foreseen: Callable[[Step], Collection[str] | None] = lambda _step: None
 
     def meant(self, pattern: str) -> tuple[ExternalInput, ...]:
         """Data from outside that a pattern may mean."""
@@ -76,7 +78,7 @@ class InputResolver:
         PathError, SourceError.
         """
         found: dict[str, Input] = {}
-        waits = dict.fromkeys(self._unknown_writers(written))
+        waits = dict.fromkeys(self._unknown_writers(step, written))
         excludes = [pattern[1:] for pattern in step.reads if pattern.startswith("!")]
         for pattern in step.reads:
             if pattern.startswith("!"):
@@ -94,6 +96,8 @@ class InputResolver:
             waits.update(dict.fromkeys(f"reads through links of {other.name}" for other in away))
             known = _without_steps(written, linked) if linked else written
             present = [] if away else self._present(pattern, step, writers, known)
+            if not present and not waits:  # one of these may write more than last time
+                waits.update(dict.fromkeys(map(_silent, self._silent_writers(written))))
             if not present and not waits and not self._is_empty(pattern, writers, known):
                 raise MissingInputError(self._missing(step, pattern, writers))
             found.update((item.path, item) for item in present)
@@ -114,10 +118,21 @@ class InputResolver:
             return list(kept)
         return [i for i in kept if not any(matches(exclude, i.path) for exclude in excludes)]
 
-    def _unknown_writers(self, written: Written) -> list[str]:
-        """Earlier steps that will run and say nothing about what they write: it may be anything."""
-        unknown = (s for s in self.undeclared if s.id in written and written[s.id] is None)
-        return [f"runs after {other.name}, which does not say what it writes" for other in unknown]
+    def _silent_writers(self, written: Written) -> Iterator[Step]:
+        return (s for s in self.undeclared if s.id in written and written[s.id] is None)
+
+    def _unknown_writers(self, step: Step, written: Written) -> Iterator[str]:
+        """Earlier steps that will run and say nothing about what they write: it may be anything,
+        or what it was last time.
+        """
+        for other in self._silent_writers(written):
+            paths = self.foreseen(other)
+            if paths is None:
+                yield _silent(other)
+                continue
+            named = (one for one in step.reads if not one.startswith("!"))
+            read = (path for one in named for path in sorted(paths) if matches(one, path))
+            yield from (f"reads {path}, which {other.name} wrote last time" for path in read)
 
     def _present(
         self, pattern: str, step: Step, writers: list[Step], written: Written
@@ -181,6 +196,10 @@ class InputResolver:
             f"{where}, and no earlier step declares to write it; add a step before this one that "
             "generates or downloads it, or correct the path"
         )
+
+
+def _silent(other: Step) -> str:
+    return f"runs after {other.name}, which does not say what it writes"
 
 
 def _without_steps(written: Written, steps: list[Step]) -> Written:

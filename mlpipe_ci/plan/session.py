@@ -52,8 +52,10 @@ class Session:
         env = environment_of_steps(self.env, at_desk=self.event.at_desk)
         return mask_of(secret_values(self.workflow, env))
 
-    def collector(self, now: float) -> EvidenceCollector:
-        """Evidence for plan and run. `now` in seconds since 1970. Raises MissingInputError."""
+    def collector(self, now: float, *, foresees: bool = False) -> EvidenceCollector:
+        """Evidence for plan and run. `now` in seconds since 1970; `foresees`: for a plan that is
+        only shown. Raises MissingInputError.
+        """
         self._refuse_nothing()
         return EvidenceCollector(
             event=self.event,
@@ -64,6 +66,7 @@ class Session:
             discovery=self.discovery,
             selection=self.selection,
             env=self.env,
+            foresees=foresees,
             now=now,
             record=self.stale_outputs.record,
         )

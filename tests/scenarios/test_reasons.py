@@ -262,3 +262,43 @@ def test_a_commit_is_named_only_if_the_file_has_its_content_from_it(repo: Repo) 
     assert re.search(r'in changed \(\w{7} "Week 2"\)', told)
     assert "x changed" in told
     assert "And is no more" not in told, "step a has written it since"
+
+
+CHAIN = """
+steps:
+  - {name: clean, run: cp raw clean.csv}
+  - {name: train, run: cat clean.csv train.py > model}
+  - {name: notes, run: cp notes.md notes.html}
+  - {name: named, run: cp clean.csv copy, inputs: [clean.csv], outputs: [copy]}
+  - {name: other, run: cp notes.md other, inputs: [notes.md], outputs: [other]}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can watch commands")
+def test_a_plan_takes_steps_to_write_what_they_wrote_last_time(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLPIPE_TRACER", "auto")
+
+    def planned() -> dict[str, str]:
+        told = json.loads(repo.mlpipe("plan", "--json").stdout)
+        return {s["id"]: f"{s['action']}: {s['reasons'][0]}" for s in told["steps"]}
+
+    outputs = "clean.csv\nmodel\nnotes.html\ncopy\nother\n"
+    files: dict[str, str | bytes] = {"raw": "1", "train.py": "1", "notes.md": "1"}
+    repo.commit({"mlpipe.yml": CHAIN, ".gitignore": outputs, **files})
+    repo.mlpipe("run")
+    repo.write({"raw": "2"})
+    told = planned()
+    assert told["clean"] == "run: raw changed (discovered) since the last run here"
+    assert told["train"] == told["named"] == "maybe: reads clean.csv, which clean wrote last time"
+    assert told["notes"].startswith("reuse: ")
+    assert told["other"].startswith("reuse: ")
+    repo.write({"train.py": "2"})
+    assert planned()["train"] == "run: train.py changed (discovered) since the last run here"
+    ran = json.loads(repo.mlpipe("run", "--json").stdout)["steps"]
+    assert [s["status"] for s in ran] == [*["succeeded"] * 2, "reused", "succeeded", "reused"]
+    repo.write({"raw": "3", "mlpipe.yml": CHAIN.replace("cp raw clean.csv", "cp raw clean.csv; :")})
+    assert planned()["notes"].startswith("reuse: "), "also where its own command is another"
+    repo.write({"mlpipe.yml": CHAIN.replace("inputs: [notes.md]", "inputs: [notes.md, new.csv]")})
+    assert planned()["other"] == "maybe: runs after clean, which does not say what it writes"

@@ -65,7 +65,7 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         locations, options.session, env, Messages(line=screen.message), readonly=True
     )
     wanted = named_steps(session.workflow, options.steps, "explain")
-    collector = session.collector(time.time())
+    collector = session.collector(time.time(), foresees=True)
     plan = make_plan(session.workflow, collector)
     asked = [_explained(d, collector) for d in plan.decisions if d.step.id in wanted]
     chosen = session.mask.value(asked)

@@ -73,7 +73,9 @@ def main(options: Options, env: Mapping[str, str], out: TextIO, err: TextIO) -> 
         screen.message(f"warning: {warning}")
     now = time.time()
     metrics = evaluator(session, screen.message, now)
-    made = make_plan(session.workflow, session.collector(now), partial(_missed, metrics))
+    made = make_plan(
+        session.workflow, session.collector(now, foresees=True), partial(_missed, metrics)
+    )
     plan = session.mask.value(made)
     if session.cache.store.has_earlier:
         screen.message(EARLIER)

@@ -1,6 +1,6 @@
 """Whether a stored result still fits: all that its step read must be the same as it was."""
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 
 from mlpipe_ci.core.cache_key import Input
 from mlpipe_ci.core.declared_outputs import DeclaredOutputs
@@ -47,7 +47,8 @@ class Matches:
 class ResultMatcher:
     """`lost`: an output of a result that cannot be brought back, or nothing; `origin`: how an
     input, as it was, came to be another, in words after its path; `left`: see `Checker.expect`;
-    `files`: full paths of what the step of a result has read.
+    `files`: full paths of what the step of a result has read; `foreseen`: what a step is expected
+    to write besides what it declares; None where that is not to be guessed.
     """
 
     discovery: Discovery
@@ -57,6 +58,7 @@ class ResultMatcher:
     origin: Callable[[Input], str]
     left: Callable[[str], Left]
     files: Callable[[Result], Iterable[str]]
+    foreseen: Callable[[Step], Collection[str]] | None = None
 
     def results(self, step: Step, known: tuple[Result, ...], written: Written) -> Matches:
         """Judge the results of a step's key. `written`: what earlier steps wrote in this run."""
@@ -68,9 +70,9 @@ class ResultMatcher:
         newest = sorted(known, key=lambda one: one.finished, reverse=True)
         for result in newest if any(one.discovered for one in known) else known:
             unknown = self._unknown(result, written)
-            if unknown:
-                waits.update(dict.fromkeys(unknown))
-            elif next(self._differing(step, result), None) is None:
+            if unknown and self._may_fit(step, result, unknown):
+                waits.update(dict.fromkeys(unknown.values()))
+            elif not unknown and next(self._differing(step, result), None) is None:
                 if lost := self.lost(result):
                     unusable[f"its stored result lacks {lost}"] = None
                 else:
@@ -133,24 +135,45 @@ class ResultMatcher:
             return self.discovery.variables.current(item, step)
         return self.discovery.checker.current(item, self.workflow.index_by_id[step.id], ours)
 
-    def _unknown(self, result: Result, written: Written) -> tuple[str, ...]:
-        """Reasons why that is not known yet: an earlier step will write what was read."""
+    def _may_fit(self, step: Step, result: Result, unknown: Container[str]) -> bool:
+        """False if a result does not fit, whatever becomes of what is not known yet."""
+        if self.foreseen is None:
+            return True
+        pairs = self._differing(step, result)
+        return all(
+            before.path in unknown or before.path.startswith(ELSEWHERE) for before, _ in pairs
+        )
+
+    def _unknown(self, result: Result, written: Written) -> dict[str, str]:
+        """Paths that an earlier step will write, each with the words for that."""
         if not result.discovered or not self.discovery.checker.waits:
-            return ()
-        found: dict[str, None] = {}
+            return {}
+        found: dict[str, str] = {}
         keepers = self.discovery.checker.known_state.keepers
         for item in result.discovered:
             if item.digest.startswith(STATE) and keepers is not None:
                 for index, other in enumerate(self.workflow.steps):
                     if written.get(other.id, ()) is None and keepers.may_write(item.path, index):
-                        found[f"reads the state of {other.name}"] = None
+                        found[item.path] = f"reads the state of {other.name}"
                 continue
             for write in self.declared.overlapping(item.path.removeprefix("./")):
                 other = self.workflow.steps[write.step]
                 inside = item.digest.startswith(LISTINGS) or is_under(item.path, write.path)
                 if written.get(other.id, ()) is None and inside:
-                    found[f"reads what {other.name} writes"] = None
-        return tuple(found)
+                    found[item.path] = f"reads what {other.name} writes"
+        return found | self._foreseen(result, written)
+
+    def _foreseen(self, result: Result, written: Written) -> dict[str, str]:
+        """What was read and an earlier step will write again, if it does what it did last time."""
+        if self.foreseen is None:
+            return {}
+        read = {item.path for item in result.discovered if not item.digest.startswith(LISTINGS)}
+        found: dict[str, str] = {}
+        for id_ in (one for one, outputs in written.items() if outputs is None):
+            other = self.workflow.steps[self.workflow.index_by_id[id_]]
+            again = read.intersection(self.foreseen(other))
+            found |= {path: f"reads {path}, which {other.name} wrote last time" for path in again}
+        return dict(sorted(found.items()))
 
 
 def _importance(pair: tuple[Input, Input]) -> int:
