@@ -10,6 +10,7 @@ from mlpipe_ci.cache.outputs import digest_at, is_right
 from mlpipe_ci.core.cache_key import (
     Input,
     KeyParts,
+    changed_inputs,
     differences,
     key_parts,
     step_key,
@@ -190,13 +191,15 @@ class EvidenceCollector:
         seen = {item.path: item for item in (result.discovered if result else ())}
         words = differences(previous, now, step.reads, seen)
         declared = {item.path for item in new}
+        told = tuple(f"{path} " for path in changed_inputs(previous, now))
         matcher = self._matcher(parts.inputs)
+        seen_words = matcher.differing(step, result, declared, written) if result else ()
         return Compared(
             since=earlier.since,
             previous=previous,
             now=now,
             declared=self._origin.of_differences(words, previous, now),
-            seen=matcher.differing(step, result, declared, written) if result else (),
+            seen=tuple(text for text in seen_words if not text.startswith(told)),
         )
 
     @cached_property

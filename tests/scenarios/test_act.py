@@ -159,7 +159,7 @@ def test_push_then_pull_request_then_a_second_push_to_it(consumer: Consumer) -> 
     assert run == "<!-- mlpipe:run id=1 attempt=1 -->"
     assert text == asked.summary.removesuffix("\n") + "\n"
     flatter = f"src/train.py changed ({asked_head[:7]} &#34;Flatter trees&#34;)"
-    assert f"| ✅ <code>train</code> | {flatter} |" in text
+    assert f"| ✅ <code>train</code> | {flatter} since {first[:7]} |" in text
     assert {one["commit"] for one in server.statuses[2:]} == {asked_head}
     assert len(server.requests) <= 10
     assert f"| metric | change | base <code>{first[:7]}</code> → here |" in text

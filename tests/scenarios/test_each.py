@@ -56,10 +56,10 @@ def planned(repo: Repo, *arguments: str) -> dict[str, str]:
 def test_a_file_that_comes_or_changes_costs_itself(weeks: Repo) -> None:
     assert ran(weeks) == []
     weeks.write({"data/d.csv": "d\n"})
-    assert planned(weeks)["clean (d.csv)"] == "run: data/d.csv added"
+    assert planned(weeks)["clean (d.csv)"].startswith("run: data/d.csv added since ")
     assert ran(weeks) == ["d", "sum"]
     weeks.write({"data/a.csv": "A\n"})
-    assert planned(weeks)["clean (a.csv)"] == "run: data/a.csv changed"
+    assert planned(weeks)["clean (a.csv)"] == "run: data/a.csv changed since the last run here"
     assert ran(weeks) == ["a", "sum"]
     assert weeks.read("sum.txt") == "A\nb\nc\nd\n"
     weeks.write({"data/d.csv": "a\n"})
@@ -69,7 +69,7 @@ def test_a_file_that_comes_or_changes_costs_itself(weeks: Repo) -> None:
 
 def test_what_a_file_wrote_that_is_gone_goes_and_what_read_it_runs(weeks: Repo) -> None:
     (weeks.root / "data/b.csv").unlink()
-    assert planned(weeks)["sum"] == "run: build/b.txt removed"
+    assert planned(weeks)["sum"] == "run: build/b.txt removed since the last run here"
     assert (weeks.root / "build/b.txt").exists(), "a plan does nothing"
     done = weeks.mlpipe("run", RUNS=os.devnull)
     assert "build/b.txt belongs to an item that no longer exists; moved to" in done.stdout
