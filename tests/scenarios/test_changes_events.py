@@ -39,7 +39,9 @@ def test_an_event_that_names_no_commit(hub: Hub, tmp_path: Path, name: str) -> N
         env |= {"MLPIPE_TOKEN": TOKEN}
         assert "2 ran" in job.mlpipe("run", **job.env(name, {}) | env).stdout
         again = job.mlpipe("run", **job.env(name, {}) | env).stdout
-        assert {path.rpartition("/")[0] for _, path in api.requests} == {"/repos/o/r/statuses"}
+        head = hub.desk.git("rev-parse", "HEAD")
+        posts, looks = f"/repos/o/r/statuses/{head}", f"/repos/o/r/commits/{head}/statuses"
+        assert {path.partition("?")[0] for _, path in api.requests} == {posts, looks}
         assert [state for _, state in api.states()] == ["pending", "success", "success"]
     told = f"no base ('{name}' names no commit to compare with), so decided by keys"
     assert ("started by schedule" if name == "schedule" else told) in again
