@@ -18,7 +18,7 @@ from tests.support.random_repo import call
 from tests.support.reference_model import Snapshot, snapshot
 from tests.support.repository import Repo
 
-ROUNDS, PARTS = 125, 4
+ROUNDS, PARTS = 60, 4
 """Kills in a part, and parts, which pytest-xdist runs side by side."""
 WORKFLOW = """
 steps:
